@@ -1,0 +1,7066 @@
+/* Generated from src/ by tools/amalgamate.c; edit there. */
+/* >> api.h */
+/*
+ * crdtsync 0.1.0 - data that is always writable, merges without conflicts and
+ * converges over any network. One C99 header, no dependencies. MIT license.
+ *
+ *     #define CRDTSYNC_IMPLEMENTATION     // in exactly one C or C++ file
+ *     #include "crdtsync.h"
+ *
+ * SYNOPSIS
+ *
+ *     crdt_doc *doc;
+ *     crdt_doc_new(&doc, NULL);           // NULL: malloc, OS clock, OS random
+ *     crdt_obj photo = crdt_map_map(crdt_root(doc), CRDT_STR("beach.jpg"));
+ *     crdt_map_put_int(photo, CRDT_STR("size"), 48213);
+ *     crdt_counter_add(crdt_map_counter(photo, CRDT_STR("views")), 1);
+ *     crdt_commit(doc);                   // seen by others whole or not at all
+ *
+ *     crdt_buf news = CRDT_BUF_INIT;
+ *     crdt_delta(doc, seen_by_the_other, &news);     // what the other lacks
+ *     crdt_join(other_doc, crdt_buf_bytes(&news));   // any order, any number
+ *     crdt_buf_free(&news);
+ *
+ * CONTENTS
+ *     1 conventions    2 errors     3 bytes     4 tables    5 dots, versions
+ *     6 documents      7 objects    8 maps      9 registers 10 counters
+ *     11 deltas        12 nodes     13 settings (limits.h)
+ *
+ * >>1 CONVENTIONS
+ *
+ * Errors     Every fallible call returns crdt_err; CRDT_OK is 0. On any error
+ *            the object is as it was before the call. Out-parameters are
+ *            written only on CRDT_OK unless said otherwise.
+ * NULL       A pointer parameter must not be NULL unless said otherwise;
+ *            where a call can tell it answers CRDT_ERR_ARG.
+ * Memory     From the crdt_alloc given to the constructor. Any allocation may
+ *            fail; that is CRDT_ERR_NOMEM, and nothing has changed.
+ * Threads    No globals and no locks: one document, with the node that holds
+ *            it, belongs to one thread at a time. Different ones are free.
+ * Lifetime   Bytes handed in are copied. Bytes handed out (crdt_value, keys)
+ *            are borrowed: valid until the next call that changes the
+ *            document.
+ * Names      crdt_ public, CRDT_ constants, CRDTSYNC_ settings.
+ */
+#ifndef CRDTI_API_H
+#define CRDTI_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* >> limits.h */
+/*
+ * Every limit has a name. Define one before the implementation is included to
+ * change it; all members of a group must then agree on those that guard
+ * what comes in, or one sends what the other refuses (CRDT_ERR_LIMIT).
+ *
+ *     what arrives   frame -> delta -> ops -> keys, values, nesting
+ *     what it costs  buffered bytes, replicas, growth of one import
+ *     time           skew of clocks, length of a handshake
+ */
+#ifndef CRDTI_LIMITS_H
+#define CRDTI_LIMITS_H
+
+#include <stdint.h>
+
+/* Bytes of one frame on the wire; a larger delta travels in several. */
+#ifndef CRDTSYNC_MAX_FRAME
+#define CRDTSYNC_MAX_FRAME 1048576u
+#endif
+
+/* Changes in one commit, which others must take whole. */
+#ifndef CRDTSYNC_MAX_COMMIT_OPS
+#define CRDTSYNC_MAX_COMMIT_OPS 1048576u
+#endif
+
+/* Replica ids a document has ever seen: the length of a version vector. */
+#ifndef CRDTSYNC_MAX_REPLICAS
+#define CRDTSYNC_MAX_REPLICAS 65536u
+#endif
+
+/* Bytes of one map key. */
+#ifndef CRDTSYNC_MAX_KEY
+#define CRDTSYNC_MAX_KEY 1024u
+#endif
+
+/* Bytes of one value. */
+#ifndef CRDTSYNC_MAX_VALUE
+#define CRDTSYNC_MAX_VALUE 1048576u
+#endif
+
+/* Containers inside containers, the root not counted. */
+#ifndef CRDTSYNC_MAX_DEPTH
+#define CRDTSYNC_MAX_DEPTH 64u
+#endif
+
+/* Bytes a peer may make us hold until what they build on has arrived. */
+#ifndef CRDTSYNC_MAX_BUFFERED
+#define CRDTSYNC_MAX_BUFFERED 1048576u
+#endif
+
+/* How far a stamp may lie ahead of our clock (CRDT_ERR_SKEW): ten minutes. */
+#ifndef CRDTSYNC_MAX_SKEW_MS
+#define CRDTSYNC_MAX_SKEW_MS 600000u
+#endif
+
+/* How long a new peer may take to introduce itself. */
+#ifndef CRDTSYNC_HANDSHAKE_MS
+#define CRDTSYNC_HANDSHAKE_MS 5000u
+#endif
+
+/* Bytes of memory one import may take beyond its own size. */
+#ifndef CRDTSYNC_MAX_IMPORT_GROWTH
+#define CRDTSYNC_MAX_IMPORT_GROWTH 67108864u
+#endif
+
+/* Changes of one replica: far beyond reach, and sums of two never overflow. */
+#ifndef CRDTSYNC_MAX_SEQ
+#define CRDTSYNC_MAX_SEQ ((uint64_t)1 << 62)
+#endif
+
+#endif
+
+#define CRDTSYNC_VERSION "0.1.0"
+
+/* CRDTSYNC_STATIC makes every public function static, for a program of one
+ * file that wants the compiler to drop what it does not call. */
+#if defined(__GNUC__) || defined(__clang__)
+#define CRDTI_UNUSED __attribute__((unused))
+#else
+#define CRDTI_UNUSED
+#endif
+#ifdef CRDTSYNC_STATIC
+#define CRDT_API CRDTI_UNUSED static
+#else
+#define CRDT_API extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* >>2 ERRORS ------------------------------------------------------------- */
+
+/* X(name, what it says to a person) */
+#define CRDT_ERRORS(X)                                                        \
+    X(OK, "no error")                                                         \
+    X(ERR_NOMEM, "out of memory; nothing has changed")                        \
+    X(ERR_ARG, "an argument is missing or makes no sense")                    \
+    X(ERR_RANGE, "the number is out of range")                                \
+    X(ERR_OVERFLOW, "the counter cannot count that far")                      \
+    X(ERR_LIMIT, "a limit of crdtsync would be exceeded")                     \
+    X(ERR_TYPE, "there is something of another type")                         \
+    X(ERR_NOT_FOUND, "there is nothing there")                                \
+    X(ERR_UNCOMMITTED, "there are changes that are not committed yet")        \
+    X(ERR_CAUSAL, "this builds on changes that have not arrived yet")         \
+    X(ERR_SKEW, "a time stamp lies too far in the future")                    \
+    X(ERR_FORK, "one replica id has been used by two replicas")               \
+    X(ERR_CORRUPT, "the bytes are not what crdtsync writes")                  \
+    X(ERR_TRUNCATED, "the bytes end too early")                               \
+    X(ERR_CHECKSUM, "the checksum does not match")                            \
+    X(ERR_VERSION, "written by a version that this one does not know")        \
+    X(ERR_AGAIN, "not now; try again later")                                  \
+    X(ERR_CLOSED, "it has been closed")                                       \
+    X(ERR_IO, "the system reported an input or output error")                 \
+    X(ERR_UNSUPPORTED, "this build or system does not have that")
+
+typedef enum crdt_err {
+#define CRDTI_X(name, text) CRDT_##name,
+    CRDT_ERRORS(CRDTI_X)
+#undef CRDTI_X
+    CRDT_ERR_COUNT
+} crdt_err;
+
+/* The name ("CRDT_ERR_NOMEM") and the sentence of an error; never NULL. */
+CRDT_API const char *crdt_err_name(crdt_err err);
+CRDT_API const char *crdt_err_text(crdt_err err);
+
+/* >>3 BYTES -------------------------------------------------------------- */
+
+/* Borrowed bytes; ptr may be NULL when len is 0. */
+typedef struct crdt_bytes {
+    const uint8_t *ptr;
+    size_t len;
+} crdt_bytes;
+
+CRDT_API crdt_bytes crdt_bytes_of(const void *ptr, size_t len);
+CRDT_API crdt_bytes crdt_str(const char *zero_terminated);
+CRDT_API int crdt_bytes_equal(crdt_bytes a, crdt_bytes b);
+
+/* The bytes of a string literal, without its final zero. */
+#define CRDT_STR(literal) crdt_bytes_of("" literal, sizeof(literal) - 1)
+
+struct crdt_alloc;
+
+/* A growable buffer that calls append to. Start with CRDT_BUF_INIT (or set
+ * `alloc` for an allocator of your own), end with crdt_buf_free. */
+typedef struct crdt_buf {
+    uint8_t *ptr;
+    size_t len, cap;
+    const struct crdt_alloc *alloc; /* NULL: malloc */
+} crdt_buf;
+
+#define CRDT_BUF_INIT { NULL, 0, 0, NULL }
+
+CRDT_API crdt_bytes crdt_buf_bytes(const crdt_buf *buf);
+CRDT_API void crdt_buf_free(crdt_buf *buf);
+
+/* >>4 TABLES: what the program injects ------------------------------------
+ * `version` is the number of the table's layout: set it to 1. New members
+ * come only at the end, with a new number. `ctx` is passed to each function.
+ */
+
+/* Memory. resize(ctx, ptr, old, size): ptr NULL allocates, size 0 frees and
+ * returns NULL, else the block moves or stays. NULL means failure, the old
+ * block is then untouched. `old` is always the size last asked for. Blocks are
+ * aligned for any type. It must not call back into crdtsync. */
+typedef struct crdt_alloc {
+    int version;
+    void *ctx;
+    void *(*resize)(void *ctx, void *ptr, size_t old_size, size_t size);
+} crdt_alloc;
+
+/* Time. wall_ms: Unix time in milliseconds, for last-writer-wins stamps; it
+ * may jump. mono_ms: milliseconds from any start, never backwards, for
+ * timers. Both are cheap and never block. */
+typedef struct crdt_clock {
+    int version;
+    void *ctx;
+    uint64_t (*wall_ms)(void *ctx);
+    uint64_t (*mono_ms)(void *ctx);
+} crdt_clock;
+
+/* Unpredictable bytes, for replica ids and hash seeds. CRDT_ERR_IO when there
+ * are none: the constructor that asked then fails. */
+typedef struct crdt_random {
+    int version;
+    void *ctx;
+    crdt_err (*fill)(void *ctx, void *out, size_t len);
+} crdt_random;
+
+/* Where a node says what happened; `text` is one line, without newline. */
+typedef struct crdt_log {
+    int version;
+    void *ctx;
+    void (*line)(void *ctx, const char *text);
+} crdt_log;
+
+/* >>5 DOTS AND VERSION VECTORS -------------------------------------------- */
+
+/* A replica: one incarnation of one copy of one document. */
+typedef struct crdt_id {
+    uint8_t b[16];
+} crdt_id;
+
+CRDT_API int crdt_id_compare(const crdt_id *a, const crdt_id *b);
+/* Writes 32 hex digits and a zero. */
+CRDT_API void crdt_id_text(const crdt_id *id, char out[33]);
+
+/* The name of one change: the seq-th of its replica, from 1 without gaps. */
+typedef struct crdt_dot {
+    crdt_id replica;
+    uint64_t seq;
+} crdt_dot;
+
+/* A version vector: for each replica, how many of its changes are covered.
+ * Entries are sorted by replica and never 0. Owned by the caller: start with
+ * CRDT_VV_INIT, end with crdt_vv_free. Reading `entries[0..len)` is allowed.
+ *
+ *     { {a, 12}, {c, 3} }   covers a.1 to a.12 and c.1 to c.3
+ *
+ * get: O(log n); set: O(n); merge, compare: O(n). (Parker et al. 1983) */
+typedef struct crdt_vv {
+    crdt_dot *entries;
+    size_t len, cap;
+    const crdt_alloc *alloc; /* NULL: malloc */
+} crdt_vv;
+
+#define CRDT_VV_INIT { NULL, 0, 0, NULL }
+
+typedef enum crdt_order {
+    CRDT_EQUAL,
+    CRDT_BEFORE,    /* a is covered by b */
+    CRDT_AFTER,     /* a covers b */
+    CRDT_CONCURRENT /* neither */
+} crdt_order;
+
+CRDT_API void crdt_vv_free(crdt_vv *vv);
+CRDT_API void crdt_vv_clear(crdt_vv *vv);
+CRDT_API uint64_t crdt_vv_get(const crdt_vv *vv, const crdt_id *replica);
+/* Sets an entry, also downwards; 0 removes it. NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_vv_set(crdt_vv *vv, const crdt_id *replica,
+                              uint64_t seq);
+/* a := pointwise maximum of a and b. NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_vv_merge(crdt_vv *a, const crdt_vv *b);
+/* a := b. NOMEM. */
+CRDT_API crdt_err crdt_vv_copy(crdt_vv *a, const crdt_vv *b);
+CRDT_API crdt_order crdt_vv_compare(const crdt_vv *a, const crdt_vv *b);
+CRDT_API int crdt_vv_covers(const crdt_vv *vv, const crdt_dot *dot);
+/* Appends the canonical bytes; reads them back, refusing anything else:
+ * CORRUPT, TRUNCATED, LIMIT, NOMEM. docs/wire-format.md says what they are. */
+CRDT_API crdt_err crdt_vv_encode(const crdt_vv *vv, crdt_buf *out);
+CRDT_API crdt_err crdt_vv_decode(crdt_vv *vv, crdt_bytes bytes);
+
+/* A causal context: a version vector and the dots beyond its gaps, as what
+ * waits in a causal buffer leaves it. Adding dots that fill a gap moves them
+ * into the vector. (Preguiça et al. 2012, dotted version vectors) */
+typedef struct crdt_ctx crdt_ctx;
+
+CRDT_API crdt_err crdt_ctx_new(crdt_ctx **out, const crdt_alloc *alloc);
+CRDT_API void crdt_ctx_free(crdt_ctx *ctx); /* NULL is allowed */
+/* Adds the dots (replica, first) .. (replica, last). ARG, NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_ctx_add(crdt_ctx *ctx, const crdt_id *replica,
+                               uint64_t first, uint64_t last);
+CRDT_API int crdt_ctx_has(const crdt_ctx *ctx, const crdt_dot *dot);
+/* The part without gaps; borrowed until the context changes. */
+CRDT_API const crdt_vv *crdt_ctx_vv(const crdt_ctx *ctx);
+/* The first dot of the replica that is missing. */
+CRDT_API uint64_t crdt_ctx_missing(const crdt_ctx *ctx,
+                                   const crdt_id *replica);
+
+/* >>6 DOCUMENTS ----------------------------------------------------------- */
+
+typedef struct crdt_doc crdt_doc;
+
+/* Zero means default, so `crdt_config c = {0}` changes nothing. The tables
+ * are copied; what their ctx points to must outlive the document. */
+typedef struct crdt_config {
+    const crdt_alloc *alloc;
+    const crdt_clock *clock;
+    const crdt_random *random;
+    const crdt_id *replica; /* NULL: a fresh random one, as it should be.
+        An id must never be used by two copies, nor again after changes made
+        under it were lost. */
+} crdt_config;
+
+/* A document with an empty root map. NOMEM; IO when there is no randomness;
+ * ARG when freestanding and a table is missing. */
+CRDT_API crdt_err crdt_doc_new(crdt_doc **out, const crdt_config *config);
+CRDT_API void crdt_doc_free(crdt_doc *doc); /* NULL is allowed */
+
+/* Makes the changes since the last commit one unit that others see whole or
+ * not at all. Never fails for a valid document; without changes it does
+ * nothing. Local reads see changes at once, deltas only committed ones. */
+CRDT_API crdt_err crdt_commit(crdt_doc *doc);
+CRDT_API int crdt_doc_uncommitted(const crdt_doc *doc);
+
+/* The error that made a creation helper (crdt_map_map and its kin) return the
+ * null object, or that an operation on a null object answered; reset by
+ * reading it. */
+CRDT_API crdt_err crdt_doc_error(crdt_doc *doc);
+
+CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc);
+
+/* Goes on under a fresh replica id: after CRDT_ERR_FORK, or when the document
+ * was copied. Earlier changes keep the old id. UNCOMMITTED, IO, NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_doc_reincarnate(crdt_doc *doc);
+
+/* What the document has applied, committed changes only, as a version vector;
+ * `out` is overwritten. NOMEM. */
+CRDT_API crdt_err crdt_doc_vv(const crdt_doc *doc, crdt_vv *out);
+/* The cut up to which removals are no longer remembered (crdt_truncate). */
+CRDT_API crdt_err crdt_doc_floor(const crdt_doc *doc, crdt_vv *out);
+
+/* 128 bits over everything that is live, kept up to date by every change:
+ * equal version vectors have equal digests, or something is wrong. O(1). */
+typedef struct crdt_digest {
+    uint64_t hi, lo;
+} crdt_digest;
+CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc);
+
+typedef struct crdt_stats {
+    uint64_t ops;      /* live changes: what the state is made of */
+    uint64_t removals; /* remembered removals without a live change */
+    uint64_t kills;    /* remembered kill records */
+    uint64_t objects, entries, replicas;
+    uint64_t held_back_ms; /* of the last CRDT_ERR_SKEW: how far ahead */
+} crdt_stats;
+CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out);
+
+/* >>7 OBJECTS AND VALUES --------------------------------------------------- */
+
+/* The types of containers. The numbers are part of the wire format. */
+typedef enum crdt_type {
+    CRDT_NONE = 0,
+    CRDT_MAP = 1,
+    CRDT_REGISTER = 2,
+    CRDT_COUNTER = 3
+} crdt_type;
+
+/* A handle: copy it freely. It stays valid as long as the document, also when
+ * the object is removed; writing to it then makes it visible again. */
+typedef struct crdt_obj {
+    crdt_doc *doc;
+    uint32_t index;
+} crdt_obj;
+
+CRDT_API crdt_obj crdt_root(crdt_doc *doc); /* a map, always there */
+CRDT_API int crdt_is_null(crdt_obj obj);
+CRDT_API crdt_type crdt_type_of(crdt_obj obj);
+
+/* The kinds of values. The numbers are part of the wire format. */
+typedef enum crdt_kind {
+    CRDT_NULL = 0,
+    CRDT_BOOL = 1,
+    CRDT_INT = 2,
+    CRDT_DOUBLE = 3,
+    CRDT_STRING = 4, /* UTF-8, not checked; may hold zeros */
+    CRDT_BYTES = 5,
+    CRDT_TIME = 6,  /* milliseconds since 1970, signed */
+    CRDT_OBJECT = 7 /* a container: in reading only */
+} crdt_kind;
+
+typedef struct crdt_value {
+    crdt_kind kind;
+    union {
+        int boolean;
+        int64_t integer; /* CRDT_INT, CRDT_TIME */
+        double number;
+        crdt_bytes bytes; /* CRDT_STRING, CRDT_BYTES */
+        crdt_obj object;
+    } as;
+} crdt_value;
+
+CRDT_API crdt_value crdt_null(void);
+CRDT_API crdt_value crdt_bool(int value);
+CRDT_API crdt_value crdt_int(int64_t value);
+CRDT_API crdt_value crdt_double(double value);
+CRDT_API crdt_value crdt_string(crdt_bytes value);
+CRDT_API crdt_value crdt_blob(crdt_bytes value);
+CRDT_API crdt_value crdt_time(int64_t unix_ms);
+
+/* One of several concurrent values, with who wrote it and when. */
+typedef struct crdt_version {
+    crdt_value value;
+    crdt_dot dot;
+    uint64_t stamp; /* hybrid logical clock: ms << 16 | logical */
+} crdt_version;
+typedef void crdt_version_fn(void *ctx, const crdt_version *version);
+
+/* >>8 MAPS ------------------------------------------------------------------
+ * Keys are any bytes up to CRDTSYNC_MAX_KEY. A key holds a plain value or a
+ * container, nested up to CRDTSYNC_MAX_DEPTH.
+ *
+ * Concurrent: put and put, the later stamp wins and the other stays readable
+ * until the next put; container and container of one type, one merged
+ * container; put and container, the later wins, both stay; remove and
+ * anything, the remove takes what it had seen and the rest survives, so what
+ * others wrote below the key meanwhile is still there with just that.
+ *
+ * Cost: O(1) for a key; put over or remove of a container: O(what is below).
+ * (OR-map with observed reset: Almeida et al. 2018; Weidner et al. 2020.) */
+
+/* Get the container at the key, or create it. When a put value is there, the
+ * container replaces it; when a container of another type is there, it fails.
+ * On failure the result is null and crdt_doc_error says why: NOMEM, LIMIT
+ * (key, depth), TYPE, ARG. */
+CRDT_API crdt_obj crdt_map_map(crdt_obj map, crdt_bytes key);
+CRDT_API crdt_obj crdt_map_register(crdt_obj map, crdt_bytes key);
+CRDT_API crdt_obj crdt_map_counter(crdt_obj map, crdt_bytes key);
+
+/* Puts a plain value; it replaces all that is seen at the key. NOMEM, LIMIT
+ * (key, value), TYPE (no map), ARG. */
+CRDT_API crdt_err crdt_map_put(crdt_obj map, crdt_bytes key, crdt_value value);
+CRDT_API crdt_err crdt_map_put_null(crdt_obj map, crdt_bytes key);
+CRDT_API crdt_err crdt_map_put_bool(crdt_obj map, crdt_bytes key, int value);
+CRDT_API crdt_err crdt_map_put_int(crdt_obj map, crdt_bytes key,
+                                   int64_t value);
+CRDT_API crdt_err crdt_map_put_double(crdt_obj map, crdt_bytes key,
+                                      double value);
+CRDT_API crdt_err crdt_map_put_str(crdt_obj map, crdt_bytes key,
+                                   crdt_bytes value);
+CRDT_API crdt_err crdt_map_put_bytes(crdt_obj map, crdt_bytes key,
+                                     crdt_bytes value);
+
+/* Removes the key with all below it. NOT_FOUND when there is nothing. */
+CRDT_API crdt_err crdt_map_remove(crdt_obj map, crdt_bytes key);
+/* Removes every key, one by one. */
+CRDT_API crdt_err crdt_map_clear(crdt_obj map);
+
+/* What is at the key: a value, or CRDT_OBJECT. NOT_FOUND. */
+CRDT_API crdt_err crdt_map_get(crdt_obj map, crdt_bytes key, crdt_value *out);
+/* The same for one kind; TYPE when it is of another: nothing is coerced. */
+CRDT_API crdt_err crdt_map_get_bool(crdt_obj map, crdt_bytes key, int *out);
+CRDT_API crdt_err crdt_map_get_int(crdt_obj map, crdt_bytes key, int64_t *out);
+CRDT_API crdt_err crdt_map_get_double(crdt_obj map, crdt_bytes key,
+                                      double *out);
+CRDT_API crdt_err crdt_map_get_str(crdt_obj map, crdt_bytes key,
+                                   crdt_bytes *out);
+CRDT_API crdt_err crdt_map_get_bytes(crdt_obj map, crdt_bytes key,
+                                     crdt_bytes *out);
+/* The container of that type at the key, visible, not created: or null. */
+CRDT_API crdt_obj crdt_map_find(crdt_obj map, crdt_bytes key, crdt_type type);
+/* Calls fn with every concurrent value at the key (containers included), the
+ * one that crdt_map_get shows first. Writing inside fn is not allowed. */
+CRDT_API crdt_err crdt_map_versions(crdt_obj map, crdt_bytes key,
+                                    crdt_version_fn *fn, void *ctx);
+CRDT_API int crdt_map_has(crdt_obj map, crdt_bytes key);
+/* How many keys are visible. O(1). */
+CRDT_API size_t crdt_map_size(crdt_obj map);
+
+/* Walks the keys in the order of their bytes: start with an empty cursor and
+ * go on while it answers CRDT_OK; NOT_FOUND is the end. The map may change
+ * meanwhile: the walk goes on behind the last key. The first step after the
+ * set of keys has changed costs O(n log n), the others O(log n). NOMEM. */
+typedef struct crdt_cursor {
+    crdt_bytes key;   /* valid as long as the cursor stays where it is */
+    crdt_value value; /* borrowed */
+    int started;
+    uint8_t key_copy[CRDTSYNC_MAX_KEY];
+} crdt_cursor;
+#define CRDT_CURSOR_INIT { { NULL, 0 }, { CRDT_NULL, { 0 } }, 0, { 0 } }
+CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor);
+
+/* >>9 REGISTERS -----------------------------------------------------------
+ * One value. Concurrent sets are all kept: crdt_register_get shows that of
+ * the greatest (stamp, replica), last-writer-wins; crdt_register_versions
+ * shows each, multi-value. The next set replaces those it has seen. O(1) with
+ * no concurrent values. (Shapiro et al. 2011) */
+CRDT_API crdt_err crdt_register_set(crdt_obj reg, crdt_value value);
+/* Back to no value, as far as seen. NOT_FOUND when there is none. */
+CRDT_API crdt_err crdt_register_clear(crdt_obj reg);
+CRDT_API crdt_err crdt_register_get(crdt_obj reg, crdt_value *out);
+CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
+                                         void *ctx);
+
+/* >>10 COUNTERS -------------------------------------------------------------
+ * A number that everyone may change at once: the sum of all additions. A reset
+ * (or the removal of a key above) takes back exactly what it had seen: a
+ * concurrent +5 leaves 5. Adding is O(1), also in memory: one live change per
+ * replica that ever added. Adding 0 does nothing.
+ * (PN-counter: Shapiro et al. 2011; reset: Weidner & Almeida 2022) */
+/* OVERFLOW when the value, or all this replica ever added, would leave the
+ * int64 range; TYPE, NOMEM. */
+CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount);
+CRDT_API crdt_err crdt_counter_reset(crdt_obj counter);
+/* OVERFLOW when concurrent additions left the range: *out is then the nearest
+ * int64. */
+CRDT_API crdt_err crdt_counter_get(crdt_obj counter, int64_t *out);
+
+/* >>11 DELTAS ---------------------------------------------------------------
+ * For a program with a network of its own; a node does all this by itself.
+ *
+ * Delta(v) turns a replica that has applied at least v into one that has
+ * applied at least what we have. Joining is commutative, associative and
+ * idempotent, and never loses what the joiner wrote itself. */
+
+/* Appends to `out` what a replica at `since` lacks; NULL or an empty vector:
+ * everything. When removals that it would need are no longer remembered, it
+ * is everything too. `since` may name what we do not have: that much is not
+ * assumed. O(result + replicas). UNCOMMITTED, NOMEM. */
+CRDT_API crdt_err crdt_delta(crdt_doc *doc, const crdt_vv *since,
+                             crdt_buf *out);
+
+/* Joins a delta, all or nothing. CAUSAL when it builds on what we lack: ask
+ * for a delta since our own vector. SKEW: try again later, it is not lost.
+ * FORK: our replica id, or a dot, has been used twice; see
+ * crdt_doc_reincarnate. CORRUPT, TRUNCATED, VERSION, CHECKSUM, LIMIT, NOMEM.
+ * O(delta x log n). */
+CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta);
+/* As crdt_join; when the bytes are at fault, `*offset` is where. */
+CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta,
+                               size_t *offset);
+
+/* What a delta is based on and brings its joiner to, without joining. Either
+ * may be NULL. */
+CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
+                                   crdt_vv *top);
+
+/* Forgets removals that `cut` covers: allowed when every member has applied
+ * `cut`. A replica that had not, still gets right, by way of the whole state.
+ * What `cut` names beyond our own vector is ignored. O(removals). */
+CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
+
+/* Appends the state in canonical form: replicas that have applied the same
+ * changes write the same bytes, whatever the order and whatever is forgotten.
+ * Joinable like a delta, but only where nothing else will be: removals are
+ * not in it. UNCOMMITTED, NOMEM. O(n log replicas). */
+CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out);
+
+/* >>12 NODES ----------------------------------------------------------------
+ * A node keeps documents equal with those of its peers over injected
+ * transports. It is a step machine: it does something only inside
+ * crdt_node_poll and crdt_node_flush, and never blocks longer than asked.
+ */
+
+/* A link as its transport numbers it: from 1, never used again by that
+ * transport. */
+typedef uint32_t crdt_peer;
+
+/* What the node gives to a transport. A transport calls these only from
+ * within its own poll, never from send, drop or close. Bytes and texts are
+ * borrowed for the call. */
+typedef struct crdt_upcalls {
+    int version;
+    void *ctx;
+    /* A link is up; `name` says who is there, for people. */
+    void (*peer_up)(void *ctx, crdt_peer peer, const char *name);
+    /* It is gone; `why` is for people. The number is not used again. */
+    void (*peer_down)(void *ctx, crdt_peer peer, const char *why);
+    /* Bytes came: whole messages, or of a CRDT_STREAM any piece. */
+    void (*received)(void *ctx, crdt_peer peer, crdt_bytes bytes);
+    /* After a send answered CRDT_ERR_AGAIN: there is room again. */
+    void (*writable)(void *ctx, crdt_peer peer);
+} crdt_upcalls;
+
+enum {
+    CRDT_RELIABLE = 1,  /* nothing is lost while the link is up */
+    CRDT_ORDERED = 2,   /* bytes arrive in the order of sending */
+    CRDT_BROADCAST = 4, /* peer 0 reaches everyone */
+    CRDT_STREAM = 8     /* bytes may arrive cut or joined differently */
+};
+
+/* A transport, made by an adapter's constructor. The node that it is given to
+ * owns it and closes it. All functions are called from the node's thread. */
+typedef struct crdt_transport {
+    int version;
+    void *ctx;
+    unsigned properties; /* CRDT_RELIABLE | ... */
+    size_t message_max;  /* the most that one send may carry */
+    /* Called once, before all others. `up` stays valid until close. */
+    crdt_err (*start)(void *ctx, const crdt_upcalls *up);
+    /* Takes a copy of the bytes, or refuses: AGAIN when the queue of the peer
+     * is full, CLOSED when the peer is gone, IO. Must not block. */
+    crdt_err (*send)(void *ctx, crdt_peer peer, crdt_bytes bytes);
+    /* Waits at most timeout_ms (0: not at all) for something to happen and
+     * does it, upcalls included. */
+    crdt_err (*poll)(void *ctx, int timeout_ms);
+    /* The node wants no more of this peer: ends the link after what is queued
+     * has had a chance. peer_down follows from a later poll. */
+    void (*drop)(void *ctx, crdt_peer peer, const char *why);
+    void (*close)(void *ctx); /* frees ctx too */
+} crdt_transport;
+
+typedef struct crdt_node crdt_node;
+
+typedef struct crdt_node_config {
+    const crdt_alloc *alloc;
+    const crdt_clock *clock;
+    const crdt_random *random;
+    const crdt_log *log; /* NULL: silent */
+    crdt_bytes name;     /* shown to peers; at most 64 bytes */
+    uint32_t heartbeat_ms; /* 0: 2,000. A peer silent for three is dropped */
+    uint32_t sync_ms;      /* 0: 30,000. Anti-entropy: vectors are exchanged
+                              this often though nothing seems to be missing */
+} crdt_node_config;
+
+/* NOMEM, IO (no randomness), ARG, LIMIT (name). */
+CRDT_API crdt_err crdt_node_new(crdt_node **out,
+                                const crdt_node_config *config);
+/* Says goodbye, closes the transports; documents stay the caller's. NULL is
+ * allowed. */
+CRDT_API void crdt_node_free(crdt_node *node);
+
+/* From now on keeps `doc` equal with every peer's document of that name. The
+ * document must outlive the node. ARG (name twice, too long), LIMIT, NOMEM. */
+CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
+                                  crdt_doc *doc);
+
+/* Hands a transport over; on failure it stays the caller's. The table is
+ * copied. What its start() answers, NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_node_attach(crdt_node *node,
+                                   const crdt_transport *transport);
+
+/* One round: receives, joins, answers, pushes what has been committed, runs
+ * timers; waits at most timeout_ms when there is nothing to do. NOMEM and IO
+ * leave the node usable: call again. */
+CRDT_API crdt_err crdt_node_poll(crdt_node *node, int timeout_ms);
+/* Only pushes what has been committed. */
+CRDT_API crdt_err crdt_node_flush(crdt_node *node);
+
+typedef enum crdt_peer_state {
+    CRDT_PEER_GREETING, /* HELLO is on its way */
+    CRDT_PEER_SYNCING,  /* something is not yet at one of us */
+    CRDT_PEER_SYNCED    /* both have said that they have the same */
+} crdt_peer_state;
+
+typedef struct crdt_peer_info {
+    uint32_t id;      /* for this node; never used again */
+    crdt_id node;     /* zero while greeting */
+    crdt_bytes name;  /* what the peer calls itself */
+    const char *link; /* what the transport calls it */
+    crdt_peer_state state;
+    uint64_t unacked;  /* own changes of ours that it has not confirmed */
+    uint64_t lag;      /* changes it has and we lack, as far as it told */
+    uint64_t sent_bytes, sent_frames;
+    uint64_t received_bytes, received_frames;
+    uint64_t silent_ms; /* since something came */
+} crdt_peer_info;
+
+/* Fills `out` for the index-th peer; NOT_FOUND behind the last. Borrowed until
+ * the next poll. */
+CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
+                                 crdt_peer_info *out);
+/* What is confirmed to be at some other node, of the document of that name:
+ * the least that survives when this one dies now. Overwrites `out`.
+ * NOT_FOUND, NOMEM. */
+CRDT_API crdt_err crdt_node_acked(const crdt_node *node, crdt_bytes name,
+                                  crdt_vv *out);
+
+typedef struct crdt_node_stats {
+    uint64_t sent_bytes, sent_frames, received_bytes, received_frames;
+    uint64_t deltas_sent, deltas_joined, deltas_refused;
+    uint64_t waiting; /* deltas held back: clock ahead, or causes missing */
+    uint64_t alarms;  /* equal vectors with unequal digests, forks */
+} crdt_node_stats;
+CRDT_API void crdt_node_get_stats(const crdt_node *node,
+                                  crdt_node_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+
+#if defined(CRDTSYNC_IMPLEMENTATION) && !defined(CRDTSYNC_IMPLEMENTED)
+#define CRDTSYNC_IMPLEMENTED
+
+/* 1 base */
+/* >> base.h */
+/*
+ * The ground floor: what the compiler and the machine are like, said once, so
+ * that everything above is plain C99 that is also C++11.
+ *
+ *     glue      CRDTI_FN, CRDTI_INLINE, CRDTI_LIKELY, CRDTI_ASSERT
+ *     memory    copy, move, zero, equal, compare: string.h, or nothing
+ *     numbers   min, max, little-endian loads and stores
+ *     hashing   mix (two words into one), hash (bytes into a word)
+ *
+ * With CRDTSYNC_FREESTANDING no header is used that a bare compiler lacks. Gcc
+ * and clang want memcpy, memmove, memset and memcmp even there, whatever the
+ * source says, so using their builtins asks for nothing more.
+ */
+#ifndef CRDTI_BASE_H
+#define CRDTI_BASE_H
+
+
+#ifndef CRDTSYNC_FREESTANDING
+#include <assert.h>
+#include <string.h>
+#endif
+
+/* >>glue ------------------------------------------------------------------ */
+
+/* Every internal function: nothing leaves the object file, and a program that
+ * uses half of the modules hears no complaint about the other half. */
+#define CRDTI_FN CRDTI_UNUSED static
+#define CRDTI_INLINE CRDTI_UNUSED static inline
+
+#if defined(__GNUC__) || defined(__clang__)
+#define CRDTI_LIKELY(cond) __builtin_expect(!!(cond), 1)
+#define CRDTI_UNLIKELY(cond) __builtin_expect(!!(cond), 0)
+#else
+#define CRDTI_LIKELY(cond) (cond)
+#define CRDTI_UNLIKELY(cond) (cond)
+#endif
+
+/* What our own code must hold; never said of bytes from outside. Switched off
+ * it still looks at the names, or a variable made for it would be unused. */
+#ifdef CRDTSYNC_ASSERT
+#define CRDTI_ASSERT(cond) CRDTSYNC_ASSERT(cond)
+#elif defined(CRDTSYNC_FREESTANDING) || defined(NDEBUG)
+#define CRDTI_ASSERT(cond) ((void)sizeof((cond) ? 1 : 0))
+#else
+#define CRDTI_ASSERT(cond) assert(cond)
+#endif
+
+/* >>memory ----------------------------------------------------------------
+ * As in string.h, but NULL with length 0 is allowed: crdt_bytes may be that,
+ * and the C standard calls it undefined. The test costs nothing where the
+ * length is a constant. */
+
+#ifndef CRDTSYNC_FREESTANDING
+#define CRDTI_MEM(name) mem##name
+#elif defined(__GNUC__) || defined(__clang__)
+#define CRDTI_MEM(name) __builtin_mem##name
+#else
+#define CRDTI_MEM(name) crdti_plain_##name
+
+CRDTI_FN void crdti_plain_move(void *to, const void *from, size_t len)
+{
+    uint8_t *t = (uint8_t *)to;
+    const uint8_t *f = (const uint8_t *)from;
+    size_t i;
+    if ((uintptr_t)t <= (uintptr_t)f)
+        for (i = 0; i < len; i++)
+            t[i] = f[i];
+    else
+        for (i = len; i > 0; i--)
+            t[i - 1] = f[i - 1];
+}
+
+CRDTI_FN void crdti_plain_cpy(void *to, const void *from, size_t len)
+{
+    crdti_plain_move(to, from, len);
+}
+
+CRDTI_FN void crdti_plain_set(void *to, int byte, size_t len)
+{
+    uint8_t *t = (uint8_t *)to;
+    size_t i;
+    for (i = 0; i < len; i++)
+        t[i] = (uint8_t)byte;
+}
+
+CRDTI_FN int crdti_plain_cmp(const void *a, const void *b, size_t len)
+{
+    const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)b;
+    size_t i;
+    for (i = 0; i < len; i++)
+        if (x[i] != y[i])
+            return x[i] < y[i] ? -1 : 1;
+    return 0;
+}
+#endif
+
+CRDTI_INLINE void crdti_copy(void *to, const void *from, size_t len)
+{
+    if (len)
+        CRDTI_MEM(cpy)(to, from, len);
+}
+
+/* As crdti_copy; the two may overlap. */
+CRDTI_INLINE void crdti_move(void *to, const void *from, size_t len)
+{
+    if (len)
+        CRDTI_MEM(move)(to, from, len);
+}
+
+CRDTI_INLINE void crdti_zero(void *to, size_t len)
+{
+    if (len)
+        CRDTI_MEM(set)(to, 0, len);
+}
+
+CRDTI_INLINE int crdti_equal(const void *a, const void *b, size_t len)
+{
+    return len == 0 || CRDTI_MEM(cmp)(a, b, len) == 0;
+}
+
+/* Below, at or above 0, as a is before, the same as or behind b. */
+CRDTI_INLINE int crdti_compare(const void *a, const void *b, size_t len)
+{
+    return len == 0 ? 0 : CRDTI_MEM(cmp)(a, b, len);
+}
+
+/* >>numbers --------------------------------------------------------------- */
+
+CRDTI_INLINE uint64_t crdti_min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+CRDTI_INLINE uint64_t crdti_max(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+CRDTI_INLINE size_t crdti_min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+CRDTI_INLINE size_t crdti_max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Loads and stores at any address. Little-endian machines do them in one
+ * instruction; others byte by byte, which their compilers turn into one. */
+#if defined(__BYTE_ORDER__) && defined(__ORDER_LITTLE_ENDIAN__)
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define CRDTI_LITTLE_ENDIAN
+#endif
+#elif defined(_WIN32)
+#define CRDTI_LITTLE_ENDIAN
+#endif
+
+CRDTI_INLINE uint32_t crdti_load32(const void *from)
+{
+#ifdef CRDTI_LITTLE_ENDIAN
+    uint32_t word;
+    crdti_copy(&word, from, sizeof word);
+    return word;
+#else
+    const uint8_t *b = (const uint8_t *)from;
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
+           (uint32_t)b[3] << 24;
+#endif
+}
+
+CRDTI_INLINE uint64_t crdti_load64(const void *from)
+{
+#ifdef CRDTI_LITTLE_ENDIAN
+    uint64_t word;
+    crdti_copy(&word, from, sizeof word);
+    return word;
+#else
+    const uint8_t *b = (const uint8_t *)from;
+    return (uint64_t)crdti_load32(b) | (uint64_t)crdti_load32(b + 4) << 32;
+#endif
+}
+
+CRDTI_INLINE void crdti_store32(void *to, uint32_t word)
+{
+#ifdef CRDTI_LITTLE_ENDIAN
+    crdti_copy(to, &word, sizeof word);
+#else
+    uint8_t *b = (uint8_t *)to;
+    b[0] = (uint8_t)word;
+    b[1] = (uint8_t)(word >> 8);
+    b[2] = (uint8_t)(word >> 16);
+    b[3] = (uint8_t)(word >> 24);
+#endif
+}
+
+CRDTI_INLINE void crdti_store64(void *to, uint64_t word)
+{
+    uint8_t *b = (uint8_t *)to;
+    crdti_store32(b, (uint32_t)word);
+    crdti_store32(b + 4, (uint32_t)(word >> 32));
+}
+
+/* The order of these numbers is the order of the bytes: for comparing. Gcc and
+ * clang make it a load and a byte swap. */
+CRDTI_INLINE uint64_t crdti_load64_be(const void *from)
+{
+    const uint8_t *b = (const uint8_t *)from;
+    return (uint64_t)b[0] << 56 | (uint64_t)b[1] << 48 | (uint64_t)b[2] << 40 |
+           (uint64_t)b[3] << 32 | (uint64_t)b[4] << 24 | (uint64_t)b[5] << 16 |
+           (uint64_t)b[6] << 8 | (uint64_t)b[7];
+}
+
+/* >>hashing ---------------------------------------------------------------
+ * Multiply two words to 128 bits and fold the halves: each bit of the result
+ * hangs on every bit of both. 4 cycles. (wyhash: Wang Yi 2019) */
+
+#ifdef __SIZEOF_INT128__
+__extension__ typedef unsigned __int128 crdti_u128;
+
+CRDTI_INLINE uint64_t crdti_mix(uint64_t a, uint64_t b)
+{
+    crdti_u128 product = (crdti_u128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+#else
+CRDTI_INLINE uint64_t crdti_mix(uint64_t a, uint64_t b)
+{
+    uint64_t al = (uint32_t)a, ah = a >> 32, bl = (uint32_t)b, bh = b >> 32;
+    uint64_t low = al * bl, high = ah * bh;
+    uint64_t mid = ah * bl + (low >> 32); /* cannot overflow */
+    uint64_t mid2 = al * bh + (uint32_t)mid;
+    high += (mid >> 32) + (mid2 >> 32);
+    return (mid2 << 32 | (uint32_t)low) ^ high;
+}
+#endif
+
+/* The first digits of pi, behind the point: no reason to suspect them. */
+#define CRDTI_HASH_1 0x243f6a8885a308d3u
+#define CRDTI_HASH_2 0x13198a2e03707344u
+#define CRDTI_HASH_3 0xa4093822299f31d0u
+
+/* The bytes below a block of 16, spread over two words. The two loads overlap,
+ * so that each length takes one branch instead of a loop. */
+CRDTI_INLINE void crdti_hash_tail(const uint8_t *p, size_t len, uint64_t *a,
+                                  uint64_t *b)
+{
+    *a = *b = 0;
+    if (len >= 8) {
+        *a = crdti_load64(p);
+        *b = crdti_load64(p + len - 8);
+    } else if (len >= 4) {
+        *a = crdti_load32(p);
+        *b = crdti_load32(p + len - 4);
+    } else if (len) {
+        *a = (uint64_t)p[0] << 16 | (uint64_t)p[len / 2] << 8 | p[len - 1];
+    }
+}
+
+/* A 64-bit hash of bytes, the same on every machine. About 3 bytes a cycle and
+ * 15 cycles to begin. A seed that is random and secret keeps others from
+ * choosing bytes that collide: both factors of each step are masked with
+ * something made from it, so that no known bytes make a factor 0. */
+CRDTI_FN uint64_t crdti_hash(const void *bytes, size_t len, uint64_t seed)
+{
+    const uint8_t *p = (const uint8_t *)bytes;
+    uint64_t mask = crdti_mix(seed ^ CRDTI_HASH_1, CRDTI_HASH_2);
+    uint64_t hash = seed ^ CRDTI_HASH_3, a, b;
+    size_t left = len;
+    for (; left > 16; left -= 16, p += 16)
+        hash = crdti_mix(crdti_load64(p) ^ mask, crdti_load64(p + 8) ^ hash);
+    crdti_hash_tail(p, left, &a, &b);
+    return crdti_mix(crdti_mix(a ^ mask, b ^ hash), CRDTI_HASH_2 ^ len);
+}
+
+#endif
+/* >> alloc.h */
+/*
+ * Memory, always through a crdt_alloc table. The size of a block is known by
+ * its holder, who says it again on resizing and freeing: an allocator need not
+ * remember it.
+ *
+ *     crdti_alloc(a, 64) -> block        resize(ctx, NULL, 0, 64)
+ *     crdti_realloc(a, block, 64, 128)   resize(ctx, block, 64, 128)
+ *     crdti_free(a, block, 128)          resize(ctx, block, 128, 0)
+ *
+ * A NULL table is malloc; freestanding there is none, and nothing is granted.
+ */
+#ifndef CRDTI_ALLOC_H
+#define CRDTI_ALLOC_H
+
+
+#ifndef CRDTSYNC_FREESTANDING
+#include <stdlib.h>
+
+CRDTI_FN void *crdti_malloc_resize(void *ctx, void *ptr, size_t old_size,
+                                   size_t size)
+{
+    (void)ctx;
+    (void)old_size;
+    if (size)
+        return realloc(ptr, size);
+    free(ptr); /* realloc to 0 may do this, or may not */
+    return NULL;
+}
+#endif
+
+/* The table, or malloc; NULL when freestanding and there is none. */
+CRDTI_INLINE const crdt_alloc *crdti_alloc_or_default(const crdt_alloc *a)
+{
+#ifndef CRDTSYNC_FREESTANDING
+    static const crdt_alloc crdti_malloc = { 1, NULL, crdti_malloc_resize };
+    return a ? a : &crdti_malloc;
+#else
+    return a;
+#endif
+}
+
+/* a * b, or SIZE_MAX when that does not fit, which is never granted. */
+CRDTI_INLINE size_t crdti_mul_size(size_t a, size_t b)
+{
+    return b && a > SIZE_MAX / b ? SIZE_MAX : a * b;
+}
+
+/* NULL means no memory; the old block is then as it was. Half of the address
+ * space is refused here, since differences of pointers could not span it. */
+CRDTI_FN void *crdti_realloc(const crdt_alloc *a, void *ptr, size_t old_size,
+                             size_t size)
+{
+    CRDTI_ASSERT(size > 0 && !ptr == !old_size);
+    a = crdti_alloc_or_default(a);
+    if (!a || size > SIZE_MAX / 2)
+        return NULL;
+    return a->resize(a->ctx, ptr, old_size, size);
+}
+
+CRDTI_FN void *crdti_alloc(const crdt_alloc *a, size_t size)
+{
+    return crdti_realloc(a, NULL, 0, size);
+}
+
+/* NULL is allowed. */
+CRDTI_FN void crdti_free(const crdt_alloc *a, void *ptr, size_t size)
+{
+    if (!ptr)
+        return;
+    CRDTI_ASSERT(size > 0);
+    a = crdti_alloc_or_default(a);
+    a->resize(a->ctx, ptr, size, 0);
+}
+
+#endif
+/* >> bytes.h */
+/*
+ * Bytes: borrowed (crdt_bytes), growing (crdt_buf), written (crdti_writer) and
+ * read (crdti_reader). Writer and reader keep their first error and from then
+ * on do nothing, so that code puts or gets field after field and looks at
+ * `err` once, at the end.
+ *
+ *     crdt_buf      ptr [ written .......... | free ........ ]
+ *                        0                    len            cap
+ *
+ *     crdti_reader  [ read ......... | left ......... ]
+ *                   start             ptr             end
+ *
+ * Numbers are varints: 7 bits a byte, the low ones first, the top bit says
+ * that more follow. Each number has one form, the shortest; others are
+ * refused, or equal data could have unequal bytes.
+ *
+ *     300 = 1 0010 1100  ->  1.0101100  0.0000010  ->  ac 02
+ *
+ * Signed numbers are folded first (zigzag): 0, -1, 1, -2 become 0, 1, 2, 3.
+ */
+#ifndef CRDTI_BYTES_H
+#define CRDTI_BYTES_H
+
+
+#define CRDTI_VARINT_MAX 10 /* bytes of 64 bits, 7 at a time */
+
+/* >>bytes ----------------------------------------------------------------- */
+
+CRDT_API crdt_bytes crdt_bytes_of(const void *ptr, size_t len)
+{
+    crdt_bytes bytes;
+    bytes.ptr = (const uint8_t *)ptr;
+    bytes.len = len;
+    return bytes;
+}
+
+CRDT_API crdt_bytes crdt_str(const char *zero_terminated)
+{
+    size_t len = 0;
+    while (zero_terminated && zero_terminated[len])
+        len++;
+    return crdt_bytes_of(zero_terminated, len);
+}
+
+CRDT_API int crdt_bytes_equal(crdt_bytes a, crdt_bytes b)
+{
+    return a.len == b.len && crdti_equal(a.ptr, b.ptr, a.len);
+}
+
+/* >>buf ------------------------------------------------------------------- */
+
+CRDT_API crdt_bytes crdt_buf_bytes(const crdt_buf *buf)
+{
+    return crdt_bytes_of(buf->ptr, buf->len);
+}
+
+CRDT_API void crdt_buf_free(crdt_buf *buf)
+{
+    if (!buf)
+        return;
+    crdti_free(buf->alloc, buf->ptr, buf->cap);
+    buf->ptr = NULL;
+    buf->len = buf->cap = 0;
+}
+
+CRDTI_FN crdt_err crdti_buf_grow(crdt_buf *buf, size_t extra)
+{
+    size_t cap = crdti_max_size(64, crdti_mul_size(buf->cap, 2));
+    void *ptr;
+    if (extra > SIZE_MAX - buf->len)
+        return CRDT_ERR_NOMEM;
+    cap = crdti_max_size(cap, buf->len + extra);
+    ptr = crdti_realloc(buf->alloc, buf->ptr, buf->cap, cap);
+    if (!ptr)
+        return CRDT_ERR_NOMEM;
+    buf->ptr = (uint8_t *)ptr;
+    buf->cap = cap;
+    return CRDT_OK;
+}
+
+/* Room for `extra` bytes behind those written. Amortised O(1) a byte. */
+CRDTI_INLINE crdt_err crdti_buf_reserve(crdt_buf *buf, size_t extra)
+{
+    if (CRDTI_LIKELY(extra <= buf->cap - buf->len))
+        return CRDT_OK;
+    return crdti_buf_grow(buf, extra);
+}
+
+/* >>writer ---------------------------------------------------------------- */
+
+typedef struct crdti_writer {
+    crdt_buf *buf;
+    crdt_err err;
+} crdti_writer;
+
+CRDTI_INLINE void crdti_writer_init(crdti_writer *w, crdt_buf *buf)
+{
+    w->buf = buf;
+    w->err = CRDT_OK;
+}
+
+/* Where the next `len` bytes go, or NULL; the caller adds to buf->len. */
+CRDTI_INLINE uint8_t *crdti_put_room(crdti_writer *w, size_t len)
+{
+    if (CRDTI_UNLIKELY(w->err))
+        return NULL;
+    w->err = crdti_buf_reserve(w->buf, len);
+    return w->err ? NULL : w->buf->ptr + w->buf->len;
+}
+
+CRDTI_INLINE void crdti_put_u8(crdti_writer *w, uint8_t byte)
+{
+    uint8_t *p = crdti_put_room(w, 1);
+    if (!p)
+        return;
+    *p = byte;
+    w->buf->len += 1;
+}
+
+CRDTI_INLINE void crdti_put_u32le(crdti_writer *w, uint32_t word)
+{
+    uint8_t *p = crdti_put_room(w, 4);
+    if (!p)
+        return;
+    crdti_store32(p, word);
+    w->buf->len += 4;
+}
+
+CRDTI_INLINE void crdti_put_u64le(crdti_writer *w, uint64_t word)
+{
+    uint8_t *p = crdti_put_room(w, 8);
+    if (!p)
+        return;
+    crdti_store64(p, word);
+    w->buf->len += 8;
+}
+
+/* Room is checked once for the longest form, not for every byte. */
+CRDTI_INLINE void crdti_put_varint(crdti_writer *w, uint64_t number)
+{
+    uint8_t *p = crdti_put_room(w, CRDTI_VARINT_MAX);
+    if (!p)
+        return;
+    for (; number >= 0x80; number >>= 7)
+        *p++ = (uint8_t)(number | 0x80);
+    *p++ = (uint8_t)number;
+    w->buf->len = (size_t)(p - w->buf->ptr);
+}
+
+CRDTI_INLINE void crdti_put_zigzag(crdti_writer *w, int64_t number)
+{
+    uint64_t twice = (uint64_t)number << 1;
+    crdti_put_varint(w, number < 0 ? ~twice : twice);
+}
+
+CRDTI_INLINE void crdti_put_raw(crdti_writer *w, crdt_bytes bytes)
+{
+    uint8_t *p = crdti_put_room(w, bytes.len);
+    if (!p)
+        return;
+    crdti_copy(p, bytes.ptr, bytes.len);
+    w->buf->len += bytes.len;
+}
+
+/* The length, then the bytes. */
+CRDTI_INLINE void crdti_put_bytes(crdti_writer *w, crdt_bytes bytes)
+{
+    crdti_put_varint(w, bytes.len);
+    crdti_put_raw(w, bytes);
+}
+
+CRDTI_FN size_t crdti_varint_size(uint64_t number)
+{
+    size_t size = 1;
+    for (; number >= 0x80; number >>= 7)
+        size++;
+    return size;
+}
+
+/* >>reader ----------------------------------------------------------------
+ * An error moves `ptr` to `end`: to the fast paths a failed reader is one that
+ * has come to the end, and they need no second test. */
+
+typedef struct crdti_reader {
+    const uint8_t *start, *ptr, *end;
+    crdt_err err;
+    size_t err_at; /* where the field that is at fault begins */
+} crdti_reader;
+
+CRDTI_INLINE void crdti_reader_init(crdti_reader *r, crdt_bytes bytes)
+{
+    /* Not NULL, so that differences and sums with it are defined. */
+    static const uint8_t crdti_nothing[1] = { 0 };
+    r->start = bytes.len ? bytes.ptr : crdti_nothing;
+    r->ptr = r->start;
+    r->end = r->start + bytes.len;
+    r->err = CRDT_OK;
+    r->err_at = 0;
+}
+
+/* How many bytes are left; 0 after an error. */
+CRDTI_INLINE size_t crdti_reader_left(const crdti_reader *r)
+{
+    return (size_t)(r->end - r->ptr);
+}
+
+/* The first error stays. */
+CRDTI_FN void crdti_reader_fail_at(crdti_reader *r, const uint8_t *at,
+                                   crdt_err err)
+{
+    if (r->err)
+        return;
+    r->err = err;
+    r->err_at = (size_t)(at - r->start);
+    r->ptr = r->end;
+}
+
+CRDTI_FN void crdti_reader_fail(crdti_reader *r, crdt_err err)
+{
+    crdti_reader_fail_at(r, r->ptr, err);
+}
+
+/* The next `len` bytes, borrowed; empty when they are not all there. */
+CRDTI_INLINE crdt_bytes crdti_get_raw(crdti_reader *r, size_t len)
+{
+    crdt_bytes bytes = { NULL, 0 };
+    if (CRDTI_UNLIKELY(len > crdti_reader_left(r))) {
+        crdti_reader_fail(r, CRDT_ERR_TRUNCATED);
+        return bytes;
+    }
+    bytes.ptr = r->ptr;
+    bytes.len = len;
+    r->ptr += len;
+    return bytes;
+}
+
+CRDTI_INLINE uint8_t crdti_get_u8(crdti_reader *r)
+{
+    crdt_bytes b = crdti_get_raw(r, 1);
+    return b.len ? b.ptr[0] : 0;
+}
+
+CRDTI_INLINE uint32_t crdti_get_u32le(crdti_reader *r)
+{
+    crdt_bytes b = crdti_get_raw(r, 4);
+    return b.len ? crdti_load32(b.ptr) : 0;
+}
+
+CRDTI_INLINE uint64_t crdti_get_u64le(crdti_reader *r)
+{
+    crdt_bytes b = crdti_get_raw(r, 8);
+    return b.len ? crdti_load64(b.ptr) : 0;
+}
+
+/* A varint of several bytes. Not canonical: a last byte of 0, which adds
+ * nothing, and a tenth byte with more than the one bit that is left. */
+CRDTI_FN uint64_t crdti_get_varint_long(crdti_reader *r)
+{
+    size_t i, left = crdti_reader_left(r);
+    uint64_t number = 0;
+    for (i = 0; i < CRDTI_VARINT_MAX && i < left; i++) {
+        uint8_t byte = r->ptr[i];
+        number |= (uint64_t)(byte & 0x7f) << (7 * i);
+        if (byte >= 0x80)
+            continue;
+        if ((byte == 0 && i > 0) || (byte > 1 && i == CRDTI_VARINT_MAX - 1))
+            break;
+        r->ptr += i + 1;
+        return number;
+    }
+    crdti_reader_fail(r, i == left ? CRDT_ERR_TRUNCATED : CRDT_ERR_CORRUPT);
+    return 0;
+}
+
+CRDTI_INLINE uint64_t crdti_get_varint(crdti_reader *r)
+{
+    if (CRDTI_LIKELY(r->ptr < r->end && *r->ptr < 0x80))
+        return *r->ptr++;
+    return crdti_get_varint_long(r);
+}
+
+CRDTI_INLINE int64_t crdti_get_zigzag(crdti_reader *r)
+{
+    uint64_t number = crdti_get_varint(r);
+    int64_t half = (int64_t)(number >> 1);
+    return number & 1 ? -half - 1 : half;
+}
+
+/* A number of things that follow: LIMIT above `max`, TRUNCATED when the bytes
+ * left cannot hold that many of `bytes_each`. So whoever allocates for them
+ * takes no more than a fixed multiple of what was really sent. */
+CRDTI_FN size_t crdti_get_count(crdti_reader *r, size_t max, size_t bytes_each)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t count = crdti_get_varint(r);
+    if (count > max)
+        crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
+    else if (bytes_each && count > crdti_reader_left(r) / bytes_each)
+        crdti_reader_fail_at(r, at, CRDT_ERR_TRUNCATED);
+    return r->err ? 0 : (size_t)count;
+}
+
+/* A length, at most `max`, and that many bytes. */
+CRDTI_INLINE crdt_bytes crdti_get_bytes(crdti_reader *r, size_t max)
+{
+    return crdti_get_raw(r, crdti_get_count(r, max, 1));
+}
+
+#endif
+/* >> crc32c.h */
+/*
+ * CRC-32C (Castagnoli), which finds what the network or a disk has changed by
+ * accident: every burst up to 32 bits, all else but one in 2^32. It is no
+ * protection against intent.
+ *
+ *     crc = crdti_crc32c(0, first);
+ *     crc = crdti_crc32c(crc, second);     as if both were one
+ *
+ * x86 with SSE4.2 and ARM with the CRC extension have an instruction for it:
+ * 8 bytes in 3 cycles (7.9 GB/s at 3 GHz), against 1.6 GB/s of the portable
+ * form. Three interleaved streams would be thrice as fast again, but joining
+ * them takes tables, and frames are short. (RFC 3720, appendix B.4)
+ */
+#ifndef CRDTI_CRC32C_H
+#define CRDTI_CRC32C_H
+
+
+/* >>portable --------------------------------------------------------------
+ * Eight lookups, none of which waits for another, for 4 bytes. The nibble
+ * that k others follow is looked up in row k, where each entry is that nibble
+ * with 4 * (k + 1) zero bits behind it. 512 bytes: it stays in the cache. */
+
+CRDTI_FN uint32_t crdti_crc32c_row(unsigned row, uint32_t nibble)
+{
+    static const uint32_t table[8][16] = {
+        { 0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
+          0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
+          0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+          0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75 },
+        { 0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4,
+          0xc79a971f, 0x35f1141c, 0x26a1e7e8, 0xd4ca64eb,
+          0x8ad958cf, 0x78b2dbcc, 0x6be22838, 0x9989ab3b,
+          0x4d43cfd0, 0xbf284cd3, 0xac78bf27, 0x5e133c24 },
+        { 0x00000000, 0x3fc5f181, 0x7f8be302, 0x404e1283,
+          0xff17c604, 0xc0d23785, 0x809c2506, 0xbf59d487,
+          0xfbc3faf9, 0xc4060b78, 0x844819fb, 0xbb8de87a,
+          0x04d43cfd, 0x3b11cd7c, 0x7b5fdfff, 0x449a2e7e },
+        { 0x00000000, 0x13a29877, 0x274530ee, 0x34e7a899,
+          0x4e8a61dc, 0x5d28f9ab, 0x69cf5132, 0x7a6dc945,
+          0x9d14c3b8, 0x8eb65bcf, 0xba51f356, 0xa9f36b21,
+          0xd39ea264, 0xc03c3a13, 0xf4db928a, 0xe7790afd },
+        { 0x00000000, 0x70a27d8a, 0xe144fb14, 0x91e6869e,
+          0xc76580d9, 0xb7c7fd53, 0x26217bcd, 0x56830647,
+          0x8b277743, 0xfb850ac9, 0x6a638c57, 0x1ac1f1dd,
+          0x4c42f79a, 0x3ce08a10, 0xad060c8e, 0xdda47104 },
+        { 0x00000000, 0xa541927e, 0x4f6f520d, 0xea2ec073,
+          0x9edea41a, 0x3b9f3664, 0xd1b1f617, 0x74f06469,
+          0x38513ec5, 0x9d10acbb, 0x773e6cc8, 0xd27ffeb6,
+          0xa68f9adf, 0x03ce08a1, 0xe9e0c8d2, 0x4ca15aac },
+        { 0x00000000, 0xe964b13d, 0xd725148b, 0x3e41a5b6,
+          0xaba65fe7, 0x42c2eeda, 0x7c834b6c, 0x95e7fa51,
+          0x52a0c93f, 0xbbc47802, 0x8585ddb4, 0x6ce16c89,
+          0xf90696d8, 0x106227e5, 0x2e238253, 0xc747336e },
+        { 0x00000000, 0xdd45aab8, 0xbf672381, 0x62228939,
+          0x7b2231f3, 0xa6679b4b, 0xc4451272, 0x1900b8ca,
+          0xf64463e6, 0x2b01c95e, 0x49234067, 0x9466eadf,
+          0x8d665215, 0x5023f8ad, 0x32017194, 0xef44db2c },
+    };
+    return table[row][nibble & 15];
+}
+
+CRDTI_FN uint32_t crdti_crc32c_portable(uint32_t crc, crdt_bytes bytes)
+{
+    const uint8_t *p = bytes.ptr;
+    size_t left = bytes.len;
+    crc = ~crc;
+    for (; left >= 4; left -= 4, p += 4) {
+        uint32_t x = crc ^ crdti_load32(p);
+        crc = crdti_crc32c_row(7, x) ^ crdti_crc32c_row(6, x >> 4) ^
+              crdti_crc32c_row(5, x >> 8) ^ crdti_crc32c_row(4, x >> 12) ^
+              crdti_crc32c_row(3, x >> 16) ^ crdti_crc32c_row(2, x >> 20) ^
+              crdti_crc32c_row(1, x >> 24) ^ crdti_crc32c_row(0, x >> 28);
+    }
+    for (; left > 0; left--) {
+        uint32_t x = crc ^ *p++;
+        crc = crdti_crc32c_row(1, x) ^ crdti_crc32c_row(0, x >> 4) ^ (x >> 8);
+    }
+    return ~crc;
+}
+
+/* >>hardware --------------------------------------------------------------
+ * One loop for all, over three steps that the machine has or has not. On x86
+ * the function alone is compiled for SSE4.2 and whether it may be called is
+ * asked at run time, one load and one test; freestanding there may be no one
+ * to ask (libgcc), so that it must have been compiled in. */
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) &&       \
+    (defined(__SSE4_2__) || !defined(CRDTSYNC_FREESTANDING))
+#define CRDTI_CRC32C_TARGET __attribute__((target("sse4.2")))
+#define CRDTI_CRC32C_1(crc, x) __builtin_ia32_crc32qi(crc, x)
+#define CRDTI_CRC32C_8(crc, x) ((uint32_t)__builtin_ia32_crc32di(crc, x))
+#ifdef __SSE4_2__
+#define CRDTI_CRC32C_HAS 1
+#else
+#define CRDTI_CRC32C_HAS __builtin_cpu_supports("sse4.2")
+#endif
+
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
+#include <arm_acle.h>
+#define CRDTI_CRC32C_TARGET
+#define CRDTI_CRC32C_1(crc, x) __crc32cb(crc, x)
+#define CRDTI_CRC32C_8(crc, x) __crc32cd(crc, x)
+#define CRDTI_CRC32C_HAS 1
+#endif
+
+#ifdef CRDTI_CRC32C_TARGET
+CRDTI_CRC32C_TARGET
+CRDTI_FN uint32_t crdti_crc32c_hardware(uint32_t crc, crdt_bytes bytes)
+{
+    const uint8_t *p = bytes.ptr;
+    size_t left = bytes.len;
+    crc = ~crc;
+    for (; left >= 8; left -= 8, p += 8)
+        crc = CRDTI_CRC32C_8(crc, crdti_load64(p));
+    for (; left > 0; left--)
+        crc = CRDTI_CRC32C_1(crc, *p++);
+    return ~crc;
+}
+#endif
+
+/* The checksum of what went before (0: nothing) and of these bytes. */
+CRDTI_FN uint32_t crdti_crc32c(uint32_t crc, crdt_bytes bytes)
+{
+#ifdef CRDTI_CRC32C_TARGET
+    if (CRDTI_CRC32C_HAS)
+        return crdti_crc32c_hardware(crc, bytes);
+#endif
+    return crdti_crc32c_portable(crc, bytes);
+}
+
+#endif
+/* >> error.h */
+/*
+ * What errors are called and what they say: the list in api.h, read twice.
+ */
+#ifndef CRDTI_ERROR_H
+#define CRDTI_ERROR_H
+
+
+CRDT_API const char *crdt_err_name(crdt_err err)
+{
+    switch (err) {
+#define CRDTI_X(name, text)                                                   \
+    case CRDT_##name:                                                         \
+        return "CRDT_" #name;
+        CRDT_ERRORS(CRDTI_X)
+#undef CRDTI_X
+    case CRDT_ERR_COUNT:
+        break;
+    }
+    return "CRDT_ERR_?";
+}
+
+CRDT_API const char *crdt_err_text(crdt_err err)
+{
+    switch (err) {
+#define CRDTI_X(name, text)                                                   \
+    case CRDT_##name:                                                         \
+        return text;
+        CRDT_ERRORS(CRDTI_X)
+#undef CRDTI_X
+    case CRDT_ERR_COUNT:
+        break;
+    }
+    return "an error that this version does not know";
+}
+
+#endif
+/* >> system.h */
+/*
+ * What the operating system gives: time and randomness, as the tables that a
+ * document takes when its program has none of its own. Freestanding and on
+ * Windows there are none yet: the program brings them, or gets CRDT_ERR_ARG.
+ *
+ *     wall_ms    clock_gettime(CLOCK_REALTIME), else gettimeofday
+ *     mono_ms    clock_gettime(CLOCK_MONOTONIC), else times
+ *     fill       getrandom, else /dev/urandom
+ *
+ * Why two clocks each: with -std=c99 (not gnu99) glibc and musl hide what is
+ * POSIX, clock_gettime included, unless _POSIX_C_SOURCE was defined before the
+ * first system header, and that is not ours to say: this header may come late.
+ * Declaring it ourselves would bind the wrong symbol where time_t has two
+ * widths (32-bit machines). gettimeofday and times are never hidden. The first
+ * is as fast and fine enough. The second is a system call and ticks only every
+ * 10 ms, which timers bear; on 32 bits it wraps after months. Whoever minds
+ * defines _POSIX_C_SOURCE 200112L.
+ */
+#ifndef CRDTI_SYSTEM_H
+#define CRDTI_SYSTEM_H
+
+
+#if !defined(CRDTSYNC_FREESTANDING) && !defined(_WIN32)
+#define CRDTI_HAS_SYSTEM
+#endif
+
+#ifdef CRDTI_HAS_SYSTEM
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+/* >>clock ----------------------------------------------------------------- */
+
+#ifdef CLOCK_MONOTONIC
+/* The kernel is not entered: some 20 ns. */
+CRDTI_FN uint64_t crdti_gettime_ms(clockid_t clock)
+{
+    struct timespec t;
+    if (clock_gettime(clock, &t) != 0)
+        return 0;
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+CRDTI_FN uint64_t crdti_wall_ms(void *ctx)
+{
+    (void)ctx;
+    return crdti_gettime_ms(CLOCK_REALTIME);
+}
+
+CRDTI_FN uint64_t crdti_mono_ms(void *ctx)
+{
+    (void)ctx;
+    return crdti_gettime_ms(CLOCK_MONOTONIC);
+}
+#else
+#include <sys/time.h>
+#include <sys/times.h>
+#include <unistd.h>
+
+CRDTI_FN uint64_t crdti_wall_ms(void *ctx)
+{
+    struct timeval t;
+    (void)ctx;
+    if (gettimeofday(&t, NULL) != 0)
+        return 0;
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_usec / 1000;
+}
+
+CRDTI_FN uint64_t crdti_mono_ms(void *ctx)
+{
+    struct tms unused;
+    uint64_t ticks = (unsigned long)times(&unused);
+    uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK);
+    (void)ctx;
+    return ticks / per_second * 1000 + ticks % per_second * 1000 / per_second;
+}
+#endif
+
+/* >>random ---------------------------------------------------------------- */
+
+#if defined(__linux__) && defined(__has_include)
+#if __has_include(<sys/random.h>)
+#define CRDTI_HAS_GETRANDOM
+#include <sys/random.h>
+#endif
+#endif
+
+/* Whether the whole of it could be filled without a file: that works also
+ * where there is no /dev, or no file descriptor left. */
+CRDTI_FN int crdti_getrandom(uint8_t *out, size_t len)
+{
+#ifdef CRDTI_HAS_GETRANDOM
+    while (len > 0) {
+        ssize_t got = getrandom(out, len, 0);
+        if (got < 0 && errno != EINTR)
+            return 0;
+        if (got > 0) {
+            out += got;
+            len -= (size_t)got;
+        }
+    }
+    return 1;
+#else
+    (void)out;
+    return len == 0;
+#endif
+}
+
+CRDTI_FN crdt_err crdti_random_fill(void *ctx, void *out, size_t len)
+{
+    FILE *file;
+    size_t got;
+    (void)ctx;
+    if (crdti_getrandom((uint8_t *)out, len))
+        return CRDT_OK;
+    file = fopen("/dev/urandom", "rb");
+    if (!file)
+        return CRDT_ERR_IO;
+    setvbuf(file, NULL, _IONBF, 0); /* or it would fetch 4,096 bytes */
+    got = fread(out, 1, len, file);
+    fclose(file);
+    return got == len ? CRDT_OK : CRDT_ERR_IO;
+}
+#endif
+
+/* The table, or that of the system; NULL when there is neither. */
+CRDTI_INLINE const crdt_clock *crdti_clock_or_default(const crdt_clock *clock)
+{
+#ifdef CRDTI_HAS_SYSTEM
+    static const crdt_clock crdti_system_clock = { 1, NULL, crdti_wall_ms,
+                                                   crdti_mono_ms };
+    return clock ? clock : &crdti_system_clock;
+#else
+    return clock;
+#endif
+}
+
+CRDTI_INLINE const crdt_random *
+crdti_random_or_default(const crdt_random *random)
+{
+#ifdef CRDTI_HAS_SYSTEM
+    static const crdt_random crdti_system_random = { 1, NULL,
+                                                     crdti_random_fill };
+    return random ? random : &crdti_system_random;
+#else
+    return random;
+#endif
+}
+
+#endif
+/* 2 containers */
+/* >> array.h */
+/*
+ * A growable array of any type: reserve, then write behind `len` and count it.
+ *
+ *     CRDTI_ARRAY(uint32_t) list = { NULL, 0, 0 };
+ *     err = crdti_array_reserve(alloc, &list, 1);
+ *     if (!err)
+ *         list.ptr[list.len++] = 7;
+ *     crdti_array_free(alloc, &list);
+ *
+ *     ptr [ 7 |   |   |   |   |   |   |   ]   len 1, cap 8
+ *
+ * It doubles, so appending is O(1) amortised, and with room it costs one
+ * comparison. Growing moves the elements: hold indices, not pointers.
+ */
+#ifndef CRDTI_ARRAY_H
+#define CRDTI_ARRAY_H
+
+
+#define CRDTI_ARRAY(T)                                                        \
+    struct {                                                                  \
+        T *ptr;                                                               \
+        size_t len, cap;                                                      \
+    }
+
+/* `ptr_at` is the address of a pointer of whatever type: it is read and
+ * written as bytes, since a T ** may not be taken for a void **. */
+CRDTI_FN crdt_err crdti_array_grow(const crdt_alloc *alloc, void *ptr_at,
+                                   size_t len, size_t *cap, size_t size,
+                                   size_t extra)
+{
+    size_t want = crdti_max_size(8, crdti_mul_size(*cap, 2));
+    void *ptr;
+    if (extra > SIZE_MAX - len)
+        return CRDT_ERR_NOMEM;
+    want = crdti_max_size(want, len + extra);
+    crdti_copy(&ptr, ptr_at, sizeof ptr);
+    ptr = crdti_realloc(alloc, ptr, *cap * size, crdti_mul_size(want, size));
+    if (!ptr)
+        return CRDT_ERR_NOMEM;
+    crdti_copy(ptr_at, &ptr, sizeof ptr);
+    *cap = want;
+    return CRDT_OK;
+}
+
+CRDTI_INLINE crdt_err crdti_array_room(const crdt_alloc *alloc, void *ptr_at,
+                                       size_t len, size_t *cap, size_t size,
+                                       size_t extra)
+{
+    if (CRDTI_LIKELY(extra <= *cap - len))
+        return CRDT_OK;
+    return crdti_array_grow(alloc, ptr_at, len, cap, size, extra);
+}
+
+CRDTI_FN void crdti_array_drop(const crdt_alloc *alloc, void *ptr_at,
+                               size_t *len, size_t *cap, size_t size)
+{
+    void *ptr;
+    crdti_copy(&ptr, ptr_at, sizeof ptr);
+    crdti_free(alloc, ptr, *cap * size);
+    ptr = NULL;
+    crdti_copy(ptr_at, &ptr, sizeof ptr);
+    *len = *cap = 0;
+}
+
+/* crdt_err: room for `extra` more elements. */
+#define crdti_array_reserve(alloc, arr, extra)                                \
+    crdti_array_room(alloc, &(arr)->ptr, (arr)->len, &(arr)->cap,             \
+                     sizeof *(arr)->ptr, extra)
+
+/* Frees the elements; the array is then empty and may be used again. */
+#define crdti_array_free(alloc, arr)                                          \
+    crdti_array_drop(alloc, &(arr)->ptr, &(arr)->len, &(arr)->cap,            \
+                     sizeof *(arr)->ptr)
+
+#endif
+/* >> hash.h */
+/*
+ * A hash table from a 64-bit hash to a number that is not 0, mostly the index
+ * of a record. It does not know keys: it offers the candidates, and the caller
+ * looks whether one is meant.
+ *
+ *     slot    0       1       2       3       4       5       6       7
+ *         [ tag,7 ][   0   ][ tag,9 ][ tag,4 ][ tag,2 ][   0   ] ...
+ *                             home 2   home 2   home 4
+ *
+ * Open addressing with linear probing: a value lies in its home slot, or right
+ * behind it without an empty slot (value 0) between. The tag is the upper half
+ * of the hash, and its low bits are the home: so growing and removing need not
+ * ask the caller for hashes, and slots are 8 bytes, 8 to a cache line. At most
+ * 3/4 are filled: 1.5 probes for a hit that lies first, one cache miss mostly.
+ *
+ *     for (v = crdti_table_first(t, hash, &i); v;
+ *          v = crdti_table_next(t, hash, &i))
+ *         if (equal(records[v], key))
+ *             break;
+ *
+ * A table of zeros is an empty one, without memory. (Knuth 1973, 6.4 R)
+ */
+#ifndef CRDTI_HASH_H
+#define CRDTI_HASH_H
+
+
+typedef struct crdti_hash_slot {
+    uint32_t tag;
+    uint32_t value;
+} crdti_hash_slot;
+
+typedef struct crdti_hash_table {
+    crdti_hash_slot *slots;
+    size_t cap; /* a power of two, or 0 */
+    size_t len;
+} crdti_hash_table;
+
+CRDTI_INLINE uint32_t crdti_table_tag(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
+
+/* The first value from slot `*at` on that has the tag, leaving `*at` behind
+ * it; 0 when an empty slot comes first. There always is one. */
+CRDTI_INLINE uint32_t crdti_table_scan(const crdti_hash_table *t, uint32_t tag,
+                                       size_t *at)
+{
+    size_t mask = t->cap - 1, i = *at;
+    for (;; i++) {
+        const crdti_hash_slot *slot = &t->slots[i & mask];
+        if (!slot->value || slot->tag == tag) {
+            *at = i + 1;
+            return slot->value;
+        }
+    }
+}
+
+CRDTI_INLINE uint32_t crdti_table_first(const crdti_hash_table *t,
+                                        uint64_t hash, size_t *iter)
+{
+    uint32_t tag = crdti_table_tag(hash);
+    *iter = tag & (t->cap - 1);
+    return t->len ? crdti_table_scan(t, tag, iter) : 0;
+}
+
+/* Not to be called after a 0. The table must not have changed meanwhile. */
+CRDTI_INLINE uint32_t crdti_table_next(const crdti_hash_table *t,
+                                       uint64_t hash, size_t *iter)
+{
+    return crdti_table_scan(t, crdti_table_tag(hash), iter);
+}
+
+CRDTI_INLINE void crdti_table_place(crdti_hash_table *t, uint32_t tag,
+                                    uint32_t value)
+{
+    size_t mask = t->cap - 1, i = tag & mask;
+    while (t->slots[i].value)
+        i = (i + 1) & mask;
+    t->slots[i].tag = tag;
+    t->slots[i].value = value;
+}
+
+CRDTI_FN crdt_err crdti_table_resize(const crdt_alloc *alloc,
+                                     crdti_hash_table *t, size_t cap)
+{
+    size_t size = crdti_mul_size(cap, sizeof *t->slots), i;
+    crdti_hash_table grown;
+    grown.slots = (crdti_hash_slot *)crdti_alloc(alloc, size);
+    if (!grown.slots)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(grown.slots, size);
+    grown.cap = cap;
+    grown.len = t->len;
+    for (i = 0; i < t->cap; i++)
+        if (t->slots[i].value)
+            crdti_table_place(&grown, t->slots[i].tag, t->slots[i].value);
+    crdti_free(alloc, t->slots, t->cap * sizeof *t->slots);
+    *t = grown;
+    return CRDT_OK;
+}
+
+/* The next `extra` insertions will not fail. */
+CRDTI_FN crdt_err crdti_table_reserve(const crdt_alloc *alloc,
+                                      crdti_hash_table *t, size_t extra)
+{
+    size_t cap = t->cap ? t->cap : 8;
+    if (CRDTI_LIKELY(extra <= t->cap - t->cap / 4 - t->len))
+        return CRDT_OK;
+    if (extra > SIZE_MAX / 4 - t->len)
+        return CRDT_ERR_NOMEM;
+    while (extra > cap - cap / 4 - t->len)
+        cap *= 2;
+    return crdti_table_resize(alloc, t, cap);
+}
+
+/* Room must have been reserved. The same hash may come with several values. */
+CRDTI_FN void crdti_table_insert(crdti_hash_table *t, uint64_t hash,
+                                 uint32_t value)
+{
+    CRDTI_ASSERT(value != 0 && t->len < t->cap - t->cap / 4);
+    crdti_table_place(t, crdti_table_tag(hash), value);
+    t->len++;
+}
+
+/* Empties a slot, and moves up those behind it that may lie there, until an
+ * empty one: nobody is cut off from home, and no tombstone stays. */
+CRDTI_FN void crdti_table_close_gap(crdti_hash_table *t, size_t gap)
+{
+    size_t mask = t->cap - 1, i = gap;
+    for (;;) {
+        crdti_hash_slot slot;
+        i = (i + 1) & mask;
+        slot = t->slots[i];
+        if (!slot.value)
+            break;
+        if (((i - slot.tag) & mask) < ((i - gap) & mask))
+            continue; /* its home lies behind the gap */
+        t->slots[gap] = slot;
+        gap = i;
+    }
+    t->slots[gap].tag = t->slots[gap].value = 0;
+}
+
+/* Whether it was there. */
+CRDTI_FN int crdti_table_remove(crdti_hash_table *t, uint64_t hash,
+                                uint32_t value)
+{
+    size_t i;
+    uint32_t v = crdti_table_first(t, hash, &i);
+    while (v && v != value)
+        v = crdti_table_next(t, hash, &i);
+    if (!v)
+        return 0;
+    crdti_table_close_gap(t, (i - 1) & (t->cap - 1));
+    t->len--;
+    return 1;
+}
+
+CRDTI_FN void crdti_table_free(const crdt_alloc *alloc, crdti_hash_table *t)
+{
+    crdti_free(alloc, t->slots, t->cap * sizeof *t->slots);
+    t->slots = NULL;
+    t->cap = t->len = 0;
+}
+
+#endif
+/* >> pool.h */
+/*
+ * Records of one size, named by a 32-bit index instead of a pointer: half the
+ * size, and still right after the block has moved.
+ *
+ *     index    0        1        2        3        4        5
+ *          [ none ][ record ][ next 4 ][ record ][ next 0 ][ fresh ]
+ *                              ^                             ^
+ *                              free_list                     used      cap 8
+ *
+ * Index 0 is nobody. Given-back records form a list through their first four
+ * bytes and are taken again first; else the next fresh one is. So all records
+ * lie in one block, and taking and giving cost a few instructions each.
+ */
+#ifndef CRDTI_POOL_H
+#define CRDTI_POOL_H
+
+
+typedef struct crdti_pool {
+    uint8_t *base;
+    uint32_t size;      /* of a record, in bytes */
+    uint32_t used;      /* records below it have been taken once */
+    uint32_t cap;       /* records in the block */
+    uint32_t free_list; /* the first of the given-back ones, or 0 */
+    uint32_t live;      /* records that are taken */
+} crdti_pool;
+
+/* `size` is the sizeof a struct of at least four bytes. */
+CRDTI_FN void crdti_pool_init(crdti_pool *p, size_t size)
+{
+    CRDTI_ASSERT(size >= 4 && size < 65536);
+    p->base = NULL;
+    p->size = (uint32_t)size;
+    p->used = 1;
+    p->cap = 0;
+    p->free_list = 0;
+    p->live = 0;
+}
+
+/* Valid until the pool grows. */
+CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
+{
+    CRDTI_ASSERT(index > 0 && index < p->used);
+    return p->base + (size_t)index * p->size;
+}
+
+/* Doubles while small; a large block grows by half, as the copy and the gap
+ * left behind weigh more than a few growths saved. */
+CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
+                                  uint64_t need)
+{
+    uint64_t cap = p->cap;
+    size_t old_size = (size_t)p->cap * p->size;
+    void *base;
+    cap += old_size < 1048576 ? cap : cap / 2;
+    cap = crdti_min(crdti_max(cap, crdti_max(need, 8)), UINT32_MAX);
+    if (need > UINT32_MAX)
+        return CRDT_ERR_LIMIT;
+    base = crdti_realloc(alloc, p->base, old_size,
+                         crdti_mul_size((size_t)cap, p->size));
+    if (!base)
+        return CRDT_ERR_NOMEM;
+    p->base = (uint8_t *)base;
+    p->cap = (uint32_t)cap;
+    return CRDT_OK;
+}
+
+/* The next `n` takes will not fail. LIMIT beyond 2^32 records. */
+CRDTI_INLINE crdt_err crdti_pool_reserve(const crdt_alloc *alloc,
+                                         crdti_pool *p, size_t n)
+{
+    uint64_t need = (uint64_t)p->live + 1 + crdti_min(n, UINT32_MAX);
+    if (CRDTI_LIKELY(need <= p->cap || n == 0))
+        return CRDT_OK;
+    return crdti_pool_grow(alloc, p, need);
+}
+
+/* A record of zeros. It must have been reserved. */
+CRDTI_INLINE uint32_t crdti_pool_take(crdti_pool *p)
+{
+    uint32_t index = p->free_list;
+    if (index)
+        crdti_copy(&p->free_list, crdti_pool_at(p, index), 4);
+    else
+        index = p->used++;
+    CRDTI_ASSERT(p->used <= p->cap);
+    p->live++;
+    crdti_zero(crdti_pool_at(p, index), p->size);
+    return index;
+}
+
+CRDTI_INLINE void crdti_pool_give(crdti_pool *p, uint32_t index)
+{
+    CRDTI_ASSERT(p->live > 0);
+    crdti_copy(crdti_pool_at(p, index), &p->free_list, 4);
+    p->free_list = index;
+    p->live--;
+}
+
+/* Frees all records; the pool is then empty and may be used again. */
+CRDTI_FN void crdti_pool_free(const crdt_alloc *alloc, crdti_pool *p)
+{
+    crdti_free(alloc, p->base, (size_t)p->cap * p->size);
+    crdti_pool_init(p, p->size);
+}
+
+#endif
+/* >> arena.h */
+/*
+ * Memory for a piece of work that ends as a whole: taken in small parts, given
+ * back all at once, or down to a mark.
+ *
+ *     top -> [ head | part | part | mark > part | free ]     8 KiB
+ *              |
+ *              v below
+ *            [ head | part | part | ........... | rest ]     4 KiB
+ *              |
+ *              v NULL
+ *
+ * Taking is an addition and a comparison. Parts never move. Blocks double up
+ * to 256 KiB; a part larger than that gets a block of its own size.
+ */
+#ifndef CRDTI_ARENA_H
+#define CRDTI_ARENA_H
+
+
+#define CRDTI_ARENA_ALIGN 16
+#define CRDTI_ARENA_FIRST 4096u
+#define CRDTI_ARENA_LAST 262144u
+
+typedef struct crdti_arena_block {
+    struct crdti_arena_block *below;
+    size_t size; /* all of it, this head included */
+    size_t used; /* likewise */
+} crdti_arena_block;
+
+typedef struct crdti_arena {
+    const crdt_alloc *alloc;
+    crdti_arena_block *top;
+} crdti_arena;
+
+typedef struct crdti_arena_mark {
+    crdti_arena_block *top;
+    size_t used;
+} crdti_arena_mark;
+
+CRDTI_INLINE void crdti_arena_init(crdti_arena *arena, const crdt_alloc *alloc)
+{
+    arena->alloc = alloc;
+    arena->top = NULL;
+}
+
+CRDTI_INLINE size_t crdti_arena_round(size_t size)
+{
+    return (size + CRDTI_ARENA_ALIGN - 1) & ~(size_t)(CRDTI_ARENA_ALIGN - 1);
+}
+
+CRDTI_FN crdti_arena_block *crdti_arena_push(crdti_arena *arena, size_t size)
+{
+    size_t head = crdti_arena_round(sizeof(crdti_arena_block));
+    size_t block_size =
+        arena->top ? crdti_min_size(arena->top->size * 2, CRDTI_ARENA_LAST)
+                   : CRDTI_ARENA_FIRST;
+    crdti_arena_block *block;
+    block_size = crdti_max_size(block_size, head + size);
+    block = (crdti_arena_block *)crdti_alloc(arena->alloc, block_size);
+    if (!block)
+        return NULL;
+    block->below = arena->top;
+    block->size = block_size;
+    block->used = head;
+    arena->top = block;
+    return block;
+}
+
+/* Memory aligned for any type, not cleared; NULL when there is none. */
+CRDTI_INLINE void *crdti_arena_alloc(crdti_arena *arena, size_t size)
+{
+    crdti_arena_block *block = arena->top;
+    uint8_t *part;
+    if (size > SIZE_MAX / 4)
+        return NULL;
+    size = crdti_arena_round(size);
+    if (CRDTI_UNLIKELY(!block || size > block->size - block->used))
+        block = crdti_arena_push(arena, size);
+    if (!block)
+        return NULL;
+    part = (uint8_t *)block + block->used;
+    block->used += size;
+    return part;
+}
+
+CRDTI_INLINE crdti_arena_mark crdti_arena_here(const crdti_arena *arena)
+{
+    crdti_arena_mark mark;
+    mark.top = arena->top;
+    mark.used = arena->top ? arena->top->used : 0;
+    return mark;
+}
+
+/* Gives back all that was taken since the mark. */
+CRDTI_FN void crdti_arena_reset(crdti_arena *arena, crdti_arena_mark mark)
+{
+    while (arena->top != mark.top) {
+        crdti_arena_block *block = arena->top;
+        arena->top = block->below;
+        crdti_free(arena->alloc, block, block->size);
+    }
+    if (mark.top)
+        mark.top->used = mark.used;
+}
+
+/* Gives back everything; the arena is then empty and may be used again. */
+CRDTI_FN void crdti_arena_free(crdti_arena *arena)
+{
+    crdti_arena_mark bottom = { NULL, 0 };
+    crdti_arena_reset(arena, bottom);
+}
+
+#endif
+/* 3 causality */
+/* >> dot.h */
+/*
+ * Replica ids and dots: the names of who changed, and of each change.
+ *
+ *     crdt_id    16 bytes, ordered as bytes
+ *     crdt_dot   ( replica id, seq )       "the 5th change of b": b.5
+ */
+#ifndef CRDTI_DOT_H
+#define CRDTI_DOT_H
+
+
+CRDTI_INLINE int crdti_id_equal(const crdt_id *a, const crdt_id *b)
+{
+    return crdti_equal(a->b, b->b, sizeof a->b);
+}
+
+/* -1, 0 or 1. Two words at once: a third of the time of memcmp, and every
+ * search in a version vector is made of it. */
+CRDTI_INLINE int crdti_id_order(const crdt_id *a, const crdt_id *b)
+{
+    uint64_t x = crdti_load64_be(a->b), y = crdti_load64_be(b->b);
+    if (x == y) { /* hardly ever: ids are random */
+        x = crdti_load64_be(a->b + 8);
+        y = crdti_load64_be(b->b + 8);
+    }
+    return (x > y) - (x < y);
+}
+
+CRDTI_INLINE int crdti_dot_equal(const crdt_dot *a, const crdt_dot *b)
+{
+    return a->seq == b->seq && crdti_id_equal(&a->replica, &b->replica);
+}
+
+CRDT_API int crdt_id_compare(const crdt_id *a, const crdt_id *b)
+{
+    return crdti_id_order(a, b);
+}
+
+CRDT_API void crdt_id_text(const crdt_id *id, char out[33])
+{
+    static const char digits[] = "0123456789abcdef";
+    int i;
+    for (i = 0; i < 16; i++) {
+        out[2 * i] = digits[id->b[i] >> 4];
+        out[2 * i + 1] = digits[id->b[i] & 15];
+    }
+    out[32] = 0;
+}
+
+#endif
+/* >> ivset.h */
+/*
+ * Interval sets: numbers kept as runs, for what has arrived with gaps, and for
+ * which dots a removal took.
+ *
+ *     runs    [3..5]  [9..9]  [12..40]          sorted, apart, not touching
+ *
+ *     add 6..8       [3..9]  [12..40]           3 and 9 were touching: merged
+ *     remove 20..30  [3..9]  [12..19]  [31..40] one was split
+ *
+ * Finding is O(log n), at the end O(1); a change in the middle moves what is
+ * behind it; union and subtract are one pass over both. A set of zeros is an
+ * empty one. On CRDT_ERR_NOMEM, the only error, the set is as it was.
+ */
+#ifndef CRDTI_IVSET_H
+#define CRDTI_IVSET_H
+
+
+typedef struct crdti_run {
+    uint64_t lo, hi; /* both are in it */
+} crdti_run;
+
+typedef struct crdti_ivset {
+    crdti_run *ptr;
+    size_t len, cap;
+} crdti_ivset;
+
+CRDTI_FN void crdti_ivset_free(const crdt_alloc *alloc, crdti_ivset *set)
+{
+    crdti_array_free(alloc, set);
+}
+
+/* >>reading --------------------------------------------------------------- */
+
+/* The first run that does not end below n. */
+CRDTI_FN size_t crdti_ivset_place(const crdti_ivset *set, uint64_t n)
+{
+    size_t low = 0, high = set->len;
+    if (high && n >= set->ptr[high - 1].lo) /* mostly */
+        return n > set->ptr[high - 1].hi ? high : high - 1;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (set->ptr[mid].hi < n)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* The first run that begins above n. */
+CRDTI_FN size_t crdti_ivset_behind(const crdti_ivset *set, uint64_t n)
+{
+    size_t place = crdti_ivset_place(set, n);
+    return place + (place < set->len && set->ptr[place].lo <= n);
+}
+
+CRDTI_FN int crdti_ivset_has(const crdti_ivset *set, uint64_t n)
+{
+    size_t place = crdti_ivset_place(set, n);
+    return place < set->len && set->ptr[place].lo <= n;
+}
+
+/* The first number from n on that is not in the set; 0 if all of them are. */
+CRDTI_FN uint64_t crdti_ivset_gap(const crdti_ivset *set, uint64_t n)
+{
+    size_t place = crdti_ivset_place(set, n);
+    if (place == set->len || set->ptr[place].lo > n)
+        return n;
+    return set->ptr[place].hi + 1; /* the next run does not touch this one */
+}
+
+/* How many numbers; UINT64_MAX also for all 2^64. O(n). */
+CRDTI_FN uint64_t crdti_ivset_count(const crdti_ivset *set)
+{
+    uint64_t above_runs = 0;
+    size_t i;
+    for (i = 0; i < set->len; i++)
+        above_runs += set->ptr[i].hi - set->ptr[i].lo;
+    return set->len > UINT64_MAX - above_runs ? UINT64_MAX
+                                              : above_runs + set->len;
+}
+
+/* >>adding and removing ---------------------------------------------------
+ * Both put zero to two runs in the place of those they touch. */
+
+CRDTI_FN crdt_err crdti_ivset_splice(const crdt_alloc *alloc, crdti_ivset *set,
+                                     size_t from, size_t to,
+                                     const crdti_run *with, size_t count)
+{
+    size_t gone = to - from;
+    crdt_err err =
+        count > gone ? crdti_array_reserve(alloc, set, count - gone) : CRDT_OK;
+    if (err || count + gone == 0)
+        return err;
+    crdti_move(set->ptr + from + count, set->ptr + to,
+               (set->len - to) * sizeof *with);
+    crdti_copy(set->ptr + from, with, count * sizeof *with);
+    set->len = set->len - gone + count;
+    return CRDT_OK;
+}
+
+/* Adds lo..hi. Runs that end right before lo or begin right behind hi are
+ * touched too; 0 and UINT64_MAX have no neighbour on one side. */
+CRDTI_FN crdt_err crdti_ivset_add(const crdt_alloc *alloc, crdti_ivset *set,
+                                  uint64_t lo, uint64_t hi)
+{
+    size_t from = crdti_ivset_place(set, lo - (lo > 0));
+    size_t to = crdti_ivset_behind(set, hi + (hi < UINT64_MAX));
+    crdti_run run;
+    CRDTI_ASSERT(lo <= hi && from <= to);
+    run.lo = from < to ? crdti_min(lo, set->ptr[from].lo) : lo;
+    run.hi = from < to ? crdti_max(hi, set->ptr[to - 1].hi) : hi;
+    return crdti_ivset_splice(alloc, set, from, to, &run, 1);
+}
+
+/* Removes lo..hi. Takes memory only where it splits a run, so never when lo
+ * is 0. */
+CRDTI_FN crdt_err crdti_ivset_remove(const crdt_alloc *alloc, crdti_ivset *set,
+                                     uint64_t lo, uint64_t hi)
+{
+    size_t from = crdti_ivset_place(set, lo);
+    size_t to = crdti_ivset_behind(set, hi), count = 0;
+    crdti_run rest[2];
+    CRDTI_ASSERT(lo <= hi && from <= to);
+    if (from < to && set->ptr[from].lo < lo) {
+        rest[count].lo = set->ptr[from].lo;
+        rest[count++].hi = lo - 1;
+    }
+    if (from < to && set->ptr[to - 1].hi > hi) {
+        rest[count].lo = hi + 1;
+        rest[count++].hi = set->ptr[to - 1].hi;
+    }
+    return crdti_ivset_splice(alloc, set, from, to, rest, count);
+}
+
+/* >>whole sets ------------------------------------------------------------
+ * The runs of a first move up by as many places as b has runs. Then the
+ * result is written from the front: it has at most as many runs as have been
+ * read of both, so that it never reaches what is still unread.
+ *
+ *     a, b of 2     [ a0 | a1 | a2 |    |    ]
+ *     moved up      [    |    | a0 | a1 | a2 ]
+ *     written       [ r0 | r1 |  .   a1 | a2 ]   a0 and one of b are read
+ */
+
+/* Returns where the runs of a are now; their old places count as unwritten.
+ * SIZE_MAX: no memory. */
+CRDTI_FN size_t crdti_ivset_shift(const crdt_alloc *alloc, crdti_ivset *a,
+                                  size_t by)
+{
+    if (crdti_array_reserve(alloc, a, by))
+        return SIZE_MAX;
+    crdti_move(a->ptr + by, a->ptr, a->len * sizeof *a->ptr);
+    a->len = 0;
+    return by;
+}
+
+/* Appends a run that does not begin before the last one. */
+CRDTI_FN void crdti_ivset_push(crdti_ivset *set, uint64_t lo, uint64_t hi)
+{
+    crdti_run *last = set->len ? &set->ptr[set->len - 1] : NULL;
+    if (last && (lo <= last->hi || lo - 1 == last->hi)) {
+        last->hi = crdti_max(last->hi, hi);
+        return;
+    }
+    set->ptr[set->len].lo = lo;
+    set->ptr[set->len++].hi = hi;
+}
+
+/* a := a and b. */
+CRDTI_FN crdt_err crdti_ivset_union(const crdt_alloc *alloc, crdti_ivset *a,
+                                    const crdti_ivset *b)
+{
+    size_t i, end = a->len + b->len, j = 0;
+    if (a == b || b->len == 0)
+        return CRDT_OK;
+    i = crdti_ivset_shift(alloc, a, b->len);
+    if (i == SIZE_MAX)
+        return CRDT_ERR_NOMEM;
+    while (i < end || j < b->len) {
+        int from_b =
+            i == end || (j < b->len && b->ptr[j].lo < a->ptr[i].lo);
+        crdti_run run = from_b ? b->ptr[j++] : a->ptr[i++];
+        crdti_ivset_push(a, run.lo, run.hi);
+    }
+    return CRDT_OK;
+}
+
+/* Pushes what b leaves of the run; returns the first run of b that may reach
+ * the next one. */
+CRDTI_FN size_t crdti_ivset_push_rest(crdti_ivset *a, crdti_run run,
+                                      const crdti_ivset *b, size_t j)
+{
+    while (j < b->len && b->ptr[j].hi < run.lo)
+        j++;
+    for (; j < b->len && b->ptr[j].lo <= run.hi; j++) {
+        if (b->ptr[j].lo > run.lo)
+            crdti_ivset_push(a, run.lo, b->ptr[j].lo - 1);
+        if (b->ptr[j].hi >= run.hi)
+            return j;
+        run.lo = b->ptr[j].hi + 1;
+    }
+    crdti_ivset_push(a, run.lo, run.hi);
+    return j;
+}
+
+/* a := a without b. */
+CRDTI_FN crdt_err crdti_ivset_subtract(const crdt_alloc *alloc, crdti_ivset *a,
+                                       const crdti_ivset *b)
+{
+    size_t i, end = a->len + b->len, j = 0;
+    if (a == b)
+        a->len = 0;
+    if (a->len == 0 || b->len == 0)
+        return CRDT_OK;
+    i = crdti_ivset_shift(alloc, a, b->len);
+    if (i == SIZE_MAX)
+        return CRDT_ERR_NOMEM;
+    while (i < end) {
+        crdti_run run = a->ptr[i++];
+        j = crdti_ivset_push_rest(a, run, b, j);
+    }
+    return CRDT_OK;
+}
+
+#endif
+/* >> vv.h */
+/*
+ * Version vectors: for each replica, up to which of its changes something
+ * goes. They say what a document has applied, what a delta builds on, what a
+ * peer lacks.
+ *
+ *     entries  [ a,12 | c,3 | f,40 ]     sorted by id, no seq is 0
+ *
+ *     bytes    03  aa..aa 0c  cc..cc 03  ff..ff 28
+ *              count, then id (16 bytes) and seq (varint) of each
+ *
+ * A sorted array and no tree: 24 bytes an entry, found by halving, merged and
+ * compared in one pass from memory that lies in a row. New ids are rare.
+ */
+#ifndef CRDTI_VV_H
+#define CRDTI_VV_H
+
+
+#define CRDTI_VV_ENTRY_MIN 17 /* bytes of an entry at least */
+#define CRDTI_VV_ENTRY_MAX 26 /* and at most */
+
+CRDT_API void crdt_vv_free(crdt_vv *vv)
+{
+    if (!vv)
+        return;
+    crdti_free(vv->alloc, vv->entries, vv->cap * sizeof *vv->entries);
+    vv->entries = NULL;
+    vv->len = vv->cap = 0;
+}
+
+CRDT_API void crdt_vv_clear(crdt_vv *vv)
+{
+    vv->len = 0;
+}
+
+CRDTI_FN crdt_err crdti_vv_reserve(crdt_vv *vv, size_t extra)
+{
+    if (extra > CRDTSYNC_MAX_REPLICAS ||
+        vv->len > CRDTSYNC_MAX_REPLICAS - extra)
+        return CRDT_ERR_LIMIT;
+    if (extra <= vv->cap - vv->len)
+        return CRDT_OK;
+    return crdti_array_grow(vv->alloc, &vv->entries, vv->len, &vv->cap,
+                            sizeof *vv->entries, extra);
+}
+
+/* Where the entry of the replica is, or would be. O(log n). */
+CRDTI_FN size_t crdti_vv_place(const crdt_vv *vv, const crdt_id *replica)
+{
+    size_t low = 0, high = vv->len;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (crdti_id_order(&vv->entries[mid].replica, replica) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+CRDTI_INLINE int crdti_vv_is_at(const crdt_vv *vv, size_t place,
+                                const crdt_id *replica)
+{
+    return place < vv->len &&
+           crdti_id_equal(&vv->entries[place].replica, replica);
+}
+
+CRDT_API uint64_t crdt_vv_get(const crdt_vv *vv, const crdt_id *replica)
+{
+    size_t place = crdti_vv_place(vv, replica);
+    return crdti_vv_is_at(vv, place, replica) ? vv->entries[place].seq : 0;
+}
+
+CRDT_API int crdt_vv_covers(const crdt_vv *vv, const crdt_dot *dot)
+{
+    return dot->seq <= crdt_vv_get(vv, &dot->replica);
+}
+
+CRDTI_FN void crdti_vv_remove_at(crdt_vv *vv, size_t place)
+{
+    crdt_dot *entry = vv->entries + place;
+    vv->len--;
+    crdti_move(entry, entry + 1, (vv->len - place) * sizeof *entry);
+}
+
+CRDTI_FN crdt_err crdti_vv_insert_at(crdt_vv *vv, size_t place,
+                                     const crdt_id *replica, uint64_t seq)
+{
+    crdt_id id = *replica; /* which may lie in what moves now */
+    crdt_err err = crdti_vv_reserve(vv, 1);
+    crdt_dot *entry;
+    if (err)
+        return err;
+    entry = vv->entries + place;
+    crdti_move(entry + 1, entry, (vv->len - place) * sizeof *entry);
+    entry->replica = id;
+    entry->seq = seq;
+    vv->len++;
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_vv_set(crdt_vv *vv, const crdt_id *replica,
+                              uint64_t seq)
+{
+    size_t place;
+    if (!vv || !replica)
+        return CRDT_ERR_ARG;
+    if (seq > CRDTSYNC_MAX_SEQ)
+        return CRDT_ERR_LIMIT;
+    place = crdti_vv_place(vv, replica);
+    if (!crdti_vv_is_at(vv, place, replica))
+        return seq ? crdti_vv_insert_at(vv, place, replica, seq) : CRDT_OK;
+    if (seq)
+        vv->entries[place].seq = seq;
+    else
+        crdti_vv_remove_at(vv, place);
+    return CRDT_OK;
+}
+
+/* How many replicas of b are not in a. */
+CRDTI_FN size_t crdti_vv_fresh(const crdt_vv *a, const crdt_vv *b)
+{
+    size_t i = 0, j, fresh = 0;
+    for (j = 0; j < b->len; j++) {
+        int order = 1;
+        while (i < a->len && (order = crdti_id_order(&a->entries[i].replica,
+                                                     &b->entries[j].replica)) <
+                                 0)
+            i++;
+        fresh += i == a->len || order != 0;
+    }
+    return fresh;
+}
+
+/* From the end, so that it needs no second array: the write position is never
+ * below the read position of a, and meets it when b has no more new ids. */
+CRDTI_FN void crdti_vv_merge_reserved(crdt_vv *a, const crdt_vv *b,
+                                      size_t fresh)
+{
+    size_t i = a->len, j = b->len, to = a->len + fresh;
+    a->len = to;
+    while (j > 0) {
+        const crdt_dot *y = &b->entries[j - 1];
+        int order =
+            i ? crdti_id_order(&a->entries[i - 1].replica, &y->replica) : -1;
+        crdt_dot *out = &a->entries[--to];
+        uint64_t least = order == 0 ? y->seq : 0;
+        *out = order < 0 ? *y : a->entries[i - 1];
+        out->seq = crdti_max(out->seq, least);
+        i -= order >= 0;
+        j -= order <= 0;
+    }
+}
+
+CRDT_API crdt_err crdt_vv_merge(crdt_vv *a, const crdt_vv *b)
+{
+    size_t fresh;
+    crdt_err err;
+    if (!a || !b)
+        return CRDT_ERR_ARG;
+    fresh = crdti_vv_fresh(a, b);
+    err = crdti_vv_reserve(a, fresh);
+    if (!err)
+        crdti_vv_merge_reserved(a, b, fresh);
+    return err;
+}
+
+CRDT_API crdt_err crdt_vv_copy(crdt_vv *a, const crdt_vv *b)
+{
+    crdt_err err;
+    if (!a || !b)
+        return CRDT_ERR_ARG;
+    err = b->len > a->len ? crdti_vv_reserve(a, b->len - a->len) : CRDT_OK;
+    if (err)
+        return err;
+    crdti_move(a->entries, b->entries, b->len * sizeof *b->entries);
+    a->len = b->len;
+    return CRDT_OK;
+}
+
+CRDT_API crdt_order crdt_vv_compare(const crdt_vv *a, const crdt_vv *b)
+{
+    size_t i = 0, j = 0;
+    int a_more = 0, b_more = 0;
+    while (i < a->len && j < b->len) {
+        const crdt_dot *x = &a->entries[i], *y = &b->entries[j];
+        int order = crdti_id_order(&x->replica, &y->replica);
+        a_more |= order < 0 || (order == 0 && x->seq > y->seq);
+        b_more |= order > 0 || (order == 0 && x->seq < y->seq);
+        i += order <= 0;
+        j += order >= 0;
+    }
+    a_more |= i < a->len;
+    b_more |= j < b->len;
+    if (a_more)
+        return b_more ? CRDT_CONCURRENT : CRDT_AFTER;
+    return b_more ? CRDT_BEFORE : CRDT_EQUAL;
+}
+
+/* >>as bytes -------------------------------------------------------------- */
+
+CRDTI_FN void crdti_put_vv(crdti_writer *w, const crdt_vv *vv)
+{
+    size_t i;
+    crdti_put_varint(w, vv->len);
+    for (i = 0; i < vv->len; i++) {
+        const crdt_dot *entry = &vv->entries[i];
+        crdti_put_raw(w, crdt_bytes_of(entry->replica.b, 16));
+        crdti_put_varint(w, entry->seq);
+    }
+}
+
+/* Reads `count` entries into `out`, or only looks at them when that is NULL. */
+CRDTI_FN void crdti_get_vv_entries(crdti_reader *r, crdt_dot *out,
+                                   size_t count)
+{
+    const uint8_t *before = NULL;
+    for (; count > 0; count--) {
+        const uint8_t *at = r->ptr;
+        const uint8_t *id = crdti_get_raw(r, 16).ptr;
+        uint64_t seq = crdti_get_varint(r);
+        if (r->err)
+            return;
+        if (before && crdti_compare(before, id, 16) >= 0)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+        if (seq == 0 || seq > CRDTSYNC_MAX_SEQ)
+            crdti_reader_fail_at(r, at + 16,
+                                 seq ? CRDT_ERR_LIMIT : CRDT_ERR_CORRUPT);
+        before = id;
+        if (!out)
+            continue;
+        crdti_copy(out->replica.b, id, 16);
+        out->seq = seq;
+        out++;
+    }
+}
+
+/* Reads past a vector, checking all of it; how many entries it has. */
+CRDTI_FN size_t crdti_skip_vv(crdti_reader *r)
+{
+    size_t count =
+        crdti_get_count(r, CRDTSYNC_MAX_REPLICAS, CRDTI_VV_ENTRY_MIN);
+    crdti_get_vv_entries(r, NULL, count);
+    return count;
+}
+
+/* vv := the vector at `from`, which has been checked. */
+CRDTI_FN crdt_err crdti_vv_load(crdt_vv *vv, crdti_reader from, size_t count)
+{
+    crdt_err err =
+        count > vv->len ? crdti_vv_reserve(vv, count - vv->len) : CRDT_OK;
+    if (err)
+        return err;
+    (void)crdti_get_varint(&from);
+    crdti_get_vv_entries(&from, vv->entries, count);
+    CRDTI_ASSERT(!from.err);
+    vv->len = count;
+    return CRDT_OK;
+}
+
+/* Reads a vector into vv, which is as it was when the reader fails. */
+CRDTI_FN void crdti_get_vv(crdti_reader *r, crdt_vv *vv)
+{
+    crdti_reader from = *r;
+    size_t count = crdti_skip_vv(r);
+    crdt_err err = r->err ? r->err : crdti_vv_load(vv, from, count);
+    if (err)
+        crdti_reader_fail_at(r, from.ptr, err);
+}
+
+CRDT_API crdt_err crdt_vv_encode(const crdt_vv *vv, crdt_buf *out)
+{
+    crdti_writer w;
+    if (!vv || !out)
+        return CRDT_ERR_ARG;
+    crdti_writer_init(&w, out);
+    w.err = crdti_buf_reserve(out, CRDTI_VARINT_MAX +
+                                       vv->len * CRDTI_VV_ENTRY_MAX);
+    crdti_put_vv(&w, vv);
+    return w.err;
+}
+
+CRDT_API crdt_err crdt_vv_decode(crdt_vv *vv, crdt_bytes bytes)
+{
+    crdti_reader r, from;
+    size_t count;
+    if (!vv || (!bytes.ptr && bytes.len))
+        return CRDT_ERR_ARG;
+    crdti_reader_init(&r, bytes);
+    from = r;
+    count = crdti_skip_vv(&r);
+    if (crdti_reader_left(&r) > 0)
+        crdti_reader_fail(&r, CRDT_ERR_CORRUPT);
+    return r.err ? r.err : crdti_vv_load(vv, from, count);
+}
+
+#endif
+/* >> ctx.h */
+/*
+ * Causal contexts: a version vector, and behind its gaps the dots that came
+ * too early.
+ *
+ *     vv       a,12            c,3
+ *     clouds   a: [15..17]     f: [2..2] [7..9]
+ *
+ *     add a.13 to a.14: the gap is closed, so vv a,17 and a's cloud is gone
+ *
+ * A cloud is never empty, and never touches what its vector covers.
+ */
+#ifndef CRDTI_CTX_H
+#define CRDTI_CTX_H
+
+
+typedef struct crdti_cloud {
+    crdt_id replica;
+    crdti_ivset runs;
+} crdti_cloud;
+
+struct crdt_ctx {
+    crdt_alloc alloc;
+    crdt_vv vv;
+    CRDTI_ARRAY(crdti_cloud) clouds; /* sorted by replica */
+};
+
+CRDT_API crdt_err crdt_ctx_new(crdt_ctx **out, const crdt_alloc *alloc)
+{
+    crdt_ctx *ctx;
+    alloc = crdti_alloc_or_default(alloc);
+    if (!out || !alloc)
+        return CRDT_ERR_ARG;
+    ctx = (crdt_ctx *)crdti_alloc(alloc, sizeof *ctx);
+    if (!ctx)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(ctx, sizeof *ctx);
+    ctx->alloc = *alloc;
+    ctx->vv.alloc = &ctx->alloc;
+    *out = ctx;
+    return CRDT_OK;
+}
+
+CRDT_API void crdt_ctx_free(crdt_ctx *ctx)
+{
+    crdt_alloc alloc;
+    size_t i;
+    if (!ctx)
+        return;
+    for (i = 0; i < ctx->clouds.len; i++)
+        crdti_ivset_free(&ctx->alloc, &ctx->clouds.ptr[i].runs);
+    crdti_array_free(&ctx->alloc, &ctx->clouds);
+    crdt_vv_free(&ctx->vv);
+    alloc = ctx->alloc; /* it lies in what it frees */
+    crdti_free(&alloc, ctx, sizeof *ctx);
+}
+
+/* Where the cloud of the replica is, or would be. O(log n). */
+CRDTI_FN size_t crdti_ctx_place(const crdt_ctx *ctx, const crdt_id *replica)
+{
+    size_t low = 0, high = ctx->clouds.len;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (crdti_id_order(&ctx->clouds.ptr[mid].replica, replica) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+CRDTI_FN int crdti_ctx_is_at(const crdt_ctx *ctx, size_t place,
+                             const crdt_id *replica)
+{
+    return place < ctx->clouds.len &&
+           crdti_id_equal(&ctx->clouds.ptr[place].replica, replica);
+}
+
+CRDTI_FN crdt_err crdti_ctx_insert_cloud(crdt_ctx *ctx, size_t place,
+                                         const crdt_id *replica,
+                                         crdti_ivset runs)
+{
+    crdti_cloud *cloud;
+    if (ctx->clouds.len >= CRDTSYNC_MAX_REPLICAS)
+        return CRDT_ERR_LIMIT;
+    if (crdti_array_reserve(&ctx->alloc, &ctx->clouds, 1))
+        return CRDT_ERR_NOMEM;
+    cloud = ctx->clouds.ptr + place;
+    crdti_move(cloud + 1, cloud, (ctx->clouds.len - place) * sizeof *cloud);
+    ctx->clouds.len++;
+    cloud->replica = *replica;
+    cloud->runs = runs;
+    return CRDT_OK;
+}
+
+CRDTI_FN void crdti_ctx_remove_cloud(crdt_ctx *ctx, size_t place)
+{
+    crdti_cloud *cloud = ctx->clouds.ptr + place;
+    crdti_ivset_free(&ctx->alloc, &cloud->runs);
+    ctx->clouds.len--;
+    crdti_move(cloud, cloud + 1, (ctx->clouds.len - place) * sizeof *cloud);
+}
+
+/* Dots behind a gap. */
+CRDTI_FN crdt_err crdti_ctx_add_early(crdt_ctx *ctx, size_t place,
+                                      const crdt_id *replica, uint64_t first,
+                                      uint64_t last)
+{
+    crdti_ivset runs = { NULL, 0, 0 };
+    crdt_err err;
+    if (crdti_ctx_is_at(ctx, place, replica))
+        return crdti_ivset_add(&ctx->alloc, &ctx->clouds.ptr[place].runs,
+                               first, last);
+    err = crdti_ivset_add(&ctx->alloc, &runs, first, last);
+    if (!err)
+        err = crdti_ctx_insert_cloud(ctx, place, replica, runs);
+    if (err)
+        crdti_ivset_free(&ctx->alloc, &runs);
+    return err;
+}
+
+/* Dots that follow on the vector: it goes up to `last`, and on over what it
+ * touches in the cloud. Only the vector may need memory, so it comes first. */
+CRDTI_FN crdt_err crdti_ctx_add_next(crdt_ctx *ctx, size_t place,
+                                     const crdt_id *replica, uint64_t last)
+{
+    crdti_ivset *runs = crdti_ctx_is_at(ctx, place, replica)
+                            ? &ctx->clouds.ptr[place].runs
+                            : NULL;
+    uint64_t top = runs ? crdti_ivset_gap(runs, last + 1) - 1 : last;
+    crdt_err err = crdt_vv_set(&ctx->vv, replica, top);
+    if (err || !runs)
+        return err;
+    err = crdti_ivset_remove(&ctx->alloc, runs, 0, top);
+    CRDTI_ASSERT(!err); /* from 0 on, nothing is split */
+    if (runs->len == 0)
+        crdti_ctx_remove_cloud(ctx, place);
+    return err;
+}
+
+CRDT_API crdt_err crdt_ctx_add(crdt_ctx *ctx, const crdt_id *replica,
+                               uint64_t first, uint64_t last)
+{
+    uint64_t top;
+    size_t place;
+    if (!ctx || !replica || first == 0 || first > last)
+        return CRDT_ERR_ARG;
+    if (last > CRDTSYNC_MAX_SEQ)
+        return CRDT_ERR_LIMIT;
+    top = crdt_vv_get(&ctx->vv, replica);
+    if (last <= top)
+        return CRDT_OK;
+    place = crdti_ctx_place(ctx, replica);
+    if (first > top + 1)
+        return crdti_ctx_add_early(ctx, place, replica, first, last);
+    return crdti_ctx_add_next(ctx, place, replica, last);
+}
+
+CRDT_API int crdt_ctx_has(const crdt_ctx *ctx, const crdt_dot *dot)
+{
+    size_t place;
+    if (crdt_vv_covers(&ctx->vv, dot))
+        return 1;
+    place = crdti_ctx_place(ctx, &dot->replica);
+    return crdti_ctx_is_at(ctx, place, &dot->replica) &&
+           crdti_ivset_has(&ctx->clouds.ptr[place].runs, dot->seq);
+}
+
+CRDT_API const crdt_vv *crdt_ctx_vv(const crdt_ctx *ctx)
+{
+    return &ctx->vv;
+}
+
+CRDT_API uint64_t crdt_ctx_missing(const crdt_ctx *ctx, const crdt_id *replica)
+{
+    return crdt_vv_get(&ctx->vv, replica) + 1;
+}
+
+#endif
+/* >> hlc.h */
+/*
+ * A hybrid logical clock: time stamps that are near the wall clock, yet later
+ * than everything this replica has seen. They decide which of two concurrent
+ * writes is shown, and nothing else.
+ *
+ *     stamp   [ milliseconds since 1970: 48 bits | logical: 16 bits ]
+ *
+ *     wall       1000    1000    998 (set back)    1001
+ *     stamp      1000,0  1000,1  1000,2            1001,0
+ *
+ * As one number: the larger of `last + 1` and the wall clock. 65,536 stamps in
+ * a millisecond carry into the next by themselves. (Kulkarni et al. 2014)
+ */
+#ifndef CRDTI_HLC_H
+#define CRDTI_HLC_H
+
+
+#define CRDTI_HLC_MAX_MS (((uint64_t)1 << 48) - 1) /* in the year 10889 */
+
+typedef struct crdti_hlc {
+    uint64_t last; /* no stamp given or seen is greater */
+} crdti_hlc;
+
+/* A stamp greater than all before. At the end of time it stays there. */
+CRDTI_INLINE uint64_t crdti_hlc_next(crdti_hlc *h, uint64_t wall_ms)
+{
+    uint64_t wall = crdti_min(wall_ms, CRDTI_HLC_MAX_MS) << 16;
+    uint64_t after = h->last == UINT64_MAX ? UINT64_MAX : h->last + 1;
+    h->last = crdti_max(wall, after);
+    return h->last;
+}
+
+/* A stamp of another replica, which must have been found credible. */
+CRDTI_INLINE void crdti_hlc_see(crdti_hlc *h, uint64_t remote)
+{
+    h->last = crdti_max(h->last, remote);
+}
+
+/* How far the stamp is in the future of the wall clock, or 0. */
+CRDTI_INLINE uint64_t crdti_hlc_ahead_ms(uint64_t stamp, uint64_t wall_ms)
+{
+    uint64_t ms = stamp >> 16;
+    return ms > wall_ms ? ms - wall_ms : 0;
+}
+
+#endif
+/* 4 state */
+/* >> op.h */
+/*
+ * Live operations: what the state of a document is made of.
+ *
+ * Every local change is an op and takes a dot. An op that is alive is one
+ * record, filed twice: in the list of its entry (what is at this key?) and in
+ * the journal of its replica (what is new since seq n?).
+ *
+ *     kind      what it says                     who kills it
+ *     VALUE     this plain value is here         any later write of the key
+ *     CREATE    this container is here           the same
+ *     ADD       my additions so far: plus, minus my next ADD
+ *     RESET     additions up to here are void    a later RESET that saw it
+ *     REMOVE    what I saw here is gone          never alive: kept while its
+ *                                                kill records are
+ *
+ * The content of a dot never changes, so its share of the digest is a pure
+ * function of it.
+ */
+#ifndef CRDTI_OP_H
+#define CRDTI_OP_H
+
+
+/* The numbers are part of the wire format. */
+enum {
+    CRDTI_VALUE = 1,
+    CRDTI_CREATE = 2,
+    CRDTI_ADD = 3,
+    CRDTI_RESET = 4,
+    CRDTI_REMOVE = 5,
+    CRDTI_KIND_COUNT = 6
+};
+
+/* What a RESET voids of one replica's additions. */
+typedef struct crdti_void {
+    uint64_t plus, minus;
+    uint32_t replica;
+} crdti_void;
+
+/* One cache line. */
+typedef struct crdti_op {
+    uint32_t entry;        /* where it is filed */
+    uint32_t replica;      /* with seq: its dot */
+    uint64_t seq;
+    uint32_t prev, next;   /* among the live ops of the entry */
+    uint32_t older, newer; /* in the journal of the replica */
+    uint32_t kills;        /* kill records that name it as the killer */
+    uint32_t len;          /* of bytes, or of voids */
+    uint8_t kind;
+    uint8_t form;          /* VALUE: crdt_kind; CREATE: crdt_type */
+    union {
+        struct {
+            uint64_t stamp;
+            union {
+                int64_t integer;
+                double number;
+                uint8_t *bytes;
+            } as;
+        } value; /* VALUE; CREATE has just the stamp */
+        struct {
+            uint64_t plus, minus;
+        } add;
+        crdti_void *voids; /* RESET, by replica number */
+    } as;
+} crdti_op;
+
+CRDTI_FN int crdti_op_is_alive(const crdti_op *op)
+{
+    return op->kind != CRDTI_REMOVE;
+}
+
+/* Whether a put or a remove above it takes it away. */
+CRDTI_FN int crdti_op_is_shown(const crdti_op *op)
+{
+    return op->kind == CRDTI_VALUE || op->kind == CRDTI_CREATE;
+}
+
+CRDTI_FN int crdti_op_has_bytes(const crdti_op *op)
+{
+    return op->kind == CRDTI_VALUE &&
+           (op->form == CRDT_STRING || op->form == CRDT_BYTES);
+}
+
+CRDTI_FN crdt_bytes crdti_op_bytes(const crdti_op *op)
+{
+    return crdt_bytes_of(op->as.value.as.bytes, op->len);
+}
+
+/* Frees what the record owns, not the record. */
+CRDTI_FN void crdti_op_drop(const crdt_alloc *alloc, crdti_op *op)
+{
+    if (crdti_op_has_bytes(op))
+        crdti_free(alloc, op->as.value.as.bytes, op->len);
+    else if (op->kind == CRDTI_RESET)
+        crdti_free(alloc, op->as.voids, op->len * sizeof(crdti_void));
+}
+
+/* The bits of a double, with one pattern for all NaNs: the same number must
+ * be the same bytes on every replica. */
+CRDTI_FN uint64_t crdti_double_bits(double number)
+{
+    uint64_t bits;
+    if (number != number)
+        return UINT64_C(0x7ff8000000000000);
+    crdti_copy(&bits, &number, sizeof bits);
+    return bits;
+}
+
+CRDTI_FN double crdti_double_from(uint64_t bits)
+{
+    double number;
+    crdti_copy(&number, &bits, sizeof number);
+    return number;
+}
+
+/* The value for reading; bytes are borrowed from the op. */
+CRDTI_FN crdt_value crdti_op_value(const crdti_op *op)
+{
+    crdt_value value;
+    value.kind = (crdt_kind)op->form;
+    if (crdti_op_has_bytes(op))
+        value.as.bytes = crdti_op_bytes(op);
+    else if (value.kind == CRDT_DOUBLE)
+        value.as.number = op->as.value.as.number;
+    else if (value.kind == CRDT_BOOL)
+        value.as.boolean = (int)op->as.value.as.integer;
+    else
+        value.as.integer = op->as.value.as.integer;
+    return value;
+}
+
+/* Fills the op from a value, copying bytes. ARG, LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_op_set_value(const crdt_alloc *alloc, crdti_op *op,
+                                     const crdt_value *value)
+{
+    op->kind = CRDTI_VALUE;
+    op->form = (uint8_t)value->kind;
+    op->as.value.as.integer = 0;
+    switch (value->kind) {
+    case CRDT_NULL:
+        return CRDT_OK;
+    case CRDT_BOOL:
+        op->as.value.as.integer = value->as.boolean != 0;
+        return CRDT_OK;
+    case CRDT_INT:
+    case CRDT_TIME:
+        op->as.value.as.integer = value->as.integer;
+        return CRDT_OK;
+    case CRDT_DOUBLE:
+        op->as.value.as.number =
+            crdti_double_from(crdti_double_bits(value->as.number));
+        return CRDT_OK;
+    case CRDT_STRING:
+    case CRDT_BYTES:
+        break;
+    case CRDT_OBJECT:
+    default:
+        return CRDT_ERR_ARG;
+    }
+    if (value->as.bytes.len > CRDTSYNC_MAX_VALUE)
+        return CRDT_ERR_LIMIT;
+    op->as.value.as.bytes = NULL;
+    op->len = (uint32_t)value->as.bytes.len;
+    if (op->len == 0)
+        return CRDT_OK;
+    if (!value->as.bytes.ptr)
+        return CRDT_ERR_ARG;
+    op->as.value.as.bytes = (uint8_t *)crdti_alloc(alloc, op->len);
+    if (!op->as.value.as.bytes)
+        return CRDT_ERR_NOMEM;
+    crdti_copy(op->as.value.as.bytes, value->as.bytes.ptr, op->len);
+    return CRDT_OK;
+}
+
+/* Last writer wins: the later stamp, then the greater dot. Stamps of different
+ * replicas may be equal; replica ids never are. */
+CRDTI_FN int crdti_op_is_later(const crdti_op *a, const crdt_id *a_id,
+                               const crdti_op *b, const crdt_id *b_id)
+{
+    int order;
+    if (a->as.value.stamp != b->as.value.stamp)
+        return a->as.value.stamp > b->as.value.stamp;
+    order = crdti_id_order(a_id, b_id);
+    return order ? order > 0 : a->seq > b->seq;
+}
+
+#endif
+/* >> state.h */
+/*
+ * The state of a document: objects, entries, live ops, kill records.
+ *
+ *     object  a map, register or counter; named by (entry, type)
+ *       |
+ *       +-- entry   a key of a map; a register has one, with the empty key, a
+ *             |     counter two: "" for additions, "r" for resets
+ *             +-- ops      what is alive here, newest first
+ *             +-- kills    what is dead here: see kill.h
+ *             +-- child    the containers at this key, one a type
+ *
+ *     replica  +-- journal  its ops by seq, oldest .. newest
+ *
+ * All of them are records in pools, and refer to each other by number, so a
+ * document is a handful of blocks. An entry is found in one hash probe by
+ * (object, key). It goes as soon as it holds nothing; an object stays, as
+ * handles may name it.
+ *
+ * What is *visible*: an entry with a live VALUE or CREATE, or with a child
+ * that has weight; the weight of an object is the number of its visible
+ * entries (a counter says for itself). So the size of a map is its weight, and
+ * a change climbs only as far as something appears or disappears.
+ */
+#ifndef CRDTI_STATE_H
+#define CRDTI_STATE_H
+
+
+#define CRDTI_ROOT 1u
+#define CRDTI_INLINE_KEY 8
+
+typedef struct crdti_replica {
+    crdt_id id;
+    uint64_t name;  /* hash of the id, for digests */
+    uint64_t seq;   /* applied; of the own replica: committed */
+    uint64_t floor; /* kill records of its ops up to here are forgotten */
+    uint64_t mark;  /* scratch of a join: kill up to here */
+    uint32_t oldest, newest; /* journal */
+    uint32_t wire;  /* scratch of an encoder: number in the message */
+} crdti_replica;
+
+typedef struct crdti_object {
+    uint32_t entry;   /* where it hangs; 0: the root */
+    uint32_t sibling; /* the next container at the same key */
+    uint32_t entries; /* list */
+    uint32_t weight;  /* how much of it is visible */
+    uint32_t wire;    /* scratch of an encoder */
+    uint8_t type, depth, keys_changed;
+    uint64_t name;    /* hash of the path, for digests */
+    void *state;      /* the type's own */
+} crdti_object;
+
+typedef struct crdti_entry {
+    uint32_t object;
+    uint32_t prev, next; /* among the entries of the object */
+    uint32_t ops, kills, child;
+    uint32_t visible; /* VALUEs, CREATEs, children with weight */
+    uint32_t key_len;
+    uint64_t name;    /* hash of path and key, for digests */
+    union {
+        uint8_t inside[CRDTI_INLINE_KEY];
+        uint8_t *outside;
+    } key;
+} crdti_entry;
+
+/* "Of `replica`, what is up to `last` in this entry is dead." See kill.h. */
+typedef struct crdti_kill {
+    uint32_t next, replica, killer;
+    uint64_t last;
+} crdti_kill;
+
+/* What a type must say of itself: a row of the type table (type.h). */
+typedef struct crdti_type {
+    const char *name;
+    /* Whether its entries die with what is above it. If not, a removal above
+     * writes a reset into it. */
+    int is_scope;
+    /* Takes all memory that `born` of this op will need. NULL: none. */
+    crdt_err (*reserve)(crdt_doc *doc, uint32_t object, const crdti_op *op);
+    /* Where it is no scope: the draft of an op that voids what is visible,
+     * entry included. */
+    crdt_err (*reset)(crdt_doc *doc, uint32_t object, crdti_op *draft);
+    /* A live op came, or is about to go. NULL: nothing to do. */
+    void (*born)(crdt_doc *doc, uint32_t object, uint32_t op);
+    void (*died)(crdt_doc *doc, uint32_t object, uint32_t op);
+    /* Frees `state`. */
+    void (*drop)(crdt_doc *doc, crdti_object *object);
+} crdti_type;
+
+struct crdt_doc {
+    crdt_alloc alloc;
+    crdt_clock clock;
+    crdt_random random;
+    const crdti_type *types;
+    CRDTI_ARRAY(crdti_replica) replicas;
+    CRDTI_ARRAY(uint32_t) by_id; /* replica numbers, sorted by id */
+    crdti_pool objects, entries, ops, kills;
+    crdti_hash_table names; /* (object, key) -> entry */
+    uint32_t self;          /* own replica */
+    uint32_t removals;      /* REMOVE records */
+    uint64_t written;       /* own seq, uncommitted changes included */
+    uint64_t seed;          /* of the hash table, against chosen keys */
+    uint64_t ahead_ms;
+    crdti_hlc hlc;
+    crdti_arena scratch;    /* of one delta at a time; its block stays */
+    crdt_digest digest;
+    crdt_err error;
+};
+
+/* >>access ---------------------------------------------------------------- */
+
+CRDTI_FN crdti_object *crdti_object_at(const crdt_doc *doc, uint32_t index)
+{
+    return (crdti_object *)crdti_pool_at(&doc->objects, index);
+}
+
+CRDTI_FN crdti_entry *crdti_entry_at(const crdt_doc *doc, uint32_t index)
+{
+    return (crdti_entry *)crdti_pool_at(&doc->entries, index);
+}
+
+CRDTI_FN crdti_op *crdti_op_at(const crdt_doc *doc, uint32_t index)
+{
+    return (crdti_op *)crdti_pool_at(&doc->ops, index);
+}
+
+CRDTI_FN crdti_kill *crdti_kill_at(const crdt_doc *doc, uint32_t index)
+{
+    return (crdti_kill *)crdti_pool_at(&doc->kills, index);
+}
+
+CRDTI_FN const crdti_type *crdti_type_at(const crdt_doc *doc,
+                                         const crdti_object *object)
+{
+    return &doc->types[object->type];
+}
+
+CRDTI_FN crdt_bytes crdti_entry_key(const crdti_entry *entry)
+{
+    int inside = entry->key_len <= CRDTI_INLINE_KEY;
+    return crdt_bytes_of(inside ? entry->key.inside : entry->key.outside,
+                         entry->key_len);
+}
+
+/* >>replicas -------------------------------------------------------------- */
+
+/* Where the id stands in `by_id`, or where it belongs. */
+CRDTI_FN size_t crdti_replica_place(const crdt_doc *doc, const crdt_id *id)
+{
+    size_t low = 0, high = doc->by_id.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const crdti_replica *replica =
+            &doc->replicas.ptr[doc->by_id.ptr[middle]];
+        if (crdti_id_order(&replica->id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Its number, or UINT32_MAX. O(log replicas). */
+CRDTI_FN uint32_t crdti_replica_find(const crdt_doc *doc, const crdt_id *id)
+{
+    size_t place = crdti_replica_place(doc, id);
+    uint32_t found;
+    if (place == doc->by_id.len)
+        return UINT32_MAX;
+    found = doc->by_id.ptr[place];
+    if (crdti_id_order(&doc->replicas.ptr[found].id, id) != 0)
+        return UINT32_MAX;
+    return found;
+}
+
+/* Adds a replica that is not there yet. NOMEM, LIMIT. */
+CRDTI_FN crdt_err crdti_replica_add(crdt_doc *doc, const crdt_id *id,
+                                    uint32_t *out)
+{
+    size_t place = crdti_replica_place(doc, id);
+    crdti_replica *replica;
+    if (doc->replicas.len >= CRDTSYNC_MAX_REPLICAS)
+        return CRDT_ERR_LIMIT;
+    if (crdti_array_reserve(&doc->alloc, &doc->replicas, 1) ||
+        crdti_array_reserve(&doc->alloc, &doc->by_id, 1))
+        return CRDT_ERR_NOMEM;
+    replica = &doc->replicas.ptr[doc->replicas.len];
+    crdti_zero(replica, sizeof *replica);
+    replica->id = *id;
+    replica->name = crdti_hash(id->b, sizeof id->b, 0);
+    *out = (uint32_t)doc->replicas.len++;
+    crdti_move(doc->by_id.ptr + place + 1, doc->by_id.ptr + place,
+               (doc->by_id.len - place) * sizeof *doc->by_id.ptr);
+    doc->by_id.ptr[place] = *out;
+    doc->by_id.len++;
+    return CRDT_OK;
+}
+
+/* Takes back the replicas from number `count` on: a join that failed. */
+CRDTI_FN void crdti_replicas_trim(crdt_doc *doc, size_t count)
+{
+    size_t from, to = 0;
+    for (from = 0; from < doc->by_id.len; from++)
+        if (doc->by_id.ptr[from] < count)
+            doc->by_id.ptr[to++] = doc->by_id.ptr[from];
+    doc->by_id.len = to;
+    doc->replicas.len = count;
+}
+
+/* >>visibility ------------------------------------------------------------ */
+
+/* An object appears or disappears; its weight is already changed. */
+CRDTI_FN void crdti_climb(crdt_doc *doc, uint32_t object, int appears)
+{
+    crdti_object *at = crdti_object_at(doc, object);
+    while (at->entry) {
+        crdti_entry *entry = crdti_entry_at(doc, at->entry);
+        int was = entry->visible != 0;
+        entry->visible += appears ? 1u : UINT32_MAX;
+        if (was == (entry->visible != 0))
+            return;
+        at = crdti_object_at(doc, entry->object);
+        was = at->weight != 0;
+        at->weight += appears ? 1u : UINT32_MAX;
+        at->keys_changed = 1;
+        if (was == (at->weight != 0))
+            return;
+    }
+}
+
+/* A VALUE or CREATE of the entry appears or disappears. */
+CRDTI_FN void crdti_show(crdt_doc *doc, crdti_entry *entry, int appears)
+{
+    crdti_object *object = crdti_object_at(doc, entry->object);
+    int was = entry->visible != 0, had_weight = object->weight != 0;
+    entry->visible += appears ? 1u : UINT32_MAX;
+    if (was == (entry->visible != 0))
+        return;
+    object->weight += appears ? 1u : UINT32_MAX;
+    object->keys_changed = 1;
+    if (had_weight != (object->weight != 0))
+        crdti_climb(doc, entry->object, appears);
+}
+
+/* >>entries --------------------------------------------------------------- */
+
+CRDTI_FN uint64_t crdti_entry_hash(const crdt_doc *doc, uint32_t object,
+                                   crdt_bytes key)
+{
+    return crdti_hash(key.ptr, key.len,
+                      doc->seed + object * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+CRDTI_FN uint32_t crdti_entry_probe(const crdt_doc *doc, uint32_t object,
+                                    crdt_bytes key, uint64_t hash)
+{
+    size_t iter;
+    uint32_t found = crdti_table_first(&doc->names, hash, &iter);
+    for (; found; found = crdti_table_next(&doc->names, hash, &iter)) {
+        const crdti_entry *entry = crdti_entry_at(doc, found);
+        if (entry->object == object && entry->key_len == key.len &&
+            crdti_equal(crdti_entry_key(entry).ptr, key.ptr, key.len))
+            return found;
+    }
+    return 0;
+}
+
+/* The entry of the key, or 0. */
+CRDTI_FN uint32_t crdti_entry_find(const crdt_doc *doc, uint32_t object,
+                                   crdt_bytes key)
+{
+    return crdti_entry_probe(doc, object, key,
+                             crdti_entry_hash(doc, object, key));
+}
+
+CRDTI_FN void crdti_entry_attach(crdt_doc *doc, uint32_t index)
+{
+    crdti_entry *entry = crdti_entry_at(doc, index);
+    crdti_object *object = crdti_object_at(doc, entry->object);
+    entry->next = object->entries;
+    if (entry->next)
+        crdti_entry_at(doc, entry->next)->prev = index;
+    object->entries = index;
+}
+
+/* Finds or makes the entry. LIMIT (key), NOMEM. */
+CRDTI_FN crdt_err crdti_entry_get(crdt_doc *doc, uint32_t object,
+                                  crdt_bytes key, uint32_t *out)
+{
+    uint64_t hash = crdti_entry_hash(doc, object, key);
+    crdti_entry *entry;
+    uint8_t *outside = NULL;
+    *out = crdti_entry_probe(doc, object, key, hash);
+    if (*out)
+        return CRDT_OK;
+    if (key.len > CRDTSYNC_MAX_KEY)
+        return CRDT_ERR_LIMIT;
+    if (crdti_table_reserve(&doc->alloc, &doc->names, 1) ||
+        crdti_pool_reserve(&doc->alloc, &doc->entries, 1))
+        return CRDT_ERR_NOMEM;
+    if (key.len > CRDTI_INLINE_KEY) {
+        outside = (uint8_t *)crdti_alloc(&doc->alloc, key.len);
+        if (!outside)
+            return CRDT_ERR_NOMEM;
+    }
+    *out = crdti_pool_take(&doc->entries);
+    entry = crdti_entry_at(doc, *out);
+    entry->object = object;
+    entry->key_len = (uint32_t)key.len;
+    entry->key.outside = outside;
+    if (key.len)
+        crdti_copy(outside ? outside : entry->key.inside, key.ptr, key.len);
+    entry->name =
+        crdti_hash(key.ptr, key.len, crdti_object_at(doc, object)->name);
+    crdti_entry_attach(doc, *out);
+    crdti_table_insert(&doc->names, hash, *out);
+    return CRDT_OK;
+}
+
+/* Lets the entry go when it holds nothing. */
+CRDTI_FN void crdti_entry_tidy(crdt_doc *doc, uint32_t index)
+{
+    crdti_entry *entry = crdti_entry_at(doc, index);
+    crdti_object *object;
+    if (entry->ops || entry->kills || entry->child)
+        return;
+    object = crdti_object_at(doc, entry->object);
+    crdti_table_remove(&doc->names,
+                       crdti_entry_hash(doc, entry->object,
+                                        crdti_entry_key(entry)),
+                       index);
+    if (entry->prev)
+        crdti_entry_at(doc, entry->prev)->next = entry->next;
+    else
+        object->entries = entry->next;
+    if (entry->next)
+        crdti_entry_at(doc, entry->next)->prev = entry->prev;
+    if (entry->key_len > CRDTI_INLINE_KEY)
+        crdti_free(&doc->alloc, entry->key.outside, entry->key_len);
+    crdti_pool_give(&doc->entries, index);
+}
+
+/* >>objects --------------------------------------------------------------- */
+
+/* The container of that type at the entry, or 0. */
+CRDTI_FN uint32_t crdti_object_find(const crdt_doc *doc, uint32_t entry,
+                                    crdt_type type)
+{
+    uint32_t child = crdti_entry_at(doc, entry)->child;
+    while (child && crdti_object_at(doc, child)->type != (uint8_t)type)
+        child = crdti_object_at(doc, child)->sibling;
+    return child;
+}
+
+/* Finds or makes it. LIMIT (depth), NOMEM. */
+CRDTI_FN crdt_err crdti_object_get(crdt_doc *doc, uint32_t entry,
+                                   crdt_type type, uint32_t *out)
+{
+    crdti_entry *at = crdti_entry_at(doc, entry);
+    uint8_t depth = crdti_object_at(doc, at->object)->depth;
+    crdti_object *object;
+    *out = crdti_object_find(doc, entry, type);
+    if (*out)
+        return CRDT_OK;
+    if (depth >= CRDTSYNC_MAX_DEPTH)
+        return CRDT_ERR_LIMIT;
+    if (crdti_pool_reserve(&doc->alloc, &doc->objects, 1))
+        return CRDT_ERR_NOMEM;
+    *out = crdti_pool_take(&doc->objects);
+    object = crdti_object_at(doc, *out);
+    object->entry = entry;
+    object->type = (uint8_t)type;
+    object->depth = (uint8_t)(depth + 1);
+    object->name = crdti_mix(at->name ^ (uint64_t)type,
+                             UINT64_C(0xd6e8feb86659fd93));
+    object->sibling = at->child;
+    at->child = *out;
+    return CRDT_OK;
+}
+
+/* Takes back an object that was just made and holds nothing. */
+CRDTI_FN void crdti_object_undo(crdt_doc *doc, uint32_t index)
+{
+    crdti_object *object = crdti_object_at(doc, index);
+    uint32_t *link = &crdti_entry_at(doc, object->entry)->child;
+    uint32_t entry = object->entry;
+    CRDTI_ASSERT(!object->entries && !object->weight);
+    while (*link != index)
+        link = &crdti_object_at(doc, *link)->sibling;
+    *link = object->sibling;
+    if (crdti_type_at(doc, object)->drop)
+        crdti_type_at(doc, object)->drop(doc, object);
+    object->type = CRDT_NONE;
+    crdti_pool_give(&doc->objects, index);
+    crdti_entry_tidy(doc, entry);
+}
+
+/* >>digest ---------------------------------------------------------------- */
+
+CRDTI_FN uint64_t crdti_op_content_hash(const crdt_doc *doc,
+                                        const crdti_op *op)
+{
+    uint64_t hash = (uint64_t)op->kind << 8 | op->form;
+    uint32_t i;
+    if (op->kind == CRDTI_ADD)
+        return crdti_mix(hash ^ op->as.add.plus, ~op->as.add.minus);
+    if (op->kind == CRDTI_RESET) {
+        for (i = 0; i < op->len; i++) {
+            const crdti_void *v = &op->as.voids[i];
+            hash += crdti_mix(doc->replicas.ptr[v->replica].name ^ v->plus,
+                              ~v->minus);
+        }
+        return hash;
+    }
+    hash = crdti_mix(hash, op->as.value.stamp ^ UINT64_C(0xa0761d6478bd642f));
+    if (op->kind == CRDTI_CREATE)
+        return hash;
+    if (crdti_op_has_bytes(op))
+        return crdti_hash(op->as.value.as.bytes, op->len, hash);
+    if (op->form == CRDT_DOUBLE)
+        return crdti_mix(hash, ~crdti_double_bits(op->as.value.as.number));
+    return crdti_mix(hash, ~(uint64_t)op->as.value.as.integer);
+}
+
+/* The op's share of the digest: place, dot and content, each bit of it. */
+CRDTI_FN crdt_digest crdti_op_digest(const crdt_doc *doc, const crdti_op *op)
+{
+    uint64_t place = crdti_entry_at(doc, op->entry)->name;
+    uint64_t dot = crdti_mix(doc->replicas.ptr[op->replica].name,
+                             op->seq ^ UINT64_C(0xe7037ed1a0b428db));
+    uint64_t content = crdti_op_content_hash(doc, op) ^ place;
+    crdt_digest digest;
+    digest.lo = crdti_mix(dot ^ UINT64_C(0x8ebc6af09c88c6e3), content);
+    digest.hi = crdti_mix(dot, content ^ UINT64_C(0x589965cc75374cc3));
+    return digest;
+}
+
+/* Addition modulo 2^128: order does not matter, and subtraction undoes it. */
+CRDTI_FN void crdti_digest_add(crdt_digest *sum, crdt_digest share)
+{
+    sum->lo += share.lo;
+    sum->hi += share.hi + (sum->lo < share.lo);
+}
+
+CRDTI_FN void crdti_digest_subtract(crdt_digest *sum, crdt_digest share)
+{
+    uint64_t borrow = sum->lo < share.lo;
+    sum->lo -= share.lo;
+    sum->hi -= share.hi + borrow;
+}
+
+/* >>journal --------------------------------------------------------------- */
+
+/* Appends; seqs of one replica only ever come in order. */
+CRDTI_FN void crdti_journal_append(crdt_doc *doc, uint32_t index)
+{
+    crdti_op *op = crdti_op_at(doc, index);
+    crdti_replica *replica = &doc->replicas.ptr[op->replica];
+    op->older = replica->newest;
+    op->newer = 0;
+    if (op->older) {
+        crdti_op *older = crdti_op_at(doc, op->older);
+        CRDTI_ASSERT(older->seq < op->seq);
+        older->newer = index;
+    } else {
+        replica->oldest = index;
+    }
+    replica->newest = index;
+}
+
+CRDTI_FN void crdti_journal_remove(crdt_doc *doc, const crdti_op *op)
+{
+    crdti_replica *replica = &doc->replicas.ptr[op->replica];
+    if (op->older)
+        crdti_op_at(doc, op->older)->newer = op->newer;
+    else
+        replica->oldest = op->newer;
+    if (op->newer)
+        crdti_op_at(doc, op->newer)->older = op->older;
+    else
+        replica->newest = op->older;
+}
+
+/* The first op of the replica behind `seq`, or 0. Walks from both ends at
+ * once, so what is new costs what is new, and so does what is old. */
+CRDTI_FN uint32_t crdti_journal_after(const crdt_doc *doc, uint32_t replica,
+                                      uint64_t seq)
+{
+    uint32_t low = doc->replicas.ptr[replica].oldest;
+    uint32_t high = doc->replicas.ptr[replica].newest;
+    if (!high || crdti_op_at(doc, high)->seq <= seq)
+        return 0;
+    for (;;) {
+        const crdti_op *first = crdti_op_at(doc, low);
+        const crdti_op *last = crdti_op_at(doc, high);
+        if (first->seq > seq)
+            return low;
+        low = first->newer;
+        if (!last->older || crdti_op_at(doc, last->older)->seq <= seq)
+            return high;
+        high = last->older;
+    }
+}
+
+/* >>birth and death ------------------------------------------------------- */
+
+/* Files a record whose dot, entry and content are set. Cannot fail. */
+CRDTI_FN void crdti_op_born(crdt_doc *doc, uint32_t index)
+{
+    crdti_op *op = crdti_op_at(doc, index);
+    crdti_entry *entry = crdti_entry_at(doc, op->entry);
+    const crdti_type *type;
+    crdti_journal_append(doc, index);
+    if (!crdti_op_is_alive(op)) {
+        doc->removals++;
+        return;
+    }
+    op->prev = 0;
+    op->next = entry->ops;
+    if (op->next)
+        crdti_op_at(doc, op->next)->prev = index;
+    entry->ops = index;
+    crdti_digest_add(&doc->digest, crdti_op_digest(doc, op));
+    type = crdti_type_at(doc, crdti_object_at(doc, entry->object));
+    if (type->born)
+        type->born(doc, entry->object, index);
+    if (crdti_op_is_shown(op))
+        crdti_show(doc, entry, 1);
+}
+
+/* Takes a live op out of its entry, out of the digest and out of sight. */
+CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
+{
+    crdti_op *op = crdti_op_at(doc, index);
+    crdti_entry *entry = crdti_entry_at(doc, op->entry);
+    const crdti_type *type =
+        crdti_type_at(doc, crdti_object_at(doc, entry->object));
+    crdti_digest_subtract(&doc->digest, crdti_op_digest(doc, op));
+    if (op->prev)
+        crdti_op_at(doc, op->prev)->next = op->next;
+    else
+        entry->ops = op->next;
+    if (op->next)
+        crdti_op_at(doc, op->next)->prev = op->prev;
+    if (crdti_op_is_shown(op))
+        crdti_show(doc, entry, 0);
+    if (type->died)
+        type->died(doc, entry->object, index);
+    crdti_op_drop(&doc->alloc, op);
+}
+
+#endif
+/* >> kill.h */
+/*
+ * Kills: how ops die, and how that is remembered.
+ *
+ * Death has one cause: a later op that had seen the victim. Every killer takes
+ * *all* it has seen in one scope (its entry, with the maps and registers below
+ * it), so what it killed there is, per replica, a prefix:
+ *
+ *     entry "title"     ops    c.7
+ *                       kills  a <= 12 by c.7     "of a, up to 12 is dead,
+ *                              b <=  3 by c.7      says c.7"
+ *
+ * One record a replica and entry, then, however often the entry was written:
+ * a later killer just raises `last`, and takes the record over. That a record
+ * is raised past one of another killer loses nothing: whoever has seen the
+ * raising killer knows the deaths that both tell of, and whoever has not will
+ * be sent it.
+ *
+ * Absorption: when an op that is itself a killer dies, its records become its
+ * own killer's, who had seen all that it had. If they come from further down,
+ * they widen to the killer's scope: all that it saw there is dead.
+ *
+ * A killer that makes nothing live (REMOVE) keeps a record in the journal as
+ * long as it has kill records. Records at or below the floor are dropped.
+ */
+#ifndef CRDTI_KILL_H
+#define CRDTI_KILL_H
+
+
+/* A join may still hold the number: kind 0 tells it. */
+CRDTI_FN void crdti_op_release(crdt_doc *doc, uint32_t index)
+{
+    crdti_op_at(doc, index)->kind = 0;
+    crdti_pool_give(&doc->ops, index);
+}
+
+/* Lets a killer go that is not alive and has no records left. */
+CRDTI_FN void crdti_removal_tidy(crdt_doc *doc, uint32_t index)
+{
+    crdti_op *op = crdti_op_at(doc, index);
+    if (crdti_op_is_alive(op) || op->kills)
+        return;
+    crdti_journal_remove(doc, op);
+    crdti_op_release(doc, index);
+    doc->removals--;
+}
+
+CRDTI_FN void crdti_kill_release(crdt_doc *doc, uint32_t index)
+{
+    crdti_kill_at(doc, index)->killer = 0; /* so a walk of the pool skips it */
+    crdti_pool_give(&doc->kills, index);
+}
+
+/* One of the killer's records is gone or taken over. */
+CRDTI_FN void crdti_kill_disown(crdt_doc *doc, uint32_t killer)
+{
+    crdti_op_at(doc, killer)->kills--;
+    crdti_removal_tidy(doc, killer);
+}
+
+/* The entry's record for the replica, moved to the front; or 0. */
+CRDTI_FN uint32_t crdti_kill_find(crdt_doc *doc, crdti_entry *entry,
+                                  uint32_t replica)
+{
+    uint32_t *link = &entry->kills;
+    while (*link) {
+        uint32_t found = *link;
+        crdti_kill *kill = crdti_kill_at(doc, found);
+        if (kill->replica == replica) {
+            *link = kill->next;
+            kill->next = entry->kills;
+            entry->kills = found;
+            return found;
+        }
+        link = &kill->next;
+    }
+    return 0;
+}
+
+/* Notes that, of `replica`, what is up to `last` in the killer's entry is
+ * dead. A record must be reserved. */
+CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer,
+                              uint32_t replica, uint64_t last)
+{
+    crdti_op *op = crdti_op_at(doc, killer);
+    crdti_entry *entry = crdti_entry_at(doc, op->entry);
+    uint32_t found = crdti_kill_find(doc, entry, replica);
+    crdti_kill *kill;
+    if (found) {
+        kill = crdti_kill_at(doc, found);
+        if (kill->last >= last)
+            return;
+        op->kills++;
+        crdti_kill_disown(doc, kill->killer);
+    } else {
+        found = crdti_pool_take(&doc->kills);
+        kill = crdti_kill_at(doc, found);
+        kill->replica = replica;
+        kill->next = entry->kills;
+        entry->kills = found;
+        op->kills++;
+    }
+    kill->killer = killer;
+    kill->last = last;
+}
+
+/* Gives the dying op's records to its killer. */
+CRDTI_FN void crdti_kill_absorb(crdt_doc *doc, uint32_t victim,
+                                uint32_t killer)
+{
+    crdti_op *dying = crdti_op_at(doc, victim);
+    crdti_op *heir = crdti_op_at(doc, killer);
+    uint32_t *link = &crdti_entry_at(doc, dying->entry)->kills;
+    while (dying->kills) {
+        uint32_t index = *link;
+        crdti_kill *kill = crdti_kill_at(doc, index);
+        CRDTI_ASSERT(index);
+        if (kill->killer != victim) {
+            link = &kill->next;
+            continue;
+        }
+        dying->kills--;
+        if (dying->entry == heir->entry) {
+            kill->killer = killer;
+            heir->kills++;
+            link = &kill->next;
+        } else {
+            /* The freed record is the one that the note may need. */
+            uint32_t replica = kill->replica;
+            uint64_t last = kill->last;
+            *link = kill->next;
+            crdti_kill_release(doc, index);
+            crdti_kill_note(doc, killer, replica, last);
+        }
+    }
+}
+
+/* A live op dies by the hand of `killer`. */
+CRDTI_FN void crdti_op_die(crdt_doc *doc, uint32_t victim, uint32_t killer)
+{
+    crdti_op_unfile(doc, victim);
+    crdti_kill_absorb(doc, victim, killer);
+    crdti_journal_remove(doc, crdti_op_at(doc, victim));
+    crdti_op_release(doc, victim);
+}
+
+/* A live op dies and its killer is no longer remembered by those who told us.
+ * What it killed itself stays remembered. */
+CRDTI_FN void crdti_op_vanish(crdt_doc *doc, uint32_t victim)
+{
+    crdti_op *op = crdti_op_at(doc, victim);
+    crdti_op_unfile(doc, victim);
+    op->kind = CRDTI_REMOVE;
+    doc->removals++;
+    crdti_removal_tidy(doc, victim);
+}
+
+/* >>scope: an entry, and the entries of maps and registers below it -------- */
+
+/* The first entry of this container or of those beside it, or 0. */
+CRDTI_FN uint32_t crdti_scope_enter(const crdt_doc *doc, uint32_t object)
+{
+    for (; object; object = crdti_object_at(doc, object)->sibling) {
+        const crdti_object *at = crdti_object_at(doc, object);
+        if (at->entries && crdti_type_at(doc, at)->is_scope)
+            return at->entries;
+    }
+    return 0;
+}
+
+/* The entry behind `at` in a walk of the scope of `top`, or 0. */
+CRDTI_FN uint32_t crdti_scope_next(const crdt_doc *doc, uint32_t top,
+                                   uint32_t at)
+{
+    uint32_t next = crdti_scope_enter(doc, crdti_entry_at(doc, at)->child);
+    while (!next && at != top) {
+        const crdti_entry *entry = crdti_entry_at(doc, at);
+        const crdti_object *object = crdti_object_at(doc, entry->object);
+        next = entry->next;
+        if (!next)
+            next = crdti_scope_enter(doc, object->sibling);
+        at = object->entry;
+    }
+    return next;
+}
+
+/* The live ops in the scope: an upper bound for the records a kill needs. */
+CRDTI_FN size_t crdti_scope_count(const crdt_doc *doc, uint32_t top)
+{
+    size_t count = 0;
+    uint32_t at, op;
+    for (at = top; at; at = crdti_scope_next(doc, top, at))
+        for (op = crdti_entry_at(doc, at)->ops; op;
+             op = crdti_op_at(doc, op)->next)
+            count++;
+    return count;
+}
+
+/* A local op kills all in its scope but itself. Records are reserved. */
+CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
+{
+    uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
+    while (at) {
+        uint32_t op = crdti_entry_at(doc, at)->ops, next;
+        for (; op; op = next) {
+            const crdti_op *victim = crdti_op_at(doc, op);
+            next = victim->next;
+            if (op == killer)
+                continue;
+            crdti_kill_note(doc, killer, victim->replica, victim->seq);
+            crdti_op_die(doc, op, killer);
+        }
+        next = crdti_scope_next(doc, top, at);
+        if (at != top)
+            crdti_entry_tidy(doc, at);
+        at = next;
+    }
+}
+
+/* A remote op kills in its scope what its replicas' marks cover. */
+CRDTI_FN void crdti_kill_marked(crdt_doc *doc, uint32_t killer)
+{
+    uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
+    while (at) {
+        uint32_t op = crdti_entry_at(doc, at)->ops, next;
+        for (; op; op = next) {
+            const crdti_op *victim = crdti_op_at(doc, op);
+            next = victim->next;
+            if (op != killer &&
+                victim->seq <= doc->replicas.ptr[victim->replica].mark)
+                crdti_op_die(doc, op, killer);
+        }
+        next = crdti_scope_next(doc, top, at);
+        if (at != top)
+            crdti_entry_tidy(doc, at);
+        at = next;
+    }
+}
+
+/* >>floor ----------------------------------------------------------------- */
+
+CRDTI_FN int crdti_is_below_floor(const crdt_doc *doc, const crdti_op *op)
+{
+    return op->seq <= doc->replicas.ptr[op->replica].floor;
+}
+
+/* Drops the records of one killer. */
+CRDTI_FN void crdti_kill_forget(crdt_doc *doc, uint32_t killer)
+{
+    crdti_op *op = crdti_op_at(doc, killer);
+    uint32_t entry = op->entry;
+    uint32_t *link = &crdti_entry_at(doc, entry)->kills;
+    while (op->kills) {
+        uint32_t index = *link;
+        crdti_kill *kill = crdti_kill_at(doc, index);
+        CRDTI_ASSERT(index);
+        if (kill->killer == killer) {
+            *link = kill->next;
+            crdti_kill_release(doc, index);
+            op->kills--;
+        } else {
+            link = &kill->next;
+        }
+    }
+    crdti_removal_tidy(doc, killer);
+    crdti_entry_tidy(doc, entry);
+}
+
+/* Drops every record at or below the floors. O(records). */
+CRDTI_FN void crdti_kills_truncate(crdt_doc *doc)
+{
+    uint32_t index, killer;
+    for (index = 1; index < doc->kills.used; index++) {
+        killer = crdti_kill_at(doc, index)->killer;
+        if (killer && crdti_is_below_floor(doc, crdti_op_at(doc, killer)))
+            crdti_kill_forget(doc, killer);
+    }
+}
+
+#endif
+/* >> write.h */
+/*
+ * Local writes: one op, filed under the next dot of the own replica.
+ *
+ * A write is prepared (all memory taken, all limits checked) and then done
+ * without a way to fail. The new op is filed before the old ones die, so a key
+ * that is overwritten never disappears in between.
+ *
+ * Killing what is below a key is the same for maps and registers, but not for
+ * counters: a concurrent addition must survive with just what the remover had
+ * not seen, so each visible counter below gets a RESET of its own first.
+ */
+#ifndef CRDTI_WRITE_H
+#define CRDTI_WRITE_H
+
+
+typedef CRDTI_ARRAY(crdti_op) crdti_op_array;
+
+/* Whether `count` more ops fit into this commit. */
+CRDTI_FN crdt_err crdti_write_check(const crdt_doc *doc, size_t count)
+{
+    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
+    if (count > CRDTSYNC_MAX_COMMIT_OPS - open ||
+        count > CRDTSYNC_MAX_SEQ - doc->written)
+        return CRDT_ERR_LIMIT;
+    return CRDT_OK;
+}
+
+/* The stamp of the next local op. */
+CRDTI_FN uint64_t crdti_write_stamp(crdt_doc *doc)
+{
+    return crdti_hlc_next(&doc->hlc, doc->clock.wall_ms(doc->clock.ctx));
+}
+
+/* Files `draft` (kind, content and entry set) as the next local op, taking
+ * what it owns. A record is reserved. */
+CRDTI_FN uint32_t crdti_write_file(crdt_doc *doc, const crdti_op *draft)
+{
+    uint32_t index = crdti_pool_take(&doc->ops);
+    crdti_op *op = crdti_op_at(doc, index);
+    *op = *draft;
+    op->replica = doc->self;
+    op->seq = ++doc->written;
+    crdti_op_born(doc, index);
+    return index;
+}
+
+/* Files the draft and kills all that is in its scope. */
+CRDTI_FN void crdti_write_over(crdt_doc *doc, const crdti_op *draft)
+{
+    uint32_t index = crdti_write_file(doc, draft);
+    crdti_kill_all(doc, index);
+    crdti_removal_tidy(doc, index);
+}
+
+/* Takes memory for one op that kills at most `victims`. */
+CRDTI_FN crdt_err crdti_write_reserve(crdt_doc *doc, size_t ops,
+                                      size_t victims)
+{
+    if (crdti_pool_reserve(&doc->alloc, &doc->ops, ops) ||
+        crdti_pool_reserve(&doc->alloc, &doc->kills, victims))
+        return CRDT_ERR_NOMEM;
+    return CRDT_OK;
+}
+
+/* >>resets: drafts for the counters below an entry -------------------------- */
+
+CRDTI_FN void crdti_drafts_drop(crdt_doc *doc, crdti_op_array *drafts)
+{
+    size_t i;
+    for (i = 0; i < drafts->len; i++) {
+        crdti_op_drop(&doc->alloc, &drafts->ptr[i]);
+        crdti_entry_tidy(doc, drafts->ptr[i].entry);
+    }
+    crdti_array_free(&doc->alloc, drafts);
+}
+
+/* Adds a draft for each visible container at the entry that is no scope. */
+CRDTI_FN crdt_err crdti_drafts_at(crdt_doc *doc, uint32_t entry,
+                                  crdti_op_array *drafts)
+{
+    uint32_t child = crdti_entry_at(doc, entry)->child;
+    for (; child; child = crdti_object_at(doc, child)->sibling) {
+        const crdti_object *object = crdti_object_at(doc, child);
+        crdt_err err;
+        if (!object->weight || crdti_type_at(doc, object)->is_scope)
+            continue;
+        if (crdti_array_reserve(&doc->alloc, drafts, 1))
+            return CRDT_ERR_NOMEM;
+        err = crdti_type_at(doc, object)
+                  ->reset(doc, child, &drafts->ptr[drafts->len]);
+        if (err)
+            return err;
+        drafts->len++;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_drafts_below(crdt_doc *doc, uint32_t top,
+                                     crdti_op_array *drafts)
+{
+    uint32_t at;
+    for (at = top; at; at = crdti_scope_next(doc, top, at)) {
+        crdt_err err = crdti_drafts_at(doc, at, drafts);
+        if (err) {
+            crdti_drafts_drop(doc, drafts);
+            return err;
+        }
+    }
+    return CRDT_OK;
+}
+
+/* Writes `draft` over all that is in its scope, counters below included.
+ * LIMIT, NOMEM: nothing has happened, and the draft is still the caller's. */
+CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
+{
+    crdti_op_array resets = { NULL, 0, 0 };
+    size_t i, victims = crdti_scope_count(doc, draft->entry);
+    crdt_err err = CRDT_OK;
+    if (crdti_entry_at(doc, draft->entry)->child)
+        err = crdti_drafts_below(doc, draft->entry, &resets);
+    if (err)
+        return err;
+    for (i = 0; i < resets.len; i++)
+        victims += crdti_scope_count(doc, resets.ptr[i].entry);
+    err = crdti_write_check(doc, resets.len + 1);
+    if (!err)
+        err = crdti_write_reserve(doc, resets.len + 1, victims);
+    if (err) {
+        crdti_drafts_drop(doc, &resets);
+        return err;
+    }
+    for (i = 0; i < resets.len; i++)
+        crdti_write_over(doc, &resets.ptr[i]);
+    crdti_array_free(&doc->alloc, &resets);
+    crdti_write_over(doc, draft);
+    return CRDT_OK;
+}
+
+#endif
+/* 5 types */
+/* >> register.h */
+/*
+ * Registers: one value, the greatest (stamp, replica) of those written
+ * concurrently. A map key is one; so is a register object, whose one entry has
+ * the empty key. What the map and the register share is here.
+ *
+ *     entry   VALUE "blue" by b.4 at 17:01   <- shown
+ *             VALUE "red"  by a.9 at 17:00      a concurrent version
+ */
+#ifndef CRDTI_REGISTER_H
+#define CRDTI_REGISTER_H
+
+
+/* The object of a handle when it is of that type, or an error. */
+CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
+{
+    if (!obj.doc)
+        return CRDT_ERR_ARG;
+    if (!obj.index) {
+        obj.doc->error = CRDT_ERR_ARG;
+        return CRDT_ERR_ARG;
+    }
+    if (crdti_object_at(obj.doc, obj.index)->type != (uint8_t)type)
+        return CRDT_ERR_TYPE;
+    return CRDT_OK;
+}
+
+/* The op that wins among the VALUEs and CREATEs of the entry, or 0. */
+CRDTI_FN uint32_t crdti_entry_winner(const crdt_doc *doc, uint32_t entry)
+{
+    uint32_t best = 0, at = crdti_entry_at(doc, entry)->ops;
+    for (; at; at = crdti_op_at(doc, at)->next) {
+        const crdti_op *op = crdti_op_at(doc, at);
+        const crdti_op *other;
+        if (!best) {
+            best = at;
+            continue;
+        }
+        other = crdti_op_at(doc, best);
+        if (crdti_op_is_later(op, &doc->replicas.ptr[op->replica].id, other,
+                              &doc->replicas.ptr[other->replica].id))
+            best = at;
+    }
+    return best;
+}
+
+/* Writes a value over all that is seen at the key. */
+CRDTI_FN crdt_err crdti_value_write(crdt_doc *doc, uint32_t object,
+                                    crdt_bytes key, const crdt_value *value)
+{
+    crdti_op draft;
+    crdt_err err;
+    crdti_zero(&draft, sizeof draft);
+    err = crdti_op_set_value(&doc->alloc, &draft, value);
+    if (err)
+        return err;
+    err = crdti_entry_get(doc, object, key, &draft.entry);
+    if (!err) {
+        draft.as.value.stamp = crdti_write_stamp(doc);
+        err = crdti_write_scope(doc, &draft);
+        if (err)
+            crdti_entry_tidy(doc, draft.entry);
+    }
+    if (err)
+        crdti_op_drop(&doc->alloc, &draft);
+    return err;
+}
+
+/* Removes all that is seen in the entry and below. */
+CRDTI_FN crdt_err crdti_value_remove(crdt_doc *doc, uint32_t entry)
+{
+    crdti_op draft;
+    crdti_zero(&draft, sizeof draft);
+    draft.kind = CRDTI_REMOVE;
+    draft.entry = entry;
+    return crdti_write_scope(doc, &draft);
+}
+
+/* The version as the reader sees it; a CREATE shows its container. */
+CRDTI_FN crdt_version crdti_op_version(crdt_doc *doc, const crdti_op *op)
+{
+    crdt_version version;
+    version.dot.replica = doc->replicas.ptr[op->replica].id;
+    version.dot.seq = op->seq;
+    version.stamp = op->as.value.stamp;
+    if (op->kind == CRDTI_VALUE) {
+        version.value = crdti_op_value(op);
+        return version;
+    }
+    version.value.kind = CRDT_OBJECT;
+    version.value.as.object.doc = doc;
+    version.value.as.object.index =
+        crdti_object_find(doc, op->entry, (crdt_type)op->form);
+    return version;
+}
+
+CRDTI_FN int crdti_same_content(const crdti_op *a, const crdti_op *b)
+{
+    if (a->kind != b->kind || a->form != b->form)
+        return 0;
+    if (a->kind == CRDTI_CREATE)
+        return 1;
+    if (crdti_op_has_bytes(a))
+        return crdt_bytes_equal(crdti_op_bytes(a), crdti_op_bytes(b));
+    return a->as.value.as.integer == b->as.value.as.integer;
+}
+
+/* Equal values that were written concurrently show once. */
+CRDTI_FN int crdti_version_is_repeated(const crdt_doc *doc, uint32_t winner,
+                                       uint32_t at)
+{
+    const crdti_op *op = crdti_op_at(doc, at);
+    uint32_t before = crdti_entry_at(doc, op->entry)->ops;
+    if (at != winner && crdti_same_content(op, crdti_op_at(doc, winner)))
+        return 1;
+    for (; before != at; before = crdti_op_at(doc, before)->next)
+        if (crdti_same_content(op, crdti_op_at(doc, before)))
+            return 1;
+    return 0;
+}
+
+/* Calls fn with the winner first, then with the others. */
+CRDTI_FN void crdti_entry_versions(crdt_doc *doc, uint32_t entry,
+                                   crdt_version_fn *fn, void *ctx)
+{
+    uint32_t winner = crdti_entry_winner(doc, entry), at;
+    crdt_version version;
+    if (!winner)
+        return;
+    version = crdti_op_version(doc, crdti_op_at(doc, winner));
+    fn(ctx, &version);
+    for (at = crdti_entry_at(doc, entry)->ops; at;
+         at = crdti_op_at(doc, at)->next) {
+        if (at == winner || crdti_version_is_repeated(doc, winner, at))
+            continue;
+        version = crdti_op_version(doc, crdti_op_at(doc, at));
+        fn(ctx, &version);
+    }
+}
+
+/* >>registers as objects -------------------------------------------------- */
+
+CRDTI_FN crdt_bytes crdti_no_key(void)
+{
+    return crdt_bytes_of(NULL, 0);
+}
+
+CRDT_API crdt_err crdt_register_set(crdt_obj reg, crdt_value value)
+{
+    crdt_err err = crdti_check(reg, CRDT_REGISTER);
+    if (err)
+        return err;
+    return crdti_value_write(reg.doc, reg.index, crdti_no_key(), &value);
+}
+
+/* The register's entry with something alive in it. */
+CRDTI_FN crdt_err crdti_register_entry(crdt_obj reg, uint32_t *entry)
+{
+    crdt_err err = crdti_check(reg, CRDT_REGISTER);
+    if (err)
+        return err;
+    *entry = crdti_entry_find(reg.doc, reg.index, crdti_no_key());
+    if (!*entry || !crdti_entry_at(reg.doc, *entry)->ops)
+        return CRDT_ERR_NOT_FOUND;
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_register_clear(crdt_obj reg)
+{
+    uint32_t entry;
+    crdt_err err = crdti_register_entry(reg, &entry);
+    return err ? err : crdti_value_remove(reg.doc, entry);
+}
+
+CRDT_API crdt_err crdt_register_get(crdt_obj reg, crdt_value *out)
+{
+    uint32_t entry;
+    crdt_err err = crdti_register_entry(reg, &entry);
+    if (err)
+        return err;
+    *out = crdti_op_value(
+        crdti_op_at(reg.doc, crdti_entry_winner(reg.doc, entry)));
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
+                                         void *ctx)
+{
+    uint32_t entry;
+    crdt_err err = crdti_register_entry(reg, &entry);
+    if (!err)
+        crdti_entry_versions(reg.doc, entry, fn, ctx);
+    return err;
+}
+
+#endif
+/* >> counter.h */
+/*
+ * Counters. Each replica has at most one live ADD, which tells all it ever
+ * added and took; a RESET tells up to where additions are void.
+ *
+ *     entry ""    ADD a.9: +15 -0    ADD b.4: +3 -1
+ *     entry "r"   RESET c.2: a +10 -0, b +3 -1       "this is what I saw"
+ *
+ *     replica   plus  minus   void plus  void minus   counts
+ *        a       15     0        10          0           5
+ *        b        3     1         3          1           0
+ *                                              value     5
+ *
+ * The totals only grow, so a RESET that saw a's 10 takes 10 from every later
+ * total too, and a concurrent +5 leaves exactly 5. The table is kept per
+ * counter, with its sum, so reading is one load.
+ */
+#ifndef CRDTI_COUNTER_H
+#define CRDTI_COUNTER_H
+
+
+#define CRDTI_COUNT_MAX ((uint64_t)INT64_MAX) /* of each total */
+
+/* A sum that cannot overflow: 65,536 replicas of 2^63 are 2^79. */
+typedef struct crdti_wide {
+    uint64_t lo, hi; /* two's complement */
+} crdti_wide;
+
+typedef struct crdti_part {
+    uint64_t plus, minus;           /* of the live ADD */
+    uint64_t void_plus, void_minus; /* greatest of the live RESETs */
+    uint32_t replica, op;           /* op 0: no ADD is alive */
+} crdti_part;
+
+typedef struct crdti_counter {
+    CRDTI_ARRAY(crdti_part) parts; /* by replica number */
+    crdti_wide value;
+} crdti_counter;
+
+CRDTI_FN crdti_counter *crdti_counter_at(const crdt_doc *doc, uint32_t object)
+{
+    return (crdti_counter *)crdti_object_at(doc, object)->state;
+}
+
+CRDTI_FN size_t crdti_part_place(const crdti_counter *counter,
+                                 uint32_t replica)
+{
+    size_t low = 0, high = counter->parts.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (counter->parts.ptr[middle].replica < replica)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The part of the replica, or NULL. */
+CRDTI_FN crdti_part *crdti_part_find(const crdti_counter *counter,
+                                     uint32_t replica)
+{
+    size_t place = crdti_part_place(counter, replica);
+    if (place == counter->parts.len ||
+        counter->parts.ptr[place].replica != replica)
+        return NULL;
+    return &counter->parts.ptr[place];
+}
+
+/* The part of the replica, made when missing; room is reserved. */
+CRDTI_FN crdti_part *crdti_part_get(crdti_counter *counter, uint32_t replica)
+{
+    size_t place = crdti_part_place(counter, replica);
+    crdti_part *part = counter->parts.ptr + place;
+    if (place < counter->parts.len && part->replica == replica)
+        return part;
+    CRDTI_ASSERT(counter->parts.len < counter->parts.cap);
+    crdti_move(part + 1, part, (counter->parts.len - place) * sizeof *part);
+    crdti_zero(part, sizeof *part);
+    part->replica = replica;
+    counter->parts.len++;
+    return part;
+}
+
+/* >>what a part counts ----------------------------------------------------- */
+
+CRDTI_FN uint64_t crdti_less(uint64_t total, uint64_t voided)
+{
+    return total > voided ? total - voided : 0;
+}
+
+CRDTI_FN int crdti_part_is_visible(const crdti_part *part)
+{
+    return part->op &&
+           (part->plus > part->void_plus || part->minus > part->void_minus);
+}
+
+CRDTI_FN void crdti_wide_add(crdti_wide *sum, uint64_t amount)
+{
+    sum->lo += amount;
+    sum->hi += sum->lo < amount;
+}
+
+CRDTI_FN void crdti_wide_subtract(crdti_wide *sum, uint64_t amount)
+{
+    sum->hi -= sum->lo < amount;
+    sum->lo -= amount;
+}
+
+/* Takes the part out of the sum, or puts it in. */
+CRDTI_FN void crdti_part_count(crdt_doc *doc, uint32_t object,
+                               const crdti_part *part, int in)
+{
+    crdti_counter *counter = crdti_counter_at(doc, object);
+    crdti_object *at = crdti_object_at(doc, object);
+    uint64_t up, down;
+    if (!crdti_part_is_visible(part))
+        return;
+    up = crdti_less(part->plus, part->void_plus);
+    down = crdti_less(part->minus, part->void_minus);
+    crdti_wide_add(&counter->value, in ? up : down);
+    crdti_wide_subtract(&counter->value, in ? down : up);
+    at->weight += in ? 1u : UINT32_MAX;
+}
+
+/* Climbs when the counter appeared or disappeared since it had `weight`. */
+CRDTI_FN void crdti_counter_climb(crdt_doc *doc, uint32_t object,
+                                  uint32_t weight)
+{
+    uint32_t now = crdti_object_at(doc, object)->weight;
+    if (!weight != !now)
+        crdti_climb(doc, object, now != 0);
+}
+
+/* >>birth and death -------------------------------------------------------- */
+
+CRDTI_FN void crdti_voids_raise(crdti_counter *counter, const crdti_op *reset)
+{
+    uint32_t i;
+    for (i = 0; i < reset->len; i++) {
+        const crdti_void *v = &reset->as.voids[i];
+        crdti_part *part = crdti_part_get(counter, v->replica);
+        part->void_plus = crdti_max(part->void_plus, v->plus);
+        part->void_minus = crdti_max(part->void_minus, v->minus);
+    }
+}
+
+/* What is void, anew from the live RESETs. `but`: one that is dying. */
+CRDTI_FN void crdti_voids_recount(crdt_doc *doc, uint32_t object,
+                                  uint32_t born, uint32_t but)
+{
+    crdti_counter *counter = crdti_counter_at(doc, object);
+    uint32_t weight = crdti_object_at(doc, object)->weight;
+    uint32_t at = crdti_op_at(doc, born)->entry;
+    size_t i;
+    for (i = 0; i < counter->parts.len; i++) {
+        crdti_part *part = &counter->parts.ptr[i];
+        crdti_part_count(doc, object, part, 0);
+        part->void_plus = part->void_minus = 0;
+    }
+    for (at = crdti_entry_at(doc, at)->ops; at;
+         at = crdti_op_at(doc, at)->next)
+        if (at != but)
+            crdti_voids_raise(counter, crdti_op_at(doc, at));
+    for (i = 0; i < counter->parts.len; i++)
+        crdti_part_count(doc, object, &counter->parts.ptr[i], 1);
+    crdti_counter_climb(doc, object, weight);
+}
+
+CRDTI_FN void crdti_add_set(crdt_doc *doc, uint32_t object, uint32_t replica,
+                            uint32_t op, uint64_t plus, uint64_t minus)
+{
+    uint32_t weight = crdti_object_at(doc, object)->weight;
+    crdti_part *part = crdti_part_get(crdti_counter_at(doc, object), replica);
+    crdti_part_count(doc, object, part, 0);
+    part->op = op;
+    part->plus = plus;
+    part->minus = minus;
+    crdti_part_count(doc, object, part, 1);
+    crdti_counter_climb(doc, object, weight);
+}
+
+CRDTI_FN void crdti_counter_born(crdt_doc *doc, uint32_t object,
+                                 uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    if (op->kind == CRDTI_RESET)
+        crdti_voids_recount(doc, object, index, 0);
+    else
+        crdti_add_set(doc, object, op->replica, index, op->as.add.plus,
+                      op->as.add.minus);
+}
+
+CRDTI_FN void crdti_counter_died(crdt_doc *doc, uint32_t object,
+                                 uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    if (op->kind == CRDTI_RESET)
+        crdti_voids_recount(doc, object, index, index);
+    else if (crdti_part_find(crdti_counter_at(doc, object), op->replica)
+                 ->op == index)
+        crdti_add_set(doc, object, op->replica, 0, 0, 0);
+}
+
+/* The counter's table, made when missing. */
+CRDTI_FN crdti_counter *crdti_counter_get(crdt_doc *doc, uint32_t object)
+{
+    crdti_object *at = crdti_object_at(doc, object);
+    crdti_counter *counter = (crdti_counter *)at->state;
+    if (counter)
+        return counter;
+    counter = (crdti_counter *)crdti_alloc(&doc->alloc, sizeof *counter);
+    if (counter)
+        crdti_zero(counter, sizeof *counter);
+    at->state = counter;
+    return counter;
+}
+
+/* Makes the parts that the op will fill: an empty one counts nothing. */
+CRDTI_FN crdt_err crdti_counter_reserve(crdt_doc *doc, uint32_t object,
+                                        const crdti_op *op)
+{
+    crdti_counter *counter = crdti_counter_get(doc, object);
+    uint32_t i;
+    if (!counter ||
+        crdti_array_reserve(&doc->alloc, &counter->parts,
+                            op->kind == CRDTI_RESET ? op->len : 1u))
+        return CRDT_ERR_NOMEM;
+    if (op->kind == CRDTI_ADD)
+        crdti_part_get(counter, op->replica);
+    for (i = 0; op->kind == CRDTI_RESET && i < op->len; i++)
+        crdti_part_get(counter, op->as.voids[i].replica);
+    return CRDT_OK;
+}
+
+CRDTI_FN void crdti_counter_drop(crdt_doc *doc, crdti_object *object)
+{
+    crdti_counter *counter = (crdti_counter *)object->state;
+    if (!counter)
+        return;
+    crdti_array_free(&doc->alloc, &counter->parts);
+    crdti_free(&doc->alloc, counter, sizeof *counter);
+    object->state = NULL;
+}
+
+/* >>reset ------------------------------------------------------------------ */
+
+CRDTI_FN crdt_bytes crdti_reset_key(void)
+{
+    return CRDT_STR("r");
+}
+
+/* What a RESET must say of the part; 0 when there is nothing to void. */
+CRDTI_FN int crdti_part_void(const crdti_part *part, crdti_void *out)
+{
+    crdti_zero(out, sizeof *out);
+    out->replica = part->replica;
+    out->plus = crdti_max(part->plus, part->void_plus);
+    out->minus = crdti_max(part->minus, part->void_minus);
+    return out->plus || out->minus;
+}
+
+/* A draft that voids all that is seen, and all that is void already. */
+CRDTI_FN crdt_err crdti_counter_reset_draft(crdt_doc *doc, uint32_t object,
+                                            crdti_op *draft)
+{
+    const crdti_counter *counter = crdti_counter_at(doc, object);
+    crdti_void v;
+    size_t i;
+    crdt_err err;
+    crdti_zero(draft, sizeof *draft);
+    draft->kind = CRDTI_RESET;
+    for (i = 0; i < counter->parts.len; i++)
+        draft->len += crdti_part_void(&counter->parts.ptr[i], &v) != 0;
+    draft->as.voids = (crdti_void *)crdti_alloc(
+        &doc->alloc, draft->len * sizeof(crdti_void));
+    if (!draft->as.voids)
+        return CRDT_ERR_NOMEM;
+    draft->len = 0;
+    for (i = 0; i < counter->parts.len; i++)
+        if (crdti_part_void(&counter->parts.ptr[i], &v))
+            draft->as.voids[draft->len++] = v;
+    err = crdti_entry_get(doc, object, crdti_reset_key(), &draft->entry);
+    if (err)
+        crdti_op_drop(&doc->alloc, draft);
+    return err;
+}
+
+CRDT_API crdt_err crdt_counter_reset(crdt_obj counter)
+{
+    crdti_op draft;
+    crdt_err err = crdti_check(counter, CRDT_COUNTER);
+    if (err || !crdti_object_at(counter.doc, counter.index)->weight)
+        return err;
+    err = crdti_counter_reset_draft(counter.doc, counter.index, &draft);
+    if (err)
+        return err;
+    err = crdti_write_scope(counter.doc, &draft);
+    if (!err)
+        return CRDT_OK;
+    crdti_op_drop(&counter.doc->alloc, &draft);
+    crdti_entry_tidy(counter.doc, draft.entry);
+    return err;
+}
+
+/* >>add and get ------------------------------------------------------------ */
+
+/* The sum as an int64, or the nearest and an error. */
+CRDTI_FN crdt_err crdti_wide_get(const crdti_wide *sum, int64_t *out)
+{
+    int negative = sum->hi >> 63 != 0;
+    int fits = negative ? sum->hi == UINT64_MAX && sum->lo >> 63
+                        : sum->hi == 0 && !(sum->lo >> 63);
+    if (!fits) {
+        *out = negative ? INT64_MIN : INT64_MAX;
+        return CRDT_ERR_OVERFLOW;
+    }
+    *out = negative ? -(int64_t)(~sum->lo) - 1 : (int64_t)sum->lo;
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_counter_get(crdt_obj counter, int64_t *out)
+{
+    const crdti_counter *at;
+    crdt_err err = crdti_check(counter, CRDT_COUNTER);
+    if (err)
+        return err;
+    at = crdti_counter_at(counter.doc, counter.index);
+    *out = 0;
+    return at ? crdti_wide_get(&at->value, out) : CRDT_OK;
+}
+
+CRDTI_FN uint64_t crdti_magnitude(int64_t amount)
+{
+    return amount < 0 ? ~(uint64_t)amount + 1 : (uint64_t)amount;
+}
+
+/* The totals after the addition. OVERFLOW. */
+CRDTI_FN crdt_err crdti_add_totals(const crdti_counter *counter,
+                                   uint32_t self, int64_t amount,
+                                   crdti_op *draft)
+{
+    const crdti_part *part = crdti_part_find(counter, self);
+    crdti_wide value = counter->value;
+    uint64_t size = crdti_magnitude(amount);
+    uint64_t *total =
+        amount < 0 ? &draft->as.add.minus : &draft->as.add.plus;
+    int64_t edge;
+    if (part) {
+        draft->as.add.plus = crdti_max(part->plus, part->void_plus);
+        draft->as.add.minus = crdti_max(part->minus, part->void_minus);
+    }
+    if (amount < 0)
+        crdti_wide_subtract(&value, size);
+    else
+        crdti_wide_add(&value, size);
+    if (size > CRDTI_COUNT_MAX - *total)
+        return CRDT_ERR_OVERFLOW;
+    /* Concurrent additions may have left the range: the way back is open. */
+    if (crdti_wide_get(&value, &edge) && (edge < 0) == (amount < 0))
+        return CRDT_ERR_OVERFLOW;
+    *total += size;
+    return CRDT_OK;
+}
+
+/* Files the ADD in place of the own one before. Memory is reserved. */
+CRDTI_FN void crdti_add_file(crdt_doc *doc, uint32_t object,
+                             const crdti_op *draft)
+{
+    const crdti_part *part =
+        crdti_part_find(crdti_counter_at(doc, object), doc->self);
+    uint32_t before = part ? part->op : 0;
+    uint32_t index = crdti_write_file(doc, draft);
+    if (!before)
+        return;
+    crdti_kill_note(doc, index, doc->self, crdti_op_at(doc, before)->seq);
+    crdti_op_die(doc, before, index);
+}
+
+CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)
+{
+    crdt_doc *doc = counter.doc;
+    crdti_op draft;
+    crdt_err err = crdti_check(counter, CRDT_COUNTER);
+    if (err || amount == 0)
+        return err;
+    crdti_zero(&draft, sizeof draft);
+    draft.kind = CRDTI_ADD;
+    draft.replica = doc->self;
+    err = crdti_write_check(doc, 1);
+    if (!err)
+        err = crdti_counter_reserve(doc, counter.index, &draft);
+    if (!err)
+        err = crdti_add_totals(crdti_counter_at(doc, counter.index),
+                               doc->self, amount, &draft);
+    if (!err)
+        err = crdti_write_reserve(doc, 1, 1);
+    if (!err)
+        err = crdti_entry_get(doc, counter.index, crdti_no_key(),
+                              &draft.entry);
+    if (!err)
+        crdti_add_file(doc, counter.index, &draft);
+    return err;
+}
+
+#endif
+/* >> map.h */
+/*
+ * Maps: an entry a key. A key holds plain values and CREATEs of containers;
+ * containers hang below it, one a type.
+ *
+ *     entry "photo"   CREATE map by a.3
+ *                     child  map { "size": 48213, "views": counter 7 }
+ *
+ * What is shown at a key: the winner by stamp of its VALUEs and CREATEs. A
+ * container whose CREATE was removed while others wrote into it is visible
+ * too, and yields to a winner.
+ *
+ * Iteration is by key bytes. The order is sorted when it is first needed after
+ * the set of keys has changed, and kept.
+ */
+#ifndef CRDTI_MAP_H
+#define CRDTI_MAP_H
+
+
+/* The visible entries by key. */
+typedef struct crdti_order {
+    CRDTI_ARRAY(uint32_t) entries;
+} crdti_order;
+
+CRDTI_FN void crdti_map_drop(crdt_doc *doc, crdti_object *object)
+{
+    crdti_order *order = (crdti_order *)object->state;
+    if (!order)
+        return;
+    crdti_array_free(&doc->alloc, &order->entries);
+    crdti_free(&doc->alloc, order, sizeof *order);
+    object->state = NULL;
+}
+
+/* The entry when something is visible there. */
+CRDTI_FN crdt_err crdti_map_entry(crdt_obj map, crdt_bytes key,
+                                  uint32_t *entry)
+{
+    crdt_err err = crdti_check(map, CRDT_MAP);
+    if (err)
+        return err;
+    *entry = crdti_entry_find(map.doc, map.index, key);
+    if (!*entry || !crdti_entry_at(map.doc, *entry)->visible)
+        return CRDT_ERR_NOT_FOUND;
+    return CRDT_OK;
+}
+
+/* >>containers ------------------------------------------------------------- */
+
+/* Whether the container is visible: created and not removed, or written to. */
+CRDTI_FN int crdti_object_is_visible(const crdt_doc *doc, uint32_t index)
+{
+    const crdti_object *object = crdti_object_at(doc, index);
+    uint32_t at;
+    if (object->weight)
+        return 1;
+    for (at = crdti_entry_at(doc, object->entry)->ops; at;
+         at = crdti_op_at(doc, at)->next) {
+        const crdti_op *op = crdti_op_at(doc, at);
+        if (op->kind == CRDTI_CREATE && op->form == object->type)
+            return 1;
+    }
+    return 0;
+}
+
+/* The visible container at the entry that comes first by type, or 0. */
+CRDTI_FN uint32_t crdti_entry_container(const crdt_doc *doc, uint32_t entry)
+{
+    uint32_t best = 0, child = crdti_entry_at(doc, entry)->child;
+    for (; child; child = crdti_object_at(doc, child)->sibling) {
+        const crdti_object *object = crdti_object_at(doc, child);
+        if (!crdti_object_is_visible(doc, child))
+            continue;
+        if (!best || object->type < crdti_object_at(doc, best)->type)
+            best = child;
+    }
+    return best;
+}
+
+/* Writes the CREATE of a container that is not visible. */
+CRDTI_FN crdt_err crdti_container_write(crdt_doc *doc, uint32_t object)
+{
+    crdti_op draft;
+    crdti_zero(&draft, sizeof draft);
+    draft.kind = CRDTI_CREATE;
+    draft.form = crdti_object_at(doc, object)->type;
+    draft.entry = crdti_object_at(doc, object)->entry;
+    draft.as.value.stamp = crdti_write_stamp(doc);
+    return crdti_write_scope(doc, &draft);
+}
+
+CRDTI_FN crdt_err crdti_container_get(crdt_doc *doc, uint32_t map,
+                                      crdt_bytes key, crdt_type type,
+                                      uint32_t *out)
+{
+    uint32_t entry, known;
+    crdt_err err = crdti_entry_get(doc, map, key, &entry);
+    if (err)
+        return err;
+    known = crdti_object_find(doc, entry, type);
+    *out = known;
+    if (known && crdti_object_is_visible(doc, known))
+        return CRDT_OK;
+    if (crdti_entry_container(doc, entry))
+        return CRDT_ERR_TYPE;
+    err = crdti_object_get(doc, entry, type, out);
+    if (!err) {
+        err = crdti_container_write(doc, *out);
+        if (err && !known)
+            crdti_object_undo(doc, *out);
+    } else {
+        crdti_entry_tidy(doc, entry);
+    }
+    return err;
+}
+
+CRDTI_FN crdt_obj crdti_obj(crdt_doc *doc, uint32_t index)
+{
+    crdt_obj obj;
+    obj.doc = doc;
+    obj.index = index;
+    return obj;
+}
+
+CRDTI_FN crdt_obj crdti_map_container(crdt_obj map, crdt_bytes key,
+                                      crdt_type type)
+{
+    uint32_t index = 0;
+    crdt_err err = crdti_check(map, CRDT_MAP);
+    if (!err)
+        err = crdti_container_get(map.doc, map.index, key, type, &index);
+    if (!err)
+        return crdti_obj(map.doc, index);
+    if (map.doc)
+        map.doc->error = err;
+    return crdti_obj(map.doc, 0);
+}
+
+CRDT_API crdt_obj crdt_map_map(crdt_obj map, crdt_bytes key)
+{
+    return crdti_map_container(map, key, CRDT_MAP);
+}
+
+CRDT_API crdt_obj crdt_map_register(crdt_obj map, crdt_bytes key)
+{
+    return crdti_map_container(map, key, CRDT_REGISTER);
+}
+
+CRDT_API crdt_obj crdt_map_counter(crdt_obj map, crdt_bytes key)
+{
+    return crdti_map_container(map, key, CRDT_COUNTER);
+}
+
+CRDT_API crdt_obj crdt_map_find(crdt_obj map, crdt_bytes key, crdt_type type)
+{
+    uint32_t entry, found = 0;
+    if (!crdti_map_entry(map, key, &entry))
+        found = crdti_object_find(map.doc, entry, type);
+    if (found && !crdti_object_is_visible(map.doc, found))
+        found = 0;
+    return crdti_obj(map.doc, found);
+}
+
+/* >>writing ---------------------------------------------------------------- */
+
+CRDT_API crdt_err crdt_map_put(crdt_obj map, crdt_bytes key, crdt_value value)
+{
+    crdt_err err = crdti_check(map, CRDT_MAP);
+    if (err)
+        return err;
+    return crdti_value_write(map.doc, map.index, key, &value);
+}
+
+CRDT_API crdt_err crdt_map_put_null(crdt_obj map, crdt_bytes key)
+{
+    return crdt_map_put(map, key, crdt_null());
+}
+
+CRDT_API crdt_err crdt_map_put_bool(crdt_obj map, crdt_bytes key, int value)
+{
+    return crdt_map_put(map, key, crdt_bool(value));
+}
+
+CRDT_API crdt_err crdt_map_put_int(crdt_obj map, crdt_bytes key,
+                                   int64_t value)
+{
+    return crdt_map_put(map, key, crdt_int(value));
+}
+
+CRDT_API crdt_err crdt_map_put_double(crdt_obj map, crdt_bytes key,
+                                      double value)
+{
+    return crdt_map_put(map, key, crdt_double(value));
+}
+
+CRDT_API crdt_err crdt_map_put_str(crdt_obj map, crdt_bytes key,
+                                   crdt_bytes value)
+{
+    return crdt_map_put(map, key, crdt_string(value));
+}
+
+CRDT_API crdt_err crdt_map_put_bytes(crdt_obj map, crdt_bytes key,
+                                     crdt_bytes value)
+{
+    return crdt_map_put(map, key, crdt_blob(value));
+}
+
+CRDT_API crdt_err crdt_map_remove(crdt_obj map, crdt_bytes key)
+{
+    uint32_t entry;
+    crdt_err err = crdti_map_entry(map, key, &entry);
+    return err ? err : crdti_value_remove(map.doc, entry);
+}
+
+CRDT_API crdt_err crdt_map_clear(crdt_obj map)
+{
+    uint32_t at, next;
+    crdt_err err = crdti_check(map, CRDT_MAP);
+    if (err)
+        return err;
+    for (at = crdti_object_at(map.doc, map.index)->entries; at && !err;
+         at = next) {
+        next = crdti_entry_at(map.doc, at)->next;
+        if (crdti_entry_at(map.doc, at)->visible)
+            err = crdti_value_remove(map.doc, at);
+    }
+    return err;
+}
+
+/* >>reading ---------------------------------------------------------------- */
+
+/* What a visible entry shows. */
+CRDTI_FN crdt_value crdti_entry_value(crdt_doc *doc, uint32_t entry)
+{
+    uint32_t winner = crdti_entry_winner(doc, entry);
+    crdt_value value;
+    if (winner)
+        return crdti_op_version(doc, crdti_op_at(doc, winner)).value;
+    value.kind = CRDT_OBJECT;
+    value.as.object = crdti_obj(doc, crdti_entry_container(doc, entry));
+    return value;
+}
+
+CRDT_API crdt_err crdt_map_get(crdt_obj map, crdt_bytes key, crdt_value *out)
+{
+    uint32_t entry;
+    crdt_err err = crdti_map_entry(map, key, &entry);
+    if (!err)
+        *out = crdti_entry_value(map.doc, entry);
+    return err;
+}
+
+CRDTI_FN crdt_err crdti_map_get_kind(crdt_obj map, crdt_bytes key,
+                                     crdt_kind kind, crdt_value *out)
+{
+    crdt_value value;
+    crdt_err err = crdt_map_get(map, key, &value);
+    if (err)
+        return err;
+    if (value.kind != kind)
+        return CRDT_ERR_TYPE;
+    *out = value;
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_map_get_bool(crdt_obj map, crdt_bytes key, int *out)
+{
+    crdt_value value;
+    crdt_err err = crdti_map_get_kind(map, key, CRDT_BOOL, &value);
+    if (!err)
+        *out = value.as.boolean;
+    return err;
+}
+
+CRDT_API crdt_err crdt_map_get_int(crdt_obj map, crdt_bytes key, int64_t *out)
+{
+    crdt_value value;
+    crdt_err err = crdti_map_get_kind(map, key, CRDT_INT, &value);
+    if (!err)
+        *out = value.as.integer;
+    return err;
+}
+
+CRDT_API crdt_err crdt_map_get_double(crdt_obj map, crdt_bytes key,
+                                      double *out)
+{
+    crdt_value value;
+    crdt_err err = crdti_map_get_kind(map, key, CRDT_DOUBLE, &value);
+    if (!err)
+        *out = value.as.number;
+    return err;
+}
+
+CRDT_API crdt_err crdt_map_get_str(crdt_obj map, crdt_bytes key,
+                                   crdt_bytes *out)
+{
+    crdt_value value;
+    crdt_err err = crdti_map_get_kind(map, key, CRDT_STRING, &value);
+    if (!err)
+        *out = value.as.bytes;
+    return err;
+}
+
+CRDT_API crdt_err crdt_map_get_bytes(crdt_obj map, crdt_bytes key,
+                                     crdt_bytes *out)
+{
+    crdt_value value;
+    crdt_err err = crdti_map_get_kind(map, key, CRDT_BYTES, &value);
+    if (!err)
+        *out = value.as.bytes;
+    return err;
+}
+
+CRDT_API crdt_err crdt_map_versions(crdt_obj map, crdt_bytes key,
+                                    crdt_version_fn *fn, void *ctx)
+{
+    uint32_t entry;
+    crdt_err err = crdti_map_entry(map, key, &entry);
+    if (!err)
+        crdti_entry_versions(map.doc, entry, fn, ctx);
+    return err;
+}
+
+CRDT_API int crdt_map_has(crdt_obj map, crdt_bytes key)
+{
+    uint32_t entry;
+    return crdti_map_entry(map, key, &entry) == CRDT_OK;
+}
+
+CRDT_API size_t crdt_map_size(crdt_obj map)
+{
+    if (crdti_check(map, CRDT_MAP))
+        return 0;
+    return crdti_object_at(map.doc, map.index)->weight;
+}
+
+/* >>iteration -------------------------------------------------------------- */
+
+CRDTI_FN int crdti_key_order(crdt_bytes a, crdt_bytes b)
+{
+    int order = crdti_compare(a.ptr, b.ptr, crdti_min_size(a.len, b.len));
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* Heap sort: in place, no recursion, no bad case. */
+CRDTI_FN void crdti_order_sift(const crdt_doc *doc, uint32_t *heap,
+                               size_t root, size_t len)
+{
+    for (;;) {
+        size_t child = 2 * root + 1;
+        uint32_t swapped;
+        if (child >= len)
+            return;
+        if (child + 1 < len &&
+            crdti_key_order(
+                crdti_entry_key(crdti_entry_at(doc, heap[child])),
+                crdti_entry_key(crdti_entry_at(doc, heap[child + 1]))) < 0)
+            child++;
+        if (crdti_key_order(
+                crdti_entry_key(crdti_entry_at(doc, heap[root])),
+                crdti_entry_key(crdti_entry_at(doc, heap[child]))) >= 0)
+            return;
+        swapped = heap[root];
+        heap[root] = heap[child];
+        heap[child] = swapped;
+        root = child;
+    }
+}
+
+CRDTI_FN void crdti_order_sort(const crdt_doc *doc, uint32_t *entries,
+                               size_t len)
+{
+    size_t i;
+    for (i = len / 2; i > 0; i--)
+        crdti_order_sift(doc, entries, i - 1, len);
+    for (i = len; i > 1; i--) {
+        uint32_t greatest = entries[0];
+        entries[0] = entries[i - 1];
+        entries[i - 1] = greatest;
+        crdti_order_sift(doc, entries, 0, i - 1);
+    }
+}
+
+/* The map's order, made anew when its keys have changed. */
+CRDTI_FN crdt_err crdti_map_order(crdt_doc *doc, uint32_t map,
+                                  crdti_order **out)
+{
+    crdti_object *object = crdti_object_at(doc, map);
+    crdti_order *order = (crdti_order *)object->state;
+    uint32_t at;
+    if (!order) {
+        order = (crdti_order *)crdti_alloc(&doc->alloc, sizeof *order);
+        if (!order)
+            return CRDT_ERR_NOMEM;
+        crdti_zero(order, sizeof *order);
+        object->state = order;
+        object->keys_changed = 1;
+    }
+    *out = order;
+    if (!object->keys_changed)
+        return CRDT_OK;
+    order->entries.len = 0;
+    if (crdti_array_reserve(&doc->alloc, &order->entries, object->weight))
+        return CRDT_ERR_NOMEM;
+    for (at = object->entries; at; at = crdti_entry_at(doc, at)->next)
+        if (crdti_entry_at(doc, at)->visible)
+            order->entries.ptr[order->entries.len++] = at;
+    crdti_order_sort(doc, order->entries.ptr, order->entries.len);
+    object->keys_changed = 0;
+    return CRDT_OK;
+}
+
+/* The first place whose key is behind the cursor's. */
+CRDTI_FN size_t crdti_order_behind(const crdt_doc *doc,
+                                   const crdti_order *order, crdt_bytes key)
+{
+    size_t low = 0, high = order->entries.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const crdti_entry *entry =
+            crdti_entry_at(doc, order->entries.ptr[middle]);
+        if (crdti_key_order(crdti_entry_key(entry), key) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
+{
+    crdti_order *order;
+    crdt_bytes key;
+    size_t place = 0;
+    uint32_t entry;
+    crdt_err err = crdti_check(map, CRDT_MAP);
+    if (!err)
+        err = crdti_map_order(map.doc, map.index, &order);
+    if (err)
+        return err;
+    if (cursor->started)
+        place = crdti_order_behind(map.doc, order, cursor->key);
+    if (place == order->entries.len)
+        return CRDT_ERR_NOT_FOUND;
+    entry = order->entries.ptr[place];
+    key = crdti_entry_key(crdti_entry_at(map.doc, entry));
+    crdti_copy(cursor->key_copy, key.ptr, key.len);
+    cursor->started = 1;
+    cursor->key = crdt_bytes_of(cursor->key_copy, key.len);
+    cursor->value = crdti_entry_value(map.doc, entry);
+    return CRDT_OK;
+}
+
+#endif
+/* >> type.h */
+/*
+ * The type table. A new type is one file and one row here; its ops are rows of
+ * op.h. Types know nothing of sync: the document files their ops, kills them
+ * and ships them, and tells them only that one was born or died.
+ */
+#ifndef CRDTI_TYPE_H
+#define CRDTI_TYPE_H
+
+
+#define CRDTI_TYPE_COUNT 4
+
+/* By crdt_type. */
+CRDTI_FN const crdti_type *crdti_type_table(void)
+{
+    static const crdti_type table[CRDTI_TYPE_COUNT] = {
+        /* name, is_scope, reserve, reset, born, died, drop */
+        { "none", 0, NULL, NULL, NULL, NULL, NULL },
+        { "map", 1, NULL, NULL, NULL, NULL, crdti_map_drop },
+        { "register", 1, NULL, NULL, NULL, NULL, NULL },
+        { "counter", 0, crdti_counter_reserve, crdti_counter_reset_draft,
+          crdti_counter_born, crdti_counter_died, crdti_counter_drop },
+    };
+    return table;
+}
+
+/* Whether an op of that kind may stand in an object of that type. */
+CRDTI_FN int crdti_type_takes(uint8_t type, uint8_t kind)
+{
+    static const uint8_t kinds[CRDTI_TYPE_COUNT] = {
+        0,
+        1u << CRDTI_VALUE | 1u << CRDTI_CREATE | 1u << CRDTI_REMOVE,
+        1u << CRDTI_VALUE | 1u << CRDTI_REMOVE,
+        1u << CRDTI_ADD | 1u << CRDTI_RESET | 1u << CRDTI_REMOVE,
+    };
+    return kind < CRDTI_KIND_COUNT && kinds[type] >> kind & 1;
+}
+
+#endif
+/* 6 document */
+/* >> doc.h */
+/*
+ * Documents: making and ending them, commits, and what they say of themselves.
+ *
+ * Local changes take dots at once and are seen by local reads; others are told
+ * of them only when they are committed:
+ *
+ *     seq     1 2 3 | 4 5 | 6 7        written 7
+ *             commit  commit  open     replicas[self].seq 5 until the commit
+ *
+ * So every version vector that leaves the document lies on a boundary of
+ * commits, and so does every delta.
+ */
+#ifndef CRDTI_DOC_H
+#define CRDTI_DOC_H
+
+
+/* >>making and ending ------------------------------------------------------- */
+
+CRDTI_FN crdt_err crdti_doc_tables(crdt_doc *doc, const crdt_config *config)
+{
+    const crdt_clock *clock =
+        crdti_clock_or_default(config ? config->clock : NULL);
+    const crdt_random *random =
+        crdti_random_or_default(config ? config->random : NULL);
+    if (!clock || !random)
+        return CRDT_ERR_ARG;
+    doc->clock = *clock;
+    doc->random = *random;
+    return doc->random.fill(doc->random.ctx, &doc->seed, sizeof doc->seed);
+}
+
+/* A replica id that no one else has, as the next own one. */
+CRDTI_FN crdt_err crdti_doc_become(crdt_doc *doc, const crdt_id *given)
+{
+    crdt_id id;
+    crdt_err err = CRDT_OK;
+    if (given)
+        id = *given;
+    else
+        err = doc->random.fill(doc->random.ctx, id.b, sizeof id.b);
+    if (!err)
+        err = crdti_replica_add(doc, &id, &doc->self);
+    if (!err)
+        doc->written = 0;
+    return err;
+}
+
+CRDTI_FN crdt_err crdti_doc_root(crdt_doc *doc)
+{
+    crdti_object *root;
+    if (crdti_pool_reserve(&doc->alloc, &doc->objects, 1))
+        return CRDT_ERR_NOMEM;
+    root = crdti_object_at(doc, crdti_pool_take(&doc->objects));
+    root->type = CRDT_MAP;
+    root->name = UINT64_C(0x9ae16a3b2f90404f);
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_doc_new(crdt_doc **out, const crdt_config *config)
+{
+    const crdt_alloc *alloc =
+        crdti_alloc_or_default(config ? config->alloc : NULL);
+    crdt_doc *doc;
+    crdt_err err;
+    if (!out || !alloc)
+        return CRDT_ERR_ARG;
+    doc = (crdt_doc *)crdti_alloc(alloc, sizeof *doc);
+    if (!doc)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(doc, sizeof *doc);
+    doc->alloc = *alloc;
+    doc->types = crdti_type_table();
+    crdti_pool_init(&doc->objects, sizeof(crdti_object));
+    crdti_pool_init(&doc->entries, sizeof(crdti_entry));
+    crdti_pool_init(&doc->ops, sizeof(crdti_op));
+    crdti_pool_init(&doc->kills, sizeof(crdti_kill));
+    crdti_arena_init(&doc->scratch, &doc->alloc);
+    err = crdti_doc_tables(doc, config);
+    if (!err)
+        err = crdti_doc_root(doc);
+    if (!err)
+        err = crdti_doc_become(doc, config ? config->replica : NULL);
+    if (err)
+        crdt_doc_free(doc);
+    else
+        *out = doc;
+    return err;
+}
+
+/* What the ops own: every live op is in the journal of its replica. */
+CRDTI_FN void crdti_doc_free_ops(crdt_doc *doc)
+{
+    size_t i;
+    for (i = 0; i < doc->replicas.len; i++) {
+        uint32_t at = doc->replicas.ptr[i].oldest;
+        for (; at; at = crdti_op_at(doc, at)->newer)
+            crdti_op_drop(&doc->alloc, crdti_op_at(doc, at));
+    }
+}
+
+CRDTI_FN void crdti_doc_free_entries(crdt_doc *doc, crdti_object *object)
+{
+    uint32_t at;
+    for (at = object->entries; at; at = crdti_entry_at(doc, at)->next) {
+        crdti_entry *entry = crdti_entry_at(doc, at);
+        if (entry->key_len > CRDTI_INLINE_KEY)
+            crdti_free(&doc->alloc, entry->key.outside, entry->key_len);
+    }
+    if (crdti_type_at(doc, object)->drop)
+        crdti_type_at(doc, object)->drop(doc, object);
+}
+
+CRDT_API void crdt_doc_free(crdt_doc *doc)
+{
+    crdt_alloc alloc;
+    uint32_t i;
+    if (!doc)
+        return;
+    crdti_doc_free_ops(doc);
+    for (i = 1; i < doc->objects.used; i++)
+        if (crdti_object_at(doc, i)->type)
+            crdti_doc_free_entries(doc, crdti_object_at(doc, i));
+    alloc = doc->alloc;
+    crdti_arena_free(&doc->scratch);
+    crdti_array_free(&alloc, &doc->replicas);
+    crdti_array_free(&alloc, &doc->by_id);
+    crdti_pool_free(&alloc, &doc->objects);
+    crdti_pool_free(&alloc, &doc->entries);
+    crdti_pool_free(&alloc, &doc->ops);
+    crdti_pool_free(&alloc, &doc->kills);
+    crdti_table_free(&alloc, &doc->names);
+    crdti_free(&alloc, doc, sizeof *doc);
+}
+
+CRDT_API crdt_err crdt_doc_reincarnate(crdt_doc *doc)
+{
+    if (crdt_doc_uncommitted(doc))
+        return CRDT_ERR_UNCOMMITTED;
+    return crdti_doc_become(doc, NULL);
+}
+
+/* >>commits ----------------------------------------------------------------- */
+
+CRDT_API crdt_err crdt_commit(crdt_doc *doc)
+{
+    if (!doc)
+        return CRDT_ERR_ARG;
+    doc->replicas.ptr[doc->self].seq = doc->written;
+    return CRDT_OK;
+}
+
+CRDT_API int crdt_doc_uncommitted(const crdt_doc *doc)
+{
+    return doc->written != doc->replicas.ptr[doc->self].seq;
+}
+
+/* >>what it says of itself -------------------------------------------------- */
+
+CRDT_API crdt_obj crdt_root(crdt_doc *doc)
+{
+    return crdti_obj(doc, CRDTI_ROOT);
+}
+
+CRDT_API int crdt_is_null(crdt_obj obj)
+{
+    return !obj.doc || !obj.index;
+}
+
+CRDT_API crdt_type crdt_type_of(crdt_obj obj)
+{
+    if (crdt_is_null(obj))
+        return CRDT_NONE;
+    return (crdt_type)crdti_object_at(obj.doc, obj.index)->type;
+}
+
+CRDT_API crdt_err crdt_doc_error(crdt_doc *doc)
+{
+    crdt_err err = doc->error;
+    doc->error = CRDT_OK;
+    return err;
+}
+
+CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
+{
+    return doc->replicas.ptr[doc->self].id;
+}
+
+CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
+{
+    return doc->digest;
+}
+
+/* The vector of `seq` or of `floor`; they are sorted already. */
+CRDTI_FN crdt_err crdti_doc_vector(const crdt_doc *doc, int floor,
+                                   crdt_vv *out)
+{
+    size_t i;
+    if (!doc || !out)
+        return CRDT_ERR_ARG;
+    if (doc->by_id.len > out->len &&
+        crdti_vv_reserve(out, doc->by_id.len - out->len))
+        return CRDT_ERR_NOMEM;
+    out->len = 0;
+    for (i = 0; i < doc->by_id.len; i++) {
+        const crdti_replica *replica =
+            &doc->replicas.ptr[doc->by_id.ptr[i]];
+        crdt_dot *entry = &out->entries[out->len];
+        uint64_t seq = floor ? replica->floor : replica->seq;
+        if (!seq)
+            continue;
+        entry->replica = replica->id;
+        entry->seq = seq;
+        out->len++;
+    }
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_doc_vv(const crdt_doc *doc, crdt_vv *out)
+{
+    return crdti_doc_vector(doc, 0, out);
+}
+
+CRDT_API crdt_err crdt_doc_floor(const crdt_doc *doc, crdt_vv *out)
+{
+    return crdti_doc_vector(doc, 1, out);
+}
+
+CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out)
+{
+    out->ops = doc->ops.live - doc->removals;
+    out->removals = doc->removals;
+    out->kills = doc->kills.live;
+    out->objects = doc->objects.live;
+    out->entries = doc->entries.live;
+    out->replicas = doc->replicas.len;
+    out->held_back_ms = doc->ahead_ms;
+}
+
+/* >>truncation -------------------------------------------------------------- */
+
+CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
+{
+    size_t i;
+    if (!doc || !cut)
+        return CRDT_ERR_ARG;
+    for (i = 0; i < cut->len; i++) {
+        uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
+        crdti_replica *replica;
+        if (number == UINT32_MAX)
+            continue;
+        replica = &doc->replicas.ptr[number];
+        replica->floor =
+            crdti_max(replica->floor,
+                      crdti_min(cut->entries[i].seq, replica->seq));
+    }
+    crdti_kills_truncate(doc);
+    return CRDT_OK;
+}
+
+/* >>values ------------------------------------------------------------------ */
+
+CRDTI_FN crdt_value crdti_value_of(crdt_kind kind)
+{
+    crdt_value value;
+    crdti_zero(&value, sizeof value);
+    value.kind = kind;
+    return value;
+}
+
+CRDT_API crdt_value crdt_null(void)
+{
+    return crdti_value_of(CRDT_NULL);
+}
+
+CRDT_API crdt_value crdt_bool(int truth)
+{
+    crdt_value value = crdti_value_of(CRDT_BOOL);
+    value.as.boolean = truth != 0;
+    return value;
+}
+
+CRDT_API crdt_value crdt_int(int64_t number)
+{
+    crdt_value value = crdti_value_of(CRDT_INT);
+    value.as.integer = number;
+    return value;
+}
+
+CRDT_API crdt_value crdt_double(double number)
+{
+    crdt_value value = crdti_value_of(CRDT_DOUBLE);
+    value.as.number = number;
+    return value;
+}
+
+CRDT_API crdt_value crdt_string(crdt_bytes bytes)
+{
+    crdt_value value = crdti_value_of(CRDT_STRING);
+    value.as.bytes = bytes;
+    return value;
+}
+
+CRDT_API crdt_value crdt_blob(crdt_bytes bytes)
+{
+    crdt_value value = crdti_value_of(CRDT_BYTES);
+    value.as.bytes = bytes;
+    return value;
+}
+
+CRDT_API crdt_value crdt_time(int64_t unix_ms)
+{
+    crdt_value value = crdti_value_of(CRDT_TIME);
+    value.as.integer = unix_ms;
+    return value;
+}
+
+#endif
+/* >> delta.h */
+/*
+ * Deltas: what turns any replica that has at least v into one that has at
+ * least us. Two forms: a `cut` names the ops of a document that a delta is
+ * made of; a `crdti_delta` is one that came as bytes and has been looked over.
+ *
+ *     base   v    a.10  b.3         what the receiver must have
+ *     top    V    a.12  b.3  c.7    what it has afterwards
+ *     floor  F    a.4               kill records up to here are gone
+ *     ops         live ops behind v, and killers behind v
+ *     kills       of each killer behind v, what it killed: also dots that the
+ *                 receiver never saw, as a third replica may hold those
+ *
+ * For a v below F kill records may be missing, so the delta is a snapshot:
+ * that of the empty v. Its joiner finds what is dead by what is not there.
+ */
+#ifndef CRDTI_DELTA_H
+#define CRDTI_DELTA_H
+
+
+/* The rules of the algebra that a test takes out one at a time, to show that
+ * none is there for nothing. */
+#ifndef CRDTI_RULE
+#define CRDTI_RULE(name) 1
+#endif
+
+/* >>cut -------------------------------------------------------------------- */
+
+typedef struct crdti_cut {
+    int is_snapshot;
+    int is_canonical; /* without kills and floor */
+    CRDTI_ARRAY(uint32_t) replicas; /* that have written, by id */
+    CRDTI_ARRAY(uint64_t) base;     /* by place in `replicas` */
+    CRDTI_ARRAY(uint32_t) ops;      /* by replica and seq */
+    CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
+} crdti_cut;
+
+CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
+{
+    size_t i;
+    for (i = 0; i < cut->objects.len; i++)
+        crdti_object_at(doc, cut->objects.ptr[i])->wire = 0;
+    crdti_array_free(&doc->alloc, &cut->replicas);
+    crdti_array_free(&doc->alloc, &cut->base);
+    crdti_array_free(&doc->alloc, &cut->ops);
+    crdti_array_free(&doc->alloc, &cut->objects);
+}
+
+/* Numbers the replicas and finds the base. Both lists are sorted by id. */
+CRDTI_FN crdt_err crdti_cut_replicas(crdt_doc *doc, const crdt_vv *since,
+                                     crdti_cut *cut)
+{
+    size_t i, at = 0;
+    if (crdti_array_reserve(&doc->alloc, &cut->replicas, doc->by_id.len) ||
+        crdti_array_reserve(&doc->alloc, &cut->base, doc->by_id.len))
+        return CRDT_ERR_NOMEM;
+    for (i = 0; i < doc->by_id.len; i++) {
+        crdti_replica *replica = &doc->replicas.ptr[doc->by_id.ptr[i]];
+        int order = 1;
+        if (!replica->seq)
+            continue;
+        while (since && at < since->len &&
+               (order = crdti_id_order(&since->entries[at].replica,
+                                       &replica->id)) < 0)
+            at++;
+        replica->wire = (uint32_t)cut->replicas.len;
+        cut->replicas.ptr[cut->replicas.len++] = doc->by_id.ptr[i];
+        cut->base.ptr[cut->base.len++] =
+            order == 0 ? crdti_min(since->entries[at].seq, replica->seq) : 0;
+    }
+    return CRDT_OK;
+}
+
+/* Below the floor only a snapshot helps. */
+CRDTI_FN void crdti_cut_choose(const crdt_doc *doc, crdti_cut *cut)
+{
+    size_t i;
+    int below = 0, any = 0;
+    for (i = 0; i < cut->replicas.len; i++) {
+        const crdti_replica *replica =
+            &doc->replicas.ptr[cut->replicas.ptr[i]];
+        below |= replica->floor > cut->base.ptr[i];
+        any |= cut->base.ptr[i] != 0;
+    }
+    cut->is_snapshot = !any || (below && CRDTI_RULE(SNAPSHOT_BELOW_FLOOR));
+    if (cut->is_snapshot)
+        crdti_zero(cut->base.ptr, cut->base.len * sizeof *cut->base.ptr);
+}
+
+/* Names the object and, before it, those above it that have no name yet. The
+ * root is 0 on the wire, and so is what has no name. */
+CRDTI_FN crdt_err crdti_cut_object(crdt_doc *doc, crdti_cut *cut,
+                                   uint32_t object)
+{
+    uint32_t path[CRDTSYNC_MAX_DEPTH + 1];
+    size_t depth = 0;
+    while (object != CRDTI_ROOT && !crdti_object_at(doc, object)->wire) {
+        path[depth++] = object;
+        object =
+            crdti_entry_at(doc, crdti_object_at(doc, object)->entry)->object;
+    }
+    if (crdti_array_reserve(&doc->alloc, &cut->objects, depth))
+        return CRDT_ERR_NOMEM;
+    while (depth > 0) {
+        object = path[--depth];
+        cut->objects.ptr[cut->objects.len++] = object;
+        crdti_object_at(doc, object)->wire = (uint32_t)cut->objects.len;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
+{
+    uint32_t at = crdti_journal_after(doc, cut->replicas.ptr[place],
+                                      cut->base.ptr[place]);
+    for (; at; at = crdti_op_at(doc, at)->newer) {
+        const crdti_op *op = crdti_op_at(doc, at);
+        crdt_err err;
+        if (cut->is_canonical && !crdti_op_is_alive(op))
+            continue;
+        err = crdti_array_reserve(&doc->alloc, &cut->ops, 1);
+        if (!err)
+            err = crdti_cut_object(doc, cut,
+                                   crdti_entry_at(doc, op->entry)->object);
+        if (err)
+            return err;
+        cut->ops.ptr[cut->ops.len++] = at;
+    }
+    return CRDT_OK;
+}
+
+/* Collects Delta(since); crdti_cut_free also when it fails. */
+CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
+                                 int is_canonical, crdti_cut *cut)
+{
+    size_t i;
+    crdt_err err;
+    crdti_zero(cut, sizeof *cut);
+    cut->is_canonical = is_canonical;
+    if (crdt_doc_uncommitted(doc))
+        return CRDT_ERR_UNCOMMITTED;
+    err = crdti_cut_replicas(doc, since, cut);
+    if (err)
+        return err;
+    crdti_cut_choose(doc, cut);
+    for (i = 0; i < cut->replicas.len && !err; i++)
+        err = crdti_cut_ops(doc, cut, i);
+    return err;
+}
+
+/* >>delta ------------------------------------------------------------------ */
+
+/* Replica and object numbers are those of the message, until a join maps
+ * them. Bytes are borrowed from the message. */
+typedef struct crdti_delta_op {
+    crdti_op op;
+    crdt_bytes key;
+    uint32_t object;
+    uint32_t kills_at, kills_len;
+    uint32_t voids_at;
+} crdti_delta_op;
+
+typedef struct crdti_delta_kill {
+    uint32_t replica;
+    uint64_t last;
+} crdti_delta_kill;
+
+typedef struct crdti_delta_replica {
+    crdt_id id;
+    uint64_t base, top, floor;
+    uint32_t number; /* in the document */
+} crdti_delta_replica;
+
+typedef struct crdti_delta_object {
+    uint32_t parent;
+    uint8_t type, depth;
+    crdt_bytes key;
+    uint32_t number; /* in the document */
+} crdti_delta_object;
+
+typedef struct crdti_delta {
+    int is_snapshot;
+    uint64_t last_stamp;
+    size_t replicas_len, objects_len, ops_len;
+    crdti_delta_replica *replicas; /* by id */
+    crdti_delta_object *objects;   /* [0] is the root */
+    crdti_delta_op *ops;           /* by replica and seq */
+    CRDTI_ARRAY(crdti_delta_kill) kills;
+    CRDTI_ARRAY(crdti_void) voids;
+} crdti_delta;
+
+#endif
+/* >> join.h */
+/*
+ * Join: one function for op, delta and state.
+ *
+ *     look over    do we have the base? is anything new? is it credible?
+ *     prepare      take all memory, make replicas, objects, entries, records
+ *     apply        without a way to fail:
+ *                    new live ops are filed
+ *                    new killers kill, and their kills are remembered
+ *                    own live ops that the delta covers and does not show die
+ *                    VV := max, floor raised when kill records were missing
+ *
+ * What fails before `apply` is undone: nothing has changed.
+ */
+#ifndef CRDTI_JOIN_H
+#define CRDTI_JOIN_H
+
+
+typedef struct crdti_join {
+    crdt_doc *doc;
+    crdti_delta *delta;
+    uint64_t *have;      /* own seq by replica of the message */
+    uint32_t *made;      /* record of each new op; 0: not new */
+    uint8_t *new_object; /* made by this join, by number in the message */
+    uint8_t *new_child;  /* the same for what CREATEs create, by op */
+    size_t replicas_before;
+} crdti_join;
+
+/* >>look over --------------------------------------------------------------- */
+
+/* OK with *news 0: we have it all, and as the state is a function of the
+ * version vector there is nothing to do. */
+CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
+{
+    crdt_doc *doc = j->doc;
+    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx);
+    size_t i;
+    *news = 0;
+    for (i = 0; i < j->delta->replicas_len; i++) {
+        crdti_delta_replica *replica = &j->delta->replicas[i];
+        replica->number = crdti_replica_find(doc, &replica->id);
+        j->have[i] = replica->number == UINT32_MAX
+                         ? 0
+                         : doc->replicas.ptr[replica->number].seq;
+        if (replica->base > j->have[i])
+            return CRDT_ERR_CAUSAL;
+        if (replica->number == doc->self && replica->top > j->have[i])
+            return CRDT_ERR_FORK;
+        *news |= replica->top > j->have[i];
+    }
+    doc->ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
+    return *news && doc->ahead_ms > CRDTSYNC_MAX_SKEW_MS ? CRDT_ERR_SKEW
+                                                         : CRDT_OK;
+}
+
+/* The same dot in both: whether it says the same. Resets are told apart by
+ * the digest, when the vectors are equal. */
+CRDTI_FN int crdti_join_same(const crdti_join *j, const crdti_delta_op *theirs,
+                             const crdti_op *ours)
+{
+    const crdti_entry *entry = crdti_entry_at(j->doc, ours->entry);
+    uint32_t object = j->delta->objects[theirs->object].number;
+    if (theirs->op.kind == CRDTI_REMOVE)
+        return 1;
+    if (theirs->op.kind != ours->kind || theirs->op.form != ours->form ||
+        theirs->op.len != ours->len || entry->object != object ||
+        !crdt_bytes_equal(crdti_entry_key(entry), theirs->key))
+        return 0;
+    if (ours->kind == CRDTI_RESET)
+        return 1;
+    if (ours->kind == CRDTI_ADD)
+        return theirs->op.as.add.plus == ours->as.add.plus &&
+               theirs->op.as.add.minus == ours->as.add.minus;
+    if (theirs->op.as.value.stamp != ours->as.value.stamp)
+        return 0;
+    if (crdti_op_has_bytes(ours))
+        return crdt_bytes_equal(crdti_op_bytes(ours),
+                                crdti_op_bytes(&theirs->op));
+    return ours->kind == CRDTI_CREATE ||
+           ours->as.value.as.integer == theirs->op.as.value.as.integer;
+}
+
+/* Walks own live ops that the context (base, top] covers, beside those that
+ * the delta shows. Either looks for forks, or lets die what is not shown. */
+CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
+                                     int apply)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta *d = j->delta;
+    const crdti_delta_replica *replica = &d->replicas[place];
+    uint64_t last = crdti_min(replica->top, j->have[place]);
+    uint32_t op = replica->base < j->have[place]
+                      ? crdti_journal_after(doc, replica->number,
+                                            replica->base)
+                      : 0;
+    while (op && crdti_op_at(doc, op)->seq <= last) {
+        const crdti_op *ours = crdti_op_at(doc, op);
+        uint32_t newer = ours->newer, entry = ours->entry;
+        int alive = crdti_op_is_alive(ours), shown;
+        while (*at < d->ops_len && d->ops[*at].op.replica == place &&
+               d->ops[*at].op.seq < ours->seq)
+            ++*at;
+        shown = *at < d->ops_len && d->ops[*at].op.replica == place &&
+                d->ops[*at].op.seq == ours->seq;
+        if (!apply && alive && shown &&
+            !crdti_join_same(j, &d->ops[*at], ours))
+            return CRDT_ERR_FORK;
+        if (apply && alive && (!shown || !crdti_op_is_alive(&d->ops[*at].op))) {
+            crdti_op_vanish(doc, op);
+            crdti_entry_tidy(doc, entry);
+        }
+        op = newer;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
+{
+    size_t i, at = 0;
+    for (i = 0; i < j->delta->replicas_len; i++) {
+        crdt_err err;
+        while (at < j->delta->ops_len && j->delta->ops[at].op.replica < i)
+            at++;
+        err = crdti_join_context(j, i, &at, apply);
+        if (err)
+            return err;
+    }
+    return CRDT_OK;
+}
+
+/* >>prepare ----------------------------------------------------------------- */
+
+CRDTI_FN crdt_err crdti_join_replicas(crdti_join *j)
+{
+    size_t i;
+    for (i = 0; i < j->delta->replicas_len; i++) {
+        crdti_delta_replica *replica = &j->delta->replicas[i];
+        crdt_err err;
+        if (replica->number != UINT32_MAX)
+            continue;
+        err = crdti_replica_add(j->doc, &replica->id, &replica->number);
+        if (err)
+            return err;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_join_objects(crdti_join *j)
+{
+    crdti_delta_object *objects = j->delta->objects;
+    size_t i;
+    objects[0].number = CRDTI_ROOT;
+    for (i = 1; i < j->delta->objects_len; i++) {
+        uint32_t entry;
+        size_t before = j->doc->objects.live;
+        crdt_err err =
+            crdti_entry_get(j->doc, objects[objects[i].parent].number,
+                            objects[i].key, &entry);
+        if (err)
+            return err;
+        err = crdti_object_get(j->doc, entry, (crdt_type)objects[i].type,
+                               &objects[i].number);
+        if (err) {
+            crdti_entry_tidy(j->doc, entry);
+            return err;
+        }
+        j->new_object[i] = j->doc->objects.live > before;
+    }
+    return CRDT_OK;
+}
+
+/* Copies what the record must own. The caller frees it when this fails. */
+CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
+                                 crdti_op *op)
+{
+    const crdti_delta *d = j->delta;
+    uint32_t i;
+    if (crdti_op_has_bytes(op)) {
+        op->as.value.as.bytes =
+            op->len ? (uint8_t *)crdti_alloc(&j->doc->alloc, op->len) : NULL;
+        if (op->len && !op->as.value.as.bytes)
+            return CRDT_ERR_NOMEM;
+        crdti_copy(op->as.value.as.bytes, from->op.as.value.as.bytes,
+                   op->len);
+    }
+    if (op->kind != CRDTI_RESET)
+        return CRDT_OK;
+    op->as.voids = (crdti_void *)crdti_alloc(&j->doc->alloc,
+                                             op->len * sizeof(crdti_void));
+    for (i = 0; op->as.voids && i < op->len; i++) {
+        op->as.voids[i] = d->voids.ptr[from->voids_at + i];
+        op->as.voids[i].replica =
+            d->replicas[op->as.voids[i].replica].number;
+    }
+    return op->as.voids ? CRDT_OK : CRDT_ERR_NOMEM;
+}
+
+/* The container that a CREATE creates, empty as it may be. */
+CRDTI_FN crdt_err crdti_join_child(crdti_join *j, size_t i,
+                                   const crdti_op *op)
+{
+    size_t before = j->doc->objects.live;
+    uint32_t child;
+    crdt_err err =
+        crdti_object_get(j->doc, op->entry, (crdt_type)op->form, &child);
+    j->new_child[i] = j->doc->objects.live > before;
+    return err;
+}
+
+/* Makes the record of a new op, not yet filed. */
+CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta_op *from = &j->delta->ops[i];
+    uint32_t object = j->delta->objects[from->object].number;
+    const crdti_type *type = crdti_type_at(doc, crdti_object_at(doc, object));
+    crdti_op op = from->op;
+    crdt_err err = crdti_entry_get(doc, object, from->key, &op.entry);
+    if (err)
+        return err;
+    op.replica = j->delta->replicas[op.replica].number;
+    err = crdti_join_own(j, from, &op);
+    if (err) {
+        crdti_entry_tidy(doc, op.entry);
+        return err;
+    }
+    j->made[i] = crdti_pool_take(&doc->ops);
+    *crdti_op_at(doc, j->made[i]) = op;
+    if (op.kind == CRDTI_CREATE)
+        return crdti_join_child(j, i, &op);
+    return crdti_op_is_alive(&op) && type->reserve
+               ? type->reserve(doc, object, &op)
+               : CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta *d = j->delta;
+    size_t i;
+    if (crdti_pool_reserve(&doc->alloc, &doc->ops, d->ops_len) ||
+        crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills.len))
+        return CRDT_ERR_NOMEM;
+    for (i = 0; i < d->ops_len; i++) {
+        crdt_err err;
+        if (d->ops[i].op.seq <= j->have[d->ops[i].op.replica])
+            continue;
+        err = crdti_join_make(j, i);
+        if (err)
+            return err;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN void crdti_join_undo(crdti_join *j)
+{
+    crdt_doc *doc = j->doc;
+    size_t i;
+    for (i = 0; i < j->delta->ops_len; i++) {
+        crdti_op *op;
+        uint32_t entry;
+        if (!j->made[i])
+            continue;
+        op = crdti_op_at(doc, j->made[i]);
+        entry = op->entry;
+        if (j->new_child[i])
+            crdti_object_undo(doc, crdti_object_find(doc, entry,
+                                                     (crdt_type)op->form));
+        else
+            crdti_entry_tidy(doc, entry);
+        crdti_op_drop(&doc->alloc, op);
+        crdti_pool_give(&doc->ops, j->made[i]);
+    }
+    for (i = j->delta->objects_len; i > 0; i--)
+        if (j->new_object[i - 1])
+            crdti_object_undo(doc, j->delta->objects[i - 1].number);
+    crdti_replicas_trim(doc, j->replicas_before);
+}
+
+/* >>apply ------------------------------------------------------------------- */
+
+/* Whether a new op has not died in this very join, as none of an honest
+ * delta does. */
+CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
+{
+    return j->made[i] && crdti_op_at(j->doc, j->made[i])->kind ==
+                             j->delta->ops[i].op.kind;
+}
+
+/* A new killer does its work. */
+CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta_op *from = &j->delta->ops[i];
+    const crdti_delta_kill *kills = j->delta->kills.ptr + from->kills_at;
+    uint32_t k, killer = j->made[i];
+    for (k = 0; k < from->kills_len; k++) {
+        uint32_t number = j->delta->replicas[kills[k].replica].number;
+        doc->replicas.ptr[number].mark = kills[k].last;
+    }
+    crdti_kill_marked(doc, killer);
+    for (k = 0; k < from->kills_len; k++) {
+        uint32_t number = j->delta->replicas[kills[k].replica].number;
+        doc->replicas.ptr[number].mark = 0;
+        crdti_kill_note(doc, killer, number, kills[k].last);
+    }
+}
+
+CRDTI_FN void crdti_join_file(crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    for (i = 0; i < d->ops_len; i++)
+        if (j->made[i])
+            crdti_op_born(j->doc, j->made[i]);
+    for (i = 0; i < d->ops_len; i++)
+        if (crdti_join_has(j, i) && d->ops[i].kills_len &&
+            (CRDTI_RULE(KILLS_TRAVEL) || crdti_op_is_alive(&d->ops[i].op)))
+            crdti_join_kill(j, i);
+}
+
+/* Killers whose every kill was known already need no record. */
+CRDTI_FN void crdti_join_tidy(crdti_join *j)
+{
+    size_t i;
+    for (i = 0; i < j->delta->ops_len; i++) {
+        uint32_t index = j->made[i], entry;
+        if (crdti_op_is_alive(&j->delta->ops[i].op) || !crdti_join_has(j, i))
+            continue;
+        entry = crdti_op_at(j->doc, index)->entry;
+        crdti_removal_tidy(j->doc, index);
+        crdti_entry_tidy(j->doc, entry);
+    }
+}
+
+/* Kill records that the sender had dropped were not in the delta: whoever is
+ * to have them must get a snapshot from us too. */
+CRDTI_FN void crdti_join_floor(crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    int missing = d->is_snapshot, raised = 0;
+    for (i = 0; i < d->replicas_len; i++)
+        missing |= d->replicas[i].floor > d->replicas[i].base;
+    if (!missing || !CRDTI_RULE(FLOOR_RAISED))
+        return;
+    for (i = 0; i < d->replicas_len; i++) {
+        crdti_replica *own = &j->doc->replicas.ptr[d->replicas[i].number];
+        raised |= d->replicas[i].floor > own->floor;
+        own->floor = crdti_max(own->floor, d->replicas[i].floor);
+    }
+    if (raised)
+        crdti_kills_truncate(j->doc);
+}
+
+CRDTI_FN void crdti_join_apply(crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    crdti_join_file(j);
+    if (CRDTI_RULE(CONTEXT_KILLS))
+        crdti_join_contexts(j, 1);
+    for (i = 0; i < d->replicas_len; i++) {
+        crdti_replica *own = &j->doc->replicas.ptr[d->replicas[i].number];
+        own->seq = crdti_max(own->seq, d->replicas[i].top);
+    }
+    crdti_join_tidy(j);
+    crdti_join_floor(j);
+    crdti_hlc_see(&j->doc->hlc, d->last_stamp);
+}
+
+/* >>all of it --------------------------------------------------------------- */
+
+/* Working arrays, zeroed; one block. */
+CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
+                                   crdti_delta *delta)
+{
+    size_t have = delta->replicas_len * sizeof *j->have;
+    size_t made = delta->ops_len * sizeof *j->made;
+    size_t size = have + made + delta->objects_len + delta->ops_len;
+    uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);
+    if (!block)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(block, size);
+    j->doc = doc;
+    j->delta = delta;
+    j->have = (uint64_t *)(void *)block;
+    j->made = (uint32_t *)(void *)(block + have);
+    j->new_object = block + have + made;
+    j->new_child = j->new_object + delta->objects_len;
+    j->replicas_before = doc->replicas.len;
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
+{
+    crdti_join j;
+    int news;
+    crdt_err err = crdti_join_begin(&j, doc, delta);
+    if (!err)
+        err = crdti_join_look(&j, &news);
+    if (err || !news)
+        return err;
+    err = crdti_join_replicas(&j);
+    if (!err)
+        err = crdti_join_objects(&j);
+    if (!err)
+        err = crdti_join_contexts(&j, 0);
+    if (!err)
+        err = crdti_join_ops(&j);
+    if (err)
+        crdti_join_undo(&j);
+    else
+        crdti_join_apply(&j);
+    return err;
+}
+
+#endif
+/* 7 wire */
+/* >> codec.h */
+/*
+ * Deltas as bytes, in columns: like stands by like, and runs of equal values
+ * are told once. docs/wire-format.md shows it byte by byte.
+ *
+ *     flags     1 snapshot, 2 has a floor
+ *     replicas  count, ids ascending, [base], top - base, [floor]
+ *     objects   count, (parent, type, key) each; 0 is the root
+ *     ops       count, then columns
+ *                 replica  runs      step of seq  runs
+ *                 object   runs      kind         runs (bit 7: it kills)
+ *                 stamp    of VALUE, CREATE: difference to the one before
+ *                 key      of ops in maps, and of REMOVEs
+ *                 content  by kind
+ *                 kills    of killers: count, (replica, last) each
+ *
+ * A run is (value, length). Every op costs its sender a byte at least, so
+ * counts are checked against the bytes left before anything is allocated.
+ */
+#ifndef CRDTI_CODEC_H
+#define CRDTI_CODEC_H
+
+
+enum {
+    CRDTI_DELTA_SNAPSHOT = 1,
+    CRDTI_DELTA_FLOOR = 2,
+    CRDTI_DELTA_FLAGS = 3,
+    CRDTI_KILLS_BIT = 0x80
+};
+
+/* >>runs ------------------------------------------------------------------- */
+
+typedef struct crdti_column_run {
+    uint64_t value, len;
+} crdti_column_run;
+
+CRDTI_FN void crdti_run_end(crdti_writer *w, crdti_column_run *run)
+{
+    if (!run->len)
+        return;
+    crdti_put_varint(w, run->value);
+    crdti_put_varint(w, run->len);
+    run->len = 0;
+}
+
+CRDTI_INLINE void crdti_run_put(crdti_writer *w, crdti_column_run *run,
+                                uint64_t value)
+{
+    if (run->len && run->value != value)
+        crdti_run_end(w, run);
+    run->value = value;
+    run->len++;
+}
+
+/* The next value of the column; `left` values are still to come, this one
+ * included, so no run may be longer. Neighbours must differ: one form only. */
+CRDTI_INLINE uint64_t crdti_run_get(crdti_reader *r, crdti_column_run *run,
+                                    uint64_t left, int is_first)
+{
+    if (CRDTI_UNLIKELY(!run->len)) {
+        uint64_t value = crdti_get_varint(r);
+        uint64_t len = crdti_get_varint(r);
+        if (len == 0 || len > left || (!is_first && value == run->value))
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        if (r->err)
+            return 0;
+        run->value = value;
+        run->len = len;
+    }
+    run->len--;
+    return run->value;
+}
+
+/* >>encoding --------------------------------------------------------------- */
+
+CRDTI_FN crdti_replica *crdti_cut_replica(crdt_doc *doc, const crdti_cut *cut,
+                                          size_t place)
+{
+    return &doc->replicas.ptr[cut->replicas.ptr[place]];
+}
+
+CRDTI_FN void crdti_put_replicas(crdti_writer *w, crdt_doc *doc,
+                                 const crdti_cut *cut)
+{
+    size_t i, len = cut->replicas.len;
+    int floor = 0;
+    for (i = 0; i < len && !cut->is_canonical; i++)
+        floor |= crdti_cut_replica(doc, cut, i)->floor != 0;
+    crdti_put_u8(w, (uint8_t)((cut->is_snapshot ? CRDTI_DELTA_SNAPSHOT : 0) |
+                              (floor ? CRDTI_DELTA_FLOOR : 0)));
+    crdti_put_varint(w, len);
+    for (i = 0; i < len; i++)
+        crdti_put_raw(w, crdt_bytes_of(crdti_cut_replica(doc, cut, i)->id.b,
+                                       sizeof(crdt_id)));
+    for (i = 0; i < len && !cut->is_snapshot; i++)
+        crdti_put_varint(w, cut->base.ptr[i]);
+    for (i = 0; i < len; i++)
+        crdti_put_varint(w, crdti_cut_replica(doc, cut, i)->seq -
+                                cut->base.ptr[i]);
+    for (i = 0; i < len && floor; i++)
+        crdti_put_varint(w, crdti_cut_replica(doc, cut, i)->floor);
+}
+
+CRDTI_FN void crdti_put_objects(crdti_writer *w, crdt_doc *doc,
+                                const crdti_cut *cut)
+{
+    size_t i;
+    crdti_put_varint(w, cut->objects.len);
+    for (i = 0; i < cut->objects.len; i++) {
+        const crdti_object *object =
+            crdti_object_at(doc, cut->objects.ptr[i]);
+        const crdti_entry *entry = crdti_entry_at(doc, object->entry);
+        crdti_put_varint(w, crdti_object_at(doc, entry->object)->wire);
+        crdti_put_u8(w, object->type);
+        crdti_put_bytes(w, crdti_entry_key(entry));
+    }
+}
+
+/* Whether the op's key is told: elsewhere kind and type say it. */
+CRDTI_FN int crdti_has_key(uint8_t type, uint8_t kind)
+{
+    return type == CRDT_MAP || kind == CRDTI_REMOVE;
+}
+
+CRDTI_FN int crdti_has_stamp(uint8_t kind)
+{
+    return kind == CRDTI_VALUE || kind == CRDTI_CREATE;
+}
+
+typedef uint64_t crdti_column_fn(const crdt_doc *doc, const crdti_cut *cut,
+                                 const crdti_op *op, uint64_t *before);
+
+CRDTI_FN uint64_t crdti_column_replica(const crdt_doc *doc,
+                                       const crdti_cut *cut,
+                                       const crdti_op *op, uint64_t *before)
+{
+    (void)cut;
+    (void)before;
+    return doc->replicas.ptr[op->replica].wire;
+}
+
+/* `before` holds replica + 1, then seq, of the op before. */
+CRDTI_FN uint64_t crdti_column_step(const crdt_doc *doc, const crdti_cut *cut,
+                                    const crdti_op *op, uint64_t *before)
+{
+    uint32_t wire = doc->replicas.ptr[op->replica].wire;
+    uint64_t from = before[0] == wire + UINT64_C(1) ? before[1]
+                                                    : cut->base.ptr[wire];
+    before[0] = wire + UINT64_C(1);
+    before[1] = op->seq;
+    return op->seq - from;
+}
+
+CRDTI_FN uint64_t crdti_column_object(const crdt_doc *doc,
+                                      const crdti_cut *cut,
+                                      const crdti_op *op, uint64_t *before)
+{
+    (void)cut;
+    (void)before;
+    return crdti_object_at(doc, crdti_entry_at(doc, op->entry)->object)->wire;
+}
+
+CRDTI_FN uint64_t crdti_column_kind(const crdt_doc *doc, const crdti_cut *cut,
+                                    const crdti_op *op, uint64_t *before)
+{
+    int kills = op->kills && !cut->is_canonical;
+    (void)doc;
+    (void)before;
+    return op->kind | (kills ? (unsigned)CRDTI_KILLS_BIT : 0u);
+}
+
+CRDTI_FN void crdti_put_column(crdti_writer *w, const crdt_doc *doc,
+                               const crdti_cut *cut, crdti_column_fn *column)
+{
+    crdti_column_run run = { 0, 0 };
+    uint64_t before[2] = { 0, 0 };
+    size_t i;
+    for (i = 0; i < cut->ops.len; i++)
+        crdti_run_put(w, &run,
+                      column(doc, cut, crdti_op_at(doc, cut->ops.ptr[i]),
+                             before));
+    crdti_run_end(w, &run);
+}
+
+CRDTI_FN void crdti_put_stamps(crdti_writer *w, const crdt_doc *doc,
+                               const crdti_cut *cut)
+{
+    uint64_t before = 0;
+    size_t i;
+    for (i = 0; i < cut->ops.len; i++) {
+        const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
+        if (!crdti_has_stamp(op->kind))
+            continue;
+        crdti_put_zigzag(w, (int64_t)(op->as.value.stamp - before));
+        before = op->as.value.stamp;
+    }
+}
+
+CRDTI_FN void crdti_put_keys(crdti_writer *w, const crdt_doc *doc,
+                             const crdti_cut *cut)
+{
+    size_t i;
+    for (i = 0; i < cut->ops.len; i++) {
+        const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
+        const crdti_entry *entry = crdti_entry_at(doc, op->entry);
+        if (crdti_has_key(crdti_object_at(doc, entry->object)->type,
+                          op->kind))
+            crdti_put_bytes(w, crdti_entry_key(entry));
+    }
+}
+
+CRDTI_FN void crdti_put_value(crdti_writer *w, const crdti_op *op)
+{
+    crdti_put_u8(w, op->form);
+    if (crdti_op_has_bytes(op))
+        crdti_put_bytes(w, crdti_op_bytes(op));
+    else if (op->form == CRDT_DOUBLE)
+        crdti_put_u64le(w, crdti_double_bits(op->as.value.as.number));
+    else if (op->form == CRDT_BOOL)
+        crdti_put_u8(w, (uint8_t)op->as.value.as.integer);
+    else if (op->form != CRDT_NULL)
+        crdti_put_zigzag(w, op->as.value.as.integer);
+}
+
+/* Voids in the order of the ids, so that equal ops are equal bytes: the marks
+ * sort them in one pass over the replicas. */
+CRDTI_FN void crdti_put_voids(crdti_writer *w, crdt_doc *doc,
+                              const crdti_cut *cut, const crdti_op *op)
+{
+    size_t i;
+    crdti_put_varint(w, op->len);
+    for (i = 0; i < op->len; i++)
+        doc->replicas.ptr[op->as.voids[i].replica].mark = i + 1;
+    for (i = 0; i < cut->replicas.len; i++) {
+        crdti_replica *replica = crdti_cut_replica(doc, cut, i);
+        const crdti_void *v = op->as.voids + replica->mark - 1;
+        if (!replica->mark)
+            continue;
+        crdti_put_varint(w, i);
+        crdti_put_varint(w, v->plus);
+        crdti_put_varint(w, v->minus);
+        replica->mark = 0;
+    }
+}
+
+CRDTI_FN void crdti_put_contents(crdti_writer *w, crdt_doc *doc,
+                                 const crdti_cut *cut)
+{
+    size_t i;
+    for (i = 0; i < cut->ops.len; i++) {
+        const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
+        switch (op->kind) {
+        case CRDTI_VALUE:
+            crdti_put_value(w, op);
+            break;
+        case CRDTI_CREATE:
+            crdti_put_u8(w, op->form);
+            break;
+        case CRDTI_ADD:
+            crdti_put_varint(w, op->as.add.plus);
+            crdti_put_varint(w, op->as.add.minus);
+            break;
+        case CRDTI_RESET:
+            crdti_put_voids(w, doc, cut, op);
+            break;
+        default: /* REMOVE has none */
+            break;
+        }
+    }
+}
+
+/* How far back a kill goes: of the killer's own replica from just before it,
+ * of others from the top, as kills are mostly of what is recent. */
+CRDTI_FN void crdti_put_kills_of(crdti_writer *w, crdt_doc *doc,
+                                 uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    uint32_t at = crdti_entry_at(doc, op->entry)->kills;
+    crdti_put_varint(w, op->kills);
+    for (; at; at = crdti_kill_at(doc, at)->next) {
+        const crdti_kill *kill = crdti_kill_at(doc, at);
+        const crdti_replica *replica = &doc->replicas.ptr[kill->replica];
+        if (kill->killer != index)
+            continue;
+        crdti_put_varint(w, replica->wire);
+        crdti_put_varint(w, kill->replica == op->replica
+                                ? op->seq - 1 - kill->last
+                                : replica->seq - kill->last);
+    }
+}
+
+CRDTI_FN void crdti_put_kills(crdti_writer *w, crdt_doc *doc,
+                              const crdti_cut *cut)
+{
+    size_t i;
+    for (i = 0; i < cut->ops.len && !cut->is_canonical; i++)
+        if (crdti_op_at(doc, cut->ops.ptr[i])->kills)
+            crdti_put_kills_of(w, doc, cut->ops.ptr[i]);
+}
+
+CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,
+                            const crdti_cut *cut)
+{
+    crdti_put_replicas(w, doc, cut);
+    crdti_put_objects(w, doc, cut);
+    crdti_put_varint(w, cut->ops.len);
+    crdti_put_column(w, doc, cut, crdti_column_replica);
+    crdti_put_column(w, doc, cut, crdti_column_step);
+    crdti_put_column(w, doc, cut, crdti_column_object);
+    crdti_put_column(w, doc, cut, crdti_column_kind);
+    crdti_put_stamps(w, doc, cut);
+    crdti_put_keys(w, doc, cut);
+    crdti_put_contents(w, doc, cut);
+    crdti_put_kills(w, doc, cut);
+}
+
+/* Appends Delta(since) without frame. */
+CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
+                                  int is_canonical, crdt_buf *out)
+{
+    crdti_cut cut;
+    crdti_writer w;
+    size_t start = out->len;
+    crdti_writer_init(&w, out);
+    w.err = crdti_cut_make(doc, since, is_canonical, &cut);
+    crdti_put_cut(&w, doc, &cut);
+    crdti_cut_free(doc, &cut);
+    if (w.err)
+        out->len = start;
+    return w.err;
+}
+
+/* >>decoding ---------------------------------------------------------------- */
+
+/* An array of the arena; a failed reader gets none. */
+CRDTI_FN void *crdti_get_array(crdti_reader *r, crdti_arena *arena,
+                               size_t count, size_t size)
+{
+    void *array;
+    if (r->err)
+        return NULL;
+    array = crdti_arena_alloc(arena, crdti_mul_size(count + 1, size));
+    if (!array)
+        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    else
+        crdti_zero(array, count * size);
+    return array;
+}
+
+/* A seq, or the sum of one and what is read. */
+CRDTI_FN uint64_t crdti_get_seq(crdti_reader *r, uint64_t from)
+{
+    uint64_t more = crdti_get_varint(r);
+    if (more > CRDTSYNC_MAX_SEQ - from)
+        crdti_reader_fail(r, CRDT_ERR_RANGE);
+    return r->err ? 0 : from + more;
+}
+
+CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
+                                 crdti_delta *d)
+{
+    uint8_t flags = crdti_get_u8(r);
+    size_t i, len;
+    if (flags > CRDTI_DELTA_FLAGS)
+        crdti_reader_fail(r, CRDT_ERR_VERSION);
+    d->is_snapshot = flags & CRDTI_DELTA_SNAPSHOT;
+    len = crdti_get_count(r, CRDTSYNC_MAX_REPLICAS, sizeof(crdt_id) + 1);
+    d->replicas = (crdti_delta_replica *)crdti_get_array(
+        r, arena, len, sizeof *d->replicas);
+    for (i = 0; i < len && !r->err; i++) {
+        crdt_bytes id = crdti_get_raw(r, sizeof(crdt_id));
+        if (id.len)
+            crdti_copy(d->replicas[i].id.b, id.ptr, id.len);
+        if (i && crdti_id_order(&d->replicas[i - 1].id, &d->replicas[i].id) >=
+                     0)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    }
+    for (i = 0; i < len && !r->err && !d->is_snapshot; i++)
+        d->replicas[i].base = crdti_get_seq(r, 0);
+    for (i = 0; i < len && !r->err; i++)
+        d->replicas[i].top = crdti_get_seq(r, d->replicas[i].base);
+    for (i = 0; i < len && !r->err && flags & CRDTI_DELTA_FLOOR; i++)
+        d->replicas[i].floor = crdti_get_seq(r, 0);
+    for (i = 0; i < len && !r->err; i++)
+        if (!d->replicas[i].top || d->replicas[i].floor > d->replicas[i].top)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    d->replicas_len = len;
+}
+
+CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
+{
+    crdti_delta_object *object = &d->objects[i];
+    const crdti_delta_object *parent;
+    object->parent = (uint32_t)crdti_get_count(r, i - 1, 0);
+    object->type = crdti_get_u8(r);
+    object->key = crdti_get_bytes(r, CRDTSYNC_MAX_KEY);
+    parent = &d->objects[object->parent];
+    object->depth = (uint8_t)(parent->depth + 1);
+    if (r->err)
+        return;
+    if (object->type == CRDT_NONE || parent->type != CRDT_MAP)
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    else if (object->type >= CRDTI_TYPE_COUNT)
+        crdti_reader_fail(r, CRDT_ERR_VERSION);
+    else if (parent->depth >= CRDTSYNC_MAX_DEPTH)
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
+}
+
+CRDTI_FN void crdti_get_objects(crdti_reader *r, crdti_arena *arena,
+                                crdti_delta *d)
+{
+    size_t i, len = crdti_get_count(r, UINT32_MAX - 1, 3) + 1;
+    d->objects = (crdti_delta_object *)crdti_get_array(r, arena, len,
+                                                       sizeof *d->objects);
+    if (r->err)
+        return;
+    d->objects[0].type = CRDT_MAP;
+    for (i = 1; i < len && !r->err; i++)
+        crdti_get_object(r, d, i);
+    d->objects_len = len;
+}
+
+/* Columns 1 to 4. */
+CRDTI_FN void crdti_get_dots(crdti_reader *r, crdti_delta *d)
+{
+    crdti_column_run run = { 0, 0 };
+    uint64_t before = 0, step;
+    size_t i, n = d->ops_len;
+    for (i = 0; i < n && !r->err; i++) {
+        uint64_t replica = crdti_run_get(r, &run, n - i, i == 0);
+        if (replica >= d->replicas_len || replica < before)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        d->ops[i].op.replica = (uint32_t)replica;
+        before = replica;
+    }
+    crdti_zero(&run, sizeof run);
+    for (i = 0; i < n && !r->err; i++) {
+        crdti_op *op = &d->ops[i].op;
+        const crdti_delta_replica *replica = &d->replicas[op->replica];
+        int goes_on = i && op[0].replica == d->ops[i - 1].op.replica;
+        before = goes_on ? d->ops[i - 1].op.seq : replica->base;
+        step = crdti_run_get(r, &run, n - i, i == 0);
+        if (step == 0 || step > replica->top - before)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        op->seq = before + step;
+    }
+}
+
+CRDTI_FN void crdti_get_places(crdti_reader *r, crdti_delta *d)
+{
+    crdti_column_run run = { 0, 0 };
+    size_t i, n = d->ops_len;
+    for (i = 0; i < n && !r->err; i++) {
+        uint64_t object = crdti_run_get(r, &run, n - i, i == 0);
+        if (object >= d->objects_len)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        d->ops[i].object = (uint32_t)object;
+    }
+    crdti_zero(&run, sizeof run);
+    for (i = 0; i < n && !r->err; i++) {
+        crdti_delta_op *op = &d->ops[i];
+        uint64_t kind = crdti_run_get(r, &run, n - i, i == 0);
+        op->kills_len = kind >> 7 & 1;
+        op->op.kind = (uint8_t)(kind & 0x7f);
+        if (kind > 0xff || op->op.kind >= CRDTI_KIND_COUNT)
+            crdti_reader_fail(r, CRDT_ERR_VERSION);
+        else if (!crdti_type_takes(d->objects[op->object].type,
+                                   op->op.kind) ||
+                 (op->op.kind == CRDTI_REMOVE && !op->kills_len))
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    }
+}
+
+CRDTI_FN void crdti_get_stamps(crdti_reader *r, crdti_delta *d)
+{
+    uint64_t before = 0;
+    size_t i;
+    for (i = 0; i < d->ops_len && !r->err; i++) {
+        crdti_op *op = &d->ops[i].op;
+        if (!crdti_has_stamp(op->kind))
+            continue;
+        before += (uint64_t)crdti_get_zigzag(r);
+        op->as.value.stamp = before;
+        d->last_stamp = crdti_max(d->last_stamp, before);
+    }
+}
+
+/* A key that is not told follows from the kind. */
+CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_delta *d)
+{
+    size_t i;
+    for (i = 0; i < d->ops_len && !r->err; i++) {
+        crdti_delta_op *op = &d->ops[i];
+        uint8_t type = d->objects[op->object].type;
+        if (op->op.kind == CRDTI_RESET)
+            op->key = crdti_reset_key();
+        else if (crdti_has_key(type, op->op.kind))
+            op->key = crdti_get_bytes(r, CRDTSYNC_MAX_KEY);
+        if (type == CRDT_REGISTER && op->key.len)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    }
+}
+
+CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
+{
+    crdt_bytes bytes;
+    op->form = crdti_get_u8(r);
+    switch (op->form) {
+    case CRDT_NULL:
+        break;
+    case CRDT_BOOL:
+        op->as.value.as.integer = crdti_get_u8(r);
+        if (op->as.value.as.integer > 1)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        break;
+    case CRDT_INT:
+    case CRDT_TIME:
+        op->as.value.as.integer = crdti_get_zigzag(r);
+        break;
+    case CRDT_DOUBLE:
+        op->as.value.as.number = crdti_double_from(crdti_get_u64le(r));
+        break;
+    case CRDT_STRING:
+    case CRDT_BYTES:
+        bytes = crdti_get_bytes(r, CRDTSYNC_MAX_VALUE);
+        op->len = (uint32_t)bytes.len;
+        /* Borrowed, and only ever read, until the join makes a copy. */
+        op->as.value.as.bytes = (uint8_t *)(uintptr_t)bytes.ptr;
+        break;
+    default:
+        crdti_reader_fail(r, CRDT_ERR_VERSION);
+    }
+}
+
+CRDTI_FN uint64_t crdti_get_total(crdti_reader *r)
+{
+    uint64_t total = crdti_get_varint(r);
+    if (total > CRDTI_COUNT_MAX)
+        crdti_reader_fail(r, CRDT_ERR_RANGE);
+    return total;
+}
+
+CRDTI_FN void crdti_get_voids(crdti_reader *r, const crdt_alloc *alloc,
+                              crdti_delta *d, crdti_delta_op *op)
+{
+    size_t i, len = crdti_get_count(r, d->replicas_len, 3);
+    uint32_t before = 0;
+    op->op.len = (uint32_t)len;
+    op->voids_at = (uint32_t)d->voids.len;
+    if (!r->err && (len == 0 || d->voids.len > UINT32_MAX - len))
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    else if (!r->err && crdti_array_reserve(alloc, &d->voids, len))
+        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    for (i = 0; i < len && !r->err; i++) {
+        crdti_void *v = &d->voids.ptr[d->voids.len++];
+        crdti_zero(v, sizeof *v);
+        v->replica = (uint32_t)crdti_get_count(r, d->replicas_len - 1, 0);
+        v->plus = crdti_get_total(r);
+        v->minus = crdti_get_total(r);
+        if (i && v->replica <= before)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        before = v->replica;
+    }
+}
+
+CRDTI_FN void crdti_get_content(crdti_reader *r, const crdt_alloc *alloc,
+                                crdti_delta *d, crdti_delta_op *op)
+{
+    switch (op->op.kind) {
+    case CRDTI_VALUE:
+        crdti_get_value(r, &op->op);
+        break;
+    case CRDTI_CREATE:
+        op->op.form = crdti_get_u8(r);
+        if (op->op.form == CRDT_NONE)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        else if (op->op.form >= CRDTI_TYPE_COUNT)
+            crdti_reader_fail(r, CRDT_ERR_VERSION);
+        else if (d->objects[op->object].depth >= CRDTSYNC_MAX_DEPTH)
+            crdti_reader_fail(r, CRDT_ERR_LIMIT);
+        break;
+    case CRDTI_ADD:
+        op->op.as.add.plus = crdti_get_total(r);
+        op->op.as.add.minus = crdti_get_total(r);
+        break;
+    case CRDTI_RESET:
+        crdti_get_voids(r, alloc, d, op);
+        break;
+    default:
+        break;
+    }
+}
+
+/* One kill, and that its dot is one that the killer can have seen. */
+CRDTI_FN void crdti_get_kill(crdti_reader *r, const crdti_delta *d,
+                             const crdti_op *killer, crdti_delta_kill *kill)
+{
+    uint64_t from, back;
+    kill->replica = (uint32_t)crdti_get_count(
+        r, d->replicas_len ? d->replicas_len - 1 : 0, 0);
+    back = crdti_get_varint(r);
+    if (r->err)
+        return;
+    from = kill->replica == killer->replica ? killer->seq - 1
+                                            : d->replicas[kill->replica].top;
+    if (back >= from ||
+        (killer->kind == CRDTI_ADD && kill->replica != killer->replica))
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    kill->last = from - back;
+}
+
+CRDTI_FN void crdti_get_kills(crdti_reader *r, const crdt_alloc *alloc,
+                              crdti_delta *d, crdti_delta_op *op)
+{
+    size_t i, len = crdti_get_count(r, d->replicas_len, 2);
+    op->kills_at = (uint32_t)d->kills.len;
+    op->kills_len = (uint32_t)len;
+    if (!r->err && (len == 0 || d->kills.len > UINT32_MAX - len))
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    else if (!r->err && crdti_array_reserve(alloc, &d->kills, len))
+        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    for (i = 0; i < len && !r->err; i++)
+        crdti_get_kill(r, d, &op->op, &d->kills.ptr[d->kills.len++]);
+}
+
+CRDTI_FN void crdti_delta_free(const crdt_alloc *alloc, crdti_delta *d)
+{
+    crdti_array_free(alloc, &d->kills);
+    crdti_array_free(alloc, &d->voids);
+}
+
+/* Reads a whole delta; the bytes must outlive it, the arena must too.
+ * crdti_delta_free also when it fails. Errors are on the reader. */
+CRDTI_FN void crdti_get_delta(crdti_reader *r, const crdt_alloc *alloc,
+                              crdti_arena *arena, crdti_delta *d)
+{
+    size_t i;
+    crdti_zero(d, sizeof *d);
+    crdti_get_replicas(r, arena, d);
+    crdti_get_objects(r, arena, d);
+    d->ops_len = crdti_get_count(r, UINT32_MAX - 1, 1);
+    d->ops = (crdti_delta_op *)crdti_get_array(r, arena, d->ops_len,
+                                               sizeof *d->ops);
+    crdti_get_dots(r, d);
+    crdti_get_places(r, d);
+    crdti_get_stamps(r, d);
+    crdti_get_keys(r, d);
+    for (i = 0; i < d->ops_len && !r->err; i++)
+        crdti_get_content(r, alloc, d, &d->ops[i]);
+    for (i = 0; i < d->ops_len && !r->err; i++)
+        if (d->ops[i].kills_len)
+            crdti_get_kills(r, alloc, d, &d->ops[i]);
+    if (!r->err && r->ptr != r->end)
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+}
+
+#endif
+/* >> frame.h */
+/*
+ * Frames: how a message stands in a stream, in a datagram or in a file.
+ *
+ *     +------+-------------+-----------+---------+-----------+
+ *     | c7   | version<<5  | length    | payload | CRC32C of |
+ *     |      |   | kind    | (varint)  |         | all before|
+ *     +------+-------------+-----------+---------+-----------+
+ *      1      1             1..10       length    4, little-endian
+ *
+ * 7 bytes around a short payload. A decoder says how much it still needs, so a
+ * stream may be cut anywhere; a length is refused before anything is kept for
+ * it.
+ */
+#ifndef CRDTI_FRAME_H
+#define CRDTI_FRAME_H
+
+
+#define CRDTI_FRAME_MAGIC 0xc7
+#define CRDTI_FRAME_VERSION 1
+#define CRDTI_FRAME_OVERHEAD (2 + CRDTI_VARINT_MAX + 4)
+
+/* The numbers are part of the wire format. 1 is used in files and by programs
+ * with a network of their own; the others between nodes (message.h). */
+enum {
+    CRDTI_FRAME_DELTA = 1,
+    CRDTI_FRAME_KINDS = 32
+};
+
+/* Starts a frame at the end of the buffer. The payload length must be known,
+ * so that nothing has to be moved. */
+CRDTI_FN void crdti_frame_begin(crdti_writer *w, uint8_t kind, size_t len)
+{
+    crdti_put_u8(w, CRDTI_FRAME_MAGIC);
+    crdti_put_u8(w, (uint8_t)(CRDTI_FRAME_VERSION << 5 | kind));
+    crdti_put_varint(w, len);
+}
+
+/* Ends the frame that started at `start`. */
+CRDTI_FN void crdti_frame_end(crdti_writer *w, size_t start)
+{
+    if (!w->err)
+        crdti_put_u32le(
+            w, crdti_crc32c(0, crdt_bytes_of(w->buf->ptr + start,
+                                             w->buf->len - start)));
+}
+
+/* Puts a frame around the payload that stands from `start` on: for those
+ * whose length is known only when they are written. */
+CRDTI_FN void crdti_frame_wrap(crdti_writer *w, uint8_t kind, size_t start)
+{
+    uint8_t head[2 + CRDTI_VARINT_MAX];
+    crdt_buf head_buf = { NULL, 0, sizeof head, NULL };
+    crdti_writer head_w;
+    size_t len = w->buf->len - start;
+    if (w->err)
+        return;
+    head_buf.ptr = head;
+    crdti_writer_init(&head_w, &head_buf);
+    crdti_frame_begin(&head_w, kind, len);
+    w->err = crdti_buf_reserve(w->buf, head_buf.len);
+    if (w->err)
+        return;
+    crdti_move(w->buf->ptr + start + head_buf.len, w->buf->ptr + start, len);
+    crdti_copy(w->buf->ptr + start, head, head_buf.len);
+    w->buf->len += head_buf.len;
+    crdti_frame_end(w, start);
+}
+
+typedef struct crdti_frame {
+    uint8_t kind;
+    crdt_bytes payload; /* borrowed */
+    size_t size;        /* of the whole frame */
+} crdti_frame;
+
+/* Looks at the front of `bytes`. TRUNCATED: more must come. Others: CORRUPT,
+ * VERSION, LIMIT (payload above `max`), CHECKSUM. `*offset` is where, when
+ * not NULL. */
+CRDTI_FN crdt_err crdti_frame_get(crdt_bytes bytes, size_t max,
+                                  crdti_frame *out, size_t *offset)
+{
+    crdti_reader r;
+    uint8_t magic, kind;
+    uint64_t len;
+    crdti_reader_init(&r, bytes);
+    magic = crdti_get_u8(&r);
+    if (!r.err && magic != CRDTI_FRAME_MAGIC)
+        crdti_reader_fail_at(&r, r.start, CRDT_ERR_CORRUPT);
+    kind = crdti_get_u8(&r);
+    if (!r.err && kind >> 5 != CRDTI_FRAME_VERSION)
+        crdti_reader_fail_at(&r, r.start + 1, CRDT_ERR_VERSION);
+    len = crdti_get_varint(&r);
+    if (len > max)
+        crdti_reader_fail_at(&r, r.start + 2, CRDT_ERR_LIMIT);
+    out->kind = kind & 31;
+    out->payload = crdti_get_raw(&r, (size_t)len);
+    out->size = (size_t)(r.ptr - r.start) + 4;
+    if (!r.err && crdti_reader_left(&r) >= 4 &&
+        crdti_crc32c(0, crdt_bytes_of(r.start, out->size - 4)) !=
+            crdti_load32(r.ptr))
+        crdti_reader_fail(&r, CRDT_ERR_CHECKSUM);
+    crdti_get_u32le(&r);
+    if (offset)
+        *offset = r.err_at;
+    return r.err;
+}
+
+#endif
+/* >> wire.h */
+/*
+ * The public face of deltas: one frame of bytes each, joinable anywhere.
+ */
+#ifndef CRDTI_WIRE_H
+#define CRDTI_WIRE_H
+
+
+CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
+                                     int is_canonical, crdt_buf *out)
+{
+    crdti_writer w;
+    size_t start;
+    if (!doc || !out)
+        return CRDT_ERR_ARG;
+    start = out->len;
+    crdti_writer_init(&w, out);
+    w.err = crdti_delta_put(doc, since, is_canonical, out);
+    crdti_frame_wrap(&w, CRDTI_FRAME_DELTA, start);
+    if (w.err)
+        out->len = start;
+    return w.err;
+}
+
+CRDT_API crdt_err crdt_delta(crdt_doc *doc, const crdt_vv *since,
+                             crdt_buf *out)
+{
+    return crdti_delta_framed(doc, since, 0, out);
+}
+
+CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out)
+{
+    return crdti_delta_framed(doc, NULL, 1, out);
+}
+
+/* The payload of a frame that must hold just one delta. */
+CRDTI_FN crdt_err crdti_delta_unframe(crdt_bytes bytes, crdt_bytes *payload,
+                                      size_t *offset)
+{
+    crdti_frame frame;
+    crdt_err err = crdti_frame_get(bytes, SIZE_MAX, &frame, offset);
+    if (err)
+        return err;
+    if (frame.kind != CRDTI_FRAME_DELTA) {
+        *offset = 1;
+        return CRDT_ERR_VERSION;
+    }
+    if (frame.size != bytes.len) {
+        *offset = frame.size;
+        return CRDT_ERR_CORRUPT;
+    }
+    *payload = frame.payload;
+    return CRDT_OK;
+}
+
+/* Decodes and joins a payload. `*offset` is where a decoder stopped. */
+CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
+                                     size_t *offset)
+{
+    crdti_delta delta;
+    crdti_reader r;
+    crdti_arena_mark start;
+    crdt_err err;
+    /* The first block stays from join to join. */
+    if (!doc->scratch.top && !crdti_arena_alloc(&doc->scratch, 1))
+        return CRDT_ERR_NOMEM;
+    start = crdti_arena_here(&doc->scratch);
+    crdti_reader_init(&r, payload);
+    crdti_get_delta(&r, &doc->alloc, &doc->scratch, &delta);
+    *offset = r.err_at;
+    err = r.err ? r.err : crdti_delta_join(doc, &delta);
+    crdti_delta_free(&doc->alloc, &delta);
+    crdti_arena_reset(&doc->scratch, start);
+    return err;
+}
+
+CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta,
+                               size_t *offset)
+{
+    crdt_bytes payload;
+    crdt_err err;
+    *offset = 0;
+    if (!doc || (!delta.ptr && delta.len))
+        return CRDT_ERR_ARG;
+    err = crdti_delta_unframe(delta, &payload, offset);
+    if (err)
+        return err;
+    err = crdti_payload_join(doc, payload, offset);
+    if (err)
+        *offset += (size_t)(payload.ptr - delta.ptr);
+    return err;
+}
+
+CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta)
+{
+    size_t offset;
+    return crdt_join_at(doc, delta, &offset);
+}
+
+CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top,
+                                  crdt_vv *out)
+{
+    size_t i;
+    crdt_err err = CRDT_OK;
+    if (!out)
+        return CRDT_OK;
+    crdt_vv_clear(out);
+    for (i = 0; i < d->replicas_len && !err; i++)
+        err = crdt_vv_set(out, &d->replicas[i].id,
+                          top ? d->replicas[i].top : d->replicas[i].base);
+    return err;
+}
+
+/* What a payload is based on and brings to; reads no further than that. */
+CRDTI_FN crdt_err crdti_payload_range(crdt_bytes payload,
+                                      const crdt_alloc *alloc, crdt_vv *since,
+                                      crdt_vv *top)
+{
+    crdti_reader r;
+    crdti_arena arena;
+    crdti_delta d;
+    crdt_err err;
+    crdti_zero(&d, sizeof d);
+    crdti_reader_init(&r, payload);
+    crdti_arena_init(&arena, alloc);
+    crdti_get_replicas(&r, &arena, &d);
+    err = r.err;
+    if (!err)
+        err = crdti_range_put(&d, 0, since);
+    if (!err)
+        err = crdti_range_put(&d, 1, top);
+    crdti_arena_free(&arena);
+    return err;
+}
+
+CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
+                                   crdt_vv *top)
+{
+    crdt_bytes payload;
+    size_t offset;
+    const crdt_alloc *alloc =
+        since ? since->alloc : top ? top->alloc : NULL;
+    crdt_err err = crdti_delta_unframe(delta, &payload, &offset);
+    return err ? err : crdti_payload_range(payload, alloc, since, top);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,641 @@
+/*
+ * crdtsync 0.1.0 - data that is always writable, merges without conflicts and
+ * converges over any network. One C99 header, no dependencies. MIT license.
+ *
+ *     #define CRDTSYNC_IMPLEMENTATION     // in exactly one C or C++ file
+ *     #include "crdtsync.h"
+ *
+ * SYNOPSIS
+ *
+ *     crdt_doc *doc;
+ *     crdt_doc_new(&doc, NULL);           // NULL: malloc, OS clock, OS random
+ *     crdt_obj photo = crdt_map_map(crdt_root(doc), CRDT_STR("beach.jpg"));
+ *     crdt_map_put_int(photo, CRDT_STR("size"), 48213);
+ *     crdt_counter_add(crdt_map_counter(photo, CRDT_STR("views")), 1);
+ *     crdt_commit(doc);                   // seen by others whole or not at all
+ *
+ *     crdt_buf news = CRDT_BUF_INIT;
+ *     crdt_delta(doc, seen_by_the_other, &news);     // what the other lacks
+ *     crdt_join(other_doc, crdt_buf_bytes(&news));   // any order, any number
+ *     crdt_buf_free(&news);
+ *
+ * CONTENTS
+ *     1 conventions    2 errors     3 bytes     4 tables    5 dots, versions
+ *     6 documents      7 objects    8 maps      9 registers 10 counters
+ *     11 deltas        12 nodes     13 settings (limits.h)
+ *
+ * >>1 CONVENTIONS
+ *
+ * Errors     Every fallible call returns crdt_err; CRDT_OK is 0. On any error
+ *            the object is as it was before the call. Out-parameters are
+ *            written only on CRDT_OK unless said otherwise.
+ * NULL       A pointer parameter must not be NULL unless said otherwise;
+ *            where a call can tell it answers CRDT_ERR_ARG.
+ * Memory     From the crdt_alloc given to the constructor. Any allocation may
+ *            fail; that is CRDT_ERR_NOMEM, and nothing has changed.
+ * Threads    No globals and no locks: one document, with the node that holds
+ *            it, belongs to one thread at a time. Different ones are free.
+ * Lifetime   Bytes handed in are copied. Bytes handed out (crdt_value, keys)
+ *            are borrowed: valid until the next call that changes the
+ *            document.
+ * Names      crdt_ public, CRDT_ constants, CRDTSYNC_ settings.
+ */
+#ifndef CRDTI_API_H
+#define CRDTI_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "limits.h"
+
+#define CRDTSYNC_VERSION "0.1.0"
+
+/* CRDTSYNC_STATIC makes every public function static, for a program of one
+ * file that wants the compiler to drop what it does not call. */
+#if defined(__GNUC__) || defined(__clang__)
+#define CRDTI_UNUSED __attribute__((unused))
+#else
+#define CRDTI_UNUSED
+#endif
+#ifdef CRDTSYNC_STATIC
+#define CRDT_API CRDTI_UNUSED static
+#else
+#define CRDT_API extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* >>2 ERRORS ------------------------------------------------------------- */
+
+/* X(name, what it says to a person) */
+#define CRDT_ERRORS(X)                                                        \
+    X(OK, "no error")                                                         \
+    X(ERR_NOMEM, "out of memory; nothing has changed")                        \
+    X(ERR_ARG, "an argument is missing or makes no sense")                    \
+    X(ERR_RANGE, "the number is out of range")                                \
+    X(ERR_OVERFLOW, "the counter cannot count that far")                      \
+    X(ERR_LIMIT, "a limit of crdtsync would be exceeded")                     \
+    X(ERR_TYPE, "there is something of another type")                         \
+    X(ERR_NOT_FOUND, "there is nothing there")                                \
+    X(ERR_UNCOMMITTED, "there are changes that are not committed yet")        \
+    X(ERR_CAUSAL, "this builds on changes that have not arrived yet")         \
+    X(ERR_SKEW, "a time stamp lies too far in the future")                    \
+    X(ERR_FORK, "one replica id has been used by two replicas")               \
+    X(ERR_CORRUPT, "the bytes are not what crdtsync writes")                  \
+    X(ERR_TRUNCATED, "the bytes end too early")                               \
+    X(ERR_CHECKSUM, "the checksum does not match")                            \
+    X(ERR_VERSION, "written by a version that this one does not know")        \
+    X(ERR_AGAIN, "not now; try again later")                                  \
+    X(ERR_CLOSED, "it has been closed")                                       \
+    X(ERR_IO, "the system reported an input or output error")                 \
+    X(ERR_UNSUPPORTED, "this build or system does not have that")
+
+typedef enum crdt_err {
+#define CRDTI_X(name, text) CRDT_##name,
+    CRDT_ERRORS(CRDTI_X)
+#undef CRDTI_X
+    CRDT_ERR_COUNT
+} crdt_err;
+
+/* The name ("CRDT_ERR_NOMEM") and the sentence of an error; never NULL. */
+CRDT_API const char *crdt_err_name(crdt_err err);
+CRDT_API const char *crdt_err_text(crdt_err err);
+
+/* >>3 BYTES -------------------------------------------------------------- */
+
+/* Borrowed bytes; ptr may be NULL when len is 0. */
+typedef struct crdt_bytes {
+    const uint8_t *ptr;
+    size_t len;
+} crdt_bytes;
+
+CRDT_API crdt_bytes crdt_bytes_of(const void *ptr, size_t len);
+CRDT_API crdt_bytes crdt_str(const char *zero_terminated);
+CRDT_API int crdt_bytes_equal(crdt_bytes a, crdt_bytes b);
+
+/* The bytes of a string literal, without its final zero. */
+#define CRDT_STR(literal) crdt_bytes_of("" literal, sizeof(literal) - 1)
+
+struct crdt_alloc;
+
+/* A growable buffer that calls append to. Start with CRDT_BUF_INIT (or set
+ * `alloc` for an allocator of your own), end with crdt_buf_free. */
+typedef struct crdt_buf {
+    uint8_t *ptr;
+    size_t len, cap;
+    const struct crdt_alloc *alloc; /* NULL: malloc */
+} crdt_buf;
+
+#define CRDT_BUF_INIT { NULL, 0, 0, NULL }
+
+CRDT_API crdt_bytes crdt_buf_bytes(const crdt_buf *buf);
+CRDT_API void crdt_buf_free(crdt_buf *buf);
+
+/* >>4 TABLES: what the program injects ------------------------------------
+ * `version` is the number of the table's layout: set it to 1. New members
+ * come only at the end, with a new number. `ctx` is passed to each function.
+ */
+
+/* Memory. resize(ctx, ptr, old, size): ptr NULL allocates, size 0 frees and
+ * returns NULL, else the block moves or stays. NULL means failure, the old
+ * block is then untouched. `old` is always the size last asked for. Blocks are
+ * aligned for any type. It must not call back into crdtsync. */
+typedef struct crdt_alloc {
+    int version;
+    void *ctx;
+    void *(*resize)(void *ctx, void *ptr, size_t old_size, size_t size);
+} crdt_alloc;
+
+/* Time. wall_ms: Unix time in milliseconds, for last-writer-wins stamps; it
+ * may jump. mono_ms: milliseconds from any start, never backwards, for
+ * timers. Both are cheap and never block. */
+typedef struct crdt_clock {
+    int version;
+    void *ctx;
+    uint64_t (*wall_ms)(void *ctx);
+    uint64_t (*mono_ms)(void *ctx);
+} crdt_clock;
+
+/* Unpredictable bytes, for replica ids and hash seeds. CRDT_ERR_IO when there
+ * are none: the constructor that asked then fails. */
+typedef struct crdt_random {
+    int version;
+    void *ctx;
+    crdt_err (*fill)(void *ctx, void *out, size_t len);
+} crdt_random;
+
+/* Where a node says what happened; `text` is one line, without newline. */
+typedef struct crdt_log {
+    int version;
+    void *ctx;
+    void (*line)(void *ctx, const char *text);
+} crdt_log;
+
+/* >>5 DOTS AND VERSION VECTORS -------------------------------------------- */
+
+/* A replica: one incarnation of one copy of one document. */
+typedef struct crdt_id {
+    uint8_t b[16];
+} crdt_id;
+
+CRDT_API int crdt_id_compare(const crdt_id *a, const crdt_id *b);
+/* Writes 32 hex digits and a zero. */
+CRDT_API void crdt_id_text(const crdt_id *id, char out[33]);
+
+/* The name of one change: the seq-th of its replica, from 1 without gaps. */
+typedef struct crdt_dot {
+    crdt_id replica;
+    uint64_t seq;
+} crdt_dot;
+
+/* A version vector: for each replica, how many of its changes are covered.
+ * Entries are sorted by replica and never 0. Owned by the caller: start with
+ * CRDT_VV_INIT, end with crdt_vv_free. Reading `entries[0..len)` is allowed.
+ *
+ *     { {a, 12}, {c, 3} }   covers a.1 to a.12 and c.1 to c.3
+ *
+ * get: O(log n); set: O(n); merge, compare: O(n). (Parker et al. 1983) */
+typedef struct crdt_vv {
+    crdt_dot *entries;
+    size_t len, cap;
+    const crdt_alloc *alloc; /* NULL: malloc */
+} crdt_vv;
+
+#define CRDT_VV_INIT { NULL, 0, 0, NULL }
+
+typedef enum crdt_order {
+    CRDT_EQUAL,
+    CRDT_BEFORE,    /* a is covered by b */
+    CRDT_AFTER,     /* a covers b */
+    CRDT_CONCURRENT /* neither */
+} crdt_order;
+
+CRDT_API void crdt_vv_free(crdt_vv *vv);
+CRDT_API void crdt_vv_clear(crdt_vv *vv);
+CRDT_API uint64_t crdt_vv_get(const crdt_vv *vv, const crdt_id *replica);
+/* Sets an entry, also downwards; 0 removes it. NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_vv_set(crdt_vv *vv, const crdt_id *replica,
+                              uint64_t seq);
+/* a := pointwise maximum of a and b. NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_vv_merge(crdt_vv *a, const crdt_vv *b);
+/* a := b. NOMEM. */
+CRDT_API crdt_err crdt_vv_copy(crdt_vv *a, const crdt_vv *b);
+CRDT_API crdt_order crdt_vv_compare(const crdt_vv *a, const crdt_vv *b);
+CRDT_API int crdt_vv_covers(const crdt_vv *vv, const crdt_dot *dot);
+/* Appends the canonical bytes; reads them back, refusing anything else:
+ * CORRUPT, TRUNCATED, LIMIT, NOMEM. docs/wire-format.md says what they are. */
+CRDT_API crdt_err crdt_vv_encode(const crdt_vv *vv, crdt_buf *out);
+CRDT_API crdt_err crdt_vv_decode(crdt_vv *vv, crdt_bytes bytes);
+
+/* A causal context: a version vector and the dots beyond its gaps, as what
+ * waits in a causal buffer leaves it. Adding dots that fill a gap moves them
+ * into the vector. (Preguiça et al. 2012, dotted version vectors) */
+typedef struct crdt_ctx crdt_ctx;
+
+CRDT_API crdt_err crdt_ctx_new(crdt_ctx **out, const crdt_alloc *alloc);
+CRDT_API void crdt_ctx_free(crdt_ctx *ctx); /* NULL is allowed */
+/* Adds the dots (replica, first) .. (replica, last). ARG, NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_ctx_add(crdt_ctx *ctx, const crdt_id *replica,
+                               uint64_t first, uint64_t last);
+CRDT_API int crdt_ctx_has(const crdt_ctx *ctx, const crdt_dot *dot);
+/* The part without gaps; borrowed until the context changes. */
+CRDT_API const crdt_vv *crdt_ctx_vv(const crdt_ctx *ctx);
+/* The first dot of the replica that is missing. */
+CRDT_API uint64_t crdt_ctx_missing(const crdt_ctx *ctx,
+                                   const crdt_id *replica);
+
+/* >>6 DOCUMENTS ----------------------------------------------------------- */
+
+typedef struct crdt_doc crdt_doc;
+
+/* Zero means default, so `crdt_config c = {0}` changes nothing. The tables
+ * are copied; what their ctx points to must outlive the document. */
+typedef struct crdt_config {
+    const crdt_alloc *alloc;
+    const crdt_clock *clock;
+    const crdt_random *random;
+    const crdt_id *replica; /* NULL: a fresh random one, as it should be.
+        An id must never be used by two copies, nor again after changes made
+        under it were lost. */
+} crdt_config;
+
+/* A document with an empty root map. NOMEM; IO when there is no randomness;
+ * ARG when freestanding and a table is missing. */
+CRDT_API crdt_err crdt_doc_new(crdt_doc **out, const crdt_config *config);
+CRDT_API void crdt_doc_free(crdt_doc *doc); /* NULL is allowed */
+
+/* Makes the changes since the last commit one unit that others see whole or
+ * not at all. Never fails for a valid document; without changes it does
+ * nothing. Local reads see changes at once, deltas only committed ones. */
+CRDT_API crdt_err crdt_commit(crdt_doc *doc);
+CRDT_API int crdt_doc_uncommitted(const crdt_doc *doc);
+
+/* The error that made a creation helper (crdt_map_map and its kin) return the
+ * null object, or that an operation on a null object answered; reset by
+ * reading it. */
+CRDT_API crdt_err crdt_doc_error(crdt_doc *doc);
+
+CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc);
+
+/* Goes on under a fresh replica id: after CRDT_ERR_FORK, or when the document
+ * was copied. Earlier changes keep the old id. UNCOMMITTED, IO, NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_doc_reincarnate(crdt_doc *doc);
+
+/* What the document has applied, committed changes only, as a version vector;
+ * `out` is overwritten. NOMEM. */
+CRDT_API crdt_err crdt_doc_vv(const crdt_doc *doc, crdt_vv *out);
+/* The cut up to which removals are no longer remembered (crdt_truncate). */
+CRDT_API crdt_err crdt_doc_floor(const crdt_doc *doc, crdt_vv *out);
+
+/* 128 bits over everything that is live, kept up to date by every change:
+ * equal version vectors have equal digests, or something is wrong. O(1). */
+typedef struct crdt_digest {
+    uint64_t hi, lo;
+} crdt_digest;
+CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc);
+
+typedef struct crdt_stats {
+    uint64_t ops;      /* live changes: what the state is made of */
+    uint64_t removals; /* remembered removals without a live change */
+    uint64_t kills;    /* remembered kill records */
+    uint64_t objects, entries, replicas;
+    uint64_t held_back_ms; /* of the last CRDT_ERR_SKEW: how far ahead */
+} crdt_stats;
+CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out);
+
+/* >>7 OBJECTS AND VALUES --------------------------------------------------- */
+
+/* The types of containers. The numbers are part of the wire format. */
+typedef enum crdt_type {
+    CRDT_NONE = 0,
+    CRDT_MAP = 1,
+    CRDT_REGISTER = 2,
+    CRDT_COUNTER = 3
+} crdt_type;
+
+/* A handle: copy it freely. It stays valid as long as the document, also when
+ * the object is removed; writing to it then makes it visible again. */
+typedef struct crdt_obj {
+    crdt_doc *doc;
+    uint32_t index;
+} crdt_obj;
+
+CRDT_API crdt_obj crdt_root(crdt_doc *doc); /* a map, always there */
+CRDT_API int crdt_is_null(crdt_obj obj);
+CRDT_API crdt_type crdt_type_of(crdt_obj obj);
+
+/* The kinds of values. The numbers are part of the wire format. */
+typedef enum crdt_kind {
+    CRDT_NULL = 0,
+    CRDT_BOOL = 1,
+    CRDT_INT = 2,
+    CRDT_DOUBLE = 3,
+    CRDT_STRING = 4, /* UTF-8, not checked; may hold zeros */
+    CRDT_BYTES = 5,
+    CRDT_TIME = 6,  /* milliseconds since 1970, signed */
+    CRDT_OBJECT = 7 /* a container: in reading only */
+} crdt_kind;
+
+typedef struct crdt_value {
+    crdt_kind kind;
+    union {
+        int boolean;
+        int64_t integer; /* CRDT_INT, CRDT_TIME */
+        double number;
+        crdt_bytes bytes; /* CRDT_STRING, CRDT_BYTES */
+        crdt_obj object;
+    } as;
+} crdt_value;
+
+CRDT_API crdt_value crdt_null(void);
+CRDT_API crdt_value crdt_bool(int value);
+CRDT_API crdt_value crdt_int(int64_t value);
+CRDT_API crdt_value crdt_double(double value);
+CRDT_API crdt_value crdt_string(crdt_bytes value);
+CRDT_API crdt_value crdt_blob(crdt_bytes value);
+CRDT_API crdt_value crdt_time(int64_t unix_ms);
+
+/* One of several concurrent values, with who wrote it and when. */
+typedef struct crdt_version {
+    crdt_value value;
+    crdt_dot dot;
+    uint64_t stamp; /* hybrid logical clock: ms << 16 | logical */
+} crdt_version;
+typedef void crdt_version_fn(void *ctx, const crdt_version *version);
+
+/* >>8 MAPS ------------------------------------------------------------------
+ * Keys are any bytes up to CRDTSYNC_MAX_KEY. A key holds a plain value or a
+ * container, nested up to CRDTSYNC_MAX_DEPTH.
+ *
+ * Concurrent: put and put, the later stamp wins and the other stays readable
+ * until the next put; container and container of one type, one merged
+ * container; put and container, the later wins, both stay; remove and
+ * anything, the remove takes what it had seen and the rest survives, so what
+ * others wrote below the key meanwhile is still there with just that.
+ *
+ * Cost: O(1) for a key; put over or remove of a container: O(what is below).
+ * (OR-map with observed reset: Almeida et al. 2018; Weidner et al. 2020.) */
+
+/* Get the container at the key, or create it. When a put value is there, the
+ * container replaces it; when a container of another type is there, it fails.
+ * On failure the result is null and crdt_doc_error says why: NOMEM, LIMIT
+ * (key, depth), TYPE, ARG. */
+CRDT_API crdt_obj crdt_map_map(crdt_obj map, crdt_bytes key);
+CRDT_API crdt_obj crdt_map_register(crdt_obj map, crdt_bytes key);
+CRDT_API crdt_obj crdt_map_counter(crdt_obj map, crdt_bytes key);
+
+/* Puts a plain value; it replaces all that is seen at the key. NOMEM, LIMIT
+ * (key, value), TYPE (no map), ARG. */
+CRDT_API crdt_err crdt_map_put(crdt_obj map, crdt_bytes key, crdt_value value);
+CRDT_API crdt_err crdt_map_put_null(crdt_obj map, crdt_bytes key);
+CRDT_API crdt_err crdt_map_put_bool(crdt_obj map, crdt_bytes key, int value);
+CRDT_API crdt_err crdt_map_put_int(crdt_obj map, crdt_bytes key,
+                                   int64_t value);
+CRDT_API crdt_err crdt_map_put_double(crdt_obj map, crdt_bytes key,
+                                      double value);
+CRDT_API crdt_err crdt_map_put_str(crdt_obj map, crdt_bytes key,
+                                   crdt_bytes value);
+CRDT_API crdt_err crdt_map_put_bytes(crdt_obj map, crdt_bytes key,
+                                     crdt_bytes value);
+
+/* Removes the key with all below it. NOT_FOUND when there is nothing. */
+CRDT_API crdt_err crdt_map_remove(crdt_obj map, crdt_bytes key);
+/* Removes every key, one by one. */
+CRDT_API crdt_err crdt_map_clear(crdt_obj map);
+
+/* What is at the key: a value, or CRDT_OBJECT. NOT_FOUND. */
+CRDT_API crdt_err crdt_map_get(crdt_obj map, crdt_bytes key, crdt_value *out);
+/* The same for one kind; TYPE when it is of another: nothing is coerced. */
+CRDT_API crdt_err crdt_map_get_bool(crdt_obj map, crdt_bytes key, int *out);
+CRDT_API crdt_err crdt_map_get_int(crdt_obj map, crdt_bytes key, int64_t *out);
+CRDT_API crdt_err crdt_map_get_double(crdt_obj map, crdt_bytes key,
+                                      double *out);
+CRDT_API crdt_err crdt_map_get_str(crdt_obj map, crdt_bytes key,
+                                   crdt_bytes *out);
+CRDT_API crdt_err crdt_map_get_bytes(crdt_obj map, crdt_bytes key,
+                                     crdt_bytes *out);
+/* The container of that type at the key, visible, not created: or null. */
+CRDT_API crdt_obj crdt_map_find(crdt_obj map, crdt_bytes key, crdt_type type);
+/* Calls fn with every concurrent value at the key (containers included), the
+ * one that crdt_map_get shows first. Writing inside fn is not allowed. */
+CRDT_API crdt_err crdt_map_versions(crdt_obj map, crdt_bytes key,
+                                    crdt_version_fn *fn, void *ctx);
+CRDT_API int crdt_map_has(crdt_obj map, crdt_bytes key);
+/* How many keys are visible. O(1). */
+CRDT_API size_t crdt_map_size(crdt_obj map);
+
+/* Walks the keys in the order of their bytes: start with an empty cursor and
+ * go on while it answers CRDT_OK; NOT_FOUND is the end. The map may change
+ * meanwhile: the walk goes on behind the last key. The first step after the
+ * set of keys has changed costs O(n log n), the others O(log n). NOMEM. */
+typedef struct crdt_cursor {
+    crdt_bytes key;   /* valid as long as the cursor stays where it is */
+    crdt_value value; /* borrowed */
+    int started;
+    uint8_t key_copy[CRDTSYNC_MAX_KEY];
+} crdt_cursor;
+#define CRDT_CURSOR_INIT { { NULL, 0 }, { CRDT_NULL, { 0 } }, 0, { 0 } }
+CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor);
+
+/* >>9 REGISTERS -----------------------------------------------------------
+ * One value. Concurrent sets are all kept: crdt_register_get shows that of
+ * the greatest (stamp, replica), last-writer-wins; crdt_register_versions
+ * shows each, multi-value. The next set replaces those it has seen. O(1) with
+ * no concurrent values. (Shapiro et al. 2011) */
+CRDT_API crdt_err crdt_register_set(crdt_obj reg, crdt_value value);
+/* Back to no value, as far as seen. NOT_FOUND when there is none. */
+CRDT_API crdt_err crdt_register_clear(crdt_obj reg);
+CRDT_API crdt_err crdt_register_get(crdt_obj reg, crdt_value *out);
+CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
+                                         void *ctx);
+
+/* >>10 COUNTERS -------------------------------------------------------------
+ * A number that everyone may change at once: the sum of all additions. A reset
+ * (or the removal of a key above) takes back exactly what it had seen: a
+ * concurrent +5 leaves 5. Adding is O(1), also in memory: one live change per
+ * replica that ever added. Adding 0 does nothing.
+ * (PN-counter: Shapiro et al. 2011; reset: Weidner & Almeida 2022) */
+/* OVERFLOW when the value, or all this replica ever added, would leave the
+ * int64 range; TYPE, NOMEM. */
+CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount);
+CRDT_API crdt_err crdt_counter_reset(crdt_obj counter);
+/* OVERFLOW when concurrent additions left the range: *out is then the nearest
+ * int64. */
+CRDT_API crdt_err crdt_counter_get(crdt_obj counter, int64_t *out);
+
+/* >>11 DELTAS ---------------------------------------------------------------
+ * For a program with a network of its own; a node does all this by itself.
+ *
+ * Delta(v) turns a replica that has applied at least v into one that has
+ * applied at least what we have. Joining is commutative, associative and
+ * idempotent, and never loses what the joiner wrote itself. */
+
+/* Appends to `out` what a replica at `since` lacks; NULL or an empty vector:
+ * everything. When removals that it would need are no longer remembered, it
+ * is everything too. `since` may name what we do not have: that much is not
+ * assumed. O(result + replicas). UNCOMMITTED, NOMEM. */
+CRDT_API crdt_err crdt_delta(crdt_doc *doc, const crdt_vv *since,
+                             crdt_buf *out);
+
+/* Joins a delta, all or nothing. CAUSAL when it builds on what we lack: ask
+ * for a delta since our own vector. SKEW: try again later, it is not lost.
+ * FORK: our replica id, or a dot, has been used twice; see
+ * crdt_doc_reincarnate. CORRUPT, TRUNCATED, VERSION, CHECKSUM, LIMIT, NOMEM.
+ * O(delta x log n). */
+CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta);
+/* As crdt_join; when the bytes are at fault, `*offset` is where. */
+CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta,
+                               size_t *offset);
+
+/* What a delta is based on and brings its joiner to, without joining. Either
+ * may be NULL. */
+CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
+                                   crdt_vv *top);
+
+/* Forgets removals that `cut` covers: allowed when every member has applied
+ * `cut`. A replica that had not, still gets right, by way of the whole state.
+ * What `cut` names beyond our own vector is ignored. O(removals). */
+CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
+
+/* Appends the state in canonical form: replicas that have applied the same
+ * changes write the same bytes, whatever the order and whatever is forgotten.
+ * Joinable like a delta, but only where nothing else will be: removals are
+ * not in it. UNCOMMITTED, NOMEM. O(n log replicas). */
+CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out);
+
+/* >>12 NODES ----------------------------------------------------------------
+ * A node keeps documents equal with those of its peers over injected
+ * transports. It is a step machine: it does something only inside
+ * crdt_node_poll and crdt_node_flush, and never blocks longer than asked.
+ */
+
+/* A link as its transport numbers it: from 1, never used again by that
+ * transport. */
+typedef uint32_t crdt_peer;
+
+/* What the node gives to a transport. A transport calls these only from
+ * within its own poll, never from send, drop or close. Bytes and texts are
+ * borrowed for the call. */
+typedef struct crdt_upcalls {
+    int version;
+    void *ctx;
+    /* A link is up; `name` says who is there, for people. */
+    void (*peer_up)(void *ctx, crdt_peer peer, const char *name);
+    /* It is gone; `why` is for people. The number is not used again. */
+    void (*peer_down)(void *ctx, crdt_peer peer, const char *why);
+    /* Bytes came: whole messages, or of a CRDT_STREAM any piece. */
+    void (*received)(void *ctx, crdt_peer peer, crdt_bytes bytes);
+    /* After a send answered CRDT_ERR_AGAIN: there is room again. */
+    void (*writable)(void *ctx, crdt_peer peer);
+} crdt_upcalls;
+
+enum {
+    CRDT_RELIABLE = 1,  /* nothing is lost while the link is up */
+    CRDT_ORDERED = 2,   /* bytes arrive in the order of sending */
+    CRDT_BROADCAST = 4, /* peer 0 reaches everyone */
+    CRDT_STREAM = 8     /* bytes may arrive cut or joined differently */
+};
+
+/* A transport, made by an adapter's constructor. The node that it is given to
+ * owns it and closes it. All functions are called from the node's thread. */
+typedef struct crdt_transport {
+    int version;
+    void *ctx;
+    unsigned properties; /* CRDT_RELIABLE | ... */
+    size_t message_max;  /* the most that one send may carry */
+    /* Called once, before all others. `up` stays valid until close. */
+    crdt_err (*start)(void *ctx, const crdt_upcalls *up);
+    /* Takes a copy of the bytes, or refuses: AGAIN when the queue of the peer
+     * is full, CLOSED when the peer is gone, IO. Must not block. */
+    crdt_err (*send)(void *ctx, crdt_peer peer, crdt_bytes bytes);
+    /* Waits at most timeout_ms (0: not at all) for something to happen and
+     * does it, upcalls included. */
+    crdt_err (*poll)(void *ctx, int timeout_ms);
+    /* The node wants no more of this peer: ends the link after what is queued
+     * has had a chance. peer_down follows from a later poll. */
+    void (*drop)(void *ctx, crdt_peer peer, const char *why);
+    void (*close)(void *ctx); /* frees ctx too */
+} crdt_transport;
+
+typedef struct crdt_node crdt_node;
+
+typedef struct crdt_node_config {
+    const crdt_alloc *alloc;
+    const crdt_clock *clock;
+    const crdt_random *random;
+    const crdt_log *log; /* NULL: silent */
+    crdt_bytes name;     /* shown to peers; at most 64 bytes */
+    uint32_t heartbeat_ms; /* 0: 2,000. A peer silent for three is dropped */
+    uint32_t sync_ms;      /* 0: 30,000. Anti-entropy: vectors are exchanged
+                              this often though nothing seems to be missing */
+} crdt_node_config;
+
+/* NOMEM, IO (no randomness), ARG, LIMIT (name). */
+CRDT_API crdt_err crdt_node_new(crdt_node **out,
+                                const crdt_node_config *config);
+/* Says goodbye, closes the transports; documents stay the caller's. NULL is
+ * allowed. */
+CRDT_API void crdt_node_free(crdt_node *node);
+
+/* From now on keeps `doc` equal with every peer's document of that name. The
+ * document must outlive the node. ARG (name twice, too long), LIMIT, NOMEM. */
+CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
+                                  crdt_doc *doc);
+
+/* Hands a transport over; on failure it stays the caller's. The table is
+ * copied. What its start() answers, NOMEM, LIMIT. */
+CRDT_API crdt_err crdt_node_attach(crdt_node *node,
+                                   const crdt_transport *transport);
+
+/* One round: receives, joins, answers, pushes what has been committed, runs
+ * timers; waits at most timeout_ms when there is nothing to do. NOMEM and IO
+ * leave the node usable: call again. */
+CRDT_API crdt_err crdt_node_poll(crdt_node *node, int timeout_ms);
+/* Only pushes what has been committed. */
+CRDT_API crdt_err crdt_node_flush(crdt_node *node);
+
+typedef enum crdt_peer_state {
+    CRDT_PEER_GREETING, /* HELLO is on its way */
+    CRDT_PEER_SYNCING,  /* something is not yet at one of us */
+    CRDT_PEER_SYNCED    /* both have said that they have the same */
+} crdt_peer_state;
+
+typedef struct crdt_peer_info {
+    uint32_t id;      /* for this node; never used again */
+    crdt_id node;     /* zero while greeting */
+    crdt_bytes name;  /* what the peer calls itself */
+    const char *link; /* what the transport calls it */
+    crdt_peer_state state;
+    uint64_t unacked;  /* own changes of ours that it has not confirmed */
+    uint64_t lag;      /* changes it has and we lack, as far as it told */
+    uint64_t sent_bytes, sent_frames;
+    uint64_t received_bytes, received_frames;
+    uint64_t silent_ms; /* since something came */
+} crdt_peer_info;
+
+/* Fills `out` for the index-th peer; NOT_FOUND behind the last. Borrowed until
+ * the next poll. */
+CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
+                                 crdt_peer_info *out);
+/* What is confirmed to be at some other node, of the document of that name:
+ * the least that survives when this one dies now. Overwrites `out`.
+ * NOT_FOUND, NOMEM. */
+CRDT_API crdt_err crdt_node_acked(const crdt_node *node, crdt_bytes name,
+                                  crdt_vv *out);
+
+typedef struct crdt_node_stats {
+    uint64_t sent_bytes, sent_frames, received_bytes, received_frames;
+    uint64_t deltas_sent, deltas_joined, deltas_refused;
+    uint64_t waiting; /* deltas held back: clock ahead, or causes missing */
+    uint64_t alarms;  /* equal vectors with unequal digests, forks */
+} crdt_node_stats;
+CRDT_API void crdt_node_get_stats(const crdt_node *node,
+                                  crdt_node_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,43 @@
+#include "api.h"
+
+#if defined(CRDTSYNC_IMPLEMENTATION) && !defined(CRDTSYNC_IMPLEMENTED)
+#define CRDTSYNC_IMPLEMENTED
+
+/* 1 base */
+#include "base.h"
+#include "alloc.h"
+#include "bytes.h"
+#include "crc32c.h"
+#include "error.h"
+#include "system.h"
+/* 2 containers */
+#include "array.h"
+#include "hash.h"
+#include "pool.h"
+#include "arena.h"
+/* 3 causality */
+#include "dot.h"
+#include "ivset.h"
+#include "vv.h"
+#include "ctx.h"
+#include "hlc.h"
+/* 4 state */
+#include "op.h"
+#include "state.h"
+#include "kill.h"
+#include "write.h"
+/* 5 types */
+#include "register.h"
+#include "counter.h"
+#include "map.h"
+#include "type.h"
+/* 6 document */
+#include "doc.h"
+#include "delta.h"
+#include "join.h"
+/* 7 wire */
+#include "codec.h"
+#include "frame.h"
+#include "wire.h"
+
+#endif

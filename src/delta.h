@@ -1,0 +1,194 @@
+/*
+ * Deltas: what turns any replica that has at least v into one that has at
+ * least us. Two forms: a `cut` names the ops of a document that a delta is
+ * made of; a `crdti_delta` is one that came as bytes and has been looked over.
+ *
+ *     base   v    a.10  b.3         what the receiver must have
+ *     top    V    a.12  b.3  c.7    what it has afterwards
+ *     floor  F    a.4               kill records up to here are gone
+ *     ops         live ops behind v, and killers behind v
+ *     kills       of each killer behind v, what it killed: also dots that the
+ *                 receiver never saw, as a third replica may hold those
+ *
+ * For a v below F kill records may be missing, so the delta is a snapshot:
+ * that of the empty v. Its joiner finds what is dead by what is not there.
+ */
+#ifndef CRDTI_DELTA_H
+#define CRDTI_DELTA_H
+
+#include "arena.h"
+#include "array.h"
+#include "state.h"
+
+/* The rules of the algebra that a test takes out one at a time, to show that
+ * none is there for nothing. */
+#ifndef CRDTI_RULE
+#define CRDTI_RULE(name) 1
+#endif
+
+/* >>cut -------------------------------------------------------------------- */
+
+typedef struct crdti_cut {
+    int is_snapshot;
+    int is_canonical; /* without kills and floor */
+    CRDTI_ARRAY(uint32_t) replicas; /* that have written, by id */
+    CRDTI_ARRAY(uint64_t) base;     /* by place in `replicas` */
+    CRDTI_ARRAY(uint32_t) ops;      /* by replica and seq */
+    CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
+} crdti_cut;
+
+CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
+{
+    size_t i;
+    for (i = 0; i < cut->objects.len; i++)
+        crdti_object_at(doc, cut->objects.ptr[i])->wire = 0;
+    crdti_array_free(&doc->alloc, &cut->replicas);
+    crdti_array_free(&doc->alloc, &cut->base);
+    crdti_array_free(&doc->alloc, &cut->ops);
+    crdti_array_free(&doc->alloc, &cut->objects);
+}
+
+/* Numbers the replicas and finds the base. Both lists are sorted by id. */
+CRDTI_FN crdt_err crdti_cut_replicas(crdt_doc *doc, const crdt_vv *since,
+                                     crdti_cut *cut)
+{
+    size_t i, at = 0;
+    if (crdti_array_reserve(&doc->alloc, &cut->replicas, doc->by_id.len) ||
+        crdti_array_reserve(&doc->alloc, &cut->base, doc->by_id.len))
+        return CRDT_ERR_NOMEM;
+    for (i = 0; i < doc->by_id.len; i++) {
+        crdti_replica *replica = &doc->replicas.ptr[doc->by_id.ptr[i]];
+        int order = 1;
+        if (!replica->seq)
+            continue;
+        while (since && at < since->len &&
+               (order = crdti_id_order(&since->entries[at].replica,
+                                       &replica->id)) < 0)
+            at++;
+        replica->wire = (uint32_t)cut->replicas.len;
+        cut->replicas.ptr[cut->replicas.len++] = doc->by_id.ptr[i];
+        cut->base.ptr[cut->base.len++] =
+            order == 0 ? crdti_min(since->entries[at].seq, replica->seq) : 0;
+    }
+    return CRDT_OK;
+}
+
+/* Below the floor only a snapshot helps. */
+CRDTI_FN void crdti_cut_choose(const crdt_doc *doc, crdti_cut *cut)
+{
+    size_t i;
+    int below = 0, any = 0;
+    for (i = 0; i < cut->replicas.len; i++) {
+        const crdti_replica *replica =
+            &doc->replicas.ptr[cut->replicas.ptr[i]];
+        below |= replica->floor > cut->base.ptr[i];
+        any |= cut->base.ptr[i] != 0;
+    }
+    cut->is_snapshot = !any || (below && CRDTI_RULE(SNAPSHOT_BELOW_FLOOR));
+    if (cut->is_snapshot)
+        crdti_zero(cut->base.ptr, cut->base.len * sizeof *cut->base.ptr);
+}
+
+/* Names the object and, before it, those above it that have no name yet. The
+ * root is 0 on the wire, and so is what has no name. */
+CRDTI_FN crdt_err crdti_cut_object(crdt_doc *doc, crdti_cut *cut,
+                                   uint32_t object)
+{
+    uint32_t path[CRDTSYNC_MAX_DEPTH + 1];
+    size_t depth = 0;
+    while (object != CRDTI_ROOT && !crdti_object_at(doc, object)->wire) {
+        path[depth++] = object;
+        object =
+            crdti_entry_at(doc, crdti_object_at(doc, object)->entry)->object;
+    }
+    if (crdti_array_reserve(&doc->alloc, &cut->objects, depth))
+        return CRDT_ERR_NOMEM;
+    while (depth > 0) {
+        object = path[--depth];
+        cut->objects.ptr[cut->objects.len++] = object;
+        crdti_object_at(doc, object)->wire = (uint32_t)cut->objects.len;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
+{
+    uint32_t at = crdti_journal_after(doc, cut->replicas.ptr[place],
+                                      cut->base.ptr[place]);
+    for (; at; at = crdti_op_at(doc, at)->newer) {
+        const crdti_op *op = crdti_op_at(doc, at);
+        crdt_err err;
+        if (cut->is_canonical && !crdti_op_is_alive(op))
+            continue;
+        err = crdti_array_reserve(&doc->alloc, &cut->ops, 1);
+        if (!err)
+            err = crdti_cut_object(doc, cut,
+                                   crdti_entry_at(doc, op->entry)->object);
+        if (err)
+            return err;
+        cut->ops.ptr[cut->ops.len++] = at;
+    }
+    return CRDT_OK;
+}
+
+/* Collects Delta(since); crdti_cut_free also when it fails. */
+CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
+                                 int is_canonical, crdti_cut *cut)
+{
+    size_t i;
+    crdt_err err;
+    crdti_zero(cut, sizeof *cut);
+    cut->is_canonical = is_canonical;
+    if (crdt_doc_uncommitted(doc))
+        return CRDT_ERR_UNCOMMITTED;
+    err = crdti_cut_replicas(doc, since, cut);
+    if (err)
+        return err;
+    crdti_cut_choose(doc, cut);
+    for (i = 0; i < cut->replicas.len && !err; i++)
+        err = crdti_cut_ops(doc, cut, i);
+    return err;
+}
+
+/* >>delta ------------------------------------------------------------------ */
+
+/* Replica and object numbers are those of the message, until a join maps
+ * them. Bytes are borrowed from the message. */
+typedef struct crdti_delta_op {
+    crdti_op op;
+    crdt_bytes key;
+    uint32_t object;
+    uint32_t kills_at, kills_len;
+    uint32_t voids_at;
+} crdti_delta_op;
+
+typedef struct crdti_delta_kill {
+    uint32_t replica;
+    uint64_t last;
+} crdti_delta_kill;
+
+typedef struct crdti_delta_replica {
+    crdt_id id;
+    uint64_t base, top, floor;
+    uint32_t number; /* in the document */
+} crdti_delta_replica;
+
+typedef struct crdti_delta_object {
+    uint32_t parent;
+    uint8_t type, depth;
+    crdt_bytes key;
+    uint32_t number; /* in the document */
+} crdti_delta_object;
+
+typedef struct crdti_delta {
+    int is_snapshot;
+    uint64_t last_stamp;
+    size_t replicas_len, objects_len, ops_len;
+    crdti_delta_replica *replicas; /* by id */
+    crdti_delta_object *objects;   /* [0] is the root */
+    crdti_delta_op *ops;           /* by replica and seq */
+    CRDTI_ARRAY(crdti_delta_kill) kills;
+    CRDTI_ARRAY(crdti_void) voids;
+} crdti_delta;
+
+#endif

@@ -1,0 +1,420 @@
+/*
+ * Join: one function for op, delta and state.
+ *
+ *     look over    do we have the base? is anything new? is it credible?
+ *     prepare      take all memory, make replicas, objects, entries, records
+ *     apply        without a way to fail:
+ *                    new live ops are filed
+ *                    new killers kill, and their kills are remembered
+ *                    own live ops that the delta covers and does not show die
+ *                    VV := max, floor raised when kill records were missing
+ *
+ * What fails before `apply` is undone: nothing has changed.
+ */
+#ifndef CRDTI_JOIN_H
+#define CRDTI_JOIN_H
+
+#include "delta.h"
+#include "kill.h"
+#include "state.h"
+
+typedef struct crdti_join {
+    crdt_doc *doc;
+    crdti_delta *delta;
+    uint64_t *have;      /* own seq by replica of the message */
+    uint32_t *made;      /* record of each new op; 0: not new */
+    uint8_t *new_object; /* made by this join, by number in the message */
+    uint8_t *new_child;  /* the same for what CREATEs create, by op */
+    size_t replicas_before;
+} crdti_join;
+
+/* >>look over --------------------------------------------------------------- */
+
+/* OK with *news 0: we have it all, and as the state is a function of the
+ * version vector there is nothing to do. */
+CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
+{
+    crdt_doc *doc = j->doc;
+    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx);
+    size_t i;
+    *news = 0;
+    for (i = 0; i < j->delta->replicas_len; i++) {
+        crdti_delta_replica *replica = &j->delta->replicas[i];
+        replica->number = crdti_replica_find(doc, &replica->id);
+        j->have[i] = replica->number == UINT32_MAX
+                         ? 0
+                         : doc->replicas.ptr[replica->number].seq;
+        if (replica->base > j->have[i])
+            return CRDT_ERR_CAUSAL;
+        if (replica->number == doc->self && replica->top > j->have[i])
+            return CRDT_ERR_FORK;
+        *news |= replica->top > j->have[i];
+    }
+    doc->ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
+    return *news && doc->ahead_ms > CRDTSYNC_MAX_SKEW_MS ? CRDT_ERR_SKEW
+                                                         : CRDT_OK;
+}
+
+/* The same dot in both: whether it says the same. Resets are told apart by
+ * the digest, when the vectors are equal. */
+CRDTI_FN int crdti_join_same(const crdti_join *j, const crdti_delta_op *theirs,
+                             const crdti_op *ours)
+{
+    const crdti_entry *entry = crdti_entry_at(j->doc, ours->entry);
+    uint32_t object = j->delta->objects[theirs->object].number;
+    if (theirs->op.kind == CRDTI_REMOVE)
+        return 1;
+    if (theirs->op.kind != ours->kind || theirs->op.form != ours->form ||
+        theirs->op.len != ours->len || entry->object != object ||
+        !crdt_bytes_equal(crdti_entry_key(entry), theirs->key))
+        return 0;
+    if (ours->kind == CRDTI_RESET)
+        return 1;
+    if (ours->kind == CRDTI_ADD)
+        return theirs->op.as.add.plus == ours->as.add.plus &&
+               theirs->op.as.add.minus == ours->as.add.minus;
+    if (theirs->op.as.value.stamp != ours->as.value.stamp)
+        return 0;
+    if (crdti_op_has_bytes(ours))
+        return crdt_bytes_equal(crdti_op_bytes(ours),
+                                crdti_op_bytes(&theirs->op));
+    return ours->kind == CRDTI_CREATE ||
+           ours->as.value.as.integer == theirs->op.as.value.as.integer;
+}
+
+/* Walks own live ops that the context (base, top] covers, beside those that
+ * the delta shows. Either looks for forks, or lets die what is not shown. */
+CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
+                                     int apply)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta *d = j->delta;
+    const crdti_delta_replica *replica = &d->replicas[place];
+    uint64_t last = crdti_min(replica->top, j->have[place]);
+    uint32_t op = replica->base < j->have[place]
+                      ? crdti_journal_after(doc, replica->number,
+                                            replica->base)
+                      : 0;
+    while (op && crdti_op_at(doc, op)->seq <= last) {
+        const crdti_op *ours = crdti_op_at(doc, op);
+        uint32_t newer = ours->newer, entry = ours->entry;
+        int alive = crdti_op_is_alive(ours), shown;
+        while (*at < d->ops_len && d->ops[*at].op.replica == place &&
+               d->ops[*at].op.seq < ours->seq)
+            ++*at;
+        shown = *at < d->ops_len && d->ops[*at].op.replica == place &&
+                d->ops[*at].op.seq == ours->seq;
+        if (!apply && alive && shown &&
+            !crdti_join_same(j, &d->ops[*at], ours))
+            return CRDT_ERR_FORK;
+        if (apply && alive && (!shown || !crdti_op_is_alive(&d->ops[*at].op))) {
+            crdti_op_vanish(doc, op);
+            crdti_entry_tidy(doc, entry);
+        }
+        op = newer;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
+{
+    size_t i, at = 0;
+    for (i = 0; i < j->delta->replicas_len; i++) {
+        crdt_err err;
+        while (at < j->delta->ops_len && j->delta->ops[at].op.replica < i)
+            at++;
+        err = crdti_join_context(j, i, &at, apply);
+        if (err)
+            return err;
+    }
+    return CRDT_OK;
+}
+
+/* >>prepare ----------------------------------------------------------------- */
+
+CRDTI_FN crdt_err crdti_join_replicas(crdti_join *j)
+{
+    size_t i;
+    for (i = 0; i < j->delta->replicas_len; i++) {
+        crdti_delta_replica *replica = &j->delta->replicas[i];
+        crdt_err err;
+        if (replica->number != UINT32_MAX)
+            continue;
+        err = crdti_replica_add(j->doc, &replica->id, &replica->number);
+        if (err)
+            return err;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_join_objects(crdti_join *j)
+{
+    crdti_delta_object *objects = j->delta->objects;
+    size_t i;
+    objects[0].number = CRDTI_ROOT;
+    for (i = 1; i < j->delta->objects_len; i++) {
+        uint32_t entry;
+        size_t before = j->doc->objects.live;
+        crdt_err err =
+            crdti_entry_get(j->doc, objects[objects[i].parent].number,
+                            objects[i].key, &entry);
+        if (err)
+            return err;
+        err = crdti_object_get(j->doc, entry, (crdt_type)objects[i].type,
+                               &objects[i].number);
+        if (err) {
+            crdti_entry_tidy(j->doc, entry);
+            return err;
+        }
+        j->new_object[i] = j->doc->objects.live > before;
+    }
+    return CRDT_OK;
+}
+
+/* Copies what the record must own. The caller frees it when this fails. */
+CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
+                                 crdti_op *op)
+{
+    const crdti_delta *d = j->delta;
+    uint32_t i;
+    if (crdti_op_has_bytes(op)) {
+        op->as.value.as.bytes =
+            op->len ? (uint8_t *)crdti_alloc(&j->doc->alloc, op->len) : NULL;
+        if (op->len && !op->as.value.as.bytes)
+            return CRDT_ERR_NOMEM;
+        crdti_copy(op->as.value.as.bytes, from->op.as.value.as.bytes,
+                   op->len);
+    }
+    if (op->kind != CRDTI_RESET)
+        return CRDT_OK;
+    op->as.voids = (crdti_void *)crdti_alloc(&j->doc->alloc,
+                                             op->len * sizeof(crdti_void));
+    for (i = 0; op->as.voids && i < op->len; i++) {
+        op->as.voids[i] = d->voids.ptr[from->voids_at + i];
+        op->as.voids[i].replica =
+            d->replicas[op->as.voids[i].replica].number;
+    }
+    return op->as.voids ? CRDT_OK : CRDT_ERR_NOMEM;
+}
+
+/* The container that a CREATE creates, empty as it may be. */
+CRDTI_FN crdt_err crdti_join_child(crdti_join *j, size_t i,
+                                   const crdti_op *op)
+{
+    size_t before = j->doc->objects.live;
+    uint32_t child;
+    crdt_err err =
+        crdti_object_get(j->doc, op->entry, (crdt_type)op->form, &child);
+    j->new_child[i] = j->doc->objects.live > before;
+    return err;
+}
+
+/* Makes the record of a new op, not yet filed. */
+CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta_op *from = &j->delta->ops[i];
+    uint32_t object = j->delta->objects[from->object].number;
+    const crdti_type *type = crdti_type_at(doc, crdti_object_at(doc, object));
+    crdti_op op = from->op;
+    crdt_err err = crdti_entry_get(doc, object, from->key, &op.entry);
+    if (err)
+        return err;
+    op.replica = j->delta->replicas[op.replica].number;
+    err = crdti_join_own(j, from, &op);
+    if (err) {
+        crdti_entry_tidy(doc, op.entry);
+        return err;
+    }
+    j->made[i] = crdti_pool_take(&doc->ops);
+    *crdti_op_at(doc, j->made[i]) = op;
+    if (op.kind == CRDTI_CREATE)
+        return crdti_join_child(j, i, &op);
+    return crdti_op_is_alive(&op) && type->reserve
+               ? type->reserve(doc, object, &op)
+               : CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta *d = j->delta;
+    size_t i;
+    if (crdti_pool_reserve(&doc->alloc, &doc->ops, d->ops_len) ||
+        crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills.len))
+        return CRDT_ERR_NOMEM;
+    for (i = 0; i < d->ops_len; i++) {
+        crdt_err err;
+        if (d->ops[i].op.seq <= j->have[d->ops[i].op.replica])
+            continue;
+        err = crdti_join_make(j, i);
+        if (err)
+            return err;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN void crdti_join_undo(crdti_join *j)
+{
+    crdt_doc *doc = j->doc;
+    size_t i;
+    for (i = 0; i < j->delta->ops_len; i++) {
+        crdti_op *op;
+        uint32_t entry;
+        if (!j->made[i])
+            continue;
+        op = crdti_op_at(doc, j->made[i]);
+        entry = op->entry;
+        if (j->new_child[i])
+            crdti_object_undo(doc, crdti_object_find(doc, entry,
+                                                     (crdt_type)op->form));
+        else
+            crdti_entry_tidy(doc, entry);
+        crdti_op_drop(&doc->alloc, op);
+        crdti_pool_give(&doc->ops, j->made[i]);
+    }
+    for (i = j->delta->objects_len; i > 0; i--)
+        if (j->new_object[i - 1])
+            crdti_object_undo(doc, j->delta->objects[i - 1].number);
+    crdti_replicas_trim(doc, j->replicas_before);
+}
+
+/* >>apply ------------------------------------------------------------------- */
+
+/* Whether a new op has not died in this very join, as none of an honest
+ * delta does. */
+CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
+{
+    return j->made[i] && crdti_op_at(j->doc, j->made[i])->kind ==
+                             j->delta->ops[i].op.kind;
+}
+
+/* A new killer does its work. */
+CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta_op *from = &j->delta->ops[i];
+    const crdti_delta_kill *kills = j->delta->kills.ptr + from->kills_at;
+    uint32_t k, killer = j->made[i];
+    for (k = 0; k < from->kills_len; k++) {
+        uint32_t number = j->delta->replicas[kills[k].replica].number;
+        doc->replicas.ptr[number].mark = kills[k].last;
+    }
+    crdti_kill_marked(doc, killer);
+    for (k = 0; k < from->kills_len; k++) {
+        uint32_t number = j->delta->replicas[kills[k].replica].number;
+        doc->replicas.ptr[number].mark = 0;
+        crdti_kill_note(doc, killer, number, kills[k].last);
+    }
+}
+
+CRDTI_FN void crdti_join_file(crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    for (i = 0; i < d->ops_len; i++)
+        if (j->made[i])
+            crdti_op_born(j->doc, j->made[i]);
+    for (i = 0; i < d->ops_len; i++)
+        if (crdti_join_has(j, i) && d->ops[i].kills_len &&
+            (CRDTI_RULE(KILLS_TRAVEL) || crdti_op_is_alive(&d->ops[i].op)))
+            crdti_join_kill(j, i);
+}
+
+/* Killers whose every kill was known already need no record. */
+CRDTI_FN void crdti_join_tidy(crdti_join *j)
+{
+    size_t i;
+    for (i = 0; i < j->delta->ops_len; i++) {
+        uint32_t index = j->made[i], entry;
+        if (crdti_op_is_alive(&j->delta->ops[i].op) || !crdti_join_has(j, i))
+            continue;
+        entry = crdti_op_at(j->doc, index)->entry;
+        crdti_removal_tidy(j->doc, index);
+        crdti_entry_tidy(j->doc, entry);
+    }
+}
+
+/* Kill records that the sender had dropped were not in the delta: whoever is
+ * to have them must get a snapshot from us too. */
+CRDTI_FN void crdti_join_floor(crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    int missing = d->is_snapshot, raised = 0;
+    for (i = 0; i < d->replicas_len; i++)
+        missing |= d->replicas[i].floor > d->replicas[i].base;
+    if (!missing || !CRDTI_RULE(FLOOR_RAISED))
+        return;
+    for (i = 0; i < d->replicas_len; i++) {
+        crdti_replica *own = &j->doc->replicas.ptr[d->replicas[i].number];
+        raised |= d->replicas[i].floor > own->floor;
+        own->floor = crdti_max(own->floor, d->replicas[i].floor);
+    }
+    if (raised)
+        crdti_kills_truncate(j->doc);
+}
+
+CRDTI_FN void crdti_join_apply(crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    crdti_join_file(j);
+    if (CRDTI_RULE(CONTEXT_KILLS))
+        crdti_join_contexts(j, 1);
+    for (i = 0; i < d->replicas_len; i++) {
+        crdti_replica *own = &j->doc->replicas.ptr[d->replicas[i].number];
+        own->seq = crdti_max(own->seq, d->replicas[i].top);
+    }
+    crdti_join_tidy(j);
+    crdti_join_floor(j);
+    crdti_hlc_see(&j->doc->hlc, d->last_stamp);
+}
+
+/* >>all of it --------------------------------------------------------------- */
+
+/* Working arrays, zeroed; one block. */
+CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
+                                   crdti_delta *delta)
+{
+    size_t have = delta->replicas_len * sizeof *j->have;
+    size_t made = delta->ops_len * sizeof *j->made;
+    size_t size = have + made + delta->objects_len + delta->ops_len;
+    uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);
+    if (!block)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(block, size);
+    j->doc = doc;
+    j->delta = delta;
+    j->have = (uint64_t *)(void *)block;
+    j->made = (uint32_t *)(void *)(block + have);
+    j->new_object = block + have + made;
+    j->new_child = j->new_object + delta->objects_len;
+    j->replicas_before = doc->replicas.len;
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
+{
+    crdti_join j;
+    int news;
+    crdt_err err = crdti_join_begin(&j, doc, delta);
+    if (!err)
+        err = crdti_join_look(&j, &news);
+    if (err || !news)
+        return err;
+    err = crdti_join_replicas(&j);
+    if (!err)
+        err = crdti_join_objects(&j);
+    if (!err)
+        err = crdti_join_contexts(&j, 0);
+    if (!err)
+        err = crdti_join_ops(&j);
+    if (err)
+        crdti_join_undo(&j);
+    else
+        crdti_join_apply(&j);
+    return err;
+}
+
+#endif

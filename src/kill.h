@@ -1,0 +1,280 @@
+/*
+ * Kills: how ops die, and how that is remembered.
+ *
+ * Death has one cause: a later op that had seen the victim. Every killer takes
+ * *all* it has seen in one scope (its entry, with the maps and registers below
+ * it), so what it killed there is, per replica, a prefix:
+ *
+ *     entry "title"     ops    c.7
+ *                       kills  a <= 12 by c.7     "of a, up to 12 is dead,
+ *                              b <=  3 by c.7      says c.7"
+ *
+ * One record a replica and entry, then, however often the entry was written:
+ * a later killer just raises `last`, and takes the record over. That a record
+ * is raised past one of another killer loses nothing: whoever has seen the
+ * raising killer knows the deaths that both tell of, and whoever has not will
+ * be sent it.
+ *
+ * Absorption: when an op that is itself a killer dies, its records become its
+ * own killer's, who had seen all that it had. If they come from further down,
+ * they widen to the killer's scope: all that it saw there is dead.
+ *
+ * A killer that makes nothing live (REMOVE) keeps a record in the journal as
+ * long as it has kill records. Records at or below the floor are dropped.
+ */
+#ifndef CRDTI_KILL_H
+#define CRDTI_KILL_H
+
+#include "state.h"
+
+/* A join may still hold the number: kind 0 tells it. */
+CRDTI_FN void crdti_op_release(crdt_doc *doc, uint32_t index)
+{
+    crdti_op_at(doc, index)->kind = 0;
+    crdti_pool_give(&doc->ops, index);
+}
+
+/* Lets a killer go that is not alive and has no records left. */
+CRDTI_FN void crdti_removal_tidy(crdt_doc *doc, uint32_t index)
+{
+    crdti_op *op = crdti_op_at(doc, index);
+    if (crdti_op_is_alive(op) || op->kills)
+        return;
+    crdti_journal_remove(doc, op);
+    crdti_op_release(doc, index);
+    doc->removals--;
+}
+
+CRDTI_FN void crdti_kill_release(crdt_doc *doc, uint32_t index)
+{
+    crdti_kill_at(doc, index)->killer = 0; /* so a walk of the pool skips it */
+    crdti_pool_give(&doc->kills, index);
+}
+
+/* One of the killer's records is gone or taken over. */
+CRDTI_FN void crdti_kill_disown(crdt_doc *doc, uint32_t killer)
+{
+    crdti_op_at(doc, killer)->kills--;
+    crdti_removal_tidy(doc, killer);
+}
+
+/* The entry's record for the replica, moved to the front; or 0. */
+CRDTI_FN uint32_t crdti_kill_find(crdt_doc *doc, crdti_entry *entry,
+                                  uint32_t replica)
+{
+    uint32_t *link = &entry->kills;
+    while (*link) {
+        uint32_t found = *link;
+        crdti_kill *kill = crdti_kill_at(doc, found);
+        if (kill->replica == replica) {
+            *link = kill->next;
+            kill->next = entry->kills;
+            entry->kills = found;
+            return found;
+        }
+        link = &kill->next;
+    }
+    return 0;
+}
+
+/* Notes that, of `replica`, what is up to `last` in the killer's entry is
+ * dead. A record must be reserved. */
+CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer,
+                              uint32_t replica, uint64_t last)
+{
+    crdti_op *op = crdti_op_at(doc, killer);
+    crdti_entry *entry = crdti_entry_at(doc, op->entry);
+    uint32_t found = crdti_kill_find(doc, entry, replica);
+    crdti_kill *kill;
+    if (found) {
+        kill = crdti_kill_at(doc, found);
+        if (kill->last >= last)
+            return;
+        op->kills++;
+        crdti_kill_disown(doc, kill->killer);
+    } else {
+        found = crdti_pool_take(&doc->kills);
+        kill = crdti_kill_at(doc, found);
+        kill->replica = replica;
+        kill->next = entry->kills;
+        entry->kills = found;
+        op->kills++;
+    }
+    kill->killer = killer;
+    kill->last = last;
+}
+
+/* Gives the dying op's records to its killer. */
+CRDTI_FN void crdti_kill_absorb(crdt_doc *doc, uint32_t victim,
+                                uint32_t killer)
+{
+    crdti_op *dying = crdti_op_at(doc, victim);
+    crdti_op *heir = crdti_op_at(doc, killer);
+    uint32_t *link = &crdti_entry_at(doc, dying->entry)->kills;
+    while (dying->kills) {
+        uint32_t index = *link;
+        crdti_kill *kill = crdti_kill_at(doc, index);
+        CRDTI_ASSERT(index);
+        if (kill->killer != victim) {
+            link = &kill->next;
+            continue;
+        }
+        dying->kills--;
+        if (dying->entry == heir->entry) {
+            kill->killer = killer;
+            heir->kills++;
+            link = &kill->next;
+        } else {
+            /* The freed record is the one that the note may need. */
+            uint32_t replica = kill->replica;
+            uint64_t last = kill->last;
+            *link = kill->next;
+            crdti_kill_release(doc, index);
+            crdti_kill_note(doc, killer, replica, last);
+        }
+    }
+}
+
+/* A live op dies by the hand of `killer`. */
+CRDTI_FN void crdti_op_die(crdt_doc *doc, uint32_t victim, uint32_t killer)
+{
+    crdti_op_unfile(doc, victim);
+    crdti_kill_absorb(doc, victim, killer);
+    crdti_journal_remove(doc, crdti_op_at(doc, victim));
+    crdti_op_release(doc, victim);
+}
+
+/* A live op dies and its killer is no longer remembered by those who told us.
+ * What it killed itself stays remembered. */
+CRDTI_FN void crdti_op_vanish(crdt_doc *doc, uint32_t victim)
+{
+    crdti_op *op = crdti_op_at(doc, victim);
+    crdti_op_unfile(doc, victim);
+    op->kind = CRDTI_REMOVE;
+    doc->removals++;
+    crdti_removal_tidy(doc, victim);
+}
+
+/* >>scope: an entry, and the entries of maps and registers below it -------- */
+
+/* The first entry of this container or of those beside it, or 0. */
+CRDTI_FN uint32_t crdti_scope_enter(const crdt_doc *doc, uint32_t object)
+{
+    for (; object; object = crdti_object_at(doc, object)->sibling) {
+        const crdti_object *at = crdti_object_at(doc, object);
+        if (at->entries && crdti_type_at(doc, at)->is_scope)
+            return at->entries;
+    }
+    return 0;
+}
+
+/* The entry behind `at` in a walk of the scope of `top`, or 0. */
+CRDTI_FN uint32_t crdti_scope_next(const crdt_doc *doc, uint32_t top,
+                                   uint32_t at)
+{
+    uint32_t next = crdti_scope_enter(doc, crdti_entry_at(doc, at)->child);
+    while (!next && at != top) {
+        const crdti_entry *entry = crdti_entry_at(doc, at);
+        const crdti_object *object = crdti_object_at(doc, entry->object);
+        next = entry->next;
+        if (!next)
+            next = crdti_scope_enter(doc, object->sibling);
+        at = object->entry;
+    }
+    return next;
+}
+
+/* The live ops in the scope: an upper bound for the records a kill needs. */
+CRDTI_FN size_t crdti_scope_count(const crdt_doc *doc, uint32_t top)
+{
+    size_t count = 0;
+    uint32_t at, op;
+    for (at = top; at; at = crdti_scope_next(doc, top, at))
+        for (op = crdti_entry_at(doc, at)->ops; op;
+             op = crdti_op_at(doc, op)->next)
+            count++;
+    return count;
+}
+
+/* A local op kills all in its scope but itself. Records are reserved. */
+CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
+{
+    uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
+    while (at) {
+        uint32_t op = crdti_entry_at(doc, at)->ops, next;
+        for (; op; op = next) {
+            const crdti_op *victim = crdti_op_at(doc, op);
+            next = victim->next;
+            if (op == killer)
+                continue;
+            crdti_kill_note(doc, killer, victim->replica, victim->seq);
+            crdti_op_die(doc, op, killer);
+        }
+        next = crdti_scope_next(doc, top, at);
+        if (at != top)
+            crdti_entry_tidy(doc, at);
+        at = next;
+    }
+}
+
+/* A remote op kills in its scope what its replicas' marks cover. */
+CRDTI_FN void crdti_kill_marked(crdt_doc *doc, uint32_t killer)
+{
+    uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
+    while (at) {
+        uint32_t op = crdti_entry_at(doc, at)->ops, next;
+        for (; op; op = next) {
+            const crdti_op *victim = crdti_op_at(doc, op);
+            next = victim->next;
+            if (op != killer &&
+                victim->seq <= doc->replicas.ptr[victim->replica].mark)
+                crdti_op_die(doc, op, killer);
+        }
+        next = crdti_scope_next(doc, top, at);
+        if (at != top)
+            crdti_entry_tidy(doc, at);
+        at = next;
+    }
+}
+
+/* >>floor ----------------------------------------------------------------- */
+
+CRDTI_FN int crdti_is_below_floor(const crdt_doc *doc, const crdti_op *op)
+{
+    return op->seq <= doc->replicas.ptr[op->replica].floor;
+}
+
+/* Drops the records of one killer. */
+CRDTI_FN void crdti_kill_forget(crdt_doc *doc, uint32_t killer)
+{
+    crdti_op *op = crdti_op_at(doc, killer);
+    uint32_t entry = op->entry;
+    uint32_t *link = &crdti_entry_at(doc, entry)->kills;
+    while (op->kills) {
+        uint32_t index = *link;
+        crdti_kill *kill = crdti_kill_at(doc, index);
+        CRDTI_ASSERT(index);
+        if (kill->killer == killer) {
+            *link = kill->next;
+            crdti_kill_release(doc, index);
+            op->kills--;
+        } else {
+            link = &kill->next;
+        }
+    }
+    crdti_removal_tidy(doc, killer);
+    crdti_entry_tidy(doc, entry);
+}
+
+/* Drops every record at or below the floors. O(records). */
+CRDTI_FN void crdti_kills_truncate(crdt_doc *doc)
+{
+    uint32_t index, killer;
+    for (index = 1; index < doc->kills.used; index++) {
+        killer = crdti_kill_at(doc, index)->killer;
+        if (killer && crdti_is_below_floor(doc, crdti_op_at(doc, killer)))
+            crdti_kill_forget(doc, killer);
+    }
+}
+
+#endif

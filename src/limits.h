@@ -1,0 +1,70 @@
+/*
+ * Every limit has a name. Define one before the implementation is included to
+ * change it; all members of a group must then agree on those that guard
+ * what comes in, or one sends what the other refuses (CRDT_ERR_LIMIT).
+ *
+ *     what arrives   frame -> delta -> ops -> keys, values, nesting
+ *     what it costs  buffered bytes, replicas, growth of one import
+ *     time           skew of clocks, length of a handshake
+ */
+#ifndef CRDTI_LIMITS_H
+#define CRDTI_LIMITS_H
+
+#include <stdint.h>
+
+/* Bytes of one frame on the wire; a larger delta travels in several. */
+#ifndef CRDTSYNC_MAX_FRAME
+#define CRDTSYNC_MAX_FRAME 1048576u
+#endif
+
+/* Changes in one commit, which others must take whole. */
+#ifndef CRDTSYNC_MAX_COMMIT_OPS
+#define CRDTSYNC_MAX_COMMIT_OPS 1048576u
+#endif
+
+/* Replica ids a document has ever seen: the length of a version vector. */
+#ifndef CRDTSYNC_MAX_REPLICAS
+#define CRDTSYNC_MAX_REPLICAS 65536u
+#endif
+
+/* Bytes of one map key. */
+#ifndef CRDTSYNC_MAX_KEY
+#define CRDTSYNC_MAX_KEY 1024u
+#endif
+
+/* Bytes of one value. */
+#ifndef CRDTSYNC_MAX_VALUE
+#define CRDTSYNC_MAX_VALUE 1048576u
+#endif
+
+/* Containers inside containers, the root not counted. */
+#ifndef CRDTSYNC_MAX_DEPTH
+#define CRDTSYNC_MAX_DEPTH 64u
+#endif
+
+/* Bytes a peer may make us hold until what they build on has arrived. */
+#ifndef CRDTSYNC_MAX_BUFFERED
+#define CRDTSYNC_MAX_BUFFERED 1048576u
+#endif
+
+/* How far a stamp may lie ahead of our clock (CRDT_ERR_SKEW): ten minutes. */
+#ifndef CRDTSYNC_MAX_SKEW_MS
+#define CRDTSYNC_MAX_SKEW_MS 600000u
+#endif
+
+/* How long a new peer may take to introduce itself. */
+#ifndef CRDTSYNC_HANDSHAKE_MS
+#define CRDTSYNC_HANDSHAKE_MS 5000u
+#endif
+
+/* Bytes of memory one import may take beyond its own size. */
+#ifndef CRDTSYNC_MAX_IMPORT_GROWTH
+#define CRDTSYNC_MAX_IMPORT_GROWTH 67108864u
+#endif
+
+/* Changes of one replica: far beyond reach, and sums of two never overflow. */
+#ifndef CRDTSYNC_MAX_SEQ
+#define CRDTSYNC_MAX_SEQ ((uint64_t)1 << 62)
+#endif
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * The public face of deltas: one frame of bytes each, joinable anywhere.
+ */
+#ifndef CRDTI_WIRE_H
+#define CRDTI_WIRE_H
+
+#include "codec.h"
+#include "doc.h"
+#include "frame.h"
+#include "join.h"
+
+CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
+                                     int is_canonical, crdt_buf *out)
+{
+    crdti_writer w;
+    size_t start;
+    if (!doc || !out)
+        return CRDT_ERR_ARG;
+    start = out->len;
+    crdti_writer_init(&w, out);
+    w.err = crdti_delta_put(doc, since, is_canonical, out);
+    crdti_frame_wrap(&w, CRDTI_FRAME_DELTA, start);
+    if (w.err)
+        out->len = start;
+    return w.err;
+}
+
+CRDT_API crdt_err crdt_delta(crdt_doc *doc, const crdt_vv *since,
+                             crdt_buf *out)
+{
+    return crdti_delta_framed(doc, since, 0, out);
+}
+
+CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out)
+{
+    return crdti_delta_framed(doc, NULL, 1, out);
+}
+
+/* The payload of a frame that must hold just one delta. */
+CRDTI_FN crdt_err crdti_delta_unframe(crdt_bytes bytes, crdt_bytes *payload,
+                                      size_t *offset)
+{
+    crdti_frame frame;
+    crdt_err err = crdti_frame_get(bytes, SIZE_MAX, &frame, offset);
+    if (err)
+        return err;
+    if (frame.kind != CRDTI_FRAME_DELTA) {
+        *offset = 1;
+        return CRDT_ERR_VERSION;
+    }
+    if (frame.size != bytes.len) {
+        *offset = frame.size;
+        return CRDT_ERR_CORRUPT;
+    }
+    *payload = frame.payload;
+    return CRDT_OK;
+}
+
+/* Decodes and joins a payload. `*offset` is where a decoder stopped. */
+CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
+                                     size_t *offset)
+{
+    crdti_delta delta;
+    crdti_reader r;
+    crdti_arena_mark start;
+    crdt_err err;
+    /* The first block stays from join to join. */
+    if (!doc->scratch.top && !crdti_arena_alloc(&doc->scratch, 1))
+        return CRDT_ERR_NOMEM;
+    start = crdti_arena_here(&doc->scratch);
+    crdti_reader_init(&r, payload);
+    crdti_get_delta(&r, &doc->alloc, &doc->scratch, &delta);
+    *offset = r.err_at;
+    err = r.err ? r.err : crdti_delta_join(doc, &delta);
+    crdti_delta_free(&doc->alloc, &delta);
+    crdti_arena_reset(&doc->scratch, start);
+    return err;
+}
+
+CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta,
+                               size_t *offset)
+{
+    crdt_bytes payload;
+    crdt_err err;
+    *offset = 0;
+    if (!doc || (!delta.ptr && delta.len))
+        return CRDT_ERR_ARG;
+    err = crdti_delta_unframe(delta, &payload, offset);
+    if (err)
+        return err;
+    err = crdti_payload_join(doc, payload, offset);
+    if (err)
+        *offset += (size_t)(payload.ptr - delta.ptr);
+    return err;
+}
+
+CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta)
+{
+    size_t offset;
+    return crdt_join_at(doc, delta, &offset);
+}
+
+CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top,
+                                  crdt_vv *out)
+{
+    size_t i;
+    crdt_err err = CRDT_OK;
+    if (!out)
+        return CRDT_OK;
+    crdt_vv_clear(out);
+    for (i = 0; i < d->replicas_len && !err; i++)
+        err = crdt_vv_set(out, &d->replicas[i].id,
+                          top ? d->replicas[i].top : d->replicas[i].base);
+    return err;
+}
+
+/* What a payload is based on and brings to; reads no further than that. */
+CRDTI_FN crdt_err crdti_payload_range(crdt_bytes payload,
+                                      const crdt_alloc *alloc, crdt_vv *since,
+                                      crdt_vv *top)
+{
+    crdti_reader r;
+    crdti_arena arena;
+    crdti_delta d;
+    crdt_err err;
+    crdti_zero(&d, sizeof d);
+    crdti_reader_init(&r, payload);
+    crdti_arena_init(&arena, alloc);
+    crdti_get_replicas(&r, &arena, &d);
+    err = r.err;
+    if (!err)
+        err = crdti_range_put(&d, 0, since);
+    if (!err)
+        err = crdti_range_put(&d, 1, top);
+    crdti_arena_free(&arena);
+    return err;
+}
+
+CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
+                                   crdt_vv *top)
+{
+    crdt_bytes payload;
+    size_t offset;
+    const crdt_alloc *alloc =
+        since ? since->alloc : top ? top->alloc : NULL;
+    crdt_err err = crdti_delta_unframe(delta, &payload, &offset);
+    return err ? err : crdti_payload_range(payload, alloc, since, top);
+}
+
+#endif
