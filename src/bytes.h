@@ -270,7 +270,8 @@ CRDTI_FN uint64_t crdti_get_varint_long(crdti_reader *r)
         r->ptr += i + 1;
         return number;
     }
-    crdti_reader_fail(r, i == left ? CRDT_ERR_TRUNCATED : CRDT_ERR_CORRUPT);
+    crdti_reader_fail(r, i == left && i < CRDTI_VARINT_MAX ? CRDT_ERR_TRUNCATED
+                                                           : CRDT_ERR_CORRUPT);
     return 0;
 }
 

@@ -130,12 +130,13 @@ CRDTI_FN int crdti_has_stamp(uint8_t kind)
 }
 
 typedef uint64_t crdti_column_fn(const crdt_doc *doc, const crdti_cut *cut,
-                                 const crdti_op *op, uint64_t *before);
+                                 uint32_t index, uint64_t *before);
 
 CRDTI_FN uint64_t crdti_column_replica(const crdt_doc *doc,
                                        const crdti_cut *cut,
-                                       const crdti_op *op, uint64_t *before)
+                                       uint32_t index, uint64_t *before)
 {
+    const crdti_op *op = crdti_op_at(doc, index);
     (void)cut;
     (void)before;
     return doc->replicas.ptr[op->replica].wire;
@@ -143,8 +144,9 @@ CRDTI_FN uint64_t crdti_column_replica(const crdt_doc *doc,
 
 /* `before` holds replica + 1, then seq, of the op before. */
 CRDTI_FN uint64_t crdti_column_step(const crdt_doc *doc, const crdti_cut *cut,
-                                    const crdti_op *op, uint64_t *before)
+                                    uint32_t index, uint64_t *before)
 {
+    const crdti_op *op = crdti_op_at(doc, index);
     uint32_t wire = doc->replicas.ptr[op->replica].wire;
     uint64_t from = before[0] == wire + UINT64_C(1) ? before[1]
                                                     : cut->base.ptr[wire];
@@ -155,20 +157,21 @@ CRDTI_FN uint64_t crdti_column_step(const crdt_doc *doc, const crdti_cut *cut,
 
 CRDTI_FN uint64_t crdti_column_object(const crdt_doc *doc,
                                       const crdti_cut *cut,
-                                      const crdti_op *op, uint64_t *before)
+                                      uint32_t index, uint64_t *before)
 {
+    const crdti_op *op = crdti_op_at(doc, index);
     (void)cut;
     (void)before;
     return crdti_object_at(doc, crdti_entry_at(doc, op->entry)->object)->wire;
 }
 
 CRDTI_FN uint64_t crdti_column_kind(const crdt_doc *doc, const crdti_cut *cut,
-                                    const crdti_op *op, uint64_t *before)
+                                    uint32_t index, uint64_t *before)
 {
-    int kills = op->kills && !cut->is_canonical;
-    (void)doc;
+    int kills = crdti_cut_kills(doc, cut, index) != 0;
     (void)before;
-    return op->kind | (kills ? (unsigned)CRDTI_KILLS_BIT : 0u);
+    return crdti_op_at(doc, index)->kind |
+           (kills ? (unsigned)CRDTI_KILLS_BIT : 0u);
 }
 
 CRDTI_FN void crdti_put_column(crdti_writer *w, const crdt_doc *doc,
@@ -178,9 +181,7 @@ CRDTI_FN void crdti_put_column(crdti_writer *w, const crdt_doc *doc,
     uint64_t before[2] = { 0, 0 };
     size_t i;
     for (i = 0; i < cut->ops.len; i++)
-        crdti_run_put(w, &run,
-                      column(doc, cut, crdti_op_at(doc, cut->ops.ptr[i]),
-                             before));
+        crdti_run_put(w, &run, column(doc, cut, cut->ops.ptr[i], before));
     crdti_run_end(w, &run);
 }
 
@@ -274,20 +275,20 @@ CRDTI_FN void crdti_put_contents(crdti_writer *w, crdt_doc *doc,
 /* How far back a kill goes: of the killer's own replica from just before it,
  * of others from the top, as kills are mostly of what is recent. */
 CRDTI_FN void crdti_put_kills_of(crdti_writer *w, crdt_doc *doc,
-                                 uint32_t index)
+                                 const crdti_cut *cut, uint32_t index)
 {
     const crdti_op *op = crdti_op_at(doc, index);
     uint32_t at = crdti_entry_at(doc, op->entry)->kills;
-    crdti_put_varint(w, op->kills);
     for (; at; at = crdti_kill_at(doc, at)->next) {
         const crdti_kill *kill = crdti_kill_at(doc, at);
         const crdti_replica *replica = &doc->replicas.ptr[kill->replica];
-        if (kill->killer != index)
+        uint64_t last = crdti_cut_last(doc, cut, kill);
+        if (kill->killer != index || !last)
             continue;
         crdti_put_varint(w, replica->wire);
         crdti_put_varint(w, kill->replica == op->replica
-                                ? op->seq - 1 - kill->last
-                                : replica->seq - kill->last);
+                                ? op->seq - 1 - last
+                                : replica->seq - last);
     }
 }
 
@@ -295,9 +296,13 @@ CRDTI_FN void crdti_put_kills(crdti_writer *w, crdt_doc *doc,
                               const crdti_cut *cut)
 {
     size_t i;
-    for (i = 0; i < cut->ops.len && !cut->is_canonical; i++)
-        if (crdti_op_at(doc, cut->ops.ptr[i])->kills)
-            crdti_put_kills_of(w, doc, cut->ops.ptr[i]);
+    for (i = 0; i < cut->ops.len; i++) {
+        uint32_t count = crdti_cut_kills(doc, cut, cut->ops.ptr[i]);
+        if (!count)
+            continue;
+        crdti_put_varint(w, count);
+        crdti_put_kills_of(w, doc, cut, cut->ops.ptr[i]);
+    }
 }
 
 CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,

@@ -39,5 +39,10 @@
 #include "codec.h"
 #include "frame.h"
 #include "wire.h"
+/* 8 sync */
+#include "message.h"
+#include "session.h"
+/* 9 node */
+#include "node.h"
 
 #endif

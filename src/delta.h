@@ -111,6 +111,31 @@ CRDTI_FN crdt_err crdti_cut_object(crdt_doc *doc, crdti_cut *cut,
     return CRDT_OK;
 }
 
+/* How far the record tells: all of it, though the receiver never saw some of
+ * the dead. */
+CRDTI_FN uint64_t crdti_cut_last(const crdt_doc *doc, const crdti_cut *cut,
+                                 const crdti_kill *kill)
+{
+    if (CRDTI_RULE(KILLS_TRAVEL))
+        return kill->last;
+    return crdti_min(kill->last,
+                     cut->base.ptr[doc->replicas.ptr[kill->replica].wire]);
+}
+
+/* How many kill records go with the op. */
+CRDTI_FN uint32_t crdti_cut_kills(const crdt_doc *doc, const crdti_cut *cut,
+                                  uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    uint32_t at = crdti_entry_at(doc, op->entry)->kills, count = 0;
+    if (cut->is_canonical || CRDTI_RULE(KILLS_TRAVEL))
+        return cut->is_canonical ? 0 : op->kills;
+    for (; at; at = crdti_kill_at(doc, at)->next)
+        count += crdti_kill_at(doc, at)->killer == index &&
+                 crdti_cut_last(doc, cut, crdti_kill_at(doc, at)) > 0;
+    return count;
+}
+
 CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
 {
     uint32_t at = crdti_journal_after(doc, cut->replicas.ptr[place],
@@ -118,7 +143,7 @@ CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
     for (; at; at = crdti_op_at(doc, at)->newer) {
         const crdti_op *op = crdti_op_at(doc, at);
         crdt_err err;
-        if (cut->is_canonical && !crdti_op_is_alive(op))
+        if (!crdti_op_is_alive(op) && !crdti_cut_kills(doc, cut, at))
             continue;
         err = crdti_array_reserve(&doc->alloc, &cut->ops, 1);
         if (!err)

@@ -149,6 +149,8 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
 {
     if (!doc)
         return CRDT_ERR_ARG;
+    if (crdt_doc_uncommitted(doc))
+        doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     return CRDT_OK;
 }

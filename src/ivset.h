@@ -180,8 +180,7 @@ CRDTI_FN crdt_err crdti_ivset_union(const crdt_alloc *alloc, crdti_ivset *a,
     if (i == SIZE_MAX)
         return CRDT_ERR_NOMEM;
     while (i < end || j < b->len) {
-        int from_b =
-            i == end || (j < b->len && b->ptr[j].lo < a->ptr[i].lo);
+        int from_b = i == end || (j < b->len && b->ptr[j].lo < a->ptr[i].lo);
         crdti_run run = from_b ? b->ptr[j++] : a->ptr[i++];
         crdti_ivset_push(a, run.lo, run.hi);
     }

@@ -316,8 +316,7 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         if (j->made[i])
             crdti_op_born(j->doc, j->made[i]);
     for (i = 0; i < d->ops_len; i++)
-        if (crdti_join_has(j, i) && d->ops[i].kills_len &&
-            (CRDTI_RULE(KILLS_TRAVEL) || crdti_op_is_alive(&d->ops[i].op)))
+        if (crdti_join_has(j, i) && d->ops[i].kills_len)
             crdti_join_kill(j, i);
 }
 
@@ -366,6 +365,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
         crdti_replica *own = &j->doc->replicas.ptr[d->replicas[i].number];
         own->seq = crdti_max(own->seq, d->replicas[i].top);
     }
+    j->doc->changes++;
     crdti_join_tidy(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);

@@ -1,7 +1,8 @@
 /*
- * Every limit has a name. Define one before the implementation is included to
- * change it; all members of a group must then agree on those that guard
- * what comes in, or one sends what the other refuses (CRDT_ERR_LIMIT).
+ * Every limit has a name. To change one, define it before crdtsync.h, and the
+ * same in each file that includes it. All members of a group should agree on
+ * those that guard what arrives, or one sends what another refuses
+ * (CRDT_ERR_LIMIT).
  *
  *     what arrives   frame -> delta -> ops -> keys, values, nesting
  *     what it costs  buffered bytes, replicas, growth of one import
@@ -50,6 +51,28 @@
 /* How far a stamp may lie ahead of our clock (CRDT_ERR_SKEW): ten minutes. */
 #ifndef CRDTSYNC_MAX_SKEW_MS
 #define CRDTSYNC_MAX_SKEW_MS 600000u
+#endif
+
+/* Bytes of one delta between nodes, which the receiver must stage whole. */
+#ifndef CRDTSYNC_MAX_TRANSFER
+#define CRDTSYNC_MAX_TRANSFER 268435456u
+#endif
+
+/* Deltas sent to a peer and not answered yet; further changes then gather in
+ * the next one. */
+#ifndef CRDTSYNC_MAX_IN_FLIGHT
+#define CRDTSYNC_MAX_IN_FLIGHT 8u
+#endif
+
+/* Documents of one node, its links, and the bytes of a name of either. */
+#ifndef CRDTSYNC_MAX_SHARED
+#define CRDTSYNC_MAX_SHARED 1024u
+#endif
+#ifndef CRDTSYNC_MAX_LINKS
+#define CRDTSYNC_MAX_LINKS 4096u
+#endif
+#ifndef CRDTSYNC_MAX_NAME
+#define CRDTSYNC_MAX_NAME 64u
 #endif
 
 /* How long a new peer may take to introduce itself. */

@@ -109,6 +109,7 @@ struct crdt_doc {
     uint32_t self;          /* own replica */
     uint32_t removals;      /* REMOVE records */
     uint64_t written;       /* own seq, uncommitted changes included */
+    uint64_t changes;       /* how often the version vector has grown */
     uint64_t seed;          /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
     crdti_hlc hlc;

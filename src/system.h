@@ -136,8 +136,8 @@ CRDTI_INLINE const crdt_clock *crdti_clock_or_default(const crdt_clock *clock)
 #endif
 }
 
-CRDTI_INLINE const crdt_random *
-crdti_random_or_default(const crdt_random *random)
+CRDTI_INLINE const crdt_random *crdti_random_or_default(
+    const crdt_random *random)
 {
 #ifdef CRDTI_HAS_SYSTEM
     static const crdt_random crdti_system_random = { 1, NULL,

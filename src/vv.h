@@ -91,14 +91,13 @@ CRDTI_FN void crdti_vv_remove_at(crdt_vv *vv, size_t place)
 CRDTI_FN crdt_err crdti_vv_insert_at(crdt_vv *vv, size_t place,
                                      const crdt_id *replica, uint64_t seq)
 {
-    crdt_id id = *replica; /* which may lie in what moves now */
     crdt_err err = crdti_vv_reserve(vv, 1);
     crdt_dot *entry;
     if (err)
         return err;
     entry = vv->entries + place;
     crdti_move(entry + 1, entry, (vv->len - place) * sizeof *entry);
-    entry->replica = id;
+    entry->replica = *replica; /* not in what moved: it was not in there */
     entry->seq = seq;
     vv->len++;
     return CRDT_OK;
@@ -128,9 +127,9 @@ CRDTI_FN size_t crdti_vv_fresh(const crdt_vv *a, const crdt_vv *b)
     size_t i = 0, j, fresh = 0;
     for (j = 0; j < b->len; j++) {
         int order = 1;
-        while (i < a->len && (order = crdti_id_order(&a->entries[i].replica,
-                                                     &b->entries[j].replica)) <
-                                 0)
+        while (i < a->len &&
+               (order = crdti_id_order(&a->entries[i].replica,
+                                       &b->entries[j].replica)) < 0)
             i++;
         fresh += i == a->len || order != 0;
     }
@@ -279,8 +278,8 @@ CRDT_API crdt_err crdt_vv_encode(const crdt_vv *vv, crdt_buf *out)
     if (!vv || !out)
         return CRDT_ERR_ARG;
     crdti_writer_init(&w, out);
-    w.err = crdti_buf_reserve(out, CRDTI_VARINT_MAX +
-                                       vv->len * CRDTI_VV_ENTRY_MAX);
+    w.err = crdti_buf_reserve(out,
+                              CRDTI_VARINT_MAX + vv->len * CRDTI_VV_ENTRY_MAX);
     crdti_put_vv(&w, vv);
     return w.err;
 }

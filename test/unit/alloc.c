@@ -74,7 +74,7 @@ TEST(a_wrong_old_size_is_noticed)
     void *p;
     failing_alloc_init(&memory);
     p = crdti_alloc(&memory.table, 8);
-    printf("(the next two lines are as they should be)\n");
+    printf("(the next two lines are as they should be:)\n");
     CHECK(!crdti_realloc(&memory.table, p, 9, 16));
     CHECK_INT(memory.misuses, 1);
     CHECK(!failing_alloc_clean(&memory));

@@ -73,8 +73,9 @@ static uint64_t slow_mix(uint64_t a, uint64_t b)
 
 TEST(mix_is_the_folded_product)
 {
-    static const uint64_t edges[] = { 0, 1, 2, 0xffffffffu, 0x100000000u,
-                                      UINT64_MAX, (uint64_t)1 << 63 };
+    static const uint64_t edges[] = {
+        0, 1, 2, 0xffffffffu, 0x100000000u, UINT64_MAX, (uint64_t)1 << 63
+    };
     uint64_t seed = 1;
     size_t i, j;
     for (i = 0; i < 7; i++)

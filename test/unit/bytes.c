@@ -46,12 +46,14 @@ TEST(a_buffer_grows_and_is_freed)
     CHECK(failing_alloc_clean(&memory));
 }
 
+/* clang-format off */
 static const uint64_t edges[] = {
     0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1fffff, 0x200000, 0xffffffffu,
     0x100000000u, ((uint64_t)1 << 35) - 1, (uint64_t)1 << 35,
     ((uint64_t)1 << 62) - 1, (uint64_t)1 << 62, ((uint64_t)1 << 63) - 1,
     (uint64_t)1 << 63, UINT64_MAX - 1, UINT64_MAX
 };
+/* clang-format on */
 #define EDGES (sizeof edges / sizeof *edges)
 
 TEST(what_is_put_is_got)
@@ -211,14 +213,14 @@ TEST(every_getter_notices_the_end)
 
 TEST(lengths_are_checked_before_use)
 {
-    crdti_reader r = reader_of("\x03" "abc", 4);
+    crdti_reader r = reader_of("\3abc", 4);
     CHECK(crdt_bytes_equal(crdti_get_bytes(&r, 3), CRDT_STR("abc")) && !r.err);
-    r = reader_of("\x03" "abc", 4);
+    r = reader_of("\3abc", 4);
     CHECK(crdti_get_bytes(&r, 2).len == 0 && r.err == CRDT_ERR_LIMIT);
     CHECK_INT(r.err_at, 0);
-    r = reader_of("\x04" "abc", 4);
+    r = reader_of("\4abc", 4);
     CHECK(crdti_get_bytes(&r, 9).len == 0 && r.err == CRDT_ERR_TRUNCATED);
-    r = reader_of("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" "abc", 13);
+    r = reader_of("\xff\xff\xff\xff\xff\xff\xff\xff\xff\1abc", 13);
     CHECK(crdti_get_bytes(&r, SIZE_MAX).len == 0 && r.err);
     r = reader_of("\x00", 1);
     CHECK(crdti_get_bytes(&r, 0).len == 0 && !r.err);
@@ -226,22 +228,22 @@ TEST(lengths_are_checked_before_use)
 
 TEST(counts_are_checked_against_what_is_left)
 {
-    crdti_reader r = reader_of("\x02" "abcdef", 7);
+    crdti_reader r = reader_of("\2abcdef", 7);
     CHECK(crdti_get_count(&r, 2, 3) == 2 && !r.err);
     CHECK_INT(crdti_reader_left(&r), 6);
-    r = reader_of("\x02" "abcde", 6);
+    r = reader_of("\2abcde", 6);
     CHECK(crdti_get_count(&r, 2, 3) == 0 && r.err == CRDT_ERR_TRUNCATED);
-    r = reader_of("\x02" "abcdef", 7);
+    r = reader_of("\2abcdef", 7);
     CHECK(crdti_get_count(&r, 1, 3) == 0 && r.err == CRDT_ERR_LIMIT);
     r = reader_of("\x02", 1);
     CHECK(crdti_get_count(&r, 2, 0) == 2 && !r.err);
-    r = reader_of("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" "abc", 13);
+    r = reader_of("\xff\xff\xff\xff\xff\xff\xff\xff\xff\1abc", 13);
     CHECK(crdti_get_count(&r, SIZE_MAX, SIZE_MAX) == 0 && r.err);
 }
 
 TEST(the_first_error_of_a_reader_stays)
 {
-    crdti_reader r = reader_of("\x05" "abcdefgh", 9);
+    crdti_reader r = reader_of("\5abcdefgh", 9);
     CHECK_INT(crdti_get_u8(&r), 5);
     crdti_reader_fail(&r, CRDT_ERR_SKEW);
     CHECK_INT(r.err_at, 1);

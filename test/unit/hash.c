@@ -147,6 +147,5 @@ TEST(removing_leaves_no_trace)
 
 TEST_MAIN(CASE(an_empty_one_takes_no_memory),
           CASE(it_is_at_most_three_quarters_full),
-          CASE(what_is_reserved_does_not_fail),
-          CASE(equal_hashes_all_come_up), CASE(it_does_what_the_model_does),
-          CASE(removing_leaves_no_trace))
+          CASE(what_is_reserved_does_not_fail), CASE(equal_hashes_all_come_up),
+          CASE(it_does_what_the_model_does), CASE(removing_leaves_no_trace))

@@ -1,5 +1,6 @@
 /* Interval sets, against a bit for each number. */
 #include "../../src/ivset.h"
+#include "../failing_alloc.h"
 #include "../test.h"
 
 #define SPAN 120
@@ -126,6 +127,26 @@ TEST(all_numbers)
     crdti_ivset_free(NULL, &set);
 }
 
+/* ctx.h counts on it. */
+TEST(removing_from_0_on_takes_no_memory)
+{
+    struct failing_alloc memory;
+    crdti_ivset set = { NULL, 0, 0 };
+    uint64_t i;
+    failing_alloc_init(&memory);
+    for (i = 1; i <= 8; i++)
+        CHECK(!crdti_ivset_add(&memory.table, &set, i * 10, i * 10 + 5));
+    CHECK(set.len == 8 && set.cap == 8);
+    memory.fail_at = 1;
+    memory.from_then_on = 1;
+    CHECK(!crdti_ivset_remove(&memory.table, &set, 0, 12));
+    CHECK(set.len == 8 && set.ptr[0].lo == 13);
+    CHECK(crdti_ivset_remove(&memory.table, &set, 22, 23) == CRDT_ERR_NOMEM);
+    CHECK_INT(memory.failures, 1);
+    crdti_ivset_free(&memory.table, &set);
+    CHECK(failing_alloc_clean(&memory));
+}
+
 TEST(the_drawing_in_the_head)
 {
     crdti_ivset set = { NULL, 0, 0 };
@@ -142,4 +163,5 @@ TEST(the_drawing_in_the_head)
 
 TEST_MAIN(CASE(adding_and_removing_do_what_the_model_does),
           CASE(union_and_subtract_do_what_the_model_does), CASE(with_itself),
-          CASE(all_numbers), CASE(the_drawing_in_the_head))
+          CASE(all_numbers), CASE(removing_from_0_on_takes_no_memory),
+          CASE(the_drawing_in_the_head))

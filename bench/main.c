@@ -1,0 +1,420 @@
+/*
+ * build/bench [--json] [--list] [--runs N] [--help] [PATTERN]
+ *
+ * Measures every case whose name holds PATTERN and prints its median, as a
+ * table or as one JSON object a line. Timings are for a quiet machine; where
+ * it is noisy, hold them against those of `baseline`.
+ */
+#if !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L
+#endif
+
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RUNS_MIN 5
+#define RUNS_MAX 101
+#define CASES_MAX 512
+
+static const struct bench_case *const subjects[] = {
+    bench_baseline, bench_core, bench_types, bench_delta
+};
+#define SUBJECTS (sizeof subjects / sizeof *subjects)
+
+/* By enum bench_unit. */
+static const char *const bench_units[] = { "ns/op", "B/s", "allocs/op",
+                                           "B/element", "x" };
+
+struct result {
+    int is_known;
+    double value, min, max;
+    int runs;
+};
+
+struct options {
+    int json, list, runs;
+    const char *pattern;
+};
+
+/* >>time, luck and memory -------------------------------------------------- */
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void bench_start(struct bench *b)
+{
+    b->began_allocs = bench_alloc_requests();
+    b->began_ns = now_ns();
+}
+
+void bench_stop(struct bench *b)
+{
+    b->ns += now_ns() - b->began_ns;
+    b->allocs += bench_alloc_requests() - b->began_allocs;
+}
+
+void bench_check(int holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "bench: %s\n", what);
+    exit(1);
+}
+
+void bench_must(crdt_err err)
+{
+    bench_check(err == CRDT_OK, crdt_err_name(err));
+}
+
+void bench_keep(uint64_t number)
+{
+    static volatile uint64_t sink;
+    sink ^= number;
+}
+
+uint64_t bench_random(struct bench *b)
+{
+    uint64_t z = (b->random += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+size_t bench_below(struct bench *b, size_t bound)
+{
+    return (size_t)(((bench_random(b) >> 32) * (uint64_t)bound) >> 32);
+}
+
+static uint64_t requests, live_bytes;
+
+static void *counting_resize(void *ctx, void *ptr, size_t old_size,
+                             size_t size)
+{
+    (void)ctx;
+    live_bytes += size - old_size;
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    requests++;
+    ptr = realloc(ptr, size);
+    bench_check(ptr != NULL, "out of memory");
+    return ptr;
+}
+
+const crdt_alloc *bench_alloc(void)
+{
+    static const crdt_alloc table = { 1, NULL, counting_resize };
+    return &table;
+}
+
+uint64_t bench_alloc_requests(void)
+{
+    return requests;
+}
+
+uint64_t bench_alloc_bytes(void)
+{
+    return live_bytes;
+}
+
+void *bench_memory(size_t size)
+{
+    void *ptr = calloc(1, size);
+    bench_check(ptr != NULL, "out of memory");
+    return ptr;
+}
+
+crdt_doc *bench_doc(unsigned number)
+{
+    crdt_config config = { NULL, NULL, NULL, NULL };
+    crdt_doc *doc = NULL;
+    crdt_id id;
+    memset(&id, 0x5a, sizeof id);
+    id.b[0] = (uint8_t)(number >> 8);
+    id.b[1] = (uint8_t)number;
+    config.alloc = bench_alloc();
+    config.replica = &id;
+    bench_must(crdt_doc_new(&doc, &config));
+    return doc;
+}
+
+crdt_bytes bench_key(char out[BENCH_KEY], size_t i)
+{
+    int at;
+    for (at = BENCH_KEY - 1; at > 0; at--, i /= 10)
+        out[at] = (char)('0' + i % 10);
+    out[0] = 'k';
+    return crdt_bytes_of(out, BENCH_KEY);
+}
+
+void bench_keys_make(struct bench *b, struct bench_keys *keys, size_t n)
+{
+    size_t i;
+    keys->n = n;
+    keys->text = (char(*)[BENCH_KEY])bench_memory(n * BENCH_KEY);
+    for (i = 0; i < n; i++) {
+        size_t other = bench_below(b, i + 1);
+        memcpy(keys->text[i], keys->text[other], BENCH_KEY);
+        bench_key(keys->text[other], i);
+    }
+}
+
+crdt_bytes bench_keys_at(const struct bench_keys *keys, size_t i)
+{
+    return crdt_bytes_of(keys->text[i], BENCH_KEY);
+}
+
+void bench_keys_free(struct bench_keys *keys)
+{
+    free(keys->text);
+}
+
+/* >>measuring -------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void run(struct bench *b, uint64_t ops)
+{
+    b->ns = b->allocs = b->bytes = 0;
+    b->ops = ops;
+    b->is->run(b, ops);
+}
+
+/* How many ops a run needs to be long enough. */
+static uint64_t calibrate(struct bench *b)
+{
+    const uint64_t enough = BENCH_RUN_MS * UINT64_C(1000000);
+    uint64_t ops = 1;
+    for (;;) {
+        run(b, ops);
+        if (b->ns >= enough)
+            return ops;
+        /* Short runs are mostly cold caches: trust them little. */
+        if (b->ns > enough / 20)
+            return (uint64_t)((double)ops * (double)enough * 1.1 /
+                              (double)b->ns) +
+                   1;
+        ops *= 4;
+    }
+}
+
+static double value_of(const struct bench *b)
+{
+    switch (b->is->unit) {
+    case BENCH_RATE:
+        return (double)b->bytes * 1e9 / (double)b->ns;
+    case BENCH_ALLOCS:
+        return (double)b->allocs / (double)b->ops;
+    case BENCH_MEMORY:
+        return (double)b->bytes / (double)b->n;
+    case BENCH_NS:
+    case BENCH_RATIO:
+    default:
+        return (double)b->ns / (double)b->ops;
+    }
+}
+
+/* Counts do not vary: one run, after one that lets buffers grow. */
+static int is_count(enum bench_unit unit)
+{
+    return unit == BENCH_ALLOCS || unit == BENCH_MEMORY;
+}
+
+static void measure(const struct bench_case *is, int runs,
+                    struct result *result)
+{
+    double values[RUNS_MAX];
+    struct bench b;
+    uint64_t ops = 10 * BENCH_BATCH;
+    int i;
+    memset(&b, 0, sizeof b);
+    b.is = is;
+    b.n = is->n;
+    b.random = BENCH_SEED;
+    if (is->setup)
+        is->setup(&b);
+    if (is_count(is->unit))
+        runs = 1;
+    else
+        ops = calibrate(&b);
+    run(&b, ops);
+    for (i = 0; i < runs; i++) {
+        run(&b, ops);
+        values[i] = value_of(&b);
+    }
+    if (is->end)
+        is->end(&b);
+    qsort(values, (size_t)runs, sizeof *values, by_size);
+    result->value = (values[(runs - 1) / 2] + values[runs / 2]) / 2;
+    result->min = values[0];
+    result->max = values[runs - 1];
+    result->runs = runs;
+}
+
+/* >>results ---------------------------------------------------------------- */
+
+static struct result results[SUBJECTS][CASES_MAX];
+
+static const struct result *result_of(size_t subject, size_t at, int runs);
+
+static const struct result *result_named(const char *name, int runs)
+{
+    size_t s, i;
+    for (s = 0; s < SUBJECTS; s++)
+        for (i = 0; subjects[s][i].name; i++)
+            if (strcmp(subjects[s][i].name, name) == 0)
+                return result_of(s, i, runs);
+    bench_check(0, "a ratio of what does not exist");
+    return NULL;
+}
+
+/* Measured when asked for first: a ratio may come before its parts. */
+static const struct result *result_of(size_t subject, size_t at, int runs)
+{
+    const struct bench_case *is = &subjects[subject][at];
+    struct result *result = &results[subject][at];
+    if (result->is_known)
+        return result;
+    if (is->unit == BENCH_RATIO) {
+        const struct result *of = result_named(is->of, runs);
+        const struct result *to = result_named(is->to, runs);
+        result->value = of->value / to->value;
+        result->min = of->min / to->max;
+        result->max = of->max / to->min;
+        result->runs = of->runs;
+    } else {
+        measure(is, runs, result);
+    }
+    result->is_known = 1;
+    return result;
+}
+
+static void print_json(const struct bench_case *is, const struct result *r)
+{
+    printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"n\":%lu,"
+           "\"seed\":%lu,\"min\":%.6g,\"max\":%.6g,\"runs\":%d}\n",
+           is->name, r->value, bench_units[is->unit], (unsigned long)is->n,
+           (unsigned long)BENCH_SEED, r->min, r->max, r->runs);
+}
+
+/* Three digits or so: 12.3, 456, 7.89 G. */
+static void print_number(double value)
+{
+    const char *scale = "";
+    if (value >= 1e9) {
+        value /= 1e9;
+        scale = "G";
+    } else if (value >= 1e6) {
+        value /= 1e6;
+        scale = "M";
+    } else if (value >= 1e4) {
+        value /= 1e3;
+        scale = "k";
+    }
+    printf(" %8.*f%1s", value < 10 ? 2 : value < 100 ? 1 : 0, value, scale);
+}
+
+static void print_row(const struct bench_case *is, const struct result *r)
+{
+    printf("%-34s %9lu", is->name, (unsigned long)is->n);
+    print_number(r->value);
+    print_number(r->min);
+    print_number(r->max);
+    printf("  %s\n", bench_units[is->unit]);
+}
+
+static void print_head(void)
+{
+    printf("%-34s %9s %8s  %8s  %8s   %s\n", "name", "n", "median", "min",
+           "max", "unit");
+}
+
+/* >>what is asked ---------------------------------------------------------- */
+
+static void print_help(void)
+{
+    puts("bench [--json] [--list] [--runs N] [--help] [PATTERN]\n"
+         "  PATTERN   only cases whose name holds it\n"
+         "  --json    one object a line: name, value, unit, n, seed, ...\n"
+         "  --list    names, units and sizes; nothing is measured\n"
+         "  --runs N  so many runs of each, at least 5 (7)");
+}
+
+static int usage(const char *what)
+{
+    fprintf(stderr, "bench: %s (see --help)\n", what);
+    return 2;
+}
+
+/* 0: go on; else the exit status + 1. */
+static int parse(int argc, char **argv, struct options *options)
+{
+    int i;
+    for (i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            options->json = 1;
+        } else if (strcmp(argv[i], "--list") == 0) {
+            options->list = 1;
+        } else if (strcmp(argv[i], "--help") == 0) {
+            print_help();
+            return 1;
+        } else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc) {
+            options->runs = atoi(argv[++i]);
+            if (options->runs < RUNS_MIN || options->runs > RUNS_MAX)
+                return usage("--runs wants 5 to 101") + 1;
+        } else if (argv[i][0] == '-') {
+            return usage("unknown option") + 1;
+        } else {
+            options->pattern = argv[i];
+        }
+    }
+    return 0;
+}
+
+static void show(size_t subject, size_t at, const struct options *options)
+{
+    const struct bench_case *is = &subjects[subject][at];
+    bench_check(at < CASES_MAX, "too many cases in a table");
+    if (options->list) {
+        printf("%-34s %9lu  %s\n", is->name, (unsigned long)is->n,
+               bench_units[is->unit]);
+        return;
+    }
+    if (options->json)
+        print_json(is, result_of(subject, at, options->runs));
+    else
+        print_row(is, result_of(subject, at, options->runs));
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = { 0, 0, 7, "" };
+    int shown = 0, status = parse(argc, argv, &options);
+    size_t s, i;
+    if (status)
+        return status - 1;
+    if (!options.json && !options.list)
+        print_head();
+    for (s = 0; s < SUBJECTS; s++)
+        for (i = 0; subjects[s][i].name; i++) {
+            if (!strstr(subjects[s][i].name, options.pattern))
+                continue;
+            show(s, i, &options);
+            shown++;
+        }
+    return shown ? 0 : usage("no case has such a name");
+}

@@ -1,0 +1,8 @@
+/*
+ * The one file of a demo in which crdtsync and its adapters are compiled.
+ */
+#include "posix.h"
+
+#define CRDTSYNC_IMPLEMENTATION
+#include "crdtsync.h"
+#include "crdtsync_tcp.h"

@@ -1,0 +1,746 @@
+/*
+ * A node: documents, peers, transports and timers; what a program opens.
+ *
+ *     program --> poll --+--> push    what was committed goes to each link
+ *                        +--> transports poll --> upcalls --> sessions
+ *                        +--> timers  heartbeat, silence, anti-entropy
+ *
+ * A link is one connection of a transport, with its session. Two links to one
+ * node (both dialled) are both kept, but only one is used; which one, both
+ * sides read from the nonces of the HELLOs. When it dies the other takes over.
+ */
+#ifndef CRDTI_NODE_H
+#define CRDTI_NODE_H
+
+#include "array.h"
+#include "session.h"
+#include "system.h"
+
+#define CRDTI_HEARTBEAT_MS 2000u
+#define CRDTI_SYNC_MS 30000u
+#define CRDTI_SILENT_BEATS 3u /* without a sound, and a peer is dead */
+#define CRDTI_LINK_NAME 80u
+#define CRDTI_LINE 200u
+
+struct crdti_port;
+
+typedef struct crdti_link {
+    struct crdti_port *port;
+    crdt_peer peer;
+    uint32_t id;
+    crdti_session session;
+    char name[CRDTI_LINK_NAME];
+    int is_blocked; /* the transport's queue is full */
+    int is_doomed;  /* to be dropped: nothing more is heard */
+    int is_dropped; /* the transport has been told */
+    uint64_t born_at, heard_at, said_at, sync_at, retry_at;
+    uint64_t sent_bytes, sent_frames, received_bytes, received_frames;
+} crdti_link;
+
+/* A transport, and what it calls up. */
+typedef struct crdti_port {
+    crdt_node *node;
+    crdt_transport transport;
+    crdt_upcalls upcalls;
+} crdti_port;
+
+struct crdt_node {
+    crdt_alloc alloc;
+    crdt_clock clock;
+    crdt_random random;
+    crdt_log log;
+    crdt_id id;
+    uint8_t name[CRDTSYNC_MAX_NAME];
+    size_t name_len;
+    uint32_t heartbeat_ms, sync_ms;
+    uint32_t last_id;
+    uint64_t dice; /* for jitter */
+    crdti_shares shares;
+    CRDTI_ARRAY(crdti_port *) ports;
+    CRDTI_ARRAY(crdti_link *) links;
+    crdt_node_stats gone; /* of links that are no more */
+    uint64_t alarms_said;
+    int is_busy; /* something happened in this round */
+};
+
+CRDTI_FN uint64_t crdti_node_now(const crdt_node *node)
+{
+    return node->clock.mono_ms(node->clock.ctx);
+}
+
+/* About `ms`: three quarters to five quarters of it, so that what began at
+ * once does not go on at once. */
+CRDTI_FN uint64_t crdti_node_jitter(crdt_node *node, uint64_t ms)
+{
+    node->dice = crdti_mix(node->dice ^ UINT64_C(0x2d358dccaa6c78a5),
+                           UINT64_C(0x9e3779b97f4a7c15));
+    return ms - ms / 4 + node->dice % (ms / 2 + 1);
+}
+
+/* >>log ---------------------------------------------------------------------- */
+
+CRDTI_FN size_t crdti_line_add(char *line, size_t at, const char *text,
+                               size_t len)
+{
+    len = crdti_min_size(len, CRDTI_LINE - 1 - at);
+    crdti_copy(line + at, text, len);
+    line[at + len] = 0;
+    return at + len;
+}
+
+/* "NAME (LINK): what" */
+CRDTI_FN void crdti_node_say(crdt_node *node, const crdti_link *link,
+                             const char *what)
+{
+    char line[CRDTI_LINE];
+    size_t at = 0;
+    if (!node->log.line)
+        return;
+    line[0] = 0;
+    if (link) {
+        at = crdti_line_add(line, at, (const char *)link->session.name,
+                            link->session.name_len);
+        at = crdti_line_add(line, at, " (", 2);
+        at = crdti_line_add(line, at, link->name,
+                            crdt_str(link->name).len);
+        at = crdti_line_add(line, at, "): ", 3);
+    }
+    crdti_line_add(line, at, what, crdt_str(what).len);
+    node->log.line(node->log.ctx, line);
+}
+
+/* >>links -------------------------------------------------------------------- */
+
+CRDTI_FN crdti_link *crdti_link_find(const crdti_port *port, crdt_peer peer,
+                                     size_t *place)
+{
+    const crdt_node *node = port->node;
+    size_t i;
+    for (i = 0; i < node->links.len; i++) {
+        crdti_link *link = node->links.ptr[i];
+        if (link->peer != peer || link->port != port)
+            continue;
+        *place = i;
+        return link;
+    }
+    return NULL;
+}
+
+CRDTI_FN void crdti_link_doom(crdt_node *node, crdti_link *link,
+                              const char *why)
+{
+    if (link->is_doomed)
+        return;
+    crdti_node_say(node, link, why);
+    crdti_say_bye(&link->session, why);
+    link->is_doomed = 1;
+    node->is_busy = 1;
+}
+
+/* Of two links, the one that both sides use. */
+CRDTI_FN int crdti_link_beats(const crdti_link *a, const crdti_link *b)
+{
+    return (a->session.nonce ^ a->session.their_nonce) <
+           (b->session.nonce ^ b->session.their_nonce);
+}
+
+CRDTI_FN void crdti_link_use(crdti_link *link, int use)
+{
+    size_t i;
+    if (link->session.is_spare && use)
+        for (i = 0; i < link->session.tracks.len; i++) {
+            link->session.tracks.ptr[i].wants_state = 1;
+            link->session.tracks.ptr[i].state_asks = 1;
+        }
+    link->session.is_spare = !use;
+}
+
+/* Chooses anew which link to the node of that id is used. */
+CRDTI_FN void crdti_node_elect(crdt_node *node, const crdt_id *id)
+{
+    crdti_link *best = NULL;
+    int is_self = crdti_id_equal(id, &node->id);
+    size_t i;
+    for (i = 0; i < node->links.len && !is_self; i++) {
+        crdti_link *link = node->links.ptr[i];
+        if (link->session.is_greeted && !link->is_doomed &&
+            crdti_id_equal(&link->session.node, id) &&
+            (!best || crdti_link_beats(link, best)))
+            best = link;
+    }
+    for (i = 0; i < node->links.len; i++) {
+        crdti_link *link = node->links.ptr[i];
+        if (link->session.is_greeted &&
+            crdti_id_equal(&link->session.node, id))
+            crdti_link_use(link, link == best);
+    }
+}
+
+CRDTI_FN void crdti_link_free(crdt_node *node, crdti_link *link)
+{
+    node->gone.sent_bytes += link->sent_bytes;
+    node->gone.sent_frames += link->sent_frames;
+    node->gone.received_bytes += link->received_bytes;
+    node->gone.received_frames += link->received_frames;
+    node->gone.deltas_sent += link->session.sent_deltas;
+    crdti_session_free(&link->session);
+    crdti_free(&node->alloc, link, sizeof *link);
+}
+
+CRDTI_FN crdt_err crdti_link_new(crdti_port *port, crdt_peer peer,
+                                 const char *name)
+{
+    crdt_node *node = port->node;
+    crdti_link *link;
+    uint64_t now = crdti_node_now(node);
+    crdt_bytes text = crdt_str(name);
+    crdt_err err;
+    if (node->links.len >= CRDTSYNC_MAX_LINKS)
+        return CRDT_ERR_LIMIT;
+    if (crdti_array_reserve(&node->alloc, &node->links, 1))
+        return CRDT_ERR_NOMEM;
+    link = (crdti_link *)crdti_alloc(&node->alloc, sizeof *link);
+    if (!link)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(link, sizeof *link);
+    link->port = port;
+    link->peer = peer;
+    link->id = ++node->last_id;
+    crdti_copy(link->name, text.ptr,
+               crdti_min_size(text.len, sizeof link->name - 1));
+    link->born_at = link->heard_at = link->said_at = now;
+    link->sync_at = now + crdti_node_jitter(node, node->sync_ms);
+    crdti_session_init(&link->session, &node->alloc, &node->shares);
+    link->session.self = node->id;
+    err = node->random.fill(node->random.ctx, &link->session.nonce,
+                            sizeof link->session.nonce);
+    if (!err)
+        err = crdti_say_hello(&link->session,
+                              crdt_bytes_of(node->name, node->name_len));
+    if (err)
+        crdti_link_free(node, link);
+    else
+        node->links.ptr[node->links.len++] = link;
+    return err;
+}
+
+/* >>upcalls ------------------------------------------------------------------ */
+
+CRDTI_FN void crdti_node_up(void *ctx, crdt_peer peer, const char *name)
+{
+    crdti_port *port = (crdti_port *)ctx;
+    crdt_err err = crdti_link_new(port, peer, name);
+    port->node->is_busy = 1;
+    if (!err)
+        return;
+    crdti_node_say(port->node, NULL, crdt_err_text(err));
+    port->transport.drop(port->transport.ctx, peer, crdt_err_name(err));
+}
+
+CRDTI_FN void crdti_node_down(void *ctx, crdt_peer peer, const char *why)
+{
+    crdti_port *port = (crdti_port *)ctx;
+    crdt_node *node = port->node;
+    size_t place, i;
+    crdti_link *link = crdti_link_find(port, peer, &place);
+    crdt_id id;
+    if (!link)
+        return;
+    if (!link->is_doomed)
+        crdti_node_say(node, link, why ? why : "gone");
+    id = link->session.node;
+    crdti_link_free(node, link);
+    node->links.len--;
+    for (i = place; i < node->links.len; i++)
+        node->links.ptr[i] = node->links.ptr[i + 1];
+    crdti_node_elect(node, &id);
+    node->is_busy = 1;
+}
+
+CRDTI_FN void crdti_node_received(void *ctx, crdt_peer peer, crdt_bytes bytes)
+{
+    crdti_port *port = (crdti_port *)ctx;
+    crdt_node *node = port->node;
+    size_t place;
+    crdti_link *link = crdti_link_find(port, peer, &place);
+    int was_greeted;
+    crdt_err err;
+    if (!link || link->is_doomed)
+        return;
+    was_greeted = link->session.is_greeted;
+    link->heard_at = crdti_node_now(node);
+    link->received_bytes += bytes.len;
+    err = crdti_session_receive(&link->session, bytes, link->heard_at,
+                                &link->received_frames);
+    if (link->session.is_greeted && !was_greeted) {
+        crdti_node_elect(node, &link->session.node);
+        if (!link->session.is_spare)
+            crdti_node_say(node, link, "connected");
+    }
+    if (err)
+        crdti_link_doom(node, link,
+                        link->session.complaint ? link->session.complaint
+                                                : crdt_err_text(err));
+    node->is_busy = 1;
+}
+
+CRDTI_FN void crdti_node_writable(void *ctx, crdt_peer peer)
+{
+    crdti_port *port = (crdti_port *)ctx;
+    size_t place;
+    crdti_link *link = crdti_link_find(port, peer, &place);
+    if (link)
+        link->is_blocked = 0;
+    port->node->is_busy = 1;
+}
+
+/* >>sending ------------------------------------------------------------------ */
+
+/* The bytes that the next send may take: what fits on a stream, one frame
+ * otherwise. */
+CRDTI_FN crdt_bytes crdti_link_next(const crdti_link *link)
+{
+    const crdt_buf *out = &link->session.out;
+    crdt_bytes rest = crdt_bytes_of(out->ptr + link->session.out_at,
+                                    out->len - link->session.out_at);
+    crdti_frame frame;
+    if (link->port->transport.properties & CRDT_STREAM)
+        rest.len =
+            crdti_min_size(rest.len, link->port->transport.message_max);
+    else if (!crdti_frame_get(rest, SIZE_MAX, &frame, NULL))
+        rest.len = frame.size;
+    return rest;
+}
+
+/* Hands what is in `out` to the transport, as far as it takes it. */
+CRDTI_FN crdt_err crdti_link_send(crdt_node *node, crdti_link *link)
+{
+    crdt_transport *transport = &link->port->transport;
+    crdt_buf *out = &link->session.out;
+    while (link->session.out_at < out->len && !link->is_blocked) {
+        crdt_bytes next = crdti_link_next(link);
+        crdt_err err = transport->send(transport->ctx, link->peer, next);
+        if (err == CRDT_ERR_AGAIN)
+            link->is_blocked = 1;
+        if (err)
+            return err == CRDT_ERR_IO ? err : CRDT_OK;
+        link->session.out_at += next.len;
+        link->sent_bytes += next.len;
+        link->said_at = crdti_node_now(node);
+    }
+    if (link->session.out_at < out->len)
+        return CRDT_OK;
+    link->sent_frames++;
+    link->session.out_at = out->len = 0;
+    if (out->cap > 2 * CRDTSYNC_MAX_FRAME)
+        crdt_buf_free(out);
+    return CRDT_OK;
+}
+
+/* Pushes until there is nothing more, or the queue is full. */
+CRDTI_FN crdt_err crdti_link_push(crdt_node *node, crdti_link *link,
+                                  uint64_t now)
+{
+    crdt_err err = CRDT_OK;
+    while (!err && !link->is_blocked) {
+        if (!link->session.out.len && !link->is_doomed)
+            err = crdti_session_push(&link->session,
+                                     link->port->transport.message_max, now);
+        if (err || !link->session.out.len)
+            break;
+        err = crdti_link_send(node, link);
+        if (link->session.out.len)
+            break;
+    }
+    if (link->is_doomed && !link->is_dropped) {
+        link->is_dropped = 1;
+        link->port->transport.drop(link->port->transport.ctx, link->peer,
+                                   "dropped");
+    }
+    return err;
+}
+
+CRDT_API crdt_err crdt_node_flush(crdt_node *node)
+{
+    uint64_t now;
+    size_t i;
+    crdt_err first = CRDT_OK;
+    if (!node)
+        return CRDT_ERR_ARG;
+    now = crdti_node_now(node);
+    for (i = 0; i < node->links.len; i++) {
+        crdt_err err = crdti_link_push(node, node->links.ptr[i], now);
+        first = first ? first : err;
+    }
+    return first;
+}
+
+/* >>timers ------------------------------------------------------------------- */
+
+CRDTI_FN crdt_err crdti_link_sync(crdt_node *node, crdti_link *link)
+{
+    size_t i;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < link->session.tracks.len && !err; i++) {
+        crdti_track *track = &link->session.tracks.ptr[i];
+        if (track->theirs == CRDTI_NO_DOC || track->flights_len ||
+            crdt_doc_uncommitted(node->shares.ptr[i].doc))
+            continue;
+        err = crdti_say_digest(&link->session, i);
+    }
+    return err;
+}
+
+CRDTI_FN crdt_err crdti_link_tick(crdt_node *node, crdti_link *link,
+                                  uint64_t now)
+{
+    uint64_t silence = (uint64_t)node->heartbeat_ms * CRDTI_SILENT_BEATS;
+    crdt_err err = CRDT_OK;
+    if (link->is_doomed)
+        return CRDT_OK;
+    if (!link->session.is_greeted &&
+        now - link->born_at > CRDTSYNC_HANDSHAKE_MS)
+        crdti_link_doom(node, link, "did not greet in time");
+    else if (now - link->heard_at > silence)
+        crdti_link_doom(node, link, "silent for too long");
+    if (link->is_doomed || link->session.out.len)
+        return CRDT_OK;
+    if (now >= link->retry_at) {
+        link->retry_at = now + CRDTI_RETRY_MS;
+        err = crdti_session_retry(&link->session);
+    }
+    if (!err && now >= link->sync_at && link->session.is_greeted &&
+        !link->session.is_spare) {
+        link->sync_at = now + crdti_node_jitter(node, node->sync_ms);
+        err = crdti_link_sync(node, link);
+    }
+    if (!err && now - link->said_at >= node->heartbeat_ms)
+        err = crdti_say_alive(&link->session);
+    return err;
+}
+
+CRDTI_FN uint64_t crdti_node_alarms(const crdt_node *node)
+{
+    uint64_t alarms = 0;
+    size_t i;
+    for (i = 0; i < node->shares.len; i++)
+        alarms += node->shares.ptr[i].alarms;
+    return alarms;
+}
+
+CRDTI_FN crdt_err crdti_node_tick(crdt_node *node)
+{
+    uint64_t now = crdti_node_now(node);
+    size_t i;
+    crdt_err first = CRDT_OK;
+    for (i = 0; i < node->links.len; i++) {
+        crdt_err err = crdti_link_tick(node, node->links.ptr[i], now);
+        first = first ? first : err;
+    }
+    if (crdti_node_alarms(node) > node->alarms_said) {
+        node->alarms_said = crdti_node_alarms(node);
+        crdti_node_say(node, NULL,
+                       "alarm: replicas that should be equal differ, or a "
+                       "replica id has been used twice");
+    }
+    return first;
+}
+
+/* >>polling ------------------------------------------------------------------ */
+
+CRDTI_FN crdt_err crdti_node_ports(crdt_node *node, int timeout_ms)
+{
+    size_t i;
+    crdt_err first = CRDT_OK;
+    for (i = 0; i < node->ports.len; i++) {
+        crdt_transport *transport = &node->ports.ptr[i]->transport;
+        crdt_err err = transport->poll(transport->ctx, timeout_ms);
+        first = first ? first : err;
+    }
+    return first;
+}
+
+/* How long to wait, so that no heartbeat is late. */
+CRDTI_FN int crdti_node_patience(const crdt_node *node, int timeout_ms)
+{
+    int beat = (int)crdti_min(node->heartbeat_ms / 2 + 1, 1000);
+    if (timeout_ms < 0 || timeout_ms > beat)
+        timeout_ms = node->links.len ? beat : timeout_ms;
+    /* With several transports, each gets a part of the time. */
+    return node->ports.len > 1 && timeout_ms > 10 ? 10 : timeout_ms;
+}
+
+CRDT_API crdt_err crdt_node_poll(crdt_node *node, int timeout_ms)
+{
+    uint64_t until;
+    crdt_err err, other;
+    if (!node)
+        return CRDT_ERR_ARG;
+    until = crdti_node_now(node) + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0);
+    node->is_busy = 0;
+    for (;;) {
+        uint64_t now;
+        err = crdt_node_flush(node);
+        other = crdti_node_ports(node, crdti_node_patience(node, timeout_ms));
+        err = err ? err : other;
+        other = crdti_node_tick(node);
+        err = err ? err : other;
+        other = crdt_node_flush(node);
+        err = err ? err : other;
+        now = crdti_node_now(node);
+        if (err || node->is_busy || now >= until || !node->ports.len)
+            return err;
+        timeout_ms = (int)crdti_min(until - now, INT32_MAX);
+    }
+}
+
+/* >>making and ending -------------------------------------------------------- */
+
+CRDTI_FN crdt_err crdti_node_tables(crdt_node *node,
+                                    const crdt_node_config *config)
+{
+    const crdt_clock *clock =
+        crdti_clock_or_default(config ? config->clock : NULL);
+    const crdt_random *random =
+        crdti_random_or_default(config ? config->random : NULL);
+    crdt_err err;
+    if (!clock || !random)
+        return CRDT_ERR_ARG;
+    node->clock = *clock;
+    node->random = *random;
+    if (config && config->log)
+        node->log = *config->log;
+    node->heartbeat_ms = config && config->heartbeat_ms
+                             ? config->heartbeat_ms
+                             : CRDTI_HEARTBEAT_MS;
+    node->sync_ms =
+        config && config->sync_ms ? config->sync_ms : CRDTI_SYNC_MS;
+    err = random->fill(random->ctx, node->id.b, sizeof node->id.b);
+    if (err)
+        return err;
+    return random->fill(random->ctx, &node->dice, sizeof node->dice);
+}
+
+CRDT_API crdt_err crdt_node_new(crdt_node **out,
+                                const crdt_node_config *config)
+{
+    const crdt_alloc *alloc =
+        crdti_alloc_or_default(config ? config->alloc : NULL);
+    crdt_node *node;
+    crdt_err err;
+    if (!out || !alloc)
+        return CRDT_ERR_ARG;
+    if (config && config->name.len > CRDTSYNC_MAX_NAME)
+        return CRDT_ERR_LIMIT;
+    node = (crdt_node *)crdti_alloc(alloc, sizeof *node);
+    if (!node)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(node, sizeof *node);
+    node->alloc = *alloc;
+    err = crdti_node_tables(node, config);
+    if (err) {
+        crdti_free(alloc, node, sizeof *node);
+        return err;
+    }
+    if (config) {
+        node->name_len = config->name.len;
+        crdti_copy(node->name, config->name.ptr, config->name.len);
+    }
+    *out = node;
+    return CRDT_OK;
+}
+
+CRDT_API void crdt_node_free(crdt_node *node)
+{
+    crdt_alloc alloc;
+    size_t i;
+    if (!node)
+        return;
+    for (i = 0; i < node->links.len; i++)
+        crdti_say_bye(&node->links.ptr[i]->session, "goodbye");
+    crdt_node_flush(node);
+    for (i = 0; i < node->ports.len; i++) {
+        crdti_port *port = node->ports.ptr[i];
+        port->transport.close(port->transport.ctx);
+        crdti_free(&node->alloc, port, sizeof *port);
+    }
+    for (i = 0; i < node->links.len; i++)
+        crdti_link_free(node, node->links.ptr[i]);
+    for (i = 0; i < node->shares.len; i++) {
+        crdt_vv_free(&node->shares.ptr[i].vv);
+        crdt_vv_free(&node->shares.ptr[i].acked);
+    }
+    alloc = node->alloc;
+    crdti_array_free(&alloc, &node->ports);
+    crdti_array_free(&alloc, &node->links);
+    crdti_array_free(&alloc, &node->shares);
+    crdti_free(&alloc, node, sizeof *node);
+}
+
+CRDTI_FN crdti_share *crdti_node_find(const crdt_node *node, crdt_bytes name)
+{
+    size_t i;
+    for (i = 0; i < node->shares.len; i++) {
+        crdti_share *share = &node->shares.ptr[i];
+        if (crdt_bytes_equal(name,
+                             crdt_bytes_of(share->name, share->name_len)))
+            return share;
+    }
+    return NULL;
+}
+
+CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
+                                  crdt_doc *doc)
+{
+    crdti_share *share;
+    size_t i;
+    crdt_err err = CRDT_OK;
+    if (!node || !doc || crdti_node_find(node, name))
+        return CRDT_ERR_ARG;
+    if (name.len > CRDTSYNC_MAX_NAME ||
+        node->shares.len >= CRDTSYNC_MAX_SHARED)
+        return CRDT_ERR_LIMIT;
+    if (crdti_array_reserve(&node->alloc, &node->shares, 1))
+        return CRDT_ERR_NOMEM;
+    share = &node->shares.ptr[node->shares.len];
+    crdti_zero(share, sizeof *share);
+    crdti_vv_start(&share->vv, &node->alloc);
+    crdti_vv_start(&share->acked, &node->alloc);
+    share->doc = doc;
+    share->name_len = name.len;
+    crdti_copy(share->name, name.ptr, name.len);
+    node->shares.len++;
+    for (i = 0; i < node->links.len && !err; i++)
+        err = crdti_say_hello(&node->links.ptr[i]->session,
+                              crdt_bytes_of(node->name, node->name_len));
+    if (err)
+        node->shares.len--;
+    return err;
+}
+
+CRDT_API crdt_err crdt_node_attach(crdt_node *node,
+                                   const crdt_transport *transport)
+{
+    crdti_port *port;
+    crdt_err err;
+    if (!node || !transport)
+        return CRDT_ERR_ARG;
+    if (transport->message_max < 512)
+        return CRDT_ERR_LIMIT;
+    if (crdti_array_reserve(&node->alloc, &node->ports, 1))
+        return CRDT_ERR_NOMEM;
+    port = (crdti_port *)crdti_alloc(&node->alloc, sizeof *port);
+    if (!port)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(port, sizeof *port);
+    port->node = node;
+    port->transport = *transport;
+    port->upcalls.version = 1;
+    port->upcalls.ctx = port;
+    port->upcalls.peer_up = crdti_node_up;
+    port->upcalls.peer_down = crdti_node_down;
+    port->upcalls.received = crdti_node_received;
+    port->upcalls.writable = crdti_node_writable;
+    err = transport->start(transport->ctx, &port->upcalls);
+    if (err)
+        crdti_free(&node->alloc, port, sizeof *port);
+    else
+        node->ports.ptr[node->ports.len++] = port;
+    return err;
+}
+
+/* >>what it says of itself ---------------------------------------------------- */
+
+CRDTI_FN crdt_peer_state crdti_link_state(crdti_link *link)
+{
+    if (!link->session.is_greeted)
+        return CRDT_PEER_GREETING;
+    return crdti_session_is_synced(&link->session) ? CRDT_PEER_SYNCED
+                                                   : CRDT_PEER_SYNCING;
+}
+
+/* How many changes of `a` are not in `b`. */
+CRDTI_FN uint64_t crdti_vv_excess(const crdt_vv *a, const crdt_vv *b)
+{
+    uint64_t excess = 0;
+    size_t i;
+    for (i = 0; i < a->len; i++) {
+        uint64_t seq = crdt_vv_get(b, &a->entries[i].replica);
+        if (a->entries[i].seq > seq)
+            excess += a->entries[i].seq - seq;
+    }
+    return excess;
+}
+
+CRDTI_FN void crdti_link_lag(crdti_link *link, crdt_peer_info *out)
+{
+    crdti_session *s = &link->session;
+    size_t i;
+    for (i = 0; i < s->tracks.len; i++) {
+        crdti_share *share = &s->shares->ptr[i];
+        const crdt_vv *known = &s->tracks.ptr[i].known;
+        crdt_id self = crdt_doc_replica(share->doc);
+        uint64_t own;
+        if (s->tracks.ptr[i].theirs == CRDTI_NO_DOC ||
+            crdti_share_look(share))
+            continue;
+        own = crdt_vv_get(&share->vv, &self);
+        out->unacked += own - crdti_min(own, crdt_vv_get(known, &self));
+        out->lag += crdti_vv_excess(known, &share->vv);
+    }
+}
+
+CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
+                                 crdt_peer_info *out)
+{
+    size_t i;
+    for (i = 0; i < node->links.len; i++) {
+        crdti_link *link = node->links.ptr[i];
+        if (link->session.is_spare || link->is_doomed || index-- > 0)
+            continue;
+        crdti_zero(out, sizeof *out);
+        out->id = link->id;
+        out->node = link->session.node;
+        out->name =
+            crdt_bytes_of(link->session.name, link->session.name_len);
+        out->link = link->name;
+        out->state = crdti_link_state(link);
+        out->sent_bytes = link->sent_bytes;
+        out->sent_frames = link->sent_frames;
+        out->received_bytes = link->received_bytes;
+        out->received_frames = link->received_frames;
+        out->silent_ms = crdti_node_now(node) - link->heard_at;
+        crdti_link_lag(link, out);
+        return CRDT_OK;
+    }
+    return CRDT_ERR_NOT_FOUND;
+}
+
+CRDT_API crdt_err crdt_node_acked(const crdt_node *node, crdt_bytes name,
+                                  crdt_vv *out)
+{
+    const crdti_share *share = crdti_node_find(node, name);
+    return share ? crdt_vv_copy(out, &share->acked) : CRDT_ERR_NOT_FOUND;
+}
+
+CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out)
+{
+    size_t i;
+    *out = node->gone;
+    for (i = 0; i < node->links.len; i++) {
+        const crdti_link *link = node->links.ptr[i];
+        out->sent_bytes += link->sent_bytes;
+        out->sent_frames += link->sent_frames;
+        out->received_bytes += link->received_bytes;
+        out->received_frames += link->received_frames;
+        out->deltas_sent += link->session.sent_deltas;
+        out->waiting += link->session.waiting;
+    }
+    for (i = 0; i < node->shares.len; i++) {
+        out->deltas_joined += node->shares.ptr[i].joined;
+        out->deltas_refused += node->shares.ptr[i].refused;
+    }
+    out->alarms = crdti_node_alarms(node);
+}
+
+#endif

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+#
+# What a newcomer does first works with a C compiler and nothing else: the
+# program that README.md shows, as it stands, and demo/hello.c.
+
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+passed=0 failed=0 skipped=0
+
+# compiles_and_runs NAME SOURCE
+compiles_and_runs() {
+    if [[ ! -s $2 ]]; then
+        echo "skipped $1: there is none"
+        skipped=$((skipped + 1))
+    elif ${CC:-cc} -I. -o "$place/program" "$2" && "$place/program"; then
+        passed=$((passed + 1))
+    else
+        echo "FAIL $1"
+        failed=$((failed + 1))
+    fi
+}
+
+# The first C block of README.md that holds a main.
+if [[ -f README.md ]]; then
+    awk '/^```c$/ { code = ""; inside = 1; next }
+         /^```/ { if (inside && code ~ /int main\(/) { printf "%s", code; exit }
+                  inside = 0 }
+         inside { code = code $0 "\n" }' README.md >"$place/readme.c"
+fi
+compiles_and_runs 'the program in README.md' "$place/readme.c"
+compiles_and_runs 'demo/hello.c' demo/hello.c
+
+((skipped)) && more=", $skipped skipped" || more=
+echo "$passed passed, $failed failed$more"
+((failed == 0))

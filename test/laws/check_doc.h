@@ -1,0 +1,280 @@
+/*
+ * A slow look at a whole document: everything that is kept twice must agree,
+ * and everything that is counted is counted again.
+ *
+ *     const char *wrong = check_doc(doc);     // NULL: all is well
+ */
+#ifndef CHECK_DOC_H
+#define CHECK_DOC_H
+
+#include "../../src/wire.h"
+
+#include <stdlib.h>
+
+#define CHECK_DOC(cond)                                                       \
+    do {                                                                      \
+        if (!(cond))                                                          \
+            return #cond;                                                     \
+    } while (0)
+
+/* The given-back records are those that are not live. */
+static inline const char *check_pool(const crdti_pool *p)
+{
+    uint32_t at = p->free_list, count = 0;
+    while (at) {
+        CHECK_DOC(at < p->used && count < p->used);
+        count++;
+        memcpy(&at, crdti_pool_at(p, at), 4);
+    }
+    CHECK_DOC(p->live + count + 1 == p->used);
+    return NULL;
+}
+
+static inline const char *check_replicas(const crdt_doc *doc)
+{
+    size_t i;
+    CHECK_DOC(doc->by_id.len == doc->replicas.len);
+    for (i = 0; i < doc->by_id.len; i++) {
+        const crdti_replica *r = &doc->replicas.ptr[doc->by_id.ptr[i]];
+        CHECK_DOC(doc->by_id.ptr[i] < doc->replicas.len);
+        CHECK_DOC(i == 0 ||
+                  crdti_id_order(
+                      &doc->replicas.ptr[doc->by_id.ptr[i - 1]].id,
+                      &r->id) < 0);
+        CHECK_DOC(r->floor <= r->seq);
+        CHECK_DOC(r->mark == 0);
+        CHECK_DOC(r->name == crdti_hash(r->id.b, sizeof r->id.b, 0));
+    }
+    CHECK_DOC(doc->written >= doc->replicas.ptr[doc->self].seq);
+    return NULL;
+}
+
+/* Whether the entry's list holds the op. */
+static inline int check_is_filed(const crdt_doc *doc, uint32_t index)
+{
+    uint32_t at = crdti_entry_at(doc, crdti_op_at(doc, index)->entry)->ops;
+    while (at && at != index)
+        at = crdti_op_at(doc, at)->next;
+    return at == index;
+}
+
+static inline const char *check_journals(const crdt_doc *doc)
+{
+    uint32_t count = 0, removals = 0;
+    size_t i;
+    crdt_digest digest = { 0, 0 };
+    for (i = 0; i < doc->replicas.len; i++) {
+        const crdti_replica *r = &doc->replicas.ptr[i];
+        uint64_t seq = 0;
+        uint32_t at, older = 0;
+        for (at = r->oldest; at; older = at, at = crdti_op_at(doc, at)->newer) {
+            const crdti_op *op = crdti_op_at(doc, at);
+            CHECK_DOC(op->kind > 0 && op->kind < CRDTI_KIND_COUNT);
+            CHECK_DOC(op->replica == i && op->older == older);
+            CHECK_DOC(op->seq > seq);
+            CHECK_DOC(op->seq <= (i == doc->self ? doc->written : r->seq));
+            CHECK_DOC(crdti_type_takes(
+                crdti_object_at(doc, crdti_entry_at(doc, op->entry)->object)
+                    ->type,
+                op->kind));
+            seq = op->seq;
+            count++;
+            removals += !crdti_op_is_alive(op);
+            CHECK_DOC(crdti_op_is_alive(op) ? check_is_filed(doc, at)
+                                            : op->kills > 0);
+            if (crdti_op_is_alive(op))
+                crdti_digest_add(&digest, crdti_op_digest(doc, op));
+        }
+        CHECK_DOC(r->newest == older);
+    }
+    CHECK_DOC(count == doc->ops.live);
+    CHECK_DOC(removals == doc->removals);
+    CHECK_DOC(digest.hi == doc->digest.hi && digest.lo == doc->digest.lo);
+    return NULL;
+}
+
+/* What a record says is dead is not there. */
+static inline const char *check_kill(const crdt_doc *doc, uint32_t entry,
+                                     const crdti_kill *kill)
+{
+    const crdti_op *killer = crdti_op_at(doc, kill->killer);
+    const crdti_replica *r = &doc->replicas.ptr[kill->replica];
+    uint32_t at, other, count = 0;
+    CHECK_DOC(killer->entry == entry && killer->kills > 0);
+    CHECK_DOC(kill->last > 0);
+    CHECK_DOC(kill->last <= (kill->replica == doc->self ? doc->written
+                                                         : r->seq));
+    CHECK_DOC(kill->replica != killer->replica || kill->last < killer->seq);
+    CHECK_DOC(!crdti_is_below_floor(doc, killer));
+    for (other = crdti_entry_at(doc, entry)->kills; other;
+         other = crdti_kill_at(doc, other)->next) {
+        CHECK_DOC(kill == crdti_kill_at(doc, other) ||
+                  kill->replica != crdti_kill_at(doc, other)->replica);
+        count += crdti_kill_at(doc, other)->killer == kill->killer;
+    }
+    CHECK_DOC(count == killer->kills);
+    for (at = entry; at; at = crdti_scope_next(doc, entry, at))
+        for (other = crdti_entry_at(doc, at)->ops; other;
+             other = crdti_op_at(doc, other)->next)
+            CHECK_DOC(crdti_op_at(doc, other)->replica != kill->replica ||
+                      crdti_op_at(doc, other)->seq > kill->last);
+    return NULL;
+}
+
+static inline const char *check_entry(const crdt_doc *doc, uint32_t index,
+                                      uint32_t *ops, uint32_t *kills)
+{
+    const crdti_entry *entry = crdti_entry_at(doc, index);
+    const crdti_object *object = crdti_object_at(doc, entry->object);
+    crdt_bytes key = crdti_entry_key(entry);
+    uint32_t at, before = 0, visible = 0;
+    CHECK_DOC(entry->ops || entry->kills || entry->child);
+    CHECK_DOC(crdti_entry_find(doc, entry->object, key) == index);
+    CHECK_DOC(entry->name == crdti_hash(key.ptr, key.len, object->name));
+    for (at = entry->ops; at; before = at, at = crdti_op_at(doc, at)->next) {
+        const crdti_op *op = crdti_op_at(doc, at);
+        CHECK_DOC(op->entry == index && op->prev == before);
+        CHECK_DOC(crdti_op_is_alive(op));
+        visible += crdti_op_is_shown(op) != 0;
+        ++*ops;
+    }
+    for (at = entry->kills; at; at = crdti_kill_at(doc, at)->next) {
+        const char *wrong = check_kill(doc, index, crdti_kill_at(doc, at));
+        if (wrong)
+            return wrong;
+        ++*kills;
+    }
+    for (at = entry->child; at; at = crdti_object_at(doc, at)->sibling) {
+        CHECK_DOC(crdti_object_at(doc, at)->entry == index);
+        visible += crdti_object_at(doc, at)->weight != 0;
+    }
+    CHECK_DOC(entry->visible == visible);
+    return NULL;
+}
+
+/* The counter's table, anew from the live ops. */
+static inline const char *check_counter(const crdt_doc *doc, uint32_t object)
+{
+    const crdti_counter *counter = crdti_counter_at(doc, object);
+    crdti_wide value = { 0, 0 };
+    uint32_t weight = 0, reset, at;
+    size_t i;
+    reset = crdti_entry_find(doc, object, crdti_reset_key());
+    for (i = 0; counter && i < counter->parts.len; i++) {
+        const crdti_part *part = &counter->parts.ptr[i];
+        uint64_t plus = 0, minus = 0;
+        uint32_t k;
+        CHECK_DOC(i == 0 || part[-1].replica < part->replica);
+        for (at = reset ? crdti_entry_at(doc, reset)->ops : 0; at;
+             at = crdti_op_at(doc, at)->next) {
+            const crdti_op *op = crdti_op_at(doc, at);
+            for (k = 0; k < op->len; k++) {
+                if (op->as.voids[k].replica != part->replica)
+                    continue;
+                plus = crdti_max(plus, op->as.voids[k].plus);
+                minus = crdti_max(minus, op->as.voids[k].minus);
+            }
+        }
+        CHECK_DOC(part->void_plus == plus && part->void_minus == minus);
+        if (!part->op) {
+            CHECK_DOC(!part->plus && !part->minus);
+            continue;
+        }
+        CHECK_DOC(crdti_op_at(doc, part->op)->kind == CRDTI_ADD);
+        CHECK_DOC(crdti_op_at(doc, part->op)->replica == part->replica);
+        CHECK_DOC(crdti_op_at(doc, part->op)->as.add.plus == part->plus);
+        CHECK_DOC(crdti_op_at(doc, part->op)->as.add.minus == part->minus);
+        weight += part->plus > plus || part->minus > minus;
+        crdti_wide_add(&value, part->plus > plus ? part->plus - plus : 0);
+        crdti_wide_subtract(&value,
+                            part->minus > minus ? part->minus - minus : 0);
+    }
+    CHECK_DOC(weight == crdti_object_at(doc, object)->weight);
+    CHECK_DOC(!counter || (value.lo == counter->value.lo &&
+                           value.hi == counter->value.hi));
+    return NULL;
+}
+
+static inline const char *check_map(const crdt_doc *doc, uint32_t index,
+                                    uint32_t visible)
+{
+    const crdti_object *object = crdti_object_at(doc, index);
+    const crdti_order *order = (const crdti_order *)object->state;
+    size_t i;
+    CHECK_DOC(object->weight == visible);
+    if (!order || object->keys_changed)
+        return NULL;
+    CHECK_DOC(order->entries.len == visible);
+    for (i = 0; i < order->entries.len; i++) {
+        const crdti_entry *entry =
+            crdti_entry_at(doc, order->entries.ptr[i]);
+        CHECK_DOC(entry->object == index && entry->visible);
+        CHECK_DOC(i == 0 ||
+                  crdti_key_order(crdti_entry_key(crdti_entry_at(
+                                      doc, order->entries.ptr[i - 1])),
+                                  crdti_entry_key(entry)) < 0);
+    }
+    return NULL;
+}
+
+static inline const char *check_object(const crdt_doc *doc, uint32_t index,
+                                       uint32_t *entries, uint32_t *ops,
+                                       uint32_t *kills)
+{
+    const crdti_object *object = crdti_object_at(doc, index);
+    uint32_t at, before = 0, visible = 0;
+    CHECK_DOC(object->type > CRDT_NONE && object->type < CRDTI_TYPE_COUNT);
+    CHECK_DOC(object->wire == 0);
+    if (index != CRDTI_ROOT) {
+        const crdti_entry *entry = crdti_entry_at(doc, object->entry);
+        CHECK_DOC(object->depth ==
+                  crdti_object_at(doc, entry->object)->depth + 1);
+        CHECK_DOC(crdti_object_find(doc, object->entry,
+                                    (crdt_type)object->type) == index);
+    }
+    for (at = object->entries; at;
+         before = at, at = crdti_entry_at(doc, at)->next) {
+        const char *wrong = check_entry(doc, at, ops, kills);
+        if (wrong)
+            return wrong;
+        CHECK_DOC(crdti_entry_at(doc, at)->object == index);
+        CHECK_DOC(crdti_entry_at(doc, at)->prev == before);
+        visible += crdti_entry_at(doc, at)->visible != 0;
+        ++*entries;
+    }
+    if (object->type == CRDT_COUNTER)
+        return check_counter(doc, index);
+    return check_map(doc, index, visible);
+}
+
+static inline const char *check_doc(const crdt_doc *doc)
+{
+    const char *wrong = check_replicas(doc);
+    uint32_t i, objects = 0, entries = 0, ops = 0, kills = 0;
+    if (!wrong)
+        wrong = check_journals(doc);
+    for (i = 1; i < doc->objects.used && !wrong; i++) {
+        if (!crdti_object_at(doc, i)->type)
+            continue;
+        objects++;
+        wrong = check_object(doc, i, &entries, &ops, &kills);
+    }
+    if (!wrong)
+        wrong = check_pool(&doc->objects);
+    if (!wrong)
+        wrong = check_pool(&doc->entries);
+    if (!wrong)
+        wrong = check_pool(&doc->ops);
+    if (!wrong)
+        wrong = check_pool(&doc->kills);
+    if (wrong)
+        return wrong;
+    CHECK_DOC(objects == doc->objects.live);
+    CHECK_DOC(entries == doc->entries.live);
+    CHECK_DOC(entries == doc->names.len);
+    CHECK_DOC(ops + doc->removals == doc->ops.live);
+    CHECK_DOC(kills == doc->kills.live);
+    return NULL;
+}
+
+#endif
