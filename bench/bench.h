@@ -29,7 +29,7 @@
 #include "../crdtsync.h"
 
 #define BENCH_SEED UINT64_C(20260101)
-#define BENCH_RUN_MS 20 /* a run is at least that long */
+#define BENCH_RUN_MS 20   /* a run is at least that long */
 #define BENCH_BATCH 1000u /* ops that are prepared before they are timed */
 
 /* What a value is; the unit of the same number is in bench_units (main.c). */
@@ -38,6 +38,7 @@ enum bench_unit {
     BENCH_RATE,   /* bytes a second; a run adds to `bytes` */
     BENCH_ALLOCS, /* requests to the allocator per op */
     BENCH_MEMORY, /* bytes of heap per element; a run sets `bytes` */
+    BENCH_BYTES,  /* the same, but not divided */
     BENCH_RATIO   /* of the values of two other cases */
 };
 
@@ -49,7 +50,7 @@ struct bench {
     size_t n;        /* of the case */
     uint64_t random; /* state of bench_random; set anew before setup */
     void *state;     /* what setup made */
-    uint64_t ops;    /* done by the run, which may set it, by default as asked */
+    uint64_t ops; /* done by the run, which may set it, by default as asked */
     uint64_t bytes;
     uint64_t ns, began_ns;
     uint64_t allocs, began_allocs;
@@ -58,15 +59,18 @@ struct bench {
 struct bench_case {
     const char *name;
     enum bench_unit unit;
-    size_t n;  /* elements in the subject */
-    int which; /* what else setup or run must know */
+    size_t n;                       /* elements in the subject */
+    int which;                      /* what else setup or run must know */
     void (*setup)(struct bench *b); /* may be NULL, like end */
     void (*run)(struct bench *b, uint64_t ops);
     void (*end)(struct bench *b);
     const char *of, *to; /* BENCH_RATIO: value of `of` / value of `to` */
 };
 
-#define BENCH_END { NULL, BENCH_NS, 0, 0, NULL, NULL, NULL, NULL, NULL }
+#define BENCH_END                                                             \
+    {                                                                         \
+        NULL, BENCH_NS, 0, 0, NULL, NULL, NULL, NULL, NULL                    \
+    }
 
 extern const struct bench_case bench_baseline[];
 extern const struct bench_case bench_core[];
@@ -79,8 +83,13 @@ void bench_start(struct bench *b);
 void bench_stop(struct bench *b);
 
 /* Ends the program: a benchmark that fails measures nothing. */
-void bench_must(crdt_err err);
-void bench_check(int holds, const char *what);
+void bench_fail(const char *why);
+
+static inline void bench_must(crdt_err err)
+{
+    if (err)
+        bench_fail(crdt_err_name(err));
+}
 
 /* Makes the compiler believe that the number is needed. */
 void bench_keep(uint64_t number);

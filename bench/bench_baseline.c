@@ -44,7 +44,8 @@ static void malloc_run(struct bench *b, uint64_t ops)
     for (; ops > 0; ops--) {
         free(ring[at]);
         ring[at] = malloc(b->n);
-        bench_check(ring[at] != NULL, "out of memory");
+        if (!ring[at])
+            bench_fail("out of memory");
         *(volatile char *)ring[at] = 1;
         at = at == 99 ? 0 : at + 1;
     }
@@ -96,10 +97,9 @@ static void miss_run(struct bench *b, uint64_t ops)
 const struct bench_case bench_baseline[] = {
     { "baseline.memcpy", BENCH_RATE, 1 << 20, 0, memcpy_setup, memcpy_run,
       memory_end, NULL, NULL },
-    { "baseline.malloc", BENCH_NS, 64, 0, NULL, malloc_run, NULL, NULL,
-      NULL },
+    { "baseline.malloc", BENCH_NS, 64, 0, NULL, malloc_run, NULL, NULL, NULL },
     { "baseline.clock", BENCH_NS, 1, 0, NULL, clock_run, NULL, NULL, NULL },
-    { "baseline.miss", BENCH_NS, 64 << 20, 0, miss_setup, miss_run,
-      memory_end, NULL, NULL },
+    { "baseline.miss", BENCH_NS, 64 << 20, 0, miss_setup, miss_run, memory_end,
+      NULL, NULL },
     BENCH_END
 };

@@ -60,8 +60,7 @@ static void numbers_put(struct numbers *numbers, size_t n)
 
 static void varint_setup(struct bench *b)
 {
-    struct numbers *numbers =
-        (struct numbers *)bench_memory(sizeof *numbers);
+    struct numbers *numbers = (struct numbers *)bench_memory(sizeof *numbers);
     size_t i;
     numbers->all = (uint64_t *)bench_memory(b->n * sizeof *numbers->all);
     for (i = 0; i < b->n; i++) {
@@ -172,8 +171,8 @@ static void digest_setup(struct bench *b)
     char key[BENCH_KEY];
     size_t i;
     for (i = 0; i < b->n; i++)
-        bench_must(crdt_map_put_int(crdt_root(doc), bench_key(key, i),
-                                    (int64_t)i));
+        bench_must(
+            crdt_map_put_int(crdt_root(doc), bench_key(key, i), (int64_t)i));
     bench_must(crdt_commit(doc));
     b->state = doc;
 }
@@ -212,9 +211,14 @@ static void digest_read_run(struct bench *b, uint64_t ops)
 }
 
 #define CRC(name, n, which)                                                   \
-    { name, BENCH_RATE, n, which, bytes_setup, crc_run, state_end, NULL, NULL }
+    {                                                                         \
+        name, BENCH_RATE, n, which, bytes_setup, crc_run, state_end, NULL,    \
+            NULL                                                              \
+    }
 #define VV(name, n, run)                                                      \
-    { name, BENCH_NS, n, 0, vv_setup, run, vv_end, NULL, NULL }
+    {                                                                         \
+        name, BENCH_NS, n, 0, vv_setup, run, vv_end, NULL, NULL               \
+    }
 
 const struct bench_case bench_core[] = {
     CRC("crc32c.64", 64, CRC_BEST),

@@ -100,8 +100,8 @@ static void pair_setup(struct bench *b)
 static void pair_end(struct bench *b)
 {
     struct pair *p = (struct pair *)b->state;
-    bench_check(crdt_doc_digest(p->from).lo == crdt_doc_digest(p->to).lo,
-                "the two documents differ");
+    if (crdt_doc_digest(p->from).lo != crdt_doc_digest(p->to).lo)
+        bench_fail("the two documents differ");
     crdt_doc_free(p->from);
     crdt_doc_free(p->to);
     bench_keys_free(&p->keys);
@@ -171,9 +171,8 @@ static void join_run(struct bench *b, uint64_t ops)
         pair_write_batch(b, p, count);
         bench_start(b);
         for (i = 0; i < count; i++) {
-            bench_must(crdt_join(p->to,
-                                 crdt_bytes_of(p->deltas.ptr + start,
-                                               p->ends[i] - start)));
+            bench_must(crdt_join(p->to, crdt_bytes_of(p->deltas.ptr + start,
+                                                      p->ends[i] - start)));
             start = p->ends[i];
         }
         bench_stop(b);
@@ -280,18 +279,22 @@ static void bytes_run(struct bench *b, uint64_t ops)
     (void)ops;
     pair_write_batch(b, p, 1);
     bench_must(crdt_join(p->to, crdt_buf_bytes(&p->deltas)));
-    b->bytes = p->deltas.len * b->n;
+    b->bytes = p->deltas.len;
 }
 
 #define CASE(name, unit, n, which, run)                                       \
-    { name, unit, n, which, pair_setup, run, pair_end, NULL, NULL }
+    {                                                                         \
+        name, unit, n, which, pair_setup, run, pair_end, NULL, NULL           \
+    }
 #define RATIO(name, of, to)                                                   \
-    { name, BENCH_RATIO, LARGE, 0, NULL, NULL, NULL, of, to }
+    {                                                                         \
+        name, BENCH_RATIO, LARGE, 0, NULL, NULL, NULL, of, to                 \
+    }
 #define JOINS(name, kind)                                                     \
     CASE("delta.join." name ".1k", BENCH_NS, SMALL, kind, join_run),          \
         CASE("delta.join." name ".1M", BENCH_NS, LARGE, kind, join_run),      \
-        RATIO("delta.join." name ".ratio_1M_to_1k",                           \
-              "delta.join." name ".1M", "delta.join." name ".1k"),            \
+        RATIO("delta.join." name ".ratio_1M_to_1k", "delta.join." name ".1M", \
+              "delta.join." name ".1k"),                                      \
         CASE("delta.join." name ".allocs", BENCH_ALLOCS, SMALL, kind,         \
              join_run)
 
@@ -303,8 +306,8 @@ const struct bench_case bench_delta[] = {
     CASE("delta.extract.allocs", BENCH_ALLOCS, SMALL, 1, extract_run),
     CASE("delta.extract.1000ops.1M", BENCH_NS, LARGE, 1000, extract_run),
     CASE("delta.extract.snapshot.100k", BENCH_NS, 100000, PUT, snapshot_run),
-    CASE("delta.bytes.put", BENCH_MEMORY, SMALL, PUT, bytes_run),
-    CASE("delta.bytes.add", BENCH_MEMORY, SMALL, ADD, bytes_run),
+    CASE("delta.bytes.put", BENCH_BYTES, SMALL, PUT, bytes_run),
+    CASE("delta.bytes.add", BENCH_BYTES, SMALL, ADD, bytes_run),
     JOINS("put", PUT),
     JOINS("old", OLD),
     JOINS("new", NEW),
@@ -313,7 +316,6 @@ const struct bench_case bench_delta[] = {
     CASE("delta.join.known", BENCH_NS, SMALL, PUT, join_known_run),
     CASE("delta.join.batch.1k", BENCH_NS, SMALL, PUT, join_batch_run),
     CASE("delta.join.batch.1M", BENCH_NS, LARGE, PUT, join_batch_run),
-    CASE("delta.join.snapshot.100k", BENCH_NS, 100000, PUT,
-         join_snapshot_run),
+    CASE("delta.join.snapshot.100k", BENCH_NS, 100000, PUT, join_snapshot_run),
     BENCH_END
 };

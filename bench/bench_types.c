@@ -50,8 +50,8 @@ static void counters_fill(struct bench *b, struct types *t)
     if (!t->objs)
         t->objs = (crdt_obj *)bench_memory(b->n * sizeof *t->objs);
     for (i = 0; i < b->n; i++) {
-        t->objs[i] = crdt_map_counter(crdt_root(t->doc),
-                                      bench_keys_at(&t->keys, i));
+        t->objs[i] =
+            crdt_map_counter(crdt_root(t->doc), bench_keys_at(&t->keys, i));
         bench_must(crdt_counter_add(t->objs[i], 1));
         bench_must(crdt_commit(t->doc));
     }
@@ -115,9 +115,8 @@ static void map_put_run(struct bench *b, uint64_t ops)
     crdt_obj map = crdt_root(t->doc);
     bench_start(b);
     for (; ops > 0; ops--) {
-        bench_must(crdt_map_put_int(map,
-                                    bench_keys_at(&t->keys, types_next(t)),
-                                    (int64_t)ops));
+        bench_must(crdt_map_put_int(
+            map, bench_keys_at(&t->keys, types_next(t)), (int64_t)ops));
         bench_must(crdt_commit(t->doc));
     }
     bench_stop(b);
@@ -178,8 +177,8 @@ static void registers_setup(struct bench *b)
     size_t i;
     t->objs = (crdt_obj *)bench_memory(b->n * sizeof *t->objs);
     for (i = 0; i < b->n; i++)
-        t->objs[i] = crdt_map_register(crdt_root(t->doc),
-                                       bench_keys_at(&t->keys, i));
+        t->objs[i] =
+            crdt_map_register(crdt_root(t->doc), bench_keys_at(&t->keys, i));
     bench_must(crdt_commit(t->doc));
 }
 
@@ -188,8 +187,8 @@ static void register_set_run(struct bench *b, uint64_t ops)
     struct types *t = (struct types *)b->state;
     bench_start(b);
     for (; ops > 0; ops--) {
-        bench_must(crdt_register_set(t->objs[types_next(t)],
-                                     crdt_int((int64_t)ops)));
+        bench_must(
+            crdt_register_set(t->objs[types_next(t)], crdt_int((int64_t)ops)));
         bench_must(crdt_commit(t->doc));
     }
     bench_stop(b);
@@ -219,7 +218,9 @@ static void memory_setup(struct bench *b)
 }
 
 #define CASE(name, unit, n, which, setup, run)                                \
-    { name, unit, n, which, setup, run, types_end, NULL, NULL }
+    {                                                                         \
+        name, unit, n, which, setup, run, types_end, NULL, NULL               \
+    }
 #define COUNTER(name, unit, n, per_commit)                                    \
     CASE(name, unit, n, per_commit, counters_setup, counter_add_run)
 
@@ -239,8 +240,7 @@ const struct bench_case bench_types[] = {
     CASE("map.put.allocs", BENCH_ALLOCS, SMALL, 0, map_setup, map_put_run),
     CASE("map.put.new.1k", BENCH_NS, SMALL, 0, map_setup, map_new_run),
     CASE("map.put.new.1M", BENCH_NS, LARGE, 0, map_setup, map_new_run),
-    CASE("map.put.new.allocs", BENCH_ALLOCS, LARGE, 0, map_setup,
-         map_new_run),
+    CASE("map.put.new.allocs", BENCH_ALLOCS, LARGE, 0, map_setup, map_new_run),
     CASE("map.get", BENCH_NS, SMALL, 0, map_setup, map_get_run),
     CASE("map.get.1M", BENCH_NS, LARGE, 0, map_setup, map_get_run),
     CASE("map.next", BENCH_NS, SMALL, 0, map_setup, map_next_run),

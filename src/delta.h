@@ -127,10 +127,13 @@ CRDTI_FN uint32_t crdti_cut_kills(const crdt_doc *doc, const crdti_cut *cut,
                                   uint32_t index)
 {
     const crdti_op *op = crdti_op_at(doc, index);
-    uint32_t at = crdti_entry_at(doc, op->entry)->kills, count = 0;
-    if (cut->is_canonical || CRDTI_RULE(KILLS_TRAVEL))
-        return cut->is_canonical ? 0 : op->kills;
-    for (; at; at = crdti_kill_at(doc, at)->next)
+    uint32_t at, count = 0;
+    if (cut->is_canonical)
+        return 0;
+    if (CRDTI_RULE(KILLS_TRAVEL))
+        return op->kills;
+    for (at = crdti_entry_at(doc, op->entry)->kills; at;
+         at = crdti_kill_at(doc, at)->next)
         count += crdti_kill_at(doc, at)->killer == index &&
                  crdti_cut_last(doc, cut, crdti_kill_at(doc, at)) > 0;
     return count;

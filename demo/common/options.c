@@ -136,8 +136,6 @@ static int read_flags(options *all, int argc, char **argv)
 {
     int at;
     for (at = 1; at < argc; at++) {
-        if (strcmp(argv[at], "-h") == 0)
-            argv[at] = (char *)(size_t)"--help";
         if (strncmp(argv[at], "--", 2) != 0 || !argv[at][2])
             return refuse(all, "\"%s\" is no option; see %s --help", argv[at],
                           all->program);
