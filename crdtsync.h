@@ -5693,10 +5693,13 @@ CRDTI_FN uint32_t crdti_cut_kills(const crdt_doc *doc, const crdti_cut *cut,
                                   uint32_t index)
 {
     const crdti_op *op = crdti_op_at(doc, index);
-    uint32_t at = crdti_entry_at(doc, op->entry)->kills, count = 0;
-    if (cut->is_canonical || CRDTI_RULE(KILLS_TRAVEL))
-        return cut->is_canonical ? 0 : op->kills;
-    for (; at; at = crdti_kill_at(doc, at)->next)
+    uint32_t at, count = 0;
+    if (cut->is_canonical)
+        return 0;
+    if (CRDTI_RULE(KILLS_TRAVEL))
+        return op->kills;
+    for (at = crdti_entry_at(doc, op->entry)->kills; at;
+         at = crdti_kill_at(doc, at)->next)
         count += crdti_kill_at(doc, at)->killer == index &&
                  crdti_cut_last(doc, cut, crdti_kill_at(doc, at)) > 0;
     return count;
@@ -5743,20 +5746,21 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
 
 /* >>delta ------------------------------------------------------------------ */
 
-/* Replica and object numbers are those of the message, until a join maps
- * them. Bytes are borrowed from the message. */
-typedef struct crdti_delta_op {
-    crdti_op op;
-    crdt_bytes key;
-    uint32_t object;
-    uint32_t kills_at, kills_len;
-    uint32_t voids_at;
-} crdti_delta_op;
-
 typedef struct crdti_delta_kill {
     uint32_t replica;
     uint64_t last;
 } crdti_delta_kill;
+
+/* Replica and object numbers are those of the message, until a join maps
+ * them. Bytes are borrowed from the message, voids and kills are the arena's:
+ * a copy of them is made for what is new. */
+typedef struct crdti_delta_op {
+    crdti_op op;
+    crdt_bytes key;
+    crdti_delta_kill *kills;
+    uint32_t kills_len;
+    uint32_t object;
+} crdti_delta_op;
 
 typedef struct crdti_delta_replica {
     crdt_id id;
@@ -5775,11 +5779,10 @@ typedef struct crdti_delta {
     int is_snapshot;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;
+    size_t kills_len; /* of all ops */
     crdti_delta_replica *replicas; /* by id */
     crdti_delta_object *objects;   /* [0] is the root */
     crdti_delta_op *ops;           /* by replica and seq */
-    CRDTI_ARRAY(crdti_delta_kill) kills;
-    CRDTI_ARRAY(crdti_void) voids;
 } crdti_delta;
 
 #endif
@@ -5818,7 +5821,7 @@ typedef struct crdti_join {
 CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
 {
     crdt_doc *doc = j->doc;
-    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx);
+    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx), ahead_ms;
     size_t i;
     *news = 0;
     for (i = 0; i < j->delta->replicas_len; i++) {
@@ -5833,9 +5836,11 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
             return CRDT_ERR_FORK;
         *news |= replica->top > j->have[i];
     }
-    doc->ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
-    return *news && doc->ahead_ms > CRDTSYNC_MAX_SKEW_MS ? CRDT_ERR_SKEW
-                                                         : CRDT_OK;
+    ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
+    if (!*news || ahead_ms <= CRDTSYNC_MAX_SKEW_MS)
+        return CRDT_OK;
+    doc->ahead_ms = ahead_ms;
+    return CRDT_ERR_SKEW;
 }
 
 /* The same dot in both: whether it says the same. Resets are told apart by
@@ -5958,7 +5963,6 @@ CRDTI_FN crdt_err crdti_join_objects(crdti_join *j)
 CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
                                  crdti_op *op)
 {
-    const crdti_delta *d = j->delta;
     uint32_t i;
     if (crdti_op_has_bytes(op)) {
         op->as.value.as.bytes =
@@ -5973,9 +5977,9 @@ CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
     op->as.voids = (crdti_void *)crdti_alloc(&j->doc->alloc,
                                              op->len * sizeof(crdti_void));
     for (i = 0; op->as.voids && i < op->len; i++) {
-        op->as.voids[i] = d->voids.ptr[from->voids_at + i];
-        op->as.voids[i].replica =
-            d->replicas[op->as.voids[i].replica].number;
+        crdti_void *v = &op->as.voids[i];
+        *v = from->op.as.voids[i];
+        v->replica = j->delta->replicas[v->replica].number;
     }
     return op->as.voids ? CRDT_OK : CRDT_ERR_NOMEM;
 }
@@ -6024,7 +6028,7 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     const crdti_delta *d = j->delta;
     size_t i;
     if (crdti_pool_reserve(&doc->alloc, &doc->ops, d->ops_len) ||
-        crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills.len))
+        crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills_len))
         return CRDT_ERR_NOMEM;
     for (i = 0; i < d->ops_len; i++) {
         crdt_err err;
@@ -6037,25 +6041,30 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     return CRDT_OK;
 }
 
+/* The entry is looked for, as another op in it may have let it go. */
+CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta_op *from = &j->delta->ops[i];
+    crdti_op *op = crdti_op_at(doc, j->made[i]);
+    uint32_t entry = crdti_entry_find(
+        doc, j->delta->objects[from->object].number, from->key);
+    if (j->new_child[i])
+        crdti_object_undo(doc, crdti_object_find(doc, entry,
+                                                 (crdt_type)op->form));
+    else if (entry)
+        crdti_entry_tidy(doc, entry);
+    crdti_op_drop(&doc->alloc, op);
+    crdti_pool_give(&doc->ops, j->made[i]);
+}
+
 CRDTI_FN void crdti_join_undo(crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     size_t i;
-    for (i = 0; i < j->delta->ops_len; i++) {
-        crdti_op *op;
-        uint32_t entry;
-        if (!j->made[i])
-            continue;
-        op = crdti_op_at(doc, j->made[i]);
-        entry = op->entry;
-        if (j->new_child[i])
-            crdti_object_undo(doc, crdti_object_find(doc, entry,
-                                                     (crdt_type)op->form));
-        else
-            crdti_entry_tidy(doc, entry);
-        crdti_op_drop(&doc->alloc, op);
-        crdti_pool_give(&doc->ops, j->made[i]);
-    }
+    for (i = 0; i < j->delta->ops_len; i++)
+        if (j->made[i])
+            crdti_join_unmake(j, i);
     for (i = j->delta->objects_len; i > 0; i--)
         if (j->new_object[i - 1])
             crdti_object_undo(doc, j->delta->objects[i - 1].number);
@@ -6077,7 +6086,7 @@ CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
 {
     crdt_doc *doc = j->doc;
     const crdti_delta_op *from = &j->delta->ops[i];
-    const crdti_delta_kill *kills = j->delta->kills.ptr + from->kills_at;
+    const crdti_delta_kill *kills = from->kills;
     uint32_t k, killer = j->made[i];
     for (k = 0; k < from->kills_len; k++) {
         uint32_t number = j->delta->replicas[kills[k].replica].number;
@@ -6749,20 +6758,18 @@ CRDTI_FN uint64_t crdti_get_total(crdti_reader *r)
     return total;
 }
 
-CRDTI_FN void crdti_get_voids(crdti_reader *r, const crdt_alloc *alloc,
-                              crdti_delta *d, crdti_delta_op *op)
+CRDTI_FN void crdti_get_voids(crdti_reader *r, crdti_arena *arena,
+                              const crdti_delta *d, crdti_op *op)
 {
     size_t i, len = crdti_get_count(r, d->replicas_len, 3);
     uint32_t before = 0;
-    op->op.len = (uint32_t)len;
-    op->voids_at = (uint32_t)d->voids.len;
-    if (!r->err && (len == 0 || d->voids.len > UINT32_MAX - len))
+    if (len == 0)
         crdti_reader_fail(r, CRDT_ERR_CORRUPT);
-    else if (!r->err && crdti_array_reserve(alloc, &d->voids, len))
-        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    op->len = (uint32_t)len;
+    op->as.voids =
+        (crdti_void *)crdti_get_array(r, arena, len, sizeof(crdti_void));
     for (i = 0; i < len && !r->err; i++) {
-        crdti_void *v = &d->voids.ptr[d->voids.len++];
-        crdti_zero(v, sizeof *v);
+        crdti_void *v = &op->as.voids[i];
         v->replica = (uint32_t)crdti_get_count(r, d->replicas_len - 1, 0);
         v->plus = crdti_get_total(r);
         v->minus = crdti_get_total(r);
@@ -6772,8 +6779,8 @@ CRDTI_FN void crdti_get_voids(crdti_reader *r, const crdt_alloc *alloc,
     }
 }
 
-CRDTI_FN void crdti_get_content(crdti_reader *r, const crdt_alloc *alloc,
-                                crdti_delta *d, crdti_delta_op *op)
+CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
+                                const crdti_delta *d, crdti_delta_op *op)
 {
     switch (op->op.kind) {
     case CRDTI_VALUE:
@@ -6793,7 +6800,7 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, const crdt_alloc *alloc,
         op->op.as.add.minus = crdti_get_total(r);
         break;
     case CRDTI_RESET:
-        crdti_get_voids(r, alloc, d, op);
+        crdti_get_voids(r, arena, d, &op->op);
         break;
     default:
         break;
@@ -6818,30 +6825,24 @@ CRDTI_FN void crdti_get_kill(crdti_reader *r, const crdti_delta *d,
     kill->last = from - back;
 }
 
-CRDTI_FN void crdti_get_kills(crdti_reader *r, const crdt_alloc *alloc,
+CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
                               crdti_delta *d, crdti_delta_op *op)
 {
     size_t i, len = crdti_get_count(r, d->replicas_len, 2);
-    op->kills_at = (uint32_t)d->kills.len;
-    op->kills_len = (uint32_t)len;
-    if (!r->err && (len == 0 || d->kills.len > UINT32_MAX - len))
+    if (len == 0)
         crdti_reader_fail(r, CRDT_ERR_CORRUPT);
-    else if (!r->err && crdti_array_reserve(alloc, &d->kills, len))
-        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    op->kills = (crdti_delta_kill *)crdti_get_array(r, arena, len,
+                                                    sizeof *op->kills);
+    op->kills_len = (uint32_t)len;
+    d->kills_len += len;
     for (i = 0; i < len && !r->err; i++)
-        crdti_get_kill(r, d, &op->op, &d->kills.ptr[d->kills.len++]);
+        crdti_get_kill(r, d, &op->op, &op->kills[i]);
 }
 
-CRDTI_FN void crdti_delta_free(const crdt_alloc *alloc, crdti_delta *d)
-{
-    crdti_array_free(alloc, &d->kills);
-    crdti_array_free(alloc, &d->voids);
-}
-
-/* Reads a whole delta; the bytes must outlive it, the arena must too.
- * crdti_delta_free also when it fails. Errors are on the reader. */
-CRDTI_FN void crdti_get_delta(crdti_reader *r, const crdt_alloc *alloc,
-                              crdti_arena *arena, crdti_delta *d)
+/* Reads a whole delta; the bytes must outlive it, the arena must too. Errors
+ * are on the reader. */
+CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
+                              crdti_delta *d)
 {
     size_t i;
     crdti_zero(d, sizeof *d);
@@ -6855,10 +6856,10 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, const crdt_alloc *alloc,
     crdti_get_stamps(r, d);
     crdti_get_keys(r, d);
     for (i = 0; i < d->ops_len && !r->err; i++)
-        crdti_get_content(r, alloc, d, &d->ops[i]);
+        crdti_get_content(r, arena, d, &d->ops[i]);
     for (i = 0; i < d->ops_len && !r->err; i++)
         if (d->ops[i].kills_len)
-            crdti_get_kills(r, alloc, d, &d->ops[i]);
+            crdti_get_kills(r, arena, d, &d->ops[i]);
     if (!r->err && r->ptr != r->end)
         crdti_reader_fail(r, CRDT_ERR_CORRUPT);
 }
@@ -7040,10 +7041,9 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
         return CRDT_ERR_NOMEM;
     start = crdti_arena_here(&doc->scratch);
     crdti_reader_init(&r, payload);
-    crdti_get_delta(&r, &doc->alloc, &doc->scratch, &delta);
+    crdti_get_delta(&r, &doc->scratch, &delta);
     *offset = r.err_at;
     err = r.err ? r.err : crdti_delta_join(doc, &delta);
-    crdti_delta_free(&doc->alloc, &delta);
     crdti_arena_reset(&doc->scratch, start);
     return err;
 }

@@ -31,9 +31,11 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define CRDTI_LIKELY(cond) __builtin_expect(!!(cond), 1)
 #define CRDTI_UNLIKELY(cond) __builtin_expect(!!(cond), 0)
+#define CRDTI_PREFETCH(at) __builtin_prefetch(at)
 #else
 #define CRDTI_LIKELY(cond) (cond)
 #define CRDTI_UNLIKELY(cond) (cond)
+#define CRDTI_PREFETCH(at) ((void)(at))
 #endif
 
 /* What our own code must hold; never said of bytes from outside. Switched off

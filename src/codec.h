@@ -511,6 +511,7 @@ CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_delta *d)
 CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
 {
     crdt_bytes bytes;
+    uint64_t bits;
     op->form = crdti_get_u8(r);
     switch (op->form) {
     case CRDT_NULL:
@@ -525,7 +526,10 @@ CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
         op->as.value.as.integer = crdti_get_zigzag(r);
         break;
     case CRDT_DOUBLE:
-        op->as.value.as.number = crdti_double_from(crdti_get_u64le(r));
+        bits = crdti_get_u64le(r);
+        op->as.value.as.number = crdti_double_from(bits);
+        if (crdti_double_bits(op->as.value.as.number) != bits)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT); /* another NaN */
         break;
     case CRDT_STRING:
     case CRDT_BYTES:
@@ -547,20 +551,18 @@ CRDTI_FN uint64_t crdti_get_total(crdti_reader *r)
     return total;
 }
 
-CRDTI_FN void crdti_get_voids(crdti_reader *r, const crdt_alloc *alloc,
-                              crdti_delta *d, crdti_delta_op *op)
+CRDTI_FN void crdti_get_voids(crdti_reader *r, crdti_arena *arena,
+                              const crdti_delta *d, crdti_op *op)
 {
     size_t i, len = crdti_get_count(r, d->replicas_len, 3);
     uint32_t before = 0;
-    op->op.len = (uint32_t)len;
-    op->voids_at = (uint32_t)d->voids.len;
-    if (!r->err && (len == 0 || d->voids.len > UINT32_MAX - len))
+    if (len == 0)
         crdti_reader_fail(r, CRDT_ERR_CORRUPT);
-    else if (!r->err && crdti_array_reserve(alloc, &d->voids, len))
-        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    op->len = (uint32_t)len;
+    op->as.voids =
+        (crdti_void *)crdti_get_array(r, arena, len, sizeof(crdti_void));
     for (i = 0; i < len && !r->err; i++) {
-        crdti_void *v = &d->voids.ptr[d->voids.len++];
-        crdti_zero(v, sizeof *v);
+        crdti_void *v = &op->as.voids[i];
         v->replica = (uint32_t)crdti_get_count(r, d->replicas_len - 1, 0);
         v->plus = crdti_get_total(r);
         v->minus = crdti_get_total(r);
@@ -570,8 +572,8 @@ CRDTI_FN void crdti_get_voids(crdti_reader *r, const crdt_alloc *alloc,
     }
 }
 
-CRDTI_FN void crdti_get_content(crdti_reader *r, const crdt_alloc *alloc,
-                                crdti_delta *d, crdti_delta_op *op)
+CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
+                                const crdti_delta *d, crdti_delta_op *op)
 {
     switch (op->op.kind) {
     case CRDTI_VALUE:
@@ -591,7 +593,7 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, const crdt_alloc *alloc,
         op->op.as.add.minus = crdti_get_total(r);
         break;
     case CRDTI_RESET:
-        crdti_get_voids(r, alloc, d, op);
+        crdti_get_voids(r, arena, d, &op->op);
         break;
     default:
         break;
@@ -616,30 +618,24 @@ CRDTI_FN void crdti_get_kill(crdti_reader *r, const crdti_delta *d,
     kill->last = from - back;
 }
 
-CRDTI_FN void crdti_get_kills(crdti_reader *r, const crdt_alloc *alloc,
+CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
                               crdti_delta *d, crdti_delta_op *op)
 {
     size_t i, len = crdti_get_count(r, d->replicas_len, 2);
-    op->kills_at = (uint32_t)d->kills.len;
-    op->kills_len = (uint32_t)len;
-    if (!r->err && (len == 0 || d->kills.len > UINT32_MAX - len))
+    if (len == 0)
         crdti_reader_fail(r, CRDT_ERR_CORRUPT);
-    else if (!r->err && crdti_array_reserve(alloc, &d->kills, len))
-        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    op->kills = (crdti_delta_kill *)crdti_get_array(r, arena, len,
+                                                    sizeof *op->kills);
+    op->kills_len = (uint32_t)len;
+    d->kills_len += len;
     for (i = 0; i < len && !r->err; i++)
-        crdti_get_kill(r, d, &op->op, &d->kills.ptr[d->kills.len++]);
+        crdti_get_kill(r, d, &op->op, &op->kills[i]);
 }
 
-CRDTI_FN void crdti_delta_free(const crdt_alloc *alloc, crdti_delta *d)
-{
-    crdti_array_free(alloc, &d->kills);
-    crdti_array_free(alloc, &d->voids);
-}
-
-/* Reads a whole delta; the bytes must outlive it, the arena must too.
- * crdti_delta_free also when it fails. Errors are on the reader. */
-CRDTI_FN void crdti_get_delta(crdti_reader *r, const crdt_alloc *alloc,
-                              crdti_arena *arena, crdti_delta *d)
+/* Reads a whole delta; the bytes must outlive it, the arena must too. Errors
+ * are on the reader. */
+CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
+                              crdti_delta *d)
 {
     size_t i;
     crdti_zero(d, sizeof *d);
@@ -653,10 +649,10 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, const crdt_alloc *alloc,
     crdti_get_stamps(r, d);
     crdti_get_keys(r, d);
     for (i = 0; i < d->ops_len && !r->err; i++)
-        crdti_get_content(r, alloc, d, &d->ops[i]);
+        crdti_get_content(r, arena, d, &d->ops[i]);
     for (i = 0; i < d->ops_len && !r->err; i++)
         if (d->ops[i].kills_len)
-            crdti_get_kills(r, alloc, d, &d->ops[i]);
+            crdti_get_kills(r, arena, d, &d->ops[i]);
     if (!r->err && r->ptr != r->end)
         crdti_reader_fail(r, CRDT_ERR_CORRUPT);
 }

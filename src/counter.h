@@ -136,37 +136,39 @@ CRDTI_FN void crdti_counter_climb(crdt_doc *doc, uint32_t object,
 
 /* >>birth and death -------------------------------------------------------- */
 
-CRDTI_FN void crdti_voids_raise(crdti_counter *counter, const crdti_op *reset)
+/* Without the climb. O(voids x log parts). */
+CRDTI_FN void crdti_voids_raise(crdt_doc *doc, uint32_t object,
+                                const crdti_op *reset)
 {
     uint32_t i;
     for (i = 0; i < reset->len; i++) {
         const crdti_void *v = &reset->as.voids[i];
-        crdti_part *part = crdti_part_get(counter, v->replica);
+        crdti_part *part =
+            crdti_part_get(crdti_counter_at(doc, object), v->replica);
+        crdti_part_count(doc, object, part, 0);
         part->void_plus = crdti_max(part->void_plus, v->plus);
         part->void_minus = crdti_max(part->void_minus, v->minus);
+        crdti_part_count(doc, object, part, 1);
     }
 }
 
-/* What is void, anew from the live RESETs. `but`: one that is dying. */
+/* What is void, anew from the live RESETs but the one that is dying. */
 CRDTI_FN void crdti_voids_recount(crdt_doc *doc, uint32_t object,
-                                  uint32_t born, uint32_t but)
+                                  uint32_t dying)
 {
     crdti_counter *counter = crdti_counter_at(doc, object);
-    uint32_t weight = crdti_object_at(doc, object)->weight;
-    uint32_t at = crdti_op_at(doc, born)->entry;
+    uint32_t at = crdti_op_at(doc, dying)->entry;
     size_t i;
     for (i = 0; i < counter->parts.len; i++) {
         crdti_part *part = &counter->parts.ptr[i];
         crdti_part_count(doc, object, part, 0);
         part->void_plus = part->void_minus = 0;
+        crdti_part_count(doc, object, part, 1);
     }
     for (at = crdti_entry_at(doc, at)->ops; at;
          at = crdti_op_at(doc, at)->next)
-        if (at != but)
-            crdti_voids_raise(counter, crdti_op_at(doc, at));
-    for (i = 0; i < counter->parts.len; i++)
-        crdti_part_count(doc, object, &counter->parts.ptr[i], 1);
-    crdti_counter_climb(doc, object, weight);
+        if (at != dying)
+            crdti_voids_raise(doc, object, crdti_op_at(doc, at));
 }
 
 CRDTI_FN void crdti_add_set(crdt_doc *doc, uint32_t object, uint32_t replica,

@@ -180,20 +180,21 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
 
 /* >>delta ------------------------------------------------------------------ */
 
-/* Replica and object numbers are those of the message, until a join maps
- * them. Bytes are borrowed from the message. */
-typedef struct crdti_delta_op {
-    crdti_op op;
-    crdt_bytes key;
-    uint32_t object;
-    uint32_t kills_at, kills_len;
-    uint32_t voids_at;
-} crdti_delta_op;
-
 typedef struct crdti_delta_kill {
     uint32_t replica;
     uint64_t last;
 } crdti_delta_kill;
+
+/* Replica and object numbers are those of the message, until a join maps
+ * them. Bytes are borrowed from the message, voids and kills are the arena's:
+ * a copy of them is made for what is new. */
+typedef struct crdti_delta_op {
+    crdti_op op;
+    crdt_bytes key;
+    crdti_delta_kill *kills;
+    uint32_t kills_len;
+    uint32_t object;
+} crdti_delta_op;
 
 typedef struct crdti_delta_replica {
     crdt_id id;
@@ -212,11 +213,10 @@ typedef struct crdti_delta {
     int is_snapshot;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;
+    size_t kills_len; /* of all ops */
     crdti_delta_replica *replicas; /* by id */
     crdti_delta_object *objects;   /* [0] is the root */
     crdti_delta_op *ops;           /* by replica and seq */
-    CRDTI_ARRAY(crdti_delta_kill) kills;
-    CRDTI_ARRAY(crdti_void) voids;
 } crdti_delta;
 
 #endif

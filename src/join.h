@@ -35,7 +35,7 @@ typedef struct crdti_join {
 CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
 {
     crdt_doc *doc = j->doc;
-    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx);
+    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx), ahead_ms;
     size_t i;
     *news = 0;
     for (i = 0; i < j->delta->replicas_len; i++) {
@@ -50,9 +50,11 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
             return CRDT_ERR_FORK;
         *news |= replica->top > j->have[i];
     }
-    doc->ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
-    return *news && doc->ahead_ms > CRDTSYNC_MAX_SKEW_MS ? CRDT_ERR_SKEW
-                                                         : CRDT_OK;
+    ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
+    if (!*news || ahead_ms <= CRDTSYNC_MAX_SKEW_MS)
+        return CRDT_OK;
+    doc->ahead_ms = ahead_ms;
+    return CRDT_ERR_SKEW;
 }
 
 /* The same dot in both: whether it says the same. Resets are told apart by
@@ -175,7 +177,6 @@ CRDTI_FN crdt_err crdti_join_objects(crdti_join *j)
 CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
                                  crdti_op *op)
 {
-    const crdti_delta *d = j->delta;
     uint32_t i;
     if (crdti_op_has_bytes(op)) {
         op->as.value.as.bytes =
@@ -190,9 +191,9 @@ CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
     op->as.voids = (crdti_void *)crdti_alloc(&j->doc->alloc,
                                              op->len * sizeof(crdti_void));
     for (i = 0; op->as.voids && i < op->len; i++) {
-        op->as.voids[i] = d->voids.ptr[from->voids_at + i];
-        op->as.voids[i].replica =
-            d->replicas[op->as.voids[i].replica].number;
+        crdti_void *v = &op->as.voids[i];
+        *v = from->op.as.voids[i];
+        v->replica = j->delta->replicas[v->replica].number;
     }
     return op->as.voids ? CRDT_OK : CRDT_ERR_NOMEM;
 }
@@ -241,7 +242,7 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     const crdti_delta *d = j->delta;
     size_t i;
     if (crdti_pool_reserve(&doc->alloc, &doc->ops, d->ops_len) ||
-        crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills.len))
+        crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills_len))
         return CRDT_ERR_NOMEM;
     for (i = 0; i < d->ops_len; i++) {
         crdt_err err;
@@ -254,25 +255,30 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     return CRDT_OK;
 }
 
+/* The entry is looked for, as another op in it may have let it go. */
+CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
+{
+    crdt_doc *doc = j->doc;
+    const crdti_delta_op *from = &j->delta->ops[i];
+    crdti_op *op = crdti_op_at(doc, j->made[i]);
+    uint32_t entry = crdti_entry_find(
+        doc, j->delta->objects[from->object].number, from->key);
+    if (j->new_child[i])
+        crdti_object_undo(doc, crdti_object_find(doc, entry,
+                                                 (crdt_type)op->form));
+    else if (entry)
+        crdti_entry_tidy(doc, entry);
+    crdti_op_drop(&doc->alloc, op);
+    crdti_pool_give(&doc->ops, j->made[i]);
+}
+
 CRDTI_FN void crdti_join_undo(crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     size_t i;
-    for (i = 0; i < j->delta->ops_len; i++) {
-        crdti_op *op;
-        uint32_t entry;
-        if (!j->made[i])
-            continue;
-        op = crdti_op_at(doc, j->made[i]);
-        entry = op->entry;
-        if (j->new_child[i])
-            crdti_object_undo(doc, crdti_object_find(doc, entry,
-                                                     (crdt_type)op->form));
-        else
-            crdti_entry_tidy(doc, entry);
-        crdti_op_drop(&doc->alloc, op);
-        crdti_pool_give(&doc->ops, j->made[i]);
-    }
+    for (i = 0; i < j->delta->ops_len; i++)
+        if (j->made[i])
+            crdti_join_unmake(j, i);
     for (i = j->delta->objects_len; i > 0; i--)
         if (j->new_object[i - 1])
             crdti_object_undo(doc, j->delta->objects[i - 1].number);
@@ -289,25 +295,36 @@ CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
                              j->delta->ops[i].op.kind;
 }
 
+/* What a new killer killed is remembered. */
+CRDTI_FN void crdti_join_note(crdti_join *j, size_t i)
+{
+    const crdti_delta_op *from = &j->delta->ops[i];
+    const crdti_delta_kill *kills = from->kills;
+    uint32_t k;
+    for (k = 0; k < from->kills_len; k++)
+        crdti_kill_note(j->doc, j->made[i],
+                        j->delta->replicas[kills[k].replica].number,
+                        kills[k].last);
+}
+
 /* A new killer does its work. */
 CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
 {
-    crdt_doc *doc = j->doc;
+    crdti_replica *replicas = j->doc->replicas.ptr;
     const crdti_delta_op *from = &j->delta->ops[i];
-    const crdti_delta_kill *kills = j->delta->kills.ptr + from->kills_at;
-    uint32_t k, killer = j->made[i];
-    for (k = 0; k < from->kills_len; k++) {
-        uint32_t number = j->delta->replicas[kills[k].replica].number;
-        doc->replicas.ptr[number].mark = kills[k].last;
-    }
-    crdti_kill_marked(doc, killer);
-    for (k = 0; k < from->kills_len; k++) {
-        uint32_t number = j->delta->replicas[kills[k].replica].number;
-        doc->replicas.ptr[number].mark = 0;
-        crdti_kill_note(doc, killer, number, kills[k].last);
-    }
+    const crdti_delta_kill *kills = from->kills;
+    uint32_t k;
+    for (k = 0; k < from->kills_len; k++)
+        replicas[j->delta->replicas[kills[k].replica].number].mark =
+            kills[k].last;
+    crdti_kill_marked(j->doc, j->made[i]);
+    for (k = 0; k < from->kills_len; k++)
+        replicas[j->delta->replicas[kills[k].replica].number].mark = 0;
 }
 
+/* All is noted before anything dies: an entry in which a REMOVE has not noted
+ * its kills yet looks empty, and would be tidied away under it. One whose
+ * kills were all noted by others finds nothing left to kill. */
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     const crdti_delta *d = j->delta;
@@ -316,7 +333,10 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         if (j->made[i])
             crdti_op_born(j->doc, j->made[i]);
     for (i = 0; i < d->ops_len; i++)
-        if (crdti_join_has(j, i) && d->ops[i].kills_len)
+        if (crdti_join_has(j, i))
+            crdti_join_note(j, i);
+    for (i = 0; i < d->ops_len; i++)
+        if (crdti_join_has(j, i) && crdti_op_at(j->doc, j->made[i])->kills)
             crdti_join_kill(j, i);
 }
 
@@ -366,7 +386,6 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
         own->seq = crdti_max(own->seq, d->replicas[i].top);
     }
     j->doc->changes++;
-    crdti_join_tidy(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
 }

@@ -104,6 +104,15 @@ CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer,
     kill->last = last;
 }
 
+/* Of its own replica a killer has seen what is before it; bytes from outside
+ * may let it absorb more. */
+CRDTI_FN uint64_t crdti_kill_seen(const crdti_op *killer, uint32_t replica,
+                                  uint64_t last)
+{
+    return replica == killer->replica ? crdti_min(last, killer->seq - 1)
+                                      : last;
+}
+
 /* Gives the dying op's records to its killer. */
 CRDTI_FN void crdti_kill_absorb(crdt_doc *doc, uint32_t victim,
                                 uint32_t killer)
@@ -112,26 +121,29 @@ CRDTI_FN void crdti_kill_absorb(crdt_doc *doc, uint32_t victim,
     crdti_op *heir = crdti_op_at(doc, killer);
     uint32_t *link = &crdti_entry_at(doc, dying->entry)->kills;
     while (dying->kills) {
-        uint32_t index = *link;
+        uint32_t index = *link, replica;
         crdti_kill *kill = crdti_kill_at(doc, index);
+        uint64_t last;
         CRDTI_ASSERT(index);
         if (kill->killer != victim) {
             link = &kill->next;
             continue;
         }
         dying->kills--;
-        if (dying->entry == heir->entry) {
+        replica = kill->replica;
+        last = crdti_kill_seen(heir, replica, kill->last);
+        if (last && dying->entry == heir->entry) {
             kill->killer = killer;
+            kill->last = last;
             heir->kills++;
             link = &kill->next;
-        } else {
-            /* The freed record is the one that the note may need. */
-            uint32_t replica = kill->replica;
-            uint64_t last = kill->last;
-            *link = kill->next;
-            crdti_kill_release(doc, index);
-            crdti_kill_note(doc, killer, replica, last);
+            continue;
         }
+        /* The freed record is the one that the note may need. */
+        *link = kill->next;
+        crdti_kill_release(doc, index);
+        if (last)
+            crdti_kill_note(doc, killer, replica, last);
     }
 }
 
@@ -217,23 +229,73 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
     }
 }
 
-/* A remote op kills in its scope what its replicas' marks cover. */
-CRDTI_FN void crdti_kill_marked(crdt_doc *doc, uint32_t killer)
+/* A remote op kills in its scope what its replicas' marks cover. Whether any
+ * of that were killers: it has absorbed their records. */
+CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
+    int absorbed = 0;
     while (at) {
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {
             const crdti_op *victim = crdti_op_at(doc, op);
             next = victim->next;
-            if (op != killer &&
-                victim->seq <= doc->replicas.ptr[victim->replica].mark)
-                crdti_op_die(doc, op, killer);
+            if (op == killer ||
+                victim->seq > doc->replicas.ptr[victim->replica].mark)
+                continue;
+            absorbed |= victim->kills != 0;
+            crdti_op_die(doc, op, killer);
         }
         next = crdti_scope_next(doc, top, at);
         if (at != top)
             crdti_entry_tidy(doc, at);
         at = next;
+    }
+    return absorbed;
+}
+
+/* Lowers the marks to what is not alive in the scope of the killer. */
+CRDTI_FN void crdti_kill_lower_marks(crdt_doc *doc, uint32_t killer)
+{
+    uint32_t top = crdti_op_at(doc, killer)->entry, at, op;
+    for (at = top; at; at = crdti_scope_next(doc, top, at))
+        for (op = crdti_entry_at(doc, at)->ops; op;
+             op = crdti_op_at(doc, op)->next) {
+            const crdti_op *alive = crdti_op_at(doc, op);
+            uint64_t *mark = &doc->replicas.ptr[alive->replica].mark;
+            if (op != killer)
+                *mark = crdti_min(*mark, alive->seq - 1);
+        }
+}
+
+/* What was absorbed from further down says that all it covers is dead in the
+ * wider scope too. An honest killer saw what its victims had seen, so that is
+ * true. Where it is not, the record must not say so. */
+CRDTI_FN void crdti_kill_settle(crdt_doc *doc, uint32_t killer)
+{
+    crdti_op *op = crdti_op_at(doc, killer);
+    uint32_t *link = &crdti_entry_at(doc, op->entry)->kills, at;
+    for (at = *link; at; at = crdti_kill_at(doc, at)->next) {
+        const crdti_kill *kill = crdti_kill_at(doc, at);
+        if (kill->killer == killer)
+            doc->replicas.ptr[kill->replica].mark = kill->last;
+    }
+    crdti_kill_lower_marks(doc, killer);
+    while (*link) {
+        uint32_t index = *link;
+        crdti_kill *kill = crdti_kill_at(doc, index);
+        uint64_t *mark = &doc->replicas.ptr[kill->replica].mark;
+        if (kill->killer == killer) {
+            kill->last = *mark;
+            *mark = 0;
+        }
+        if (kill->last) {
+            link = &kill->next;
+            continue;
+        }
+        *link = kill->next;
+        crdti_kill_release(doc, index);
+        op->kills--;
     }
 }
 

@@ -38,6 +38,7 @@
 
 #define CRDTI_ROOT 1u
 #define CRDTI_INLINE_KEY 8
+#define CRDTI_KEY_GONE UINT32_MAX /* length of the key of a freed entry */
 
 typedef struct crdti_replica {
     crdt_id id;
@@ -328,12 +329,14 @@ CRDTI_FN crdt_err crdti_entry_get(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* Lets the entry go when it holds nothing. */
+/* Lets the entry go when it holds nothing. Several ops of one join may ask for
+ * that, so an entry that has gone already stays so. */
 CRDTI_FN void crdti_entry_tidy(crdt_doc *doc, uint32_t index)
 {
     crdti_entry *entry = crdti_entry_at(doc, index);
     crdti_object *object;
-    if (entry->ops || entry->kills || entry->child)
+    if (entry->ops || entry->kills || entry->child ||
+        entry->key_len == CRDTI_KEY_GONE)
         return;
     object = crdti_object_at(doc, entry->object);
     crdti_table_remove(&doc->names,
@@ -348,6 +351,7 @@ CRDTI_FN void crdti_entry_tidy(crdt_doc *doc, uint32_t index)
         crdti_entry_at(doc, entry->next)->prev = entry->prev;
     if (entry->key_len > CRDTI_INLINE_KEY)
         crdti_free(&doc->alloc, entry->key.outside, entry->key_len);
+    entry->key_len = CRDTI_KEY_GONE;
     crdti_pool_give(&doc->entries, index);
 }
 

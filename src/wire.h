@@ -69,10 +69,9 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
         return CRDT_ERR_NOMEM;
     start = crdti_arena_here(&doc->scratch);
     crdti_reader_init(&r, payload);
-    crdti_get_delta(&r, &doc->alloc, &doc->scratch, &delta);
+    crdti_get_delta(&r, &doc->scratch, &delta);
     *offset = r.err_at;
     err = r.err ? r.err : crdti_delta_join(doc, &delta);
-    crdti_delta_free(&doc->alloc, &delta);
     crdti_arena_reset(&doc->scratch, start);
     return err;
 }

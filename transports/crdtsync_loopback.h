@@ -131,8 +131,9 @@ struct crdt_loopback_hub {
     crdt_alloc alloc;
     crdti_loop_end *ends, **last;
     size_t queue_max;
-    uint64_t random; /* 0: messages stay whole */
+    uint64_t random;
     uint32_t joined;
+    int torn; /* the transport is a stream */
     int manual;
     int freed; /* by its owner: goes with the last endpoint */
 };
@@ -274,7 +275,7 @@ CRDTI_FN crdt_bytes crdti_loop_next(crdt_loopback_hub *hub,
     crdt_bytes piece;
     size_t left = port->drain.len - port->pos;
     CRDTI_ASSERT(left > 0);
-    if (hub->random) {
+    if (hub->torn) {
         piece.len = crdti_loop_tear(hub, left);
     } else {
         piece.len = (size_t)crdti_load64(port->drain.ptr + port->pos);
@@ -294,7 +295,7 @@ CRDTI_FN void crdti_loop_deliver(crdti_loop_end *end, crdti_loop_port *port)
     while (!port->dropped && port->pos < port->drain.len) {
         end->up->received(end->up->ctx, port->peer,
                           crdti_loop_next(hub, port));
-        if (hub->random && crdti_loop_random(hub) % 8 == 0)
+        if (hub->torn && crdti_loop_random(hub) % 8 == 0)
             return;
     }
 }
@@ -357,7 +358,7 @@ CRDTI_FN crdt_err crdti_loop_send(void *ctx, crdt_peer peer, crdt_bytes bytes)
 {
     crdti_loop_end *end = (crdti_loop_end *)ctx;
     crdti_loop_port *port = crdti_loop_find(end, peer), *to;
-    size_t head = end->hub->random ? 0 : CRDTI_LOOP_HEAD;
+    size_t head = end->hub->torn ? 0 : CRDTI_LOOP_HEAD;
     if (!port || port->dropped || !port->other)
         return CRDT_ERR_CLOSED;
     if (bytes.len > end->hub->queue_max - CRDTI_LOOP_HEAD)
@@ -451,6 +452,7 @@ CRDT_API crdt_err crdt_loopback_hub_new(crdt_loopback_hub **out,
     hub->queue_max = c->queue_max ? c->queue_max : (size_t)4 << 20;
     hub->manual = c->manual;
     hub->random = c->tear_seed;
+    hub->torn = c->tear_seed != 0;
     *out = hub;
     return CRDT_OK;
 }
@@ -493,7 +495,7 @@ CRDTI_FN void crdti_loop_table(crdt_transport *out, crdti_loop_end *end)
     out->version = 1;
     out->ctx = end;
     out->properties = CRDT_RELIABLE | CRDT_ORDERED;
-    if (end->hub->random)
+    if (end->hub->torn)
         out->properties |= CRDT_STREAM;
     out->message_max = end->hub->queue_max - CRDTI_LOOP_HEAD;
     out->start = crdti_loop_start;

@@ -23,8 +23,6 @@ crdt_obj variable_find(crdt_doc *doc, const char *name)
 
 crdt_err variable_create(crdt_doc *doc, const char *name)
 {
-    if (!crdt_is_null(variable_find(doc, name)))
-        return CRDT_ERR_NOT_FOUND;
     if (crdt_is_null(crdt_map_counter(crdt_root(doc), crdt_str(name))))
         return crdt_doc_error(doc);
     return crdt_commit(doc);

@@ -15,7 +15,7 @@ const char *variable_bad_name(const char *name);
 
 /* The counter of that name, or the null object. */
 crdt_obj variable_find(crdt_doc *doc, const char *name);
-/* NOT_FOUND when it is there already; and as crdt_map_counter. */
+/* For one that is not there: as crdt_map_counter. */
 crdt_err variable_create(crdt_doc *doc, const char *name);
 /* As crdt_counter_add. */
 crdt_err variable_add(crdt_doc *doc, crdt_obj counter, int64_t amount);

@@ -1044,10 +1044,13 @@ static void finish(world *w)
         for (i = 0; i < w->members_len && !w->wrong; i++)
             for (k = 0; k < w->members_len && !w->wrong; k++) {
                 w->letters_len = 0;
-                if (i != k)
-                    do_join(w, &w->members[k],
-                            write_letter(w, &w->members[i], k,
-                                         w->members[k].vv));
+                if (i == k)
+                    continue;
+                do_join(w, &w->members[k],
+                        write_letter(w, &w->members[i], k,
+                                     w->members[k].vv));
+                if (!w->wrong)
+                    check_member(w, &w->members[k]);
             }
     for (i = 0; i < w->members_len && !w->wrong; i++) {
         member *m = &w->members[i];

@@ -1,0 +1,294 @@
+#include "../common/posix.h"
+
+#include "inputs.h"
+#include "../common/edit.h"
+#include "../common/text.h"
+#include "../common/ticks.h"
+#include "commands.h"
+#include "notices.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Commands between two polls, so that the network never waits long. */
+enum { BATCH_MAX = 256, WAIT_END_SECONDS = 60 };
+enum { IDLE_MS = 1000, HELD_MS = 5 };
+
+/* >>holds ------------------------------------------------------------------ */
+
+void inputs_hold(source *from, hold_kind kind, double seconds,
+                 const char *command)
+{
+    from->hold.kind = kind;
+    from->hold.since_ms = ticks_ms();
+    from->hold.until_ms =
+        seconds < 0 ? 0 : from->hold.since_ms + (uint64_t)(seconds * 1000);
+    free(from->hold.command);
+    from->hold.command = text_copy(command);
+}
+
+static void hold_end(source *from)
+{
+    from->hold.kind = HOLD_NONE;
+    from->paced_us = ticks_us(); /* what was due meanwhile is not made up */
+    from->paced = 0;
+}
+
+/* The answer to the command that waited. */
+static void answer_wait(app *a, const source *from, const char *why)
+{
+    uint64_t ms = ticks_ms() - from->hold.since_ms;
+    size_t peers = report_connected(a);
+    say_begin(&a->say, from->hold.command, "", 0);
+    if (*why)
+        say_fail(&a->say, "`status` shows what is at whom",
+                 "not synced after %.1f s: %s", (double)ms / 1000, why);
+    json_number(a->say.answer, "peers", (double)peers);
+    json_number(a->say.answer, "ms", (double)ms);
+    if (!*why)
+        say_line(&a->say, "synced with %zu peer%s after %.1f s", peers,
+                 peers == 1 ? "" : "s", (double)ms / 1000);
+    say_end(&a->say);
+}
+
+static void answer_sleep(app *a, const source *from)
+{
+    say_begin(&a->say, from->hold.command, "", 0);
+    say_end(&a->say);
+}
+
+/* Ends the hold when its time has come. */
+static void hold_check(app *a, source *from)
+{
+    char why[300] = "";
+    int late = from->hold.until_ms && ticks_ms() >= from->hold.until_ms;
+    if (from->hold.kind == HOLD_SLEEP && late) {
+        answer_sleep(a, from);
+        hold_end(from);
+    }
+    if (from->hold.kind != HOLD_SYNC)
+        return;
+    if (from == &a->keys && a->load.is_running)
+        snprintf(why, sizeof why, "%s is still being loaded", a->load.file);
+    else if (report_synced(a, why, sizeof why))
+        *why = 0;
+    if (*why && !late)
+        return;
+    answer_wait(a, from, why);
+    hold_end(from);
+}
+
+int inputs_release(app *a)
+{
+    if (!a->keys.is_terminal || !a->keys.hold.kind)
+        return 0;
+    putchar('\n');
+    hold_end(&a->keys);
+    return 1;
+}
+
+/* >>sources ---------------------------------------------------------------- */
+
+static void take_line(void *ctx, char *line)
+{
+    app *a = (app *)ctx;
+    if (line)
+        commands_do(a, &a->keys, line);
+    else
+        a->keys.in.ended = 1;
+}
+
+static char *history_path(void)
+{
+    static char path[512];
+    const char *own = getenv("CRDT_COUNTER_HISTORY");
+    const char *home = getenv("HOME");
+    if (own)
+        return snprintf(path, sizeof path, "%s", own) > 0 ? path : NULL;
+    if (!home)
+        return NULL;
+    snprintf(path, sizeof path, "%s/.crdt_counter_history", home);
+    return path;
+}
+
+void inputs_start(app *a)
+{
+    static char prompt[100];
+    edit_config config;
+    a->keys.in.fd = STDIN_FILENO;
+    a->keys.is_running = 1;
+    a->keys.is_terminal =
+        !a->set.json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    if (!a->keys.is_terminal)
+        return;
+    snprintf(prompt, sizeof prompt, "%s> ", a->set.name);
+    config.prompt = prompt;
+    config.history = history_path();
+    config.ctx = a;
+    config.line = take_line;
+    config.word = commands_word;
+    edit_start(&config);
+}
+
+static void source_free(source *from)
+{
+    reader_close(&from->in);
+    free(from->file);
+    free(from->hold.command);
+    memset(from, 0, sizeof *from);
+    from->in.fd = -1;
+}
+
+void inputs_stop(app *a)
+{
+    edit_stop();
+    source_free(&a->keys);
+    source_free(&a->load);
+}
+
+int inputs_load(app *a, const char *path, double rate)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char byte;
+    if (fd < 0)
+        return 0;
+    if (read(fd, &byte, 1) < 0 || lseek(fd, 0, SEEK_SET) < 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return 0;
+    }
+    source_free(&a->load);
+    a->load.in.fd = fd;
+    a->load.in.ended = 0;
+    a->load.file = text_copy(path);
+    a->load.rate = rate;
+    a->load.is_running = 1;
+    a->load.begun_ms = a->load.told_ms = ticks_ms();
+    a->load.paced_us = ticks_us();
+    return 1;
+}
+
+/* >>the file ---------------------------------------------------------------- */
+
+/* How many commands the rate allows now. */
+static uint64_t load_due(const source *from)
+{
+    double seconds = (double)(ticks_us() - from->paced_us) / 1000000;
+    uint64_t due = BATCH_MAX;
+    if (from->rate > 0) {
+        due = (uint64_t)(seconds * from->rate);
+        due = due > from->paced ? due - from->paced : 0;
+    }
+    return due < BATCH_MAX ? due : BATCH_MAX;
+}
+
+static void load_end(app *a)
+{
+    notices_progress(a, 1);
+    a->confirm = report_own(a);
+    a->load.is_running = 0;
+    reader_close(&a->load.in);
+}
+
+static void load_line(app *a, char *line)
+{
+    int failures = a->say.failures;
+    a->load.line++;
+    a->load.paced++;
+    commands_do(a, &a->load, line);
+    a->load.failed += a->say.failures != failures;
+}
+
+static void load_step(app *a)
+{
+    uint64_t due = load_due(&a->load);
+    char *line = NULL;
+    while (due-- > 0 && !a->load.hold.kind && !a->quits) {
+        if (!reader_has_line(&a->load.in) && !a->load.in.ended)
+            reader_fill(&a->load.in);
+        line = reader_line(&a->load.in);
+        if (!line)
+            break;
+        load_line(a, line);
+    }
+    if (!line && a->load.in.ended && !reader_has_line(&a->load.in))
+        load_end(a);
+    else
+        notices_progress(a, 0);
+}
+
+/* >>all --------------------------------------------------------------------- */
+
+/* Whether what is typed or piped may go on. */
+static int keys_may(const app *a)
+{
+    int waits = a->load.is_running && a->set.file && !a->keys.is_terminal &&
+                strcmp(a->load.file, a->set.file) == 0;
+    return a->keys.is_running && !a->keys.hold.kind && !waits && !a->quits;
+}
+
+static void keys_step(app *a)
+{
+    char *line;
+    int left = BATCH_MAX;
+    while (left-- > 0 && keys_may(a) && (line = reader_line(&a->keys.in)))
+        commands_do(a, &a->keys, line);
+    if (keys_may(a) && a->keys.in.ended && !reader_has_line(&a->keys.in))
+        a->keys.is_running = 0;
+}
+
+/* All input has ended: --wait waits once more. */
+static void end(app *a)
+{
+    if (!a->set.wait) {
+        a->quits = 1;
+        return;
+    }
+    a->set.wait = 0;
+    a->keys.is_running = 1;
+    inputs_hold(&a->keys, HOLD_SYNC, WAIT_END_SECONDS, "wait");
+}
+
+static int patience(const app *a)
+{
+    if (a->quits || (keys_may(a) && reader_has_line(&a->keys.in)))
+        return 0;
+    if (a->load.hold.kind || a->keys.hold.kind)
+        return a->load.is_running && !a->load.hold.kind ? 1 : HELD_MS;
+    if (a->load.is_running)
+        return a->load.rate > 0 ? 1 : 0;
+    return IDLE_MS;
+}
+
+int inputs_step(app *a)
+{
+    hold_check(a, &a->load);
+    hold_check(a, &a->keys);
+    if (a->load.is_running && !a->load.hold.kind)
+        load_step(a);
+    keys_step(a);
+    if (!a->keys.is_running && !a->load.is_running)
+        end(a);
+    if (a->keys.is_terminal && keys_may(a))
+        edit_resume();
+    return patience(a);
+}
+
+int inputs_fd(const app *a)
+{
+    return keys_may(a) && !a->keys.in.ended ? STDIN_FILENO : -1;
+}
+
+void inputs_ready(app *a)
+{
+    if (a->keys.is_terminal)
+        edit_read();
+    else
+        reader_fill(&a->keys.in);
+}
