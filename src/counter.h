@@ -184,26 +184,44 @@ CRDTI_FN void crdti_add_set(crdt_doc *doc, uint32_t object, uint32_t replica,
     crdti_counter_climb(doc, object, weight);
 }
 
+/* An ADD takes the place of the one before it of the same replica, whether it
+ * says so or not: two of them would be counted by chance. */
+CRDTI_FN void crdti_add_born(crdt_doc *doc, uint32_t object, uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    uint32_t before =
+        crdti_part_find(crdti_counter_at(doc, object), op->replica)->op;
+    crdti_add_set(doc, object, op->replica, index, op->as.add.plus,
+                  op->as.add.minus);
+    if (before)
+        crdti_op_die(doc, before, index);
+}
+
 CRDTI_FN void crdti_counter_born(crdt_doc *doc, uint32_t object,
                                  uint32_t index)
 {
     const crdti_op *op = crdti_op_at(doc, index);
-    if (op->kind == CRDTI_RESET)
-        crdti_voids_recount(doc, object, index, 0);
-    else
-        crdti_add_set(doc, object, op->replica, index, op->as.add.plus,
-                      op->as.add.minus);
+    uint32_t weight = crdti_object_at(doc, object)->weight;
+    if (op->kind == CRDTI_ADD) {
+        crdti_add_born(doc, object, index);
+        return;
+    }
+    crdti_voids_raise(doc, object, op);
+    crdti_counter_climb(doc, object, weight);
 }
 
 CRDTI_FN void crdti_counter_died(crdt_doc *doc, uint32_t object,
                                  uint32_t index)
 {
     const crdti_op *op = crdti_op_at(doc, index);
-    if (op->kind == CRDTI_RESET)
-        crdti_voids_recount(doc, object, index, index);
-    else if (crdti_part_find(crdti_counter_at(doc, object), op->replica)
-                 ->op == index)
+    uint32_t weight = crdti_object_at(doc, object)->weight;
+    if (op->kind == CRDTI_RESET) {
+        crdti_voids_recount(doc, object, index);
+        crdti_counter_climb(doc, object, weight);
+    } else if (crdti_part_find(crdti_counter_at(doc, object), op->replica)
+                   ->op == index) {
         crdti_add_set(doc, object, op->replica, 0, 0, 0);
+    }
 }
 
 /* The counter's table, made when missing. */
@@ -373,12 +391,10 @@ CRDTI_FN void crdti_add_file(crdt_doc *doc, uint32_t object,
 {
     const crdti_part *part =
         crdti_part_find(crdti_counter_at(doc, object), doc->self);
-    uint32_t before = part ? part->op : 0;
+    uint64_t before = part && part->op ? crdti_op_at(doc, part->op)->seq : 0;
     uint32_t index = crdti_write_file(doc, draft);
-    if (!before)
-        return;
-    crdti_kill_note(doc, index, doc->self, crdti_op_at(doc, before)->seq);
-    crdti_op_die(doc, before, index);
+    if (before)
+        crdti_kill_note(doc, index, doc->self, before);
 }
 
 CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)

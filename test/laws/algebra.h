@@ -815,6 +815,25 @@ static void do_reincarnate(world *w, member *m)
 
 /* >>checking ---------------------------------------------------------------- */
 
+/* Says which dots of `a` are not in `b`. */
+static void say_difference(world *w, const member *m, const set *a,
+                           const set *b, const char *what)
+{
+    char text[120];
+    int i;
+    FOR_SET(i, a)
+    {
+        const event *e = &w->events[i];
+        if (set_has(b, i))
+            continue;
+        snprintf(text, sizeof text,
+                 "replica %d: %s: %c.%llu, a %d at entry %d",
+                 (int)(m - w->members), what, 'a' + e->author,
+                 (unsigned long long)e->seq, e->kind, e->entry);
+        say(w, text);
+    }
+}
+
 static void check_live(world *w, const member *m, const set *want)
 {
     set got;
@@ -831,10 +850,8 @@ static void check_live(world *w, const member *m, const set *want)
                 set_add(&got, w->dots[author][op->seq]);
         }
     }
-    if (!set_covers(&got, want))
-        say(w, "a live op is missing");
-    if (!set_covers(want, &got))
-        say(w, "a dead op is alive");
+    say_difference(w, m, &got, want, "a dead op is alive");
+    say_difference(w, m, want, &got, "a live op is missing");
 }
 
 static void check_counters(world *w, const member *m, const view *v)
