@@ -772,9 +772,11 @@ CRDT_API void crdt_node_get_stats(const crdt_node *node,
 #if defined(__GNUC__) || defined(__clang__)
 #define CRDTI_LIKELY(cond) __builtin_expect(!!(cond), 1)
 #define CRDTI_UNLIKELY(cond) __builtin_expect(!!(cond), 0)
+#define CRDTI_PREFETCH(at) __builtin_prefetch(at)
 #else
 #define CRDTI_LIKELY(cond) (cond)
 #define CRDTI_UNLIKELY(cond) (cond)
+#define CRDTI_PREFETCH(at) ((void)(at))
 #endif
 
 /* What our own code must hold; never said of bytes from outside. Switched off
@@ -3206,6 +3208,7 @@ CRDTI_FN int crdti_op_is_later(const crdti_op *a, const crdt_id *a_id,
 
 #define CRDTI_ROOT 1u
 #define CRDTI_INLINE_KEY 8
+#define CRDTI_KEY_GONE UINT32_MAX /* length of the key of a freed entry */
 
 typedef struct crdti_replica {
     crdt_id id;
@@ -3496,12 +3499,14 @@ CRDTI_FN crdt_err crdti_entry_get(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* Lets the entry go when it holds nothing. */
+/* Lets the entry go when it holds nothing. Several ops of one join may ask for
+ * that, so an entry that has gone already stays so. */
 CRDTI_FN void crdti_entry_tidy(crdt_doc *doc, uint32_t index)
 {
     crdti_entry *entry = crdti_entry_at(doc, index);
     crdti_object *object;
-    if (entry->ops || entry->kills || entry->child)
+    if (entry->ops || entry->kills || entry->child ||
+        entry->key_len == CRDTI_KEY_GONE)
         return;
     object = crdti_object_at(doc, entry->object);
     crdti_table_remove(&doc->names,
@@ -3516,6 +3521,7 @@ CRDTI_FN void crdti_entry_tidy(crdt_doc *doc, uint32_t index)
         crdti_entry_at(doc, entry->next)->prev = entry->prev;
     if (entry->key_len > CRDTI_INLINE_KEY)
         crdti_free(&doc->alloc, entry->key.outside, entry->key_len);
+    entry->key_len = CRDTI_KEY_GONE;
     crdti_pool_give(&doc->entries, index);
 }
 
@@ -3835,6 +3841,15 @@ CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer,
     kill->last = last;
 }
 
+/* Of its own replica a killer has seen what is before it; bytes from outside
+ * may let it absorb more. */
+CRDTI_FN uint64_t crdti_kill_seen(const crdti_op *killer, uint32_t replica,
+                                  uint64_t last)
+{
+    return replica == killer->replica ? crdti_min(last, killer->seq - 1)
+                                      : last;
+}
+
 /* Gives the dying op's records to its killer. */
 CRDTI_FN void crdti_kill_absorb(crdt_doc *doc, uint32_t victim,
                                 uint32_t killer)
@@ -3843,26 +3858,29 @@ CRDTI_FN void crdti_kill_absorb(crdt_doc *doc, uint32_t victim,
     crdti_op *heir = crdti_op_at(doc, killer);
     uint32_t *link = &crdti_entry_at(doc, dying->entry)->kills;
     while (dying->kills) {
-        uint32_t index = *link;
+        uint32_t index = *link, replica;
         crdti_kill *kill = crdti_kill_at(doc, index);
+        uint64_t last;
         CRDTI_ASSERT(index);
         if (kill->killer != victim) {
             link = &kill->next;
             continue;
         }
         dying->kills--;
-        if (dying->entry == heir->entry) {
+        replica = kill->replica;
+        last = crdti_kill_seen(heir, replica, kill->last);
+        if (last && dying->entry == heir->entry) {
             kill->killer = killer;
+            kill->last = last;
             heir->kills++;
             link = &kill->next;
-        } else {
-            /* The freed record is the one that the note may need. */
-            uint32_t replica = kill->replica;
-            uint64_t last = kill->last;
-            *link = kill->next;
-            crdti_kill_release(doc, index);
-            crdti_kill_note(doc, killer, replica, last);
+            continue;
         }
+        /* The freed record is the one that the note may need. */
+        *link = kill->next;
+        crdti_kill_release(doc, index);
+        if (last)
+            crdti_kill_note(doc, killer, replica, last);
     }
 }
 
@@ -3948,24 +3966,77 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
     }
 }
 
-/* A remote op kills in its scope what its replicas' marks cover. */
-CRDTI_FN void crdti_kill_marked(crdt_doc *doc, uint32_t killer)
+/* A remote op kills in its scope what its replicas' marks cover. Whether any
+ * of that were killers: it has absorbed their records. */
+CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
+    int absorbed = 0;
     while (at) {
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {
             const crdti_op *victim = crdti_op_at(doc, op);
             next = victim->next;
-            if (op != killer &&
-                victim->seq <= doc->replicas.ptr[victim->replica].mark)
-                crdti_op_die(doc, op, killer);
+            if (op == killer ||
+                victim->seq > doc->replicas.ptr[victim->replica].mark)
+                continue;
+            absorbed |= victim->kills != 0;
+            crdti_op_die(doc, op, killer);
         }
         next = crdti_scope_next(doc, top, at);
         if (at != top)
             crdti_entry_tidy(doc, at);
         at = next;
     }
+    return absorbed;
+}
+
+/* Lowers the marks to what is not alive in the scope of the killer. */
+CRDTI_FN void crdti_kill_lower_marks(crdt_doc *doc, uint32_t killer)
+{
+    uint32_t top = crdti_op_at(doc, killer)->entry, at, op;
+    for (at = top; at; at = crdti_scope_next(doc, top, at))
+        for (op = crdti_entry_at(doc, at)->ops; op;
+             op = crdti_op_at(doc, op)->next) {
+            const crdti_op *alive = crdti_op_at(doc, op);
+            uint64_t *mark = &doc->replicas.ptr[alive->replica].mark;
+            if (op != killer)
+                *mark = crdti_min(*mark, alive->seq - 1);
+        }
+}
+
+/* What was absorbed from further down says that all it covers is dead in the
+ * wider scope too. An honest killer saw what its victims had seen, so that is
+ * true. Where it is not, the record must not say so. */
+CRDTI_FN void crdti_kill_settle(crdt_doc *doc, uint32_t killer)
+{
+    crdti_op *op = crdti_op_at(doc, killer);
+    uint32_t entry = op->entry, at;
+    uint32_t *link = &crdti_entry_at(doc, entry)->kills;
+    for (at = *link; at; at = crdti_kill_at(doc, at)->next) {
+        const crdti_kill *kill = crdti_kill_at(doc, at);
+        if (kill->killer == killer)
+            doc->replicas.ptr[kill->replica].mark = kill->last;
+    }
+    crdti_kill_lower_marks(doc, killer);
+    while (*link) {
+        uint32_t index = *link;
+        crdti_kill *kill = crdti_kill_at(doc, index);
+        uint64_t *mark = &doc->replicas.ptr[kill->replica].mark;
+        if (kill->killer == killer) {
+            kill->last = *mark;
+            *mark = 0;
+        }
+        if (kill->last) {
+            link = &kill->next;
+            continue;
+        }
+        *link = kill->next;
+        crdti_kill_release(doc, index);
+        op->kills--;
+    }
+    crdti_removal_tidy(doc, killer);
+    crdti_entry_tidy(doc, entry);
 }
 
 /* >>floor ----------------------------------------------------------------- */
@@ -4482,37 +4553,39 @@ CRDTI_FN void crdti_counter_climb(crdt_doc *doc, uint32_t object,
 
 /* >>birth and death -------------------------------------------------------- */
 
-CRDTI_FN void crdti_voids_raise(crdti_counter *counter, const crdti_op *reset)
+/* Without the climb. O(voids x log parts). */
+CRDTI_FN void crdti_voids_raise(crdt_doc *doc, uint32_t object,
+                                const crdti_op *reset)
 {
     uint32_t i;
     for (i = 0; i < reset->len; i++) {
         const crdti_void *v = &reset->as.voids[i];
-        crdti_part *part = crdti_part_get(counter, v->replica);
+        crdti_part *part =
+            crdti_part_get(crdti_counter_at(doc, object), v->replica);
+        crdti_part_count(doc, object, part, 0);
         part->void_plus = crdti_max(part->void_plus, v->plus);
         part->void_minus = crdti_max(part->void_minus, v->minus);
+        crdti_part_count(doc, object, part, 1);
     }
 }
 
-/* What is void, anew from the live RESETs. `but`: one that is dying. */
+/* What is void, anew from the live RESETs but the one that is dying. */
 CRDTI_FN void crdti_voids_recount(crdt_doc *doc, uint32_t object,
-                                  uint32_t born, uint32_t but)
+                                  uint32_t dying)
 {
     crdti_counter *counter = crdti_counter_at(doc, object);
-    uint32_t weight = crdti_object_at(doc, object)->weight;
-    uint32_t at = crdti_op_at(doc, born)->entry;
+    uint32_t at = crdti_op_at(doc, dying)->entry;
     size_t i;
     for (i = 0; i < counter->parts.len; i++) {
         crdti_part *part = &counter->parts.ptr[i];
         crdti_part_count(doc, object, part, 0);
         part->void_plus = part->void_minus = 0;
+        crdti_part_count(doc, object, part, 1);
     }
     for (at = crdti_entry_at(doc, at)->ops; at;
          at = crdti_op_at(doc, at)->next)
-        if (at != but)
-            crdti_voids_raise(counter, crdti_op_at(doc, at));
-    for (i = 0; i < counter->parts.len; i++)
-        crdti_part_count(doc, object, &counter->parts.ptr[i], 1);
-    crdti_counter_climb(doc, object, weight);
+        if (at != dying)
+            crdti_voids_raise(doc, object, crdti_op_at(doc, at));
 }
 
 CRDTI_FN void crdti_add_set(crdt_doc *doc, uint32_t object, uint32_t replica,
@@ -4528,26 +4601,44 @@ CRDTI_FN void crdti_add_set(crdt_doc *doc, uint32_t object, uint32_t replica,
     crdti_counter_climb(doc, object, weight);
 }
 
+/* An ADD takes the place of the one before it of the same replica, whether it
+ * says so or not: two of them would be counted by chance. */
+CRDTI_FN void crdti_add_born(crdt_doc *doc, uint32_t object, uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    uint32_t before =
+        crdti_part_find(crdti_counter_at(doc, object), op->replica)->op;
+    crdti_add_set(doc, object, op->replica, index, op->as.add.plus,
+                  op->as.add.minus);
+    if (before)
+        crdti_op_die(doc, before, index);
+}
+
 CRDTI_FN void crdti_counter_born(crdt_doc *doc, uint32_t object,
                                  uint32_t index)
 {
     const crdti_op *op = crdti_op_at(doc, index);
-    if (op->kind == CRDTI_RESET)
-        crdti_voids_recount(doc, object, index, 0);
-    else
-        crdti_add_set(doc, object, op->replica, index, op->as.add.plus,
-                      op->as.add.minus);
+    uint32_t weight = crdti_object_at(doc, object)->weight;
+    if (op->kind == CRDTI_ADD) {
+        crdti_add_born(doc, object, index);
+        return;
+    }
+    crdti_voids_raise(doc, object, op);
+    crdti_counter_climb(doc, object, weight);
 }
 
 CRDTI_FN void crdti_counter_died(crdt_doc *doc, uint32_t object,
                                  uint32_t index)
 {
     const crdti_op *op = crdti_op_at(doc, index);
-    if (op->kind == CRDTI_RESET)
-        crdti_voids_recount(doc, object, index, index);
-    else if (crdti_part_find(crdti_counter_at(doc, object), op->replica)
-                 ->op == index)
+    uint32_t weight = crdti_object_at(doc, object)->weight;
+    if (op->kind == CRDTI_RESET) {
+        crdti_voids_recount(doc, object, index);
+        crdti_counter_climb(doc, object, weight);
+    } else if (crdti_part_find(crdti_counter_at(doc, object), op->replica)
+                   ->op == index) {
         crdti_add_set(doc, object, op->replica, 0, 0, 0);
+    }
 }
 
 /* The counter's table, made when missing. */
@@ -4717,12 +4808,10 @@ CRDTI_FN void crdti_add_file(crdt_doc *doc, uint32_t object,
 {
     const crdti_part *part =
         crdti_part_find(crdti_counter_at(doc, object), doc->self);
-    uint32_t before = part ? part->op : 0;
+    uint64_t before = part && part->op ? crdti_op_at(doc, part->op)->seq : 0;
     uint32_t index = crdti_write_file(doc, draft);
-    if (!before)
-        return;
-    crdti_kill_note(doc, index, doc->self, crdti_op_at(doc, before)->seq);
-    crdti_op_die(doc, before, index);
+    if (before)
+        crdti_kill_note(doc, index, doc->self, before);
 }
 
 CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)
@@ -5242,6 +5331,14 @@ CRDTI_FN int crdti_type_takes(uint8_t type, uint8_t kind)
         1u << CRDTI_ADD | 1u << CRDTI_RESET | 1u << CRDTI_REMOVE,
     };
     return kind < CRDTI_KIND_COUNT && kinds[type] >> kind & 1;
+}
+
+/* Whether an object of that type may have an entry of that key. */
+CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
+{
+    if (type == CRDT_MAP || key.len == 0)
+        return 1;
+    return type == CRDT_COUNTER && crdt_bytes_equal(key, crdti_reset_key());
 }
 
 #endif
@@ -5811,17 +5908,45 @@ typedef struct crdti_join {
     uint32_t *made;      /* record of each new op; 0: not new */
     uint8_t *new_object; /* made by this join, by number in the message */
     uint8_t *new_child;  /* the same for what CREATEs create, by op */
+    uint8_t *absorbs;    /* it killed killers, by op */
     size_t replicas_before;
 } crdti_join;
 
 /* >>look over --------------------------------------------------------------- */
+
+/* The latest stamp of what is new: the others were believed once, and are not
+ * in doubt again because our clock was set back. */
+CRDTI_FN uint64_t crdti_join_last_stamp(const crdti_join *j)
+{
+    uint64_t last = 0;
+    size_t i;
+    for (i = 0; i < j->delta->ops_len; i++) {
+        const crdti_op *op = &j->delta->ops[i].op;
+        if (crdti_op_is_shown(op) && op->seq > j->have[op->replica])
+            last = crdti_max(last, op->as.value.stamp);
+    }
+    return last;
+}
+
+CRDTI_FN crdt_err crdti_join_skew(const crdti_join *j)
+{
+    crdt_doc *doc = j->doc;
+    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx);
+    uint64_t ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
+    if (ahead_ms > CRDTSYNC_MAX_SKEW_MS)
+        ahead_ms = crdti_hlc_ahead_ms(crdti_join_last_stamp(j), wall);
+    if (ahead_ms <= CRDTSYNC_MAX_SKEW_MS)
+        return CRDT_OK;
+    doc->ahead_ms = ahead_ms;
+    return CRDT_ERR_SKEW;
+}
 
 /* OK with *news 0: we have it all, and as the state is a function of the
  * version vector there is nothing to do. */
 CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
 {
     crdt_doc *doc = j->doc;
-    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx), ahead_ms;
+    crdt_err err = CRDT_OK;
     size_t i;
     *news = 0;
     for (i = 0; i < j->delta->replicas_len; i++) {
@@ -5830,17 +5955,14 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
         j->have[i] = replica->number == UINT32_MAX
                          ? 0
                          : doc->replicas.ptr[replica->number].seq;
-        if (replica->base > j->have[i])
-            return CRDT_ERR_CAUSAL;
+        /* No waiting helps where others know more of us than we do. */
         if (replica->number == doc->self && replica->top > j->have[i])
             return CRDT_ERR_FORK;
+        if (replica->base > j->have[i])
+            err = CRDT_ERR_CAUSAL;
         *news |= replica->top > j->have[i];
     }
-    ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
-    if (!*news || ahead_ms <= CRDTSYNC_MAX_SKEW_MS)
-        return CRDT_OK;
-    doc->ahead_ms = ahead_ms;
-    return CRDT_ERR_SKEW;
+    return err || !*news ? err : crdti_join_skew(j);
 }
 
 /* The same dot in both: whether it says the same. Resets are told apart by
@@ -6081,49 +6203,66 @@ CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
                              j->delta->ops[i].op.kind;
 }
 
-/* A new killer does its work. */
+/* A new killer does its work, and what it killed is remembered. */
 CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
 {
     crdt_doc *doc = j->doc;
     const crdti_delta_op *from = &j->delta->ops[i];
-    const crdti_delta_kill *kills = from->kills;
-    uint32_t k, killer = j->made[i];
+    uint32_t killer = j->made[i], entry = crdti_op_at(doc, killer)->entry, k;
     for (k = 0; k < from->kills_len; k++) {
-        uint32_t number = j->delta->replicas[kills[k].replica].number;
-        doc->replicas.ptr[number].mark = kills[k].last;
+        const crdti_delta_kill *kill = &from->kills[k];
+        uint64_t *mark =
+            &doc->replicas.ptr[j->delta->replicas[kill->replica].number].mark;
+        *mark = crdti_max(*mark, kill->last);
     }
-    crdti_kill_marked(doc, killer);
+    j->absorbs[i] = (uint8_t)crdti_kill_marked(doc, killer);
     for (k = 0; k < from->kills_len; k++) {
-        uint32_t number = j->delta->replicas[kills[k].replica].number;
-        doc->replicas.ptr[number].mark = 0;
-        crdti_kill_note(doc, killer, number, kills[k].last);
+        const crdti_delta_kill *kill = &from->kills[k];
+        uint32_t replica = j->delta->replicas[kill->replica].number;
+        doc->replicas.ptr[replica].mark = 0;
+        crdti_kill_note(doc, killer, replica, kill->last);
     }
+    /* A removal whose kills were all known already needs no record. */
+    crdti_removal_tidy(doc, killer);
+    crdti_entry_tidy(doc, entry);
+}
+
+/* Those deepest down come first. An entry in which a REMOVE has not noted its
+ * kills yet looks empty, and a killer above would tidy it away under it. */
+CRDTI_FN void crdti_join_kills(crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    int depth, deepest = -1;
+    size_t i;
+    for (i = 0; i < d->ops_len; i++) {
+        depth = d->objects[d->ops[i].object].depth;
+        if (d->ops[i].kills_len && depth > deepest)
+            deepest = depth;
+    }
+    for (depth = deepest; depth >= 0; depth--)
+        for (i = 0; i < d->ops_len; i++)
+            if (d->ops[i].kills_len &&
+                d->objects[d->ops[i].object].depth == depth &&
+                crdti_join_has(j, i))
+                crdti_join_kill(j, i);
 }
 
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
-    const crdti_delta *d = j->delta;
     size_t i;
-    for (i = 0; i < d->ops_len; i++)
+    for (i = 0; i < j->delta->ops_len; i++)
         if (j->made[i])
             crdti_op_born(j->doc, j->made[i]);
-    for (i = 0; i < d->ops_len; i++)
-        if (crdti_join_has(j, i) && d->ops[i].kills_len)
-            crdti_join_kill(j, i);
+    crdti_join_kills(j);
 }
 
-/* Killers whose every kill was known already need no record. */
-CRDTI_FN void crdti_join_tidy(crdti_join *j)
+/* When all that dies is dead: whether what was absorbed holds. */
+CRDTI_FN void crdti_join_settle(crdti_join *j)
 {
     size_t i;
-    for (i = 0; i < j->delta->ops_len; i++) {
-        uint32_t index = j->made[i], entry;
-        if (crdti_op_is_alive(&j->delta->ops[i].op) || !crdti_join_has(j, i))
-            continue;
-        entry = crdti_op_at(j->doc, index)->entry;
-        crdti_removal_tidy(j->doc, index);
-        crdti_entry_tidy(j->doc, entry);
-    }
+    for (i = 0; i < j->delta->ops_len; i++)
+        if (j->absorbs[i] && crdti_join_has(j, i))
+            crdti_kill_settle(j->doc, j->made[i]);
 }
 
 /* Kill records that the sender had dropped were not in the delta: whoever is
@@ -6158,7 +6297,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
         own->seq = crdti_max(own->seq, d->replicas[i].top);
     }
     j->doc->changes++;
-    crdti_join_tidy(j);
+    crdti_join_settle(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
 }
@@ -6171,7 +6310,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
 {
     size_t have = delta->replicas_len * sizeof *j->have;
     size_t made = delta->ops_len * sizeof *j->made;
-    size_t size = have + made + delta->objects_len + delta->ops_len;
+    size_t size = have + made + delta->objects_len + 2 * delta->ops_len;
     uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);
     if (!block)
         return CRDT_ERR_NOMEM;
@@ -6182,6 +6321,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     j->made = (uint32_t *)(void *)(block + have);
     j->new_object = block + have + made;
     j->new_child = j->new_object + delta->objects_len;
+    j->absorbs = j->new_child + delta->ops_len;
     j->replicas_before = doc->replicas.len;
     return CRDT_OK;
 }
@@ -6227,7 +6367,7 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
  *                 content  by kind
  *                 kills    of killers: count, (replica, last) each
  *
- * A run is (value, length). Every op costs its sender a byte at least, so
+ * A run is (value, length). Every op costs its sender two bytes at least, so
  * counts are checked against the bytes left before anything is allocated.
  */
 #ifndef CRDTI_CODEC_H
@@ -6238,13 +6378,15 @@ enum {
     CRDTI_DELTA_SNAPSHOT = 1,
     CRDTI_DELTA_FLOOR = 2,
     CRDTI_DELTA_FLAGS = 3,
-    CRDTI_KILLS_BIT = 0x80
+    CRDTI_KILLS_BIT = 0x80,
+    CRDTI_OP_MIN = 2 /* bytes: a VALUE that is null, an ADD */
 };
 
 /* >>runs ------------------------------------------------------------------- */
 
 typedef struct crdti_column_run {
     uint64_t value, len;
+    const uint8_t *at; /* where it was read, to point at */
 } crdti_column_run;
 
 CRDTI_FN void crdti_run_end(crdti_writer *w, crdti_column_run *run)
@@ -6271,14 +6413,16 @@ CRDTI_INLINE uint64_t crdti_run_get(crdti_reader *r, crdti_column_run *run,
                                     uint64_t left, int is_first)
 {
     if (CRDTI_UNLIKELY(!run->len)) {
+        const uint8_t *at = r->ptr;
         uint64_t value = crdti_get_varint(r);
         uint64_t len = crdti_get_varint(r);
         if (len == 0 || len > left || (!is_first && value == run->value))
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         if (r->err)
             return 0;
         run->value = value;
         run->len = len;
+        run->at = at;
     }
     run->len--;
     return run->value;
@@ -6388,7 +6532,7 @@ CRDTI_FN uint64_t crdti_column_kind(const crdt_doc *doc, const crdti_cut *cut,
 CRDTI_FN void crdti_put_column(crdti_writer *w, const crdt_doc *doc,
                                const crdti_cut *cut, crdti_column_fn *column)
 {
-    crdti_column_run run = { 0, 0 };
+    crdti_column_run run = { 0, 0, NULL };
     uint64_t before[2] = { 0, 0 };
     size_t i;
     for (i = 0; i < cut->ops.len; i++)
@@ -6568,10 +6712,21 @@ CRDTI_FN void *crdti_get_array(crdti_reader *r, crdti_arena *arena,
 /* A seq, or the sum of one and what is read. */
 CRDTI_FN uint64_t crdti_get_seq(crdti_reader *r, uint64_t from)
 {
+    const uint8_t *at = r->ptr;
     uint64_t more = crdti_get_varint(r);
     if (more > CRDTSYNC_MAX_SEQ - from)
-        crdti_reader_fail(r, CRDT_ERR_RANGE);
+        crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
     return r->err ? 0 : from + more;
+}
+
+/* The number of something told before, of which there are `count`. */
+CRDTI_FN uint32_t crdti_get_index(crdti_reader *r, size_t count)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t index = crdti_get_varint(r);
+    if (index >= count)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    return r->err ? 0 : (uint32_t)index;
 }
 
 CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
@@ -6580,7 +6735,7 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
     uint8_t flags = crdti_get_u8(r);
     size_t i, len;
     if (flags > CRDTI_DELTA_FLAGS)
-        crdti_reader_fail(r, CRDT_ERR_VERSION);
+        crdti_reader_fail_at(r, r->start, CRDT_ERR_VERSION);
     d->is_snapshot = flags & CRDTI_DELTA_SNAPSHOT;
     len = crdti_get_count(r, CRDTSYNC_MAX_REPLICAS, sizeof(crdt_id) + 1);
     d->replicas = (crdti_delta_replica *)crdti_get_array(
@@ -6589,19 +6744,24 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
         crdt_bytes id = crdti_get_raw(r, sizeof(crdt_id));
         if (id.len)
             crdti_copy(d->replicas[i].id.b, id.ptr, id.len);
-        if (i && crdti_id_order(&d->replicas[i - 1].id, &d->replicas[i].id) >=
-                     0)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        if (!r->err && i &&
+            crdti_id_order(&d->replicas[i - 1].id, &d->replicas[i].id) >= 0)
+            crdti_reader_fail_at(r, id.ptr, CRDT_ERR_CORRUPT);
     }
     for (i = 0; i < len && !r->err && !d->is_snapshot; i++)
         d->replicas[i].base = crdti_get_seq(r, 0);
-    for (i = 0; i < len && !r->err; i++)
+    for (i = 0; i < len && !r->err; i++) {
+        const uint8_t *at = r->ptr;
         d->replicas[i].top = crdti_get_seq(r, d->replicas[i].base);
-    for (i = 0; i < len && !r->err && flags & CRDTI_DELTA_FLOOR; i++)
+        if (!d->replicas[i].top)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    }
+    for (i = 0; i < len && !r->err && flags & CRDTI_DELTA_FLOOR; i++) {
+        const uint8_t *at = r->ptr;
         d->replicas[i].floor = crdti_get_seq(r, 0);
-    for (i = 0; i < len && !r->err; i++)
-        if (!d->replicas[i].top || d->replicas[i].floor > d->replicas[i].top)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        if (d->replicas[i].floor > d->replicas[i].top)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    }
     d->replicas_len = len;
 }
 
@@ -6609,7 +6769,8 @@ CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
 {
     crdti_delta_object *object = &d->objects[i];
     const crdti_delta_object *parent;
-    object->parent = (uint32_t)crdti_get_count(r, i - 1, 0);
+    const uint8_t *at = r->ptr;
+    object->parent = crdti_get_index(r, i);
     object->type = crdti_get_u8(r);
     object->key = crdti_get_bytes(r, CRDTSYNC_MAX_KEY);
     parent = &d->objects[object->parent];
@@ -6617,11 +6778,11 @@ CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
     if (r->err)
         return;
     if (object->type == CRDT_NONE || parent->type != CRDT_MAP)
-        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     else if (object->type >= CRDTI_TYPE_COUNT)
-        crdti_reader_fail(r, CRDT_ERR_VERSION);
+        crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     else if (parent->depth >= CRDTSYNC_MAX_DEPTH)
-        crdti_reader_fail(r, CRDT_ERR_LIMIT);
+        crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
 }
 
 CRDTI_FN void crdti_get_objects(crdti_reader *r, crdti_arena *arena,
@@ -6641,13 +6802,13 @@ CRDTI_FN void crdti_get_objects(crdti_reader *r, crdti_arena *arena,
 /* Columns 1 to 4. */
 CRDTI_FN void crdti_get_dots(crdti_reader *r, crdti_delta *d)
 {
-    crdti_column_run run = { 0, 0 };
+    crdti_column_run run = { 0, 0, NULL };
     uint64_t before = 0, step;
     size_t i, n = d->ops_len;
     for (i = 0; i < n && !r->err; i++) {
         uint64_t replica = crdti_run_get(r, &run, n - i, i == 0);
         if (replica >= d->replicas_len || replica < before)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
         d->ops[i].op.replica = (uint32_t)replica;
         before = replica;
     }
@@ -6659,19 +6820,19 @@ CRDTI_FN void crdti_get_dots(crdti_reader *r, crdti_delta *d)
         before = goes_on ? d->ops[i - 1].op.seq : replica->base;
         step = crdti_run_get(r, &run, n - i, i == 0);
         if (step == 0 || step > replica->top - before)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
         op->seq = before + step;
     }
 }
 
 CRDTI_FN void crdti_get_places(crdti_reader *r, crdti_delta *d)
 {
-    crdti_column_run run = { 0, 0 };
+    crdti_column_run run = { 0, 0, NULL };
     size_t i, n = d->ops_len;
     for (i = 0; i < n && !r->err; i++) {
         uint64_t object = crdti_run_get(r, &run, n - i, i == 0);
         if (object >= d->objects_len)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
         d->ops[i].object = (uint32_t)object;
     }
     crdti_zero(&run, sizeof run);
@@ -6681,11 +6842,11 @@ CRDTI_FN void crdti_get_places(crdti_reader *r, crdti_delta *d)
         op->kills_len = kind >> 7 & 1;
         op->op.kind = (uint8_t)(kind & 0x7f);
         if (kind > 0xff || op->op.kind >= CRDTI_KIND_COUNT)
-            crdti_reader_fail(r, CRDT_ERR_VERSION);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_VERSION);
         else if (!crdti_type_takes(d->objects[op->object].type,
                                    op->op.kind) ||
                  (op->op.kind == CRDTI_REMOVE && !op->kills_len))
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
     }
 }
 
@@ -6710,18 +6871,21 @@ CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_delta *d)
     for (i = 0; i < d->ops_len && !r->err; i++) {
         crdti_delta_op *op = &d->ops[i];
         uint8_t type = d->objects[op->object].type;
+        const uint8_t *at = r->ptr;
         if (op->op.kind == CRDTI_RESET)
             op->key = crdti_reset_key();
         else if (crdti_has_key(type, op->op.kind))
             op->key = crdti_get_bytes(r, CRDTSYNC_MAX_KEY);
-        if (type == CRDT_REGISTER && op->key.len)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        if (!crdti_type_has_key(type, op->key))
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     }
 }
 
 CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
 {
+    const uint8_t *at = r->ptr;
     crdt_bytes bytes;
+    uint64_t bits;
     op->form = crdti_get_u8(r);
     switch (op->form) {
     case CRDT_NULL:
@@ -6729,14 +6893,17 @@ CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
     case CRDT_BOOL:
         op->as.value.as.integer = crdti_get_u8(r);
         if (op->as.value.as.integer > 1)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         break;
     case CRDT_INT:
     case CRDT_TIME:
         op->as.value.as.integer = crdti_get_zigzag(r);
         break;
     case CRDT_DOUBLE:
-        op->as.value.as.number = crdti_double_from(crdti_get_u64le(r));
+        bits = crdti_get_u64le(r);
+        op->as.value.as.number = crdti_double_from(bits);
+        if (crdti_double_bits(op->as.value.as.number) != bits)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT); /* another NaN */
         break;
     case CRDT_STRING:
     case CRDT_BYTES:
@@ -6746,15 +6913,16 @@ CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
         op->as.value.as.bytes = (uint8_t *)(uintptr_t)bytes.ptr;
         break;
     default:
-        crdti_reader_fail(r, CRDT_ERR_VERSION);
+        crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     }
 }
 
 CRDTI_FN uint64_t crdti_get_total(crdti_reader *r)
 {
+    const uint8_t *at = r->ptr;
     uint64_t total = crdti_get_varint(r);
     if (total > CRDTI_COUNT_MAX)
-        crdti_reader_fail(r, CRDT_ERR_RANGE);
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     return total;
 }
 
@@ -6764,17 +6932,18 @@ CRDTI_FN void crdti_get_voids(crdti_reader *r, crdti_arena *arena,
     size_t i, len = crdti_get_count(r, d->replicas_len, 3);
     uint32_t before = 0;
     if (len == 0)
-        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        crdti_reader_fail_at(r, r->ptr - 1, CRDT_ERR_CORRUPT);
     op->len = (uint32_t)len;
     op->as.voids =
         (crdti_void *)crdti_get_array(r, arena, len, sizeof(crdti_void));
     for (i = 0; i < len && !r->err; i++) {
         crdti_void *v = &op->as.voids[i];
-        v->replica = (uint32_t)crdti_get_count(r, d->replicas_len - 1, 0);
+        const uint8_t *at = r->ptr;
+        v->replica = crdti_get_index(r, d->replicas_len);
         v->plus = crdti_get_total(r);
         v->minus = crdti_get_total(r);
         if (i && v->replica <= before)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         before = v->replica;
     }
 }
@@ -6782,6 +6951,7 @@ CRDTI_FN void crdti_get_voids(crdti_reader *r, crdti_arena *arena,
 CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
                                 const crdti_delta *d, crdti_delta_op *op)
 {
+    const uint8_t *at = r->ptr;
     switch (op->op.kind) {
     case CRDTI_VALUE:
         crdti_get_value(r, &op->op);
@@ -6789,11 +6959,11 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
     case CRDTI_CREATE:
         op->op.form = crdti_get_u8(r);
         if (op->op.form == CRDT_NONE)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         else if (op->op.form >= CRDTI_TYPE_COUNT)
-            crdti_reader_fail(r, CRDT_ERR_VERSION);
+            crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
         else if (d->objects[op->object].depth >= CRDTSYNC_MAX_DEPTH)
-            crdti_reader_fail(r, CRDT_ERR_LIMIT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
         break;
     case CRDTI_ADD:
         op->op.as.add.plus = crdti_get_total(r);
@@ -6811,9 +6981,9 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
 CRDTI_FN void crdti_get_kill(crdti_reader *r, const crdti_delta *d,
                              const crdti_op *killer, crdti_delta_kill *kill)
 {
+    const uint8_t *at = r->ptr;
     uint64_t from, back;
-    kill->replica = (uint32_t)crdti_get_count(
-        r, d->replicas_len ? d->replicas_len - 1 : 0, 0);
+    kill->replica = crdti_get_index(r, d->replicas_len);
     back = crdti_get_varint(r);
     if (r->err)
         return;
@@ -6821,7 +6991,7 @@ CRDTI_FN void crdti_get_kill(crdti_reader *r, const crdti_delta *d,
                                             : d->replicas[kill->replica].top;
     if (back >= from ||
         (killer->kind == CRDTI_ADD && kill->replica != killer->replica))
-        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     kill->last = from - back;
 }
 
@@ -6830,7 +7000,7 @@ CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
 {
     size_t i, len = crdti_get_count(r, d->replicas_len, 2);
     if (len == 0)
-        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        crdti_reader_fail_at(r, r->ptr - 1, CRDT_ERR_CORRUPT);
     op->kills = (crdti_delta_kill *)crdti_get_array(r, arena, len,
                                                     sizeof *op->kills);
     op->kills_len = (uint32_t)len;
@@ -6848,7 +7018,7 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
     crdti_zero(d, sizeof *d);
     crdti_get_replicas(r, arena, d);
     crdti_get_objects(r, arena, d);
-    d->ops_len = crdti_get_count(r, UINT32_MAX - 1, 1);
+    d->ops_len = crdti_get_count(r, UINT32_MAX - 1, CRDTI_OP_MIN);
     d->ops = (crdti_delta_op *)crdti_get_array(r, arena, d->ops_len,
                                                sizeof *d->ops);
     crdti_get_dots(r, d);
@@ -7973,7 +8143,7 @@ CRDTI_FN crdt_err crdti_session_retry(crdti_session *s)
     return err;
 }
 
-/* Both have all that the other has, as far as was said. */
+/* Both have said what they have, and it is the same. */
 CRDTI_FN int crdti_session_is_synced(crdti_session *s)
 {
     size_t i;
@@ -7981,7 +8151,8 @@ CRDTI_FN int crdti_session_is_synced(crdti_session *s)
         crdti_share *share = &s->shares->ptr[i];
         if (s->tracks.ptr[i].theirs == CRDTI_NO_DOC)
             continue;
-        if (crdti_share_look(share) || crdt_doc_uncommitted(share->doc) ||
+        if (!s->tracks.ptr[i].is_known || crdti_share_look(share) ||
+            crdt_doc_uncommitted(share->doc) ||
             crdt_vv_compare(&share->vv, &s->tracks.ptr[i].known) !=
                 CRDT_EQUAL)
             return 0;

@@ -13,7 +13,7 @@
  *                 content  by kind
  *                 kills    of killers: count, (replica, last) each
  *
- * A run is (value, length). Every op costs its sender a byte at least, so
+ * A run is (value, length). Every op costs its sender two bytes at least, so
  * counts are checked against the bytes left before anything is allocated.
  */
 #ifndef CRDTI_CODEC_H
@@ -27,13 +27,15 @@ enum {
     CRDTI_DELTA_SNAPSHOT = 1,
     CRDTI_DELTA_FLOOR = 2,
     CRDTI_DELTA_FLAGS = 3,
-    CRDTI_KILLS_BIT = 0x80
+    CRDTI_KILLS_BIT = 0x80,
+    CRDTI_OP_MIN = 2 /* bytes: a VALUE that is null, an ADD */
 };
 
 /* >>runs ------------------------------------------------------------------- */
 
 typedef struct crdti_column_run {
     uint64_t value, len;
+    const uint8_t *at; /* where it was read, to point at */
 } crdti_column_run;
 
 CRDTI_FN void crdti_run_end(crdti_writer *w, crdti_column_run *run)
@@ -60,14 +62,16 @@ CRDTI_INLINE uint64_t crdti_run_get(crdti_reader *r, crdti_column_run *run,
                                     uint64_t left, int is_first)
 {
     if (CRDTI_UNLIKELY(!run->len)) {
+        const uint8_t *at = r->ptr;
         uint64_t value = crdti_get_varint(r);
         uint64_t len = crdti_get_varint(r);
         if (len == 0 || len > left || (!is_first && value == run->value))
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         if (r->err)
             return 0;
         run->value = value;
         run->len = len;
+        run->at = at;
     }
     run->len--;
     return run->value;
@@ -177,7 +181,7 @@ CRDTI_FN uint64_t crdti_column_kind(const crdt_doc *doc, const crdti_cut *cut,
 CRDTI_FN void crdti_put_column(crdti_writer *w, const crdt_doc *doc,
                                const crdti_cut *cut, crdti_column_fn *column)
 {
-    crdti_column_run run = { 0, 0 };
+    crdti_column_run run = { 0, 0, NULL };
     uint64_t before[2] = { 0, 0 };
     size_t i;
     for (i = 0; i < cut->ops.len; i++)
@@ -357,10 +361,21 @@ CRDTI_FN void *crdti_get_array(crdti_reader *r, crdti_arena *arena,
 /* A seq, or the sum of one and what is read. */
 CRDTI_FN uint64_t crdti_get_seq(crdti_reader *r, uint64_t from)
 {
+    const uint8_t *at = r->ptr;
     uint64_t more = crdti_get_varint(r);
     if (more > CRDTSYNC_MAX_SEQ - from)
-        crdti_reader_fail(r, CRDT_ERR_RANGE);
+        crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
     return r->err ? 0 : from + more;
+}
+
+/* The number of something told before, of which there are `count`. */
+CRDTI_FN uint32_t crdti_get_index(crdti_reader *r, size_t count)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t index = crdti_get_varint(r);
+    if (index >= count)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    return r->err ? 0 : (uint32_t)index;
 }
 
 CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
@@ -369,7 +384,7 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
     uint8_t flags = crdti_get_u8(r);
     size_t i, len;
     if (flags > CRDTI_DELTA_FLAGS)
-        crdti_reader_fail(r, CRDT_ERR_VERSION);
+        crdti_reader_fail_at(r, r->start, CRDT_ERR_VERSION);
     d->is_snapshot = flags & CRDTI_DELTA_SNAPSHOT;
     len = crdti_get_count(r, CRDTSYNC_MAX_REPLICAS, sizeof(crdt_id) + 1);
     d->replicas = (crdti_delta_replica *)crdti_get_array(
@@ -378,19 +393,24 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
         crdt_bytes id = crdti_get_raw(r, sizeof(crdt_id));
         if (id.len)
             crdti_copy(d->replicas[i].id.b, id.ptr, id.len);
-        if (i && crdti_id_order(&d->replicas[i - 1].id, &d->replicas[i].id) >=
-                     0)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        if (!r->err && i &&
+            crdti_id_order(&d->replicas[i - 1].id, &d->replicas[i].id) >= 0)
+            crdti_reader_fail_at(r, id.ptr, CRDT_ERR_CORRUPT);
     }
     for (i = 0; i < len && !r->err && !d->is_snapshot; i++)
         d->replicas[i].base = crdti_get_seq(r, 0);
-    for (i = 0; i < len && !r->err; i++)
+    for (i = 0; i < len && !r->err; i++) {
+        const uint8_t *at = r->ptr;
         d->replicas[i].top = crdti_get_seq(r, d->replicas[i].base);
-    for (i = 0; i < len && !r->err && flags & CRDTI_DELTA_FLOOR; i++)
+        if (!d->replicas[i].top)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    }
+    for (i = 0; i < len && !r->err && flags & CRDTI_DELTA_FLOOR; i++) {
+        const uint8_t *at = r->ptr;
         d->replicas[i].floor = crdti_get_seq(r, 0);
-    for (i = 0; i < len && !r->err; i++)
-        if (!d->replicas[i].top || d->replicas[i].floor > d->replicas[i].top)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        if (d->replicas[i].floor > d->replicas[i].top)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    }
     d->replicas_len = len;
 }
 
@@ -398,7 +418,8 @@ CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
 {
     crdti_delta_object *object = &d->objects[i];
     const crdti_delta_object *parent;
-    object->parent = (uint32_t)crdti_get_count(r, i - 1, 0);
+    const uint8_t *at = r->ptr;
+    object->parent = crdti_get_index(r, i);
     object->type = crdti_get_u8(r);
     object->key = crdti_get_bytes(r, CRDTSYNC_MAX_KEY);
     parent = &d->objects[object->parent];
@@ -406,11 +427,11 @@ CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
     if (r->err)
         return;
     if (object->type == CRDT_NONE || parent->type != CRDT_MAP)
-        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     else if (object->type >= CRDTI_TYPE_COUNT)
-        crdti_reader_fail(r, CRDT_ERR_VERSION);
+        crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     else if (parent->depth >= CRDTSYNC_MAX_DEPTH)
-        crdti_reader_fail(r, CRDT_ERR_LIMIT);
+        crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
 }
 
 CRDTI_FN void crdti_get_objects(crdti_reader *r, crdti_arena *arena,
@@ -430,13 +451,13 @@ CRDTI_FN void crdti_get_objects(crdti_reader *r, crdti_arena *arena,
 /* Columns 1 to 4. */
 CRDTI_FN void crdti_get_dots(crdti_reader *r, crdti_delta *d)
 {
-    crdti_column_run run = { 0, 0 };
+    crdti_column_run run = { 0, 0, NULL };
     uint64_t before = 0, step;
     size_t i, n = d->ops_len;
     for (i = 0; i < n && !r->err; i++) {
         uint64_t replica = crdti_run_get(r, &run, n - i, i == 0);
         if (replica >= d->replicas_len || replica < before)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
         d->ops[i].op.replica = (uint32_t)replica;
         before = replica;
     }
@@ -448,19 +469,19 @@ CRDTI_FN void crdti_get_dots(crdti_reader *r, crdti_delta *d)
         before = goes_on ? d->ops[i - 1].op.seq : replica->base;
         step = crdti_run_get(r, &run, n - i, i == 0);
         if (step == 0 || step > replica->top - before)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
         op->seq = before + step;
     }
 }
 
 CRDTI_FN void crdti_get_places(crdti_reader *r, crdti_delta *d)
 {
-    crdti_column_run run = { 0, 0 };
+    crdti_column_run run = { 0, 0, NULL };
     size_t i, n = d->ops_len;
     for (i = 0; i < n && !r->err; i++) {
         uint64_t object = crdti_run_get(r, &run, n - i, i == 0);
         if (object >= d->objects_len)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
         d->ops[i].object = (uint32_t)object;
     }
     crdti_zero(&run, sizeof run);
@@ -470,11 +491,11 @@ CRDTI_FN void crdti_get_places(crdti_reader *r, crdti_delta *d)
         op->kills_len = kind >> 7 & 1;
         op->op.kind = (uint8_t)(kind & 0x7f);
         if (kind > 0xff || op->op.kind >= CRDTI_KIND_COUNT)
-            crdti_reader_fail(r, CRDT_ERR_VERSION);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_VERSION);
         else if (!crdti_type_takes(d->objects[op->object].type,
                                    op->op.kind) ||
                  (op->op.kind == CRDTI_REMOVE && !op->kills_len))
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
     }
 }
 
@@ -499,17 +520,19 @@ CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_delta *d)
     for (i = 0; i < d->ops_len && !r->err; i++) {
         crdti_delta_op *op = &d->ops[i];
         uint8_t type = d->objects[op->object].type;
+        const uint8_t *at = r->ptr;
         if (op->op.kind == CRDTI_RESET)
             op->key = crdti_reset_key();
         else if (crdti_has_key(type, op->op.kind))
             op->key = crdti_get_bytes(r, CRDTSYNC_MAX_KEY);
-        if (type == CRDT_REGISTER && op->key.len)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        if (!crdti_type_has_key(type, op->key))
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     }
 }
 
 CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
 {
+    const uint8_t *at = r->ptr;
     crdt_bytes bytes;
     uint64_t bits;
     op->form = crdti_get_u8(r);
@@ -519,7 +542,7 @@ CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
     case CRDT_BOOL:
         op->as.value.as.integer = crdti_get_u8(r);
         if (op->as.value.as.integer > 1)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         break;
     case CRDT_INT:
     case CRDT_TIME:
@@ -529,7 +552,7 @@ CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
         bits = crdti_get_u64le(r);
         op->as.value.as.number = crdti_double_from(bits);
         if (crdti_double_bits(op->as.value.as.number) != bits)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT); /* another NaN */
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT); /* another NaN */
         break;
     case CRDT_STRING:
     case CRDT_BYTES:
@@ -539,15 +562,16 @@ CRDTI_FN void crdti_get_value(crdti_reader *r, crdti_op *op)
         op->as.value.as.bytes = (uint8_t *)(uintptr_t)bytes.ptr;
         break;
     default:
-        crdti_reader_fail(r, CRDT_ERR_VERSION);
+        crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     }
 }
 
 CRDTI_FN uint64_t crdti_get_total(crdti_reader *r)
 {
+    const uint8_t *at = r->ptr;
     uint64_t total = crdti_get_varint(r);
     if (total > CRDTI_COUNT_MAX)
-        crdti_reader_fail(r, CRDT_ERR_RANGE);
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     return total;
 }
 
@@ -557,17 +581,18 @@ CRDTI_FN void crdti_get_voids(crdti_reader *r, crdti_arena *arena,
     size_t i, len = crdti_get_count(r, d->replicas_len, 3);
     uint32_t before = 0;
     if (len == 0)
-        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        crdti_reader_fail_at(r, r->ptr - 1, CRDT_ERR_CORRUPT);
     op->len = (uint32_t)len;
     op->as.voids =
         (crdti_void *)crdti_get_array(r, arena, len, sizeof(crdti_void));
     for (i = 0; i < len && !r->err; i++) {
         crdti_void *v = &op->as.voids[i];
-        v->replica = (uint32_t)crdti_get_count(r, d->replicas_len - 1, 0);
+        const uint8_t *at = r->ptr;
+        v->replica = crdti_get_index(r, d->replicas_len);
         v->plus = crdti_get_total(r);
         v->minus = crdti_get_total(r);
         if (i && v->replica <= before)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         before = v->replica;
     }
 }
@@ -575,6 +600,7 @@ CRDTI_FN void crdti_get_voids(crdti_reader *r, crdti_arena *arena,
 CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
                                 const crdti_delta *d, crdti_delta_op *op)
 {
+    const uint8_t *at = r->ptr;
     switch (op->op.kind) {
     case CRDTI_VALUE:
         crdti_get_value(r, &op->op);
@@ -582,11 +608,11 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
     case CRDTI_CREATE:
         op->op.form = crdti_get_u8(r);
         if (op->op.form == CRDT_NONE)
-            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         else if (op->op.form >= CRDTI_TYPE_COUNT)
-            crdti_reader_fail(r, CRDT_ERR_VERSION);
+            crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
         else if (d->objects[op->object].depth >= CRDTSYNC_MAX_DEPTH)
-            crdti_reader_fail(r, CRDT_ERR_LIMIT);
+            crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
         break;
     case CRDTI_ADD:
         op->op.as.add.plus = crdti_get_total(r);
@@ -604,9 +630,9 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
 CRDTI_FN void crdti_get_kill(crdti_reader *r, const crdti_delta *d,
                              const crdti_op *killer, crdti_delta_kill *kill)
 {
+    const uint8_t *at = r->ptr;
     uint64_t from, back;
-    kill->replica = (uint32_t)crdti_get_count(
-        r, d->replicas_len ? d->replicas_len - 1 : 0, 0);
+    kill->replica = crdti_get_index(r, d->replicas_len);
     back = crdti_get_varint(r);
     if (r->err)
         return;
@@ -614,7 +640,7 @@ CRDTI_FN void crdti_get_kill(crdti_reader *r, const crdti_delta *d,
                                             : d->replicas[kill->replica].top;
     if (back >= from ||
         (killer->kind == CRDTI_ADD && kill->replica != killer->replica))
-        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     kill->last = from - back;
 }
 
@@ -623,7 +649,7 @@ CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
 {
     size_t i, len = crdti_get_count(r, d->replicas_len, 2);
     if (len == 0)
-        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        crdti_reader_fail_at(r, r->ptr - 1, CRDT_ERR_CORRUPT);
     op->kills = (crdti_delta_kill *)crdti_get_array(r, arena, len,
                                                     sizeof *op->kills);
     op->kills_len = (uint32_t)len;
@@ -641,7 +667,7 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
     crdti_zero(d, sizeof *d);
     crdti_get_replicas(r, arena, d);
     crdti_get_objects(r, arena, d);
-    d->ops_len = crdti_get_count(r, UINT32_MAX - 1, 1);
+    d->ops_len = crdti_get_count(r, UINT32_MAX - 1, CRDTI_OP_MIN);
     d->ops = (crdti_delta_op *)crdti_get_array(r, arena, d->ops_len,
                                                sizeof *d->ops);
     crdti_get_dots(r, d);

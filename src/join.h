@@ -25,17 +25,45 @@ typedef struct crdti_join {
     uint32_t *made;      /* record of each new op; 0: not new */
     uint8_t *new_object; /* made by this join, by number in the message */
     uint8_t *new_child;  /* the same for what CREATEs create, by op */
+    uint8_t *absorbs;    /* it killed killers, by op */
     size_t replicas_before;
 } crdti_join;
 
 /* >>look over --------------------------------------------------------------- */
+
+/* The latest stamp of what is new: the others were believed once, and are not
+ * in doubt again because our clock was set back. */
+CRDTI_FN uint64_t crdti_join_last_stamp(const crdti_join *j)
+{
+    uint64_t last = 0;
+    size_t i;
+    for (i = 0; i < j->delta->ops_len; i++) {
+        const crdti_op *op = &j->delta->ops[i].op;
+        if (crdti_op_is_shown(op) && op->seq > j->have[op->replica])
+            last = crdti_max(last, op->as.value.stamp);
+    }
+    return last;
+}
+
+CRDTI_FN crdt_err crdti_join_skew(const crdti_join *j)
+{
+    crdt_doc *doc = j->doc;
+    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx);
+    uint64_t ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
+    if (ahead_ms > CRDTSYNC_MAX_SKEW_MS)
+        ahead_ms = crdti_hlc_ahead_ms(crdti_join_last_stamp(j), wall);
+    if (ahead_ms <= CRDTSYNC_MAX_SKEW_MS)
+        return CRDT_OK;
+    doc->ahead_ms = ahead_ms;
+    return CRDT_ERR_SKEW;
+}
 
 /* OK with *news 0: we have it all, and as the state is a function of the
  * version vector there is nothing to do. */
 CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
 {
     crdt_doc *doc = j->doc;
-    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx), ahead_ms;
+    crdt_err err = CRDT_OK;
     size_t i;
     *news = 0;
     for (i = 0; i < j->delta->replicas_len; i++) {
@@ -44,17 +72,14 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
         j->have[i] = replica->number == UINT32_MAX
                          ? 0
                          : doc->replicas.ptr[replica->number].seq;
-        if (replica->base > j->have[i])
-            return CRDT_ERR_CAUSAL;
+        /* No waiting helps where others know more of us than we do. */
         if (replica->number == doc->self && replica->top > j->have[i])
             return CRDT_ERR_FORK;
+        if (replica->base > j->have[i])
+            err = CRDT_ERR_CAUSAL;
         *news |= replica->top > j->have[i];
     }
-    ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
-    if (!*news || ahead_ms <= CRDTSYNC_MAX_SKEW_MS)
-        return CRDT_OK;
-    doc->ahead_ms = ahead_ms;
-    return CRDT_ERR_SKEW;
+    return err || !*news ? err : crdti_join_skew(j);
 }
 
 /* The same dot in both: whether it says the same. Resets are told apart by
@@ -295,63 +320,66 @@ CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
                              j->delta->ops[i].op.kind;
 }
 
-/* What a new killer killed is remembered. */
-CRDTI_FN void crdti_join_note(crdti_join *j, size_t i)
-{
-    const crdti_delta_op *from = &j->delta->ops[i];
-    const crdti_delta_kill *kills = from->kills;
-    uint32_t k;
-    for (k = 0; k < from->kills_len; k++)
-        crdti_kill_note(j->doc, j->made[i],
-                        j->delta->replicas[kills[k].replica].number,
-                        kills[k].last);
-}
-
-/* A new killer does its work. */
+/* A new killer does its work, and what it killed is remembered. */
 CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
 {
-    crdti_replica *replicas = j->doc->replicas.ptr;
+    crdt_doc *doc = j->doc;
     const crdti_delta_op *from = &j->delta->ops[i];
-    const crdti_delta_kill *kills = from->kills;
-    uint32_t k;
-    for (k = 0; k < from->kills_len; k++)
-        replicas[j->delta->replicas[kills[k].replica].number].mark =
-            kills[k].last;
-    crdti_kill_marked(j->doc, j->made[i]);
-    for (k = 0; k < from->kills_len; k++)
-        replicas[j->delta->replicas[kills[k].replica].number].mark = 0;
+    uint32_t killer = j->made[i], entry = crdti_op_at(doc, killer)->entry, k;
+    for (k = 0; k < from->kills_len; k++) {
+        const crdti_delta_kill *kill = &from->kills[k];
+        uint64_t *mark =
+            &doc->replicas.ptr[j->delta->replicas[kill->replica].number].mark;
+        *mark = crdti_max(*mark, kill->last);
+    }
+    j->absorbs[i] = (uint8_t)crdti_kill_marked(doc, killer);
+    for (k = 0; k < from->kills_len; k++) {
+        const crdti_delta_kill *kill = &from->kills[k];
+        uint32_t replica = j->delta->replicas[kill->replica].number;
+        doc->replicas.ptr[replica].mark = 0;
+        crdti_kill_note(doc, killer, replica, kill->last);
+    }
+    /* A removal whose kills were all known already needs no record. */
+    crdti_removal_tidy(doc, killer);
+    crdti_entry_tidy(doc, entry);
 }
 
-/* All is noted before anything dies: an entry in which a REMOVE has not noted
- * its kills yet looks empty, and would be tidied away under it. One whose
- * kills were all noted by others finds nothing left to kill. */
-CRDTI_FN void crdti_join_file(crdti_join *j)
+/* Those deepest down come first. An entry in which a REMOVE has not noted its
+ * kills yet looks empty, and a killer above would tidy it away under it. */
+CRDTI_FN void crdti_join_kills(crdti_join *j)
 {
     const crdti_delta *d = j->delta;
+    int depth, deepest = -1;
     size_t i;
-    for (i = 0; i < d->ops_len; i++)
-        if (j->made[i])
-            crdti_op_born(j->doc, j->made[i]);
-    for (i = 0; i < d->ops_len; i++)
-        if (crdti_join_has(j, i))
-            crdti_join_note(j, i);
-    for (i = 0; i < d->ops_len; i++)
-        if (crdti_join_has(j, i) && crdti_op_at(j->doc, j->made[i])->kills)
-            crdti_join_kill(j, i);
+    for (i = 0; i < d->ops_len; i++) {
+        depth = d->objects[d->ops[i].object].depth;
+        if (d->ops[i].kills_len && depth > deepest)
+            deepest = depth;
+    }
+    for (depth = deepest; depth >= 0; depth--)
+        for (i = 0; i < d->ops_len; i++)
+            if (d->ops[i].kills_len &&
+                d->objects[d->ops[i].object].depth == depth &&
+                crdti_join_has(j, i))
+                crdti_join_kill(j, i);
 }
 
-/* Killers whose every kill was known already need no record. */
-CRDTI_FN void crdti_join_tidy(crdti_join *j)
+CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i;
-    for (i = 0; i < j->delta->ops_len; i++) {
-        uint32_t index = j->made[i], entry;
-        if (crdti_op_is_alive(&j->delta->ops[i].op) || !crdti_join_has(j, i))
-            continue;
-        entry = crdti_op_at(j->doc, index)->entry;
-        crdti_removal_tidy(j->doc, index);
-        crdti_entry_tidy(j->doc, entry);
-    }
+    for (i = 0; i < j->delta->ops_len; i++)
+        if (j->made[i])
+            crdti_op_born(j->doc, j->made[i]);
+    crdti_join_kills(j);
+}
+
+/* When all that dies is dead: whether what was absorbed holds. */
+CRDTI_FN void crdti_join_settle(crdti_join *j)
+{
+    size_t i;
+    for (i = 0; i < j->delta->ops_len; i++)
+        if (j->absorbs[i] && crdti_join_has(j, i))
+            crdti_kill_settle(j->doc, j->made[i]);
 }
 
 /* Kill records that the sender had dropped were not in the delta: whoever is
@@ -386,6 +414,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
         own->seq = crdti_max(own->seq, d->replicas[i].top);
     }
     j->doc->changes++;
+    crdti_join_settle(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
 }
@@ -398,7 +427,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
 {
     size_t have = delta->replicas_len * sizeof *j->have;
     size_t made = delta->ops_len * sizeof *j->made;
-    size_t size = have + made + delta->objects_len + delta->ops_len;
+    size_t size = have + made + delta->objects_len + 2 * delta->ops_len;
     uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);
     if (!block)
         return CRDT_ERR_NOMEM;
@@ -409,6 +438,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     j->made = (uint32_t *)(void *)(block + have);
     j->new_object = block + have + made;
     j->new_child = j->new_object + delta->objects_len;
+    j->absorbs = j->new_child + delta->ops_len;
     j->replicas_before = doc->replicas.len;
     return CRDT_OK;
 }

@@ -274,7 +274,8 @@ CRDTI_FN void crdti_kill_lower_marks(crdt_doc *doc, uint32_t killer)
 CRDTI_FN void crdti_kill_settle(crdt_doc *doc, uint32_t killer)
 {
     crdti_op *op = crdti_op_at(doc, killer);
-    uint32_t *link = &crdti_entry_at(doc, op->entry)->kills, at;
+    uint32_t entry = op->entry, at;
+    uint32_t *link = &crdti_entry_at(doc, entry)->kills;
     for (at = *link; at; at = crdti_kill_at(doc, at)->next) {
         const crdti_kill *kill = crdti_kill_at(doc, at);
         if (kill->killer == killer)
@@ -297,6 +298,8 @@ CRDTI_FN void crdti_kill_settle(crdt_doc *doc, uint32_t killer)
         crdti_kill_release(doc, index);
         op->kills--;
     }
+    crdti_removal_tidy(doc, killer);
+    crdti_entry_tidy(doc, entry);
 }
 
 /* >>floor ----------------------------------------------------------------- */

@@ -722,7 +722,7 @@ CRDTI_FN crdt_err crdti_session_retry(crdti_session *s)
     return err;
 }
 
-/* Both have all that the other has, as far as was said. */
+/* Both have said what they have, and it is the same. */
 CRDTI_FN int crdti_session_is_synced(crdti_session *s)
 {
     size_t i;
@@ -730,7 +730,8 @@ CRDTI_FN int crdti_session_is_synced(crdti_session *s)
         crdti_share *share = &s->shares->ptr[i];
         if (s->tracks.ptr[i].theirs == CRDTI_NO_DOC)
             continue;
-        if (crdti_share_look(share) || crdt_doc_uncommitted(share->doc) ||
+        if (!s->tracks.ptr[i].is_known || crdti_share_look(share) ||
+            crdt_doc_uncommitted(share->doc) ||
             crdt_vv_compare(&share->vv, &s->tracks.ptr[i].known) !=
                 CRDT_EQUAL)
             return 0;

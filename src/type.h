@@ -39,4 +39,12 @@ CRDTI_FN int crdti_type_takes(uint8_t type, uint8_t kind)
     return kind < CRDTI_KIND_COUNT && kinds[type] >> kind & 1;
 }
 
+/* Whether an object of that type may have an entry of that key. */
+CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
+{
+    if (type == CRDT_MAP || key.len == 0)
+        return 1;
+    return type == CRDT_COUNTER && crdt_bytes_equal(key, crdti_reset_key());
+}
+
 #endif

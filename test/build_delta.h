@@ -107,7 +107,7 @@ static inline void build_columns(crdti_writer *w, const struct build_delta *d)
     int column;
     size_t i;
     for (column = 0; column < 4; column++) {
-        crdti_column_run run = { 0, 0 };
+        crdti_column_run run = { 0, 0, NULL };
         for (i = 0; i < d->ops_len; i++)
             crdti_run_put(w, &run, build_cell(d, i, column));
         crdti_run_end(w, &run);

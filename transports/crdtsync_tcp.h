@@ -1132,13 +1132,13 @@ CRDTI_FN void crdti_tcp_free(crdti_tcp *t)
 {
     crdt_alloc alloc = t->alloc;
     size_t i, pointers = t->peers_max * sizeof(void *);
-    for (i = 0; i < t->links_count; i++)
-        crdti_tcp_link_free(t, t->links[i]);
     for (i = 0; i < t->dials_count; i++) {
         if (crdti_tcp_is_connecting(t->dials[i]))
             crdti_tcp_link_free(t, t->dials[i]->link);
         crdti_free(&alloc, t->dials[i], sizeof **t->dials);
     }
+    for (i = 0; i < t->links_count; i++) /* which dials look at */
+        crdti_tcp_link_free(t, t->links[i]);
     crdti_tcp_shut(t->listener);
     crdti_free(&alloc, t->links, pointers);
     crdti_free(&alloc, t->dials, pointers);

@@ -16,6 +16,7 @@ enum { CHILDREN_MAX = 64 };
 
 /* For the signal handler, so plain and bounded. */
 static volatile pid_t running[CHILDREN_MAX];
+static void (*on_signal)(void);
 
 /* >>never left behind ------------------------------------------------------ */
 
@@ -29,9 +30,16 @@ void children_end(void)
     }
 }
 
+void children_on_signal(void (*call)(void))
+{
+    on_signal = call;
+}
+
 static void end_all(int number)
 {
     children_end();
+    if (on_signal)
+        on_signal();
     signal(number, SIG_DFL);
     raise(number);
 }

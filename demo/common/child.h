@@ -12,11 +12,11 @@
 #include "reader.h"
 
 typedef struct child {
-    pid_t pid;   /* 0: not running */
-    int input;   /* where to write, or -1 */
-    reader out;  /* what it writes */
-    FILE *log;   /* a copy of both goes there, or NULL */
-    int status;  /* as waitpid told, when it has ended */
+    pid_t pid;  /* 0: not running */
+    int input;  /* where to write, or -1 */
+    reader out; /* what it writes */
+    FILE *log;  /* a copy of both goes there, or NULL */
+    int status; /* as waitpid told, when it has ended */
 } child;
 
 /* argv[0] is the path of the program. 0: it could not be started. */
@@ -31,5 +31,8 @@ void child_wait(child *c, double seconds_max);
 /* Kills all that are running. Also called at exit and on a fatal signal, once
  * child_start has been called. */
 void children_end(void);
+/* On a fatal signal also calls this, which may do only what a signal handler
+ * may. */
+void children_on_signal(void (*call)(void));
 
 #endif

@@ -14,7 +14,7 @@ enum { HISTORY_MAX = 1000 };
 /* libedit's callbacks carry no context. */
 static struct {
     edit_config config;
-    int started, shown;
+    int started, shown, at_end;
     size_t next; /* word to offer */
 } edit;
 
@@ -28,13 +28,22 @@ static void remember(const char *line)
     add_history(line);
 }
 
+/* Completion leaves a blank behind the word. */
+static void trim(char *line)
+{
+    size_t len = strlen(line);
+    while (len > 0 && line[len - 1] == ' ')
+        line[--len] = 0;
+}
+
 static void take(char *line)
 {
     edit_pause();
-    if (line)
+    if (line) {
+        trim(line);
         remember(line);
-    else
-        putchar('\n'); /* Ctrl-D leaves the cursor behind the prompt */
+    }
+    edit.at_end = !line;
     edit.config.line(edit.config.ctx, line);
     free(line);
 }
@@ -71,6 +80,12 @@ void edit_show(void)
     fflush(stdout);
     if (edit.shown)
         rl_forced_update_display();
+}
+
+void edit_resize(void)
+{
+    if (edit.started)
+        rl_resize_terminal();
 }
 
 /* >>completion ------------------------------------------------------------- */
@@ -120,6 +135,8 @@ void edit_stop(void)
 {
     if (!edit.started)
         return;
+    if (edit.shown || edit.at_end)
+        putchar('\n'); /* the cursor is behind the prompt */
     edit_pause();
     edit.started = 0;
     if (edit.config.history)

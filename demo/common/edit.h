@@ -34,6 +34,8 @@ void edit_resume(void);
 /* Clears the line being edited, and draws it again. */
 void edit_hide(void);
 void edit_show(void);
+/* The terminal has another size. */
+void edit_resize(void);
 /* Restores the terminal and writes the history; may be called twice. */
 void edit_stop(void);
 

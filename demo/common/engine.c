@@ -1,8 +1,6 @@
 /*
  * The one file of a demo in which crdtsync and its adapters are compiled.
  */
-#include "posix.h"
-
 #define CRDTSYNC_IMPLEMENTATION
 #include "crdtsync.h"
 #include "crdtsync_tcp.h"

@@ -241,9 +241,8 @@ static int read_file(options *all, const char *path)
 
 int options_read(options *all, int argc, char **argv)
 {
-    option *config = all->config
-                         ? find(all, all->config, strlen(all->config))
-                         : NULL;
+    option *config =
+        all->config ? find(all, all->config, strlen(all->config)) : NULL;
     const char *path;
     if (!read_flags(all, argc, argv) || !read_environment(all))
         return 0;
@@ -258,8 +257,7 @@ void options_help(const options *all)
         const option *row = &all->rows[i];
         char left[64];
         snprintf(left, sizeof left, "--%s%s%s", row->name,
-                 row->argument ? " " : "",
-                 row->argument ? row->argument : "");
+                 row->argument ? " " : "", row->argument ? row->argument : "");
         printf("  %-20s %s\n", left, row->help);
     }
 }

@@ -29,7 +29,7 @@ typedef enum option_kind {
 } option_kind;
 
 typedef struct option {
-    const char *name; /* "listen" */
+    const char *name;     /* "listen" */
     const char *argument; /* "HOST:PORT"; NULL for a switch */
     const char *help;
     option_kind kind;

@@ -23,7 +23,10 @@ typedef struct reader {
     size_t start, len, cap; /* bytes[start .. len) is not consumed */
 } reader;
 
-#define READER_INIT { -1, 0, NULL, 0, 0, 0 }
+#define READER_INIT                                                           \
+    {                                                                         \
+        -1, 0, NULL, 0, 0, 0                                                  \
+    }
 
 /* Reads once; sets `ended` at the end or on an error. */
 void reader_fill(reader *r);

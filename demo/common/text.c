@@ -135,25 +135,26 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* How many letters to insert, drop or change: Wagner & Fischer 1974. */
+/* How many letters to insert, drop, change or swap with the next:
+ * Damerau 1964, Wagner & Fischer 1974. */
 static unsigned distance(const char *a, const char *b)
 {
-    unsigned row[WORD_MAX + 1], i, j;
+    unsigned far[WORD_MAX + 1][WORD_MAX + 1], i, j;
     unsigned a_len = (unsigned)strlen(a), b_len = (unsigned)strlen(b);
     if (a_len > WORD_MAX || b_len > WORD_MAX)
         return WORD_MAX;
+    for (i = 0; i <= a_len; i++)
+        far[i][0] = i;
     for (j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (i = 1; i <= a_len; i++) {
-        unsigned corner = row[0];
-        row[0] = i;
+        far[0][j] = j;
+    for (i = 1; i <= a_len; i++)
         for (j = 1; j <= b_len; j++) {
-            unsigned change = corner + (a[i - 1] != b[j - 1]);
-            corner = row[j];
-            row[j] = least(change, least(row[j], row[j - 1]) + 1);
+            far[i][j] = least(far[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
+                              least(far[i - 1][j], far[i][j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                far[i][j] = least(far[i][j], far[i - 2][j - 2] + 1);
         }
-    }
-    return row[b_len];
+    return far[a_len][b_len];
 }
 
 const char *text_nearest(const char *word, const char *const *words)

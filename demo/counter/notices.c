@@ -62,8 +62,8 @@ static void leave(app *a, known_peer *peer)
     cJSON *event = peer_event(a, "peer_down", peer);
     const char *why = reason(a);
     json_text(event, "why", why);
-    say_notice(&a->say, event, "%s is gone%s%s", peer->name,
-               *why ? ": " : "", why);
+    say_notice(&a->say, event, "%s is gone%s%s", peer->name, *why ? ": " : "",
+               why);
     *peer = a->known[--a->known_count];
 }
 

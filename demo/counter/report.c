@@ -116,23 +116,21 @@ static void peer_line(app *a, const crdt_peer_info *peer)
     char name[80], link[100], in[28], out[28], lacks[28], lag[28];
     int synced = peer->state == CRDT_PEER_SYNCED;
     text_clean(link, sizeof link, peer->link, strlen(peer->link));
-    say_line(&a->say,
-             "  %-12s %-21s %s%-8s%s lacks %s of ours, we lack %s of its; "
-             "in %s, out %s",
-             peer_name(peer, name, sizeof name), link,
-             synced ? say_green(&a->say) : "", state_name(peer->state),
-             synced ? say_plain(&a->say) : "",
-             text_thousands(lacks, peer->unacked),
-             text_thousands(lag, peer->lag),
-             text_size(in, peer->received_bytes),
-             text_size(out, peer->sent_bytes));
+    say_line(
+        &a->say,
+        "  %-12s %-21s %s%-8s%s lacks %s of ours, we lack %s of its; "
+        "in %s, out %s",
+        peer_name(peer, name, sizeof name), link,
+        synced ? say_green(&a->say) : "", state_name(peer->state),
+        synced ? say_plain(&a->say) : "", text_thousands(lacks, peer->unacked),
+        text_thousands(lag, peer->lag), text_size(in, peer->received_bytes),
+        text_size(out, peer->sent_bytes));
 }
 
 void report_peers(app *a)
 {
-    cJSON *list = a->say.answer
-                      ? cJSON_AddArrayToObject(a->say.answer, "peers")
-                      : NULL;
+    cJSON *list =
+        a->say.answer ? cJSON_AddArrayToObject(a->say.answer, "peers") : NULL;
     crdt_peer_info peer;
     size_t i;
     for (i = 0; crdt_node_peer(a->node, i, &peer) == CRDT_OK; i++) {
@@ -207,8 +205,7 @@ static void status_json(app *a, const crdt_node_stats *stats)
     json_text(answer, "listen", a->listening);
     digest_text(a, text);
     json_text(answer, "digest", text);
-    json_number(answer, "variables",
-                (double)crdt_map_size(crdt_root(a->doc)));
+    json_number(answer, "variables", (double)crdt_map_size(crdt_root(a->doc)));
     json_uint64(answer, "own", report_own(a));
     json_uint64(answer, "acked", report_acked(a));
     json_uint64(answer, "unacked", report_own(a) - report_acked(a));
@@ -224,13 +221,14 @@ static void status_json(app *a, const crdt_node_stats *stats)
 static void status_head(app *a)
 {
     char id[33], digest[33];
+    size_t count = crdt_map_size(crdt_root(a->doc));
     crdt_id_text(&a->replica, id);
     digest_text(a, digest);
-    say_line(&a->say, "%s%s%s, replica %s%s%s", say_bold(&a->say),
-             a->set.name, say_plain(&a->say), id,
-             *a->listening ? ", listening on " : "", a->listening);
-    say_line(&a->say, "%zu variables, digest %s",
-             crdt_map_size(crdt_root(a->doc)), digest);
+    say_line(&a->say, "%s%s%s, replica %s%s%s", say_bold(&a->say), a->set.name,
+             say_plain(&a->say), id, *a->listening ? ", listening on " : "",
+             a->listening);
+    say_line(&a->say, "%zu variable%s, digest %s", count,
+             count == 1 ? "" : "s", digest);
 }
 
 /* The least that survives when this process dies now. */

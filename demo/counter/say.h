@@ -36,8 +36,9 @@ void say_end(say *s);
 /* A notice, between answers. Takes the event, which may be NULL; without
  * `form` it is for machines only. The prompt is drawn again. */
 cJSON *say_event(const say *s, const char *event);
-__attribute__((format(printf, 3, 4))) void
-say_notice(const say *s, cJSON *event, const char *form, ...);
+__attribute__((format(printf, 3, 4))) void say_notice(const say *s,
+                                                      cJSON *event,
+                                                      const char *form, ...);
 
 /* Escape sequences on a colour terminal, else empty. */
 const char *say_dim(const say *s);

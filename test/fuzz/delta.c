@@ -3,7 +3,7 @@
  *
  *     clang -std=c99 -O2 -g -fsanitize=fuzzer,address,undefined \
  *         test/fuzz/delta.c -o build/fuzz/delta
- *     build/fuzz/delta -dict=test/fuzz/delta.dict test/fuzz/corpus/delta
+ *     build/fuzz/delta test/fuzz/corpus/delta
  */
 #include "doc.h"
 

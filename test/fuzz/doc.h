@@ -22,13 +22,13 @@ enum { FUZZ_SELF = 3, FUZZ_OTHERS = 5 };
         }                                                                     \
     } while (0)
 
-static uint64_t fuzz_wall_ms(void *ctx)
+static inline uint64_t fuzz_wall_ms(void *ctx)
 {
     (void)ctx;
     return FUZZ_WALL_MS;
 }
 
-static crdt_err fuzz_fill(void *ctx, void *out, size_t len)
+static inline crdt_err fuzz_fill(void *ctx, void *out, size_t len)
 {
     uint8_t *count = (uint8_t *)ctx;
     memset(out, 0xf0 + ++*count % 16, len);
@@ -36,14 +36,14 @@ static crdt_err fuzz_fill(void *ctx, void *out, size_t len)
 }
 
 /* Replica n: 16 bytes n, which a fuzzer can write too. */
-static crdt_id fuzz_id(int n)
+static inline crdt_id fuzz_id(int n)
 {
     crdt_id id;
     memset(id.b, n, sizeof id.b);
     return id;
 }
 
-static crdt_doc *fuzz_doc_new(int replica)
+static inline crdt_doc *fuzz_doc_new(int replica)
 {
     static uint8_t count;
     crdt_config config;
@@ -66,7 +66,7 @@ static crdt_doc *fuzz_doc_new(int replica)
 }
 
 /* to := what `from` has and it lacks. */
-static void fuzz_pull(crdt_doc *to, crdt_doc *from)
+static inline void fuzz_pull(crdt_doc *to, crdt_doc *from)
 {
     crdt_vv vv = CRDT_VV_INIT;
     crdt_buf buf = CRDT_BUF_INIT;
@@ -78,7 +78,7 @@ static void fuzz_pull(crdt_doc *to, crdt_doc *from)
 }
 
 /* The n-th thing a replica does; all of it together is a rich document. */
-static void fuzz_write(crdt_doc *doc, unsigned n)
+static inline void fuzz_write(crdt_doc *doc, unsigned n)
 {
     static const char *const keys[] = { "k", "map", "a key too long to inline",
                                         "" };
@@ -142,7 +142,7 @@ static void fuzz_write(crdt_doc *doc, unsigned n)
 }
 
 /* Three replicas that write, and hear of each other now and then. */
-static void fuzz_history(crdt_doc *docs[3], unsigned rounds)
+static inline void fuzz_history(crdt_doc *docs[3], unsigned rounds)
 {
     static const int ids[3] = { 1, 2, 4 };
     unsigned i;
@@ -157,7 +157,7 @@ static void fuzz_history(crdt_doc *docs[3], unsigned rounds)
 }
 
 /* The document of FUZZ_SELF that every input starts from. */
-static crdt_doc *fuzz_doc(void)
+static inline crdt_doc *fuzz_doc(void)
 {
     static crdt_buf snapshot = CRDT_BUF_INIT;
     crdt_doc *docs[3], *doc;
@@ -187,7 +187,7 @@ struct fuzz_look {
     crdt_vv vv, floor;
 };
 
-static void fuzz_look(struct fuzz_look *look, crdt_doc *doc)
+static inline void fuzz_look(struct fuzz_look *look, crdt_doc *doc)
 {
     look->bytes.len = 0;
     FUZZ_CHECK(crdt_canonical(doc, &look->bytes) == CRDT_OK);
@@ -197,7 +197,7 @@ static void fuzz_look(struct fuzz_look *look, crdt_doc *doc)
     crdt_doc_stats(doc, &look->stats);
 }
 
-static int fuzz_same_state(const struct fuzz_look *a,
+static inline int fuzz_same_state(const struct fuzz_look *a,
                            const struct fuzz_look *b)
 {
     return crdt_bytes_equal(crdt_buf_bytes(&a->bytes),
@@ -208,7 +208,7 @@ static int fuzz_same_state(const struct fuzz_look *a,
 }
 
 /* All but the time that was held back, which an error may tell. */
-static int fuzz_same(const struct fuzz_look *a, const struct fuzz_look *b)
+static inline int fuzz_same(const struct fuzz_look *a, const struct fuzz_look *b)
 {
     return fuzz_same_state(a, b) &&
            crdt_vv_compare(&a->floor, &b->floor) == CRDT_EQUAL &&
@@ -219,7 +219,7 @@ static int fuzz_same(const struct fuzz_look *a, const struct fuzz_look *b)
            a->stats.replicas == b->stats.replicas;
 }
 
-static void fuzz_sound(crdt_doc *doc)
+static inline void fuzz_sound(crdt_doc *doc)
 {
     const char *wrong = check_doc(doc);
     if (!wrong)
@@ -229,7 +229,7 @@ static void fuzz_sound(crdt_doc *doc)
 }
 
 /* All that the document is goes into an empty one. */
-static void fuzz_reproduces(crdt_doc *doc)
+static inline void fuzz_reproduces(crdt_doc *doc)
 {
     static struct fuzz_look ours, theirs;
     crdt_doc *fresh = fuzz_doc_new(99);

@@ -9,6 +9,8 @@
 #include "../build_delta.h"
 #include "doc.h"
 
+#include "../../src/error.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct choices {

@@ -167,6 +167,26 @@ TEST(two_meet_and_have_the_same)
     world_free(&w);
 }
 
+/* Two empty vectors are equal, but nobody has said so yet. */
+TEST(who_has_said_nothing_is_not_synced)
+{
+    struct world w;
+    int i, synced = 0;
+    world_new(&w, 14, 0, 0);
+    world_add(&w, NULL);
+    world_add(&w, NULL);
+    put(&w, 0, "x", 1);
+    for (i = 0; i < 12 && !synced; i++) {
+        crdt_peer_info info;
+        world_run(&w, 1, 1);
+        if (crdt_node_peer(w.nodes[1], 0, &info) == CRDT_OK)
+            synced = info.state == CRDT_PEER_SYNCED;
+    }
+    CHECK(synced);
+    CHECK_INT(get(&w, 1, "x"), 1);
+    world_free(&w);
+}
+
 TEST(commits_are_pushed_and_acknowledged)
 {
     struct world w;
@@ -652,6 +672,7 @@ TEST(running_out_of_memory_only_delays)
 }
 
 TEST_MAIN(CASE(two_meet_and_have_the_same),
+          CASE(who_has_said_nothing_is_not_synced),
           CASE(commits_are_pushed_and_acknowledged),
           CASE(what_is_not_committed_is_not_sent), CASE(a_chain_relays),
           CASE(a_mesh_survives_broken_links_and_torn_streams),

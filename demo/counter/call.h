@@ -1,0 +1,27 @@
+/*
+ * A command that has been typed, on its way to what does it.
+ */
+#ifndef COUNTER_CALL_H
+#define COUNTER_CALL_H
+
+#include "app.h"
+
+enum { WORDS_MAX = 8 };
+
+typedef struct call {
+    app *a;
+    source *from;
+    int words; /* with the command */
+    char *word[WORDS_MAX + 1];
+    const char *line;
+} call;
+
+/* values.c: what is about variables. */
+void run_create(call *c);
+void run_get(call *c);
+void run_variables(call *c);
+void run_add(call *c);
+void run_sign(call *c); /* +5 NAME, -5 NAME */
+void run_populate(call *c);
+
+#endif

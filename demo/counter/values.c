@@ -1,0 +1,232 @@
+/*
+ * The commands that make, change and show variables.
+ */
+#include "../common/posix.h"
+
+#include "call.h"
+#include "../common/dice.h"
+#include "../common/text.h"
+#include "../common/ticks.h"
+#include "variables.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAMES_SHOWN 10u
+#define POPULATE_COUNT 1000u
+#define POPULATE_MAX 10000000u
+#define POPULATE_POLL 1000u /* changes between two polls */
+
+/* >>variables --------------------------------------------------------------- */
+
+/* "; there are: a, b" for whoever asked for one that is not there. */
+static void names_hint(app *a, const char *wanted, char *out, size_t size)
+{
+    crdt_cursor cursor = CRDT_CURSOR_INIT;
+    crdt_obj counter;
+    char name[64];
+    size_t shown = 0, at = 0;
+    while (!variable_next(a->doc, &cursor, &counter) && at < size) {
+        int wrote;
+        if (shown++ == NAMES_SHOWN)
+            break;
+        text_clean(name, sizeof name, cursor.key.ptr, cursor.key.len);
+        wrote = snprintf(out + at, size - at, "%s%s",
+                         shown == 1 ? "there are: " : ", ", name);
+        at += (size_t)(wrote > 0 ? wrote : 0);
+    }
+    if (at >= size)
+        return;
+    snprintf(out + at, size - at, "%stype: create %.64s",
+             shown > NAMES_SHOWN ? ", ...; or "
+             : shown             ? "; or "
+                                 : "there are none yet; ",
+             wanted);
+}
+
+/* The variable, or the null object, having said so. */
+static crdt_obj need(call *c, const char *name)
+{
+    crdt_obj counter = variable_find(c->a->doc, name);
+    char hint[1024] = "", clean[100];
+    if (!crdt_is_null(counter))
+        return counter;
+    names_hint(c->a, name, hint, sizeof hint);
+    say_fail(&c->a->say, hint, "there is no variable \"%s\"",
+             text_clean(clean, sizeof clean, name, strlen(name)));
+    return counter;
+}
+
+static void show(app *a, const char *key, size_t len, crdt_obj counter,
+                 cJSON *object)
+{
+    int64_t value = 0;
+    crdt_err err = crdt_counter_get(counter, &value);
+    char name[256];
+    text_clean(name, sizeof name, key, len);
+    json_bytes(object, "name", key, len);
+    json_int64(object, "value", value);
+    if (err)
+        json_bool(object, "beyond", 1);
+    say_line(&a->say, "%s%s%s = %" PRId64 "%s", say_bold(&a->say), name,
+             say_plain(&a->say), value,
+             err ? " and beyond: more than 64 bits hold" : "");
+}
+
+void run_create(call *c)
+{
+    const char *name = c->word[1], *bad = variable_bad_name(name);
+    crdt_obj counter = variable_find(c->a->doc, name);
+    crdt_err err;
+    if (bad) {
+        say_fail(&c->a->say, "as in: create visitors", "%s", bad);
+        return;
+    }
+    if (!crdt_is_null(counter)) {
+        say_fail(&c->a->say, "change it by +N or -N",
+                 "there is a variable \"%s\" already", name);
+        return;
+    }
+    err = variable_create(c->a->doc, name);
+    if (err) {
+        say_fail(&c->a->say, NULL, "cannot create it: %s", crdt_err_text(err));
+        return;
+    }
+    show(c->a, name, strlen(name), variable_find(c->a->doc, name),
+         c->a->say.answer);
+}
+
+void run_get(call *c)
+{
+    crdt_obj counter = need(c, c->word[1]);
+    if (!crdt_is_null(counter))
+        show(c->a, c->word[1], strlen(c->word[1]), counter, c->a->say.answer);
+}
+
+void run_variables(call *c)
+{
+    app *a = c->a;
+    cJSON *list = a->say.answer
+                      ? cJSON_AddArrayToObject(a->say.answer, "variables")
+                      : NULL;
+    crdt_cursor cursor = CRDT_CURSOR_INIT;
+    crdt_obj counter;
+    size_t count = 0;
+    for (; !variable_next(a->doc, &cursor, &counter); count++) {
+        cJSON *object = list ? cJSON_CreateObject() : NULL;
+        show(a, (const char *)cursor.key.ptr, cursor.key.len, counter, object);
+        if (object)
+            cJSON_AddItemToArray(list, object);
+    }
+    if (!count)
+        say_line(&a->say, "there are none yet; type: create NAME");
+}
+
+/* >>adding ------------------------------------------------------------------ */
+
+static void fail_add(call *c, crdt_err err)
+{
+    if (err == CRDT_ERR_OVERFLOW)
+        say_fail(&c->a->say,
+                 "values, and the sum of all that one replica adds or takes, "
+                 "go to 9223372036854775807",
+                 "that is further than the counter can count; nothing "
+                 "changed");
+    else
+        say_fail(&c->a->say, NULL, "cannot: %s", crdt_err_text(err));
+}
+
+static void add(call *c, const char *number, const char *name)
+{
+    int64_t amount;
+    int fine = text_int64(number, &amount);
+    crdt_obj counter;
+    crdt_err err;
+    if (fine <= 0) {
+        say_fail(&c->a->say,
+                 fine ? "from -9223372036854775808 to 9223372036854775807"
+                      : "as in: +5 visitors",
+                 fine ? "%s is out of range" : "%s is no whole number",
+                 number);
+        return;
+    }
+    counter = need(c, name);
+    if (crdt_is_null(counter))
+        return;
+    err = variable_add(c->a->doc, counter, amount);
+    if (err)
+        fail_add(c, err);
+    else if (!c->a->say.quiet)
+        show(c->a, name, strlen(name), counter, c->a->say.answer);
+}
+
+void run_add(call *c)
+{
+    add(c, c->word[2], c->word[1]);
+}
+
+/* +5 NAME and -5 NAME. */
+void run_sign(call *c)
+{
+    char hint[64];
+    snprintf(hint, sizeof hint, "as in: %.20s NAME",
+             c->word[0][1] ? c->word[0] : "+5");
+    if (c->words == 2 && c->word[0][1])
+        add(c, c->word[0], c->word[1]);
+    else if (c->words == 1)
+        say_fail(&c->a->say, hint, "say which variable");
+    else
+        say_fail(&c->a->say, hint, "that is not one number and one name");
+}
+
+/* >>populate ---------------------------------------------------------------- */
+
+static void populate(call *c, crdt_obj counter, uint64_t count, uint64_t seed)
+{
+    app *a = c->a;
+    uint64_t i, begun = ticks_us();
+    int64_t sum = 0;
+    double ms;
+    char text[28];
+    for (i = 0; i < count; i++) {
+        int64_t amount = dice_amount(&seed);
+        crdt_err err = variable_add(a->doc, counter, amount);
+        if (err) {
+            fail_add(c, err);
+            break;
+        }
+        sum += amount;
+        if (i % POPULATE_POLL == POPULATE_POLL - 1)
+            crdt_node_poll(a->node, 0);
+    }
+    ms = (double)(ticks_us() - begun) / 1000;
+    json_number(a->say.answer, "count", (double)i);
+    json_int64(a->say.answer, "sum", sum);
+    json_number(a->say.answer, "ms", ms);
+    say_line(&a->say, "%s random changes, %+" PRId64 " in all, in %.1f ms",
+             text_thousands(text, i), sum, ms);
+    show(a, c->word[1], strlen(c->word[1]), counter, a->say.answer);
+}
+
+void run_populate(call *c)
+{
+    crdt_obj counter = need(c, c->word[1]);
+    int64_t count = POPULATE_COUNT, seed = (int64_t)ticks_us() ^ getpid();
+    if (crdt_is_null(counter))
+        return;
+    if (c->words > 2 && (text_int64(c->word[2], &count) <= 0 || count < 1 ||
+                         count > POPULATE_MAX)) {
+        say_fail(&c->a->say, "as in: populate visitors 1000",
+                 "COUNT is a number from 1 to 10,000,000, not \"%s\"",
+                 c->word[2]);
+        return;
+    }
+    if (c->words > 3 && text_int64(c->word[3], &seed) <= 0) {
+        say_fail(&c->a->say, NULL, "SEED is a whole number, not \"%s\"",
+                 c->word[3]);
+        return;
+    }
+    populate(c, counter, (uint64_t)count, (uint64_t)seed);
+}

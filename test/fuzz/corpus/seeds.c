@@ -1,0 +1,112 @@
+/*
+ * Writes the seeds of the fuzz targets from real documents:
+ *
+ *     cc -std=c99 test/fuzz/corpus/seeds.c -o build/seeds && build/seeds
+ *
+ * Run it again when the wire format changes. crash-... files are not touched.
+ */
+#include "../doc.h"
+
+static void save(const char *name, int number, crdt_bytes head,
+                 crdt_bytes bytes)
+{
+    char path[64];
+    FILE *file;
+    snprintf(path, sizeof path, "test/fuzz/corpus/%s-%02d", name, number);
+    file = fopen(path, "wb");
+    if (!file || fwrite(head.ptr, 1, head.len, file) != head.len ||
+        fwrite(bytes.ptr, 1, bytes.len, file) != bytes.len || fclose(file)) {
+        fprintf(stderr, "cannot write %s\n", path);
+        exit(1);
+    }
+}
+
+/* A delta with its frame, without it, and cut in two pieces of a stream. */
+static void save_delta(const crdt_buf *buf, int number)
+{
+    const crdt_bytes none = { NULL, 0 };
+    crdti_frame frame;
+    if (crdti_frame_get(crdt_buf_bytes(buf), SIZE_MAX, &frame, NULL))
+        abort();
+    save("delta/framed", number, none, crdt_buf_bytes(buf));
+    save("delta/payload", number, none, frame.payload);
+    if (buf->len < 700)
+        save("frame/twice", number, crdt_buf_bytes(buf), crdt_buf_bytes(buf));
+    save("frame/once", number, CRDT_STR("\7"), crdt_buf_bytes(buf));
+}
+
+static void save_vv(crdt_doc *doc, int number)
+{
+    const crdt_bytes none = { NULL, 0 };
+    crdt_vv vv = CRDT_VV_INIT;
+    crdt_buf buf = CRDT_BUF_INIT;
+    FUZZ_CHECK(crdt_doc_vv(doc, &vv) == CRDT_OK);
+    FUZZ_CHECK(crdt_vv_encode(&vv, &buf) == CRDT_OK);
+    save("vv/vector", number, none, crdt_buf_bytes(&buf));
+    crdt_buf_free(&buf);
+    crdt_vv_free(&vv);
+}
+
+/* What replicas that know all of fuzz_doc go on to write. */
+static void save_deltas(void)
+{
+    crdt_doc *base = fuzz_doc(), *docs[3];
+    crdt_vv vv = CRDT_VV_INIT;
+    crdt_buf buf = CRDT_BUF_INIT;
+    int i, number = 0;
+    FUZZ_CHECK(crdt_doc_vv(base, &vv) == CRDT_OK);
+    fuzz_history(docs, 40);
+    for (i = 0; i < 3; i++) {
+        fuzz_pull(docs[i], docs[(i + 1) % 3]);
+        fuzz_pull(docs[i], docs[(i + 2) % 3]);
+        fuzz_pull(docs[i], base);
+    }
+    for (i = 0; i < 16; i++) {
+        fuzz_write(docs[i % 3], (unsigned)i);
+        fuzz_write(docs[(i + 1) % 3], (unsigned)i * 5 + 3);
+        crdt_commit(docs[i % 3]);
+        crdt_commit(docs[(i + 1) % 3]);
+        fuzz_pull(docs[i % 3], docs[(i + 1) % 3]);
+        if (i == 10)
+            FUZZ_CHECK(crdt_truncate(docs[i % 3], &vv) == CRDT_OK);
+        buf.len = 0;
+        FUZZ_CHECK(crdt_delta(docs[i % 3], &vv, &buf) == CRDT_OK);
+        save_delta(&buf, number++);
+        save_vv(docs[i % 3], i);
+    }
+    for (i = 0; i < 3; i++) {
+        buf.len = 0;
+        FUZZ_CHECK((i ? crdt_delta(docs[i], NULL, &buf)
+                      : crdt_canonical(docs[i], &buf)) == CRDT_OK);
+        save_delta(&buf, number++);
+        crdt_doc_free(docs[i]);
+    }
+    crdt_buf_free(&buf);
+    crdt_vv_free(&vv);
+    crdt_doc_free(base);
+}
+
+/* Rows of choices: any bytes will do. */
+static void save_choices(void)
+{
+    const crdt_bytes none = { NULL, 0 };
+    uint8_t bytes[300];
+    uint64_t state = 1;
+    int number;
+    size_t i;
+    for (number = 0; number < 8; number++) {
+        for (i = 0; i < sizeof bytes; i++) {
+            state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+            bytes[i] = (uint8_t)(state >> 56);
+        }
+        save("hostile/choices", number, none,
+             crdt_bytes_of(bytes, sizeof bytes));
+    }
+}
+
+int main(void)
+{
+    save_deltas();
+    save_choices();
+    return 0;
+}
