@@ -1387,7 +1387,8 @@ CRDTI_INLINE int64_t crdti_get_zigzag(crdti_reader *r)
 /* A number of things that follow: LIMIT above `max`, TRUNCATED when the bytes
  * left cannot hold that many of `bytes_each`. So whoever allocates for them
  * takes no more than a fixed multiple of what was really sent. */
-CRDTI_FN size_t crdti_get_count(crdti_reader *r, size_t max, size_t bytes_each)
+CRDTI_INLINE size_t crdti_get_count(crdti_reader *r, size_t max,
+                                    size_t bytes_each)
 {
     const uint8_t *at = r->ptr;
     uint64_t count = crdti_get_varint(r);
@@ -3525,6 +3526,47 @@ CRDTI_FN void crdti_entry_tidy(crdt_doc *doc, uint32_t index)
     crdti_pool_give(&doc->entries, index);
 }
 
+/* >>warming -----------------------------------------------------------------
+ * The records of a large document are not in the cache, and a miss takes as
+ * long as a whole write to a small one. Whoever knows beforehand which entries
+ * will be needed has them fetched, in steps that each need the one before:
+ *
+ *     hash -> slot -> entry -> its newest op, its first kill
+ */
+
+CRDTI_INLINE void crdti_warm(const crdti_pool *pool, uint32_t index)
+{
+    const uint8_t *at = pool->base + (size_t)index * pool->size;
+    CRDTI_PREFETCH(at);
+    CRDTI_PREFETCH(at + pool->size - 1); /* mostly in the next line */
+}
+
+CRDTI_INLINE void crdti_warm_slot(const crdt_doc *doc, uint64_t hash)
+{
+    if (doc->names.cap)
+        CRDTI_PREFETCH(doc->names.slots +
+                       (crdti_table_tag(hash) & (doc->names.cap - 1)));
+}
+
+/* The first candidate; it is hardly ever another's. */
+CRDTI_INLINE uint32_t crdti_warm_entry(const crdt_doc *doc, uint64_t hash)
+{
+    size_t iter;
+    uint32_t entry = crdti_table_first(&doc->names, hash, &iter);
+    if (entry)
+        crdti_warm(&doc->entries, entry);
+    return entry;
+}
+
+CRDTI_INLINE void crdti_warm_ops(const crdt_doc *doc, uint32_t index)
+{
+    const crdti_entry *entry = crdti_entry_at(doc, index);
+    if (entry->ops)
+        crdti_warm(&doc->ops, entry->ops);
+    if (entry->kills)
+        crdti_warm(&doc->kills, entry->kills);
+}
+
 /* >>objects --------------------------------------------------------------- */
 
 /* The container of that type at the entry, or 0. */
@@ -4234,13 +4276,15 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
 #define CRDTI_REGISTER_H
 
 
-/* The object of a handle when it is of that type, or an error. */
+/* The object of a handle when it is of that type, or an error. In a chain of
+ * calls the error that made the handle null is the one to tell. */
 CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
 {
     if (!obj.doc)
         return CRDT_ERR_ARG;
     if (!obj.index) {
-        obj.doc->error = CRDT_ERR_ARG;
+        if (!obj.doc->error)
+            obj.doc->error = CRDT_ERR_ARG;
         return CRDT_ERR_ARG;
     }
     if (crdti_object_at(obj.doc, obj.index)->type != (uint8_t)type)
@@ -4863,6 +4907,7 @@ CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)
 /* The visible entries by key. */
 typedef struct crdti_order {
     CRDTI_ARRAY(uint32_t) entries;
+    size_t next; /* where the walk that came last will go on */
 } crdti_order;
 
 CRDTI_FN void crdti_map_drop(crdt_doc *doc, crdti_object *object)
@@ -4974,7 +5019,7 @@ CRDTI_FN crdt_obj crdti_map_container(crdt_obj map, crdt_bytes key,
         err = crdti_container_get(map.doc, map.index, key, type, &index);
     if (!err)
         return crdti_obj(map.doc, index);
-    if (map.doc)
+    if (map.doc && map.index)
         map.doc->error = err;
     return crdti_obj(map.doc, 0);
 }
@@ -5253,16 +5298,23 @@ CRDTI_FN crdt_err crdti_map_order(crdt_doc *doc, uint32_t map,
     return CRDT_OK;
 }
 
-/* The first place whose key is behind the cursor's. */
+CRDTI_FN crdt_bytes crdti_order_key(const crdt_doc *doc,
+                                    const crdti_order *order, size_t place)
+{
+    return crdti_entry_key(crdti_entry_at(doc, order->entries.ptr[place]));
+}
+
+/* The first place whose key is behind the cursor's: mostly the next one. */
 CRDTI_FN size_t crdti_order_behind(const crdt_doc *doc,
                                    const crdti_order *order, crdt_bytes key)
 {
-    size_t low = 0, high = order->entries.len;
+    size_t low = 0, high = order->entries.len, next = order->next;
+    if (next && next <= high &&
+        crdt_bytes_equal(crdti_order_key(doc, order, next - 1), key))
+        return next;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const crdti_entry *entry =
-            crdti_entry_at(doc, order->entries.ptr[middle]);
-        if (crdti_key_order(crdti_entry_key(entry), key) <= 0)
+        if (crdti_key_order(crdti_order_key(doc, order, middle), key) <= 0)
             low = middle + 1;
         else
             high = middle;
@@ -5285,6 +5337,7 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
         place = crdti_order_behind(map.doc, order, cursor->key);
     if (place == order->entries.len)
         return CRDT_ERR_NOT_FOUND;
+    order->next = place + 1;
     entry = order->entries.ptr[place];
     key = crdti_entry_key(crdti_entry_at(map.doc, entry));
     crdti_copy(cursor->key_copy, key.ptr, key.len);
@@ -5857,6 +5910,7 @@ typedef struct crdti_delta_op {
     crdti_delta_kill *kills;
     uint32_t kills_len;
     uint32_t object;
+    uint64_t hash; /* of place and key in the document, when warming */
 } crdti_delta_op;
 
 typedef struct crdti_delta_replica {
@@ -5911,6 +5965,9 @@ typedef struct crdti_join {
     uint8_t *absorbs;    /* it killed killers, by op */
     size_t replicas_before;
 } crdti_join;
+
+#define CRDTI_JOIN_STEP 8    /* ops between two steps of warming */
+#define CRDTI_JOIN_COLD 4096 /* entries of a document worth it */
 
 /* >>look over --------------------------------------------------------------- */
 
@@ -6144,16 +6201,48 @@ CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
                : CRDT_OK;
 }
 
+/* Has what op i will need fetched, and follows what was fetched for those
+ * before it. What lies beyond either end of the delta is left alone: below 0
+ * the numbers are very large. */
+CRDTI_FN void crdti_join_warm(crdti_join *j, size_t i)
+{
+    crdti_delta_op *ops = j->delta->ops;
+    size_t n = j->delta->ops_len;
+    if (i < n) {
+        ops[i].hash = crdti_entry_hash(
+            j->doc, j->delta->objects[ops[i].object].number, ops[i].key);
+        crdti_warm_slot(j->doc, ops[i].hash);
+    }
+    i -= CRDTI_JOIN_STEP;
+    if (i < n)
+        ops[i].op.entry = crdti_warm_entry(j->doc, ops[i].hash);
+    i -= CRDTI_JOIN_STEP;
+    if (i < n && ops[i].op.entry)
+        crdti_warm_ops(j->doc, ops[i].op.entry);
+}
+
+/* Whether that pays: what is small is in the cache. */
+CRDTI_FN int crdti_join_is_cold(const crdti_join *j)
+{
+    return j->delta->ops_len > CRDTI_JOIN_STEP &&
+           j->doc->entries.live > CRDTI_JOIN_COLD;
+}
+
 CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     const crdti_delta *d = j->delta;
-    size_t i;
+    size_t i, ahead = 3 * CRDTI_JOIN_STEP;
+    int cold = crdti_join_is_cold(j);
     if (crdti_pool_reserve(&doc->alloc, &doc->ops, d->ops_len) ||
         crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills_len))
         return CRDT_ERR_NOMEM;
+    for (i = 0; cold && i < ahead; i++)
+        crdti_join_warm(j, i);
     for (i = 0; i < d->ops_len; i++) {
         crdt_err err;
+        if (cold)
+            crdti_join_warm(j, i + ahead);
         if (d->ops[i].op.seq <= j->have[d->ops[i].op.replica])
             continue;
         err = crdti_join_make(j, i);
@@ -6163,19 +6252,15 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     return CRDT_OK;
 }
 
-/* The entry is looked for, as another op in it may have let it go. */
 CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
 {
     crdt_doc *doc = j->doc;
-    const crdti_delta_op *from = &j->delta->ops[i];
     crdti_op *op = crdti_op_at(doc, j->made[i]);
-    uint32_t entry = crdti_entry_find(
-        doc, j->delta->objects[from->object].number, from->key);
     if (j->new_child[i])
-        crdti_object_undo(doc, crdti_object_find(doc, entry,
+        crdti_object_undo(doc, crdti_object_find(doc, op->entry,
                                                  (crdt_type)op->form));
-    else if (entry)
-        crdti_entry_tidy(doc, entry);
+    else
+        crdti_entry_tidy(doc, op->entry);
     crdti_op_drop(&doc->alloc, op);
     crdti_pool_give(&doc->ops, j->made[i]);
 }

@@ -8,7 +8,8 @@
  * anything of the state is in a cache.
  *
  *     put   over a key of a map of n keys that were written once
- *     old   the same after each key was overwritten once, in random order:
+ *     hot   over one of a thousand of these keys
+ *     old   over any key, after each key was overwritten once, in random order:
  *           with kill records, and journal neighbours far apart
  *     new   a key that is not in the map yet
  *     add   to one counter beside n keys
@@ -21,7 +22,7 @@
 #define SMALL 1000u
 #define LARGE 1000000u
 
-enum kind { PUT, OLD, NEW, ADD, ANY };
+enum kind { PUT, HOT, OLD, NEW, ADD, ANY };
 
 struct pair {
     crdt_doc *from, *to;
@@ -128,9 +129,10 @@ static void pair_write(struct bench *b, struct pair *p, size_t i)
                                     bench_keys_at(&p->keys, b->n + i), 1));
         break;
     case PUT:
+    case HOT:
     case OLD:
     default:
-        at = bench_below(b, b->n);
+        at = bench_below(b, b->is->which == HOT ? SMALL : b->n);
         bench_must(crdt_map_put_int(crdt_root(p->from),
                                     bench_keys_at(&p->keys, at),
                                     (int64_t)bench_below(b, 1000000)));
@@ -309,6 +311,7 @@ const struct bench_case bench_delta[] = {
     CASE("delta.bytes.put", BENCH_BYTES, SMALL, PUT, bytes_run),
     CASE("delta.bytes.add", BENCH_BYTES, SMALL, ADD, bytes_run),
     JOINS("put", PUT),
+    JOINS("hot", HOT),
     JOINS("old", OLD),
     JOINS("new", NEW),
     JOINS("add", ADD),

@@ -292,7 +292,8 @@ CRDTI_INLINE int64_t crdti_get_zigzag(crdti_reader *r)
 /* A number of things that follow: LIMIT above `max`, TRUNCATED when the bytes
  * left cannot hold that many of `bytes_each`. So whoever allocates for them
  * takes no more than a fixed multiple of what was really sent. */
-CRDTI_FN size_t crdti_get_count(crdti_reader *r, size_t max, size_t bytes_each)
+CRDTI_INLINE size_t crdti_get_count(crdti_reader *r, size_t max,
+                                    size_t bytes_each)
 {
     const uint8_t *at = r->ptr;
     uint64_t count = crdti_get_varint(r);

@@ -194,6 +194,7 @@ typedef struct crdti_delta_op {
     crdti_delta_kill *kills;
     uint32_t kills_len;
     uint32_t object;
+    uint64_t hash; /* of place and key in the document, when warming */
 } crdti_delta_op;
 
 typedef struct crdti_delta_replica {

@@ -29,6 +29,9 @@ typedef struct crdti_join {
     size_t replicas_before;
 } crdti_join;
 
+#define CRDTI_JOIN_STEP 8    /* ops between two steps of warming */
+#define CRDTI_JOIN_COLD 4096 /* entries of a document worth it */
+
 /* >>look over --------------------------------------------------------------- */
 
 /* The latest stamp of what is new: the others were believed once, and are not
@@ -261,16 +264,48 @@ CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
                : CRDT_OK;
 }
 
+/* Has what op i will need fetched, and follows what was fetched for those
+ * before it. What lies beyond either end of the delta is left alone: below 0
+ * the numbers are very large. */
+CRDTI_FN void crdti_join_warm(crdti_join *j, size_t i)
+{
+    crdti_delta_op *ops = j->delta->ops;
+    size_t n = j->delta->ops_len;
+    if (i < n) {
+        ops[i].hash = crdti_entry_hash(
+            j->doc, j->delta->objects[ops[i].object].number, ops[i].key);
+        crdti_warm_slot(j->doc, ops[i].hash);
+    }
+    i -= CRDTI_JOIN_STEP;
+    if (i < n)
+        ops[i].op.entry = crdti_warm_entry(j->doc, ops[i].hash);
+    i -= CRDTI_JOIN_STEP;
+    if (i < n && ops[i].op.entry)
+        crdti_warm_ops(j->doc, ops[i].op.entry);
+}
+
+/* Whether that pays: what is small is in the cache. */
+CRDTI_FN int crdti_join_is_cold(const crdti_join *j)
+{
+    return j->delta->ops_len > CRDTI_JOIN_STEP &&
+           j->doc->entries.live > CRDTI_JOIN_COLD;
+}
+
 CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     const crdti_delta *d = j->delta;
-    size_t i;
+    size_t i, ahead = 3 * CRDTI_JOIN_STEP;
+    int cold = crdti_join_is_cold(j);
     if (crdti_pool_reserve(&doc->alloc, &doc->ops, d->ops_len) ||
         crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills_len))
         return CRDT_ERR_NOMEM;
+    for (i = 0; cold && i < ahead; i++)
+        crdti_join_warm(j, i);
     for (i = 0; i < d->ops_len; i++) {
         crdt_err err;
+        if (cold)
+            crdti_join_warm(j, i + ahead);
         if (d->ops[i].op.seq <= j->have[d->ops[i].op.replica])
             continue;
         err = crdti_join_make(j, i);
@@ -280,19 +315,15 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     return CRDT_OK;
 }
 
-/* The entry is looked for, as another op in it may have let it go. */
 CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
 {
     crdt_doc *doc = j->doc;
-    const crdti_delta_op *from = &j->delta->ops[i];
     crdti_op *op = crdti_op_at(doc, j->made[i]);
-    uint32_t entry = crdti_entry_find(
-        doc, j->delta->objects[from->object].number, from->key);
     if (j->new_child[i])
-        crdti_object_undo(doc, crdti_object_find(doc, entry,
+        crdti_object_undo(doc, crdti_object_find(doc, op->entry,
                                                  (crdt_type)op->form));
-    else if (entry)
-        crdti_entry_tidy(doc, entry);
+    else
+        crdti_entry_tidy(doc, op->entry);
     crdti_op_drop(&doc->alloc, op);
     crdti_pool_give(&doc->ops, j->made[i]);
 }

@@ -22,6 +22,7 @@
 /* The visible entries by key. */
 typedef struct crdti_order {
     CRDTI_ARRAY(uint32_t) entries;
+    size_t next; /* where the walk that came last will go on */
 } crdti_order;
 
 CRDTI_FN void crdti_map_drop(crdt_doc *doc, crdti_object *object)
@@ -133,7 +134,7 @@ CRDTI_FN crdt_obj crdti_map_container(crdt_obj map, crdt_bytes key,
         err = crdti_container_get(map.doc, map.index, key, type, &index);
     if (!err)
         return crdti_obj(map.doc, index);
-    if (map.doc)
+    if (map.doc && map.index)
         map.doc->error = err;
     return crdti_obj(map.doc, 0);
 }
@@ -412,16 +413,23 @@ CRDTI_FN crdt_err crdti_map_order(crdt_doc *doc, uint32_t map,
     return CRDT_OK;
 }
 
-/* The first place whose key is behind the cursor's. */
+CRDTI_FN crdt_bytes crdti_order_key(const crdt_doc *doc,
+                                    const crdti_order *order, size_t place)
+{
+    return crdti_entry_key(crdti_entry_at(doc, order->entries.ptr[place]));
+}
+
+/* The first place whose key is behind the cursor's: mostly the next one. */
 CRDTI_FN size_t crdti_order_behind(const crdt_doc *doc,
                                    const crdti_order *order, crdt_bytes key)
 {
-    size_t low = 0, high = order->entries.len;
+    size_t low = 0, high = order->entries.len, next = order->next;
+    if (next && next <= high &&
+        crdt_bytes_equal(crdti_order_key(doc, order, next - 1), key))
+        return next;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const crdti_entry *entry =
-            crdti_entry_at(doc, order->entries.ptr[middle]);
-        if (crdti_key_order(crdti_entry_key(entry), key) <= 0)
+        if (crdti_key_order(crdti_order_key(doc, order, middle), key) <= 0)
             low = middle + 1;
         else
             high = middle;
@@ -444,6 +452,7 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
         place = crdti_order_behind(map.doc, order, cursor->key);
     if (place == order->entries.len)
         return CRDT_ERR_NOT_FOUND;
+    order->next = place + 1;
     entry = order->entries.ptr[place];
     key = crdti_entry_key(crdti_entry_at(map.doc, entry));
     crdti_copy(cursor->key_copy, key.ptr, key.len);

@@ -12,13 +12,15 @@
 #include "state.h"
 #include "write.h"
 
-/* The object of a handle when it is of that type, or an error. */
+/* The object of a handle when it is of that type, or an error. In a chain of
+ * calls the error that made the handle null is the one to tell. */
 CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
 {
     if (!obj.doc)
         return CRDT_ERR_ARG;
     if (!obj.index) {
-        obj.doc->error = CRDT_ERR_ARG;
+        if (!obj.doc->error)
+            obj.doc->error = CRDT_ERR_ARG;
         return CRDT_ERR_ARG;
     }
     if (crdti_object_at(obj.doc, obj.index)->type != (uint8_t)type)

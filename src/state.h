@@ -355,6 +355,47 @@ CRDTI_FN void crdti_entry_tidy(crdt_doc *doc, uint32_t index)
     crdti_pool_give(&doc->entries, index);
 }
 
+/* >>warming -----------------------------------------------------------------
+ * The records of a large document are not in the cache, and a miss takes as
+ * long as a whole write to a small one. Whoever knows beforehand which entries
+ * will be needed has them fetched, in steps that each need the one before:
+ *
+ *     hash -> slot -> entry -> its newest op, its first kill
+ */
+
+CRDTI_INLINE void crdti_warm(const crdti_pool *pool, uint32_t index)
+{
+    const uint8_t *at = pool->base + (size_t)index * pool->size;
+    CRDTI_PREFETCH(at);
+    CRDTI_PREFETCH(at + pool->size - 1); /* mostly in the next line */
+}
+
+CRDTI_INLINE void crdti_warm_slot(const crdt_doc *doc, uint64_t hash)
+{
+    if (doc->names.cap)
+        CRDTI_PREFETCH(doc->names.slots +
+                       (crdti_table_tag(hash) & (doc->names.cap - 1)));
+}
+
+/* The first candidate; it is hardly ever another's. */
+CRDTI_INLINE uint32_t crdti_warm_entry(const crdt_doc *doc, uint64_t hash)
+{
+    size_t iter;
+    uint32_t entry = crdti_table_first(&doc->names, hash, &iter);
+    if (entry)
+        crdti_warm(&doc->entries, entry);
+    return entry;
+}
+
+CRDTI_INLINE void crdti_warm_ops(const crdt_doc *doc, uint32_t index)
+{
+    const crdti_entry *entry = crdti_entry_at(doc, index);
+    if (entry->ops)
+        crdti_warm(&doc->ops, entry->ops);
+    if (entry->kills)
+        crdti_warm(&doc->kills, entry->kills);
+}
+
 /* >>objects --------------------------------------------------------------- */
 
 /* The container of that type at the entry, or 0. */

@@ -962,9 +962,8 @@ CRDTI_FN uint64_t crdti_tcp_due(const crdti_tcp *t)
         const crdti_tcp_link *link = t->links[i];
         if (link->state == CRDTI_TCP_LEAVING)
             due = crdti_min(due, link->since_ms + t->linger_ms);
-        else if (link->state == CRDTI_TCP_DEAD || link->finished)
-            due = 0;
-        else if (crdti_tcp_has_room(t, link))
+        else if (link->state == CRDTI_TCP_DEAD || link->finished ||
+                 crdti_tcp_has_room(t, link))
             due = 0;
     }
     return due;
@@ -1010,7 +1009,7 @@ CRDTI_FN void crdti_tcp_bury(crdti_tcp *t, size_t index)
     uint64_t lived_ms = t->now_ms - link->up_ms;
     t->links_count--;
     crdti_move(t->links + index, t->links + index + 1,
-               (t->links_count - index) * sizeof *t->links);
+               (t->links_count - index) * sizeof(void *));
     if (dial) {
         if (lived_ms >= t->backoff_max_ms)
             dial->attempts = 0;
@@ -1296,14 +1295,22 @@ CRDTI_FN void crdti_tcp_configure(crdti_tcp *t, const crdt_tcp_config *c)
     t->backoff_max_ms = crdti_tcp_or(c->backoff_max_ms, 10000);
 }
 
+CRDTI_FN void *crdti_tcp_array_new(crdti_tcp *t, size_t count, size_t size)
+{
+    size_t bytes = crdti_mul_size(count, size);
+    void *array = crdti_alloc(&t->alloc, bytes);
+    if (array)
+        crdti_zero(array, bytes);
+    return array;
+}
+
 CRDTI_FN crdt_err crdti_tcp_arrays_new(crdti_tcp *t)
 {
-    size_t pointers = crdti_mul_size(t->peers_max, sizeof(void *));
-    t->links = (crdti_tcp_link **)crdti_alloc(&t->alloc, pointers);
-    t->dials = (crdti_tcp_dial **)crdti_alloc(&t->alloc, pointers);
-    t->fds = (struct pollfd *)crdti_alloc(
-        &t->alloc, crdti_mul_size(t->peers_max + 1, sizeof *t->fds));
-    t->bytes = (uint8_t *)crdti_alloc(&t->alloc, CRDTI_TCP_READ_SIZE);
+    size_t max = t->peers_max;
+    t->links = (crdti_tcp_link **)crdti_tcp_array_new(t, max, sizeof(void *));
+    t->dials = (crdti_tcp_dial **)crdti_tcp_array_new(t, max, sizeof(void *));
+    t->fds = (struct pollfd *)crdti_tcp_array_new(t, max + 1, sizeof *t->fds);
+    t->bytes = (uint8_t *)crdti_tcp_array_new(t, CRDTI_TCP_READ_SIZE, 1);
     return t->links && t->dials && t->fds && t->bytes ? CRDT_OK
                                                       : CRDT_ERR_NOMEM;
 }
@@ -1326,7 +1333,8 @@ CRDT_API crdt_err crdt_tcp_new(crdt_transport *out,
     const crdt_alloc *alloc;
     crdti_tcp *t;
     crdt_err err;
-    if (!out || !config || (config->peers_count && !config->peers))
+    if (!out || !config || config->peers_max > INT32_MAX ||
+        (config->peers_count && !config->peers))
         return CRDT_ERR_ARG;
     alloc = crdti_alloc_or_default(config->alloc);
     t = (crdti_tcp *)crdti_alloc(alloc, sizeof *t);

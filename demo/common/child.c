@@ -18,7 +18,7 @@ enum { CHILDREN_MAX = 64 };
 static volatile pid_t running[CHILDREN_MAX];
 static void (*on_signal)(void);
 
-/* >>never left behind ------------------------------------------------------ */
+/* >>never left behind ----------------------------------------------------- */
 
 void children_end(void)
 {
@@ -78,7 +78,7 @@ static void forget(pid_t pid)
             running[i] = 0;
 }
 
-/* >>starting --------------------------------------------------------------- */
+/* >>starting -------------------------------------------------------------- */
 
 /* What runs between fork and the program. */
 static void become(char *const argv[], int input, int output, pid_t parent)
@@ -128,7 +128,7 @@ int child_start(child *c, char *const argv[])
     return 0;
 }
 
-/* >>talking ---------------------------------------------------------------- */
+/* >>talking --------------------------------------------------------------- */
 
 static int write_all(int fd, const char *bytes, size_t len)
 {
@@ -154,7 +154,7 @@ int child_say(child *c, const char *line)
            write_all(c->input, text, (size_t)len);
 }
 
-/* >>ending ----------------------------------------------------------------- */
+/* >>ending ---------------------------------------------------------------- */
 
 void child_signal(const child *c, int number)
 {

@@ -18,7 +18,7 @@ static struct {
     size_t next; /* word to offer */
 } edit;
 
-/* >>lines ------------------------------------------------------------------ */
+/* >>lines ----------------------------------------------------------------- */
 
 static void remember(const char *line)
 {
@@ -88,7 +88,15 @@ void edit_resize(void)
         rl_resize_terminal();
 }
 
-/* >>completion ------------------------------------------------------------- */
+void edit_again(void)
+{
+    if (!edit.shown)
+        return;
+    edit_pause();
+    edit_resume();
+}
+
+/* >>completion ------------------------------------------------------------ */
 
 static char *offer(const char *typed, int state)
 {
@@ -112,7 +120,7 @@ static char **complete(const char *typed, int start, int end)
     return rl_completion_matches(typed, offer);
 }
 
-/* >>start and stop --------------------------------------------------------- */
+/* >>start and stop -------------------------------------------------------- */
 
 void edit_start(const edit_config *config)
 {

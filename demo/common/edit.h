@@ -36,6 +36,8 @@ void edit_hide(void);
 void edit_show(void);
 /* The terminal has another size. */
 void edit_resize(void);
+/* The program goes on after Ctrl-Z: takes the terminal anew. */
+void edit_again(void);
 /* Restores the terminal and writes the history; may be called twice. */
 void edit_stop(void);
 

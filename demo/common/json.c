@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* >>writing ---------------------------------------------------------------- */
+/* >>writing --------------------------------------------------------------- */
 
 void json_bytes(cJSON *object, const char *key, const void *bytes, size_t len)
 {
@@ -63,7 +63,7 @@ void json_print(cJSON *object)
     cJSON_Delete(object);
 }
 
-/* >>reading ---------------------------------------------------------------- */
+/* >>reading --------------------------------------------------------------- */
 
 /* Whether brackets nest no deeper than allowed, strings left aside. */
 static int is_shallow(const char *bytes, size_t len)

@@ -11,20 +11,23 @@
 
 enum { FDS_MAX = 1100, WAIT_MS_MAX = 1000 };
 
-static volatile sig_atomic_t interrupted, resized;
+static volatile sig_atomic_t pending[LOOP_SIGNALS];
 static sigset_t open_mask; /* signals come through only while waiting */
 
 static void note(int number)
 {
     if (number == SIGWINCH)
-        resized = 1;
+        pending[LOOP_RESIZED] = 1;
+    else if (number == SIGCONT)
+        pending[LOOP_CONTINUED] = 1;
     else
-        interrupted = 1;
+        pending[LOOP_INTERRUPTED] = 1;
 }
 
 void loop_signals(void)
 {
-    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGWINCH };
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGWINCH,
+                                   SIGCONT };
     struct sigaction action;
     sigset_t block;
     size_t i;
@@ -42,18 +45,20 @@ void loop_signals(void)
         sigdelset(&open_mask, numbers[i]);
 }
 
-int loop_interrupted(void)
+int loop_signalled(loop_signal which)
 {
-    int was = interrupted != 0;
-    interrupted = 0;
+    int was = pending[which] != 0;
+    pending[which] = 0;
     return was;
 }
 
-int loop_resized(void)
+/* A wait that finds something to read at once lets no signal in: under heavy
+ * traffic Ctrl-C would never come through. */
+static void let_signals_in(void)
 {
-    int was = resized != 0;
-    resized = 0;
-    return was;
+    sigset_t blocked;
+    sigprocmask(SIG_SETMASK, &open_mask, &blocked);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
 static int least(int a, int b)
@@ -77,6 +82,7 @@ int loop_poll(crdt_node *node, const crdt_transport *tcp, int fd,
     wait.tv_sec = patience / 1000;
     wait.tv_nsec = patience % 1000 * 1000000L;
     ready = ppoll(fds, count + 1, &wait, &open_mask);
+    let_signals_in();
     crdt_node_poll(node, 0);
-    return ready > 0 && fds[0].revents != 0;
+    return ready > 0 ? fds[0].revents : 0;
 }

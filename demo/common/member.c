@@ -9,7 +9,7 @@
 
 enum { MEMBERS_MAX = 64 };
 
-/* >>listening --------------------------------------------------------------- */
+/* >>listening ------------------------------------------------------------- */
 
 static int is_answer(const member *m, const cJSON *object)
 {
@@ -59,7 +59,7 @@ void members_listen(member *members, size_t count, int timeout_ms)
             read_member(&members[i]);
 }
 
-/* >>asking ------------------------------------------------------------------ */
+/* >>asking ---------------------------------------------------------------- */
 
 const cJSON *member_ask(member *members, size_t count, member *m,
                         const char *command, double seconds_max)

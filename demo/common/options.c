@@ -20,7 +20,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(options *all,
     return 0;
 }
 
-/* >>setting one ------------------------------------------------------------ */
+/* >>setting one ----------------------------------------------------------- */
 
 static void set_text(char **field, const char *value)
 {
@@ -100,7 +100,7 @@ static const char *guess(options *all, const char *name, size_t len)
     return text_nearest(word, names);
 }
 
-/* >>command line ----------------------------------------------------------- */
+/* >>command line ---------------------------------------------------------- */
 
 static int refuse_flag(options *all, const char *name, size_t len)
 {
@@ -145,7 +145,7 @@ static int read_flags(options *all, int argc, char **argv)
     return 1;
 }
 
-/* >>environment ------------------------------------------------------------ */
+/* >>environment ----------------------------------------------------------- */
 
 static int set_each(options *all, option *row, const char *where,
                     const char *value)
@@ -182,7 +182,7 @@ static int read_environment(options *all)
     return 1;
 }
 
-/* >>file ------------------------------------------------------------------- */
+/* >>file ------------------------------------------------------------------ */
 
 static int set_from_json(options *all, option *row, const char *where,
                          const cJSON *value)
@@ -237,7 +237,7 @@ static int read_file(options *all, const char *path)
     return fine;
 }
 
-/* >>all -------------------------------------------------------------------- */
+/* >>all ------------------------------------------------------------------- */
 
 int options_read(options *all, int argc, char **argv)
 {

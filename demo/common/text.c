@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* >>cleaning --------------------------------------------------------------- */
+/* >>cleaning -------------------------------------------------------------- */
 
 /* How many bytes the printable UTF-8 character at `at` has, or 0. Overlong
  * forms, surrogates and what lies beyond Unicode are refused. */
@@ -65,7 +65,7 @@ char *text_copy(const char *text)
     return copy;
 }
 
-/* >>numbers ---------------------------------------------------------------- */
+/* >>numbers --------------------------------------------------------------- */
 
 int text_int64(const char *text, int64_t *out)
 {
@@ -126,7 +126,7 @@ char *text_size(char *out, uint64_t bytes)
     return out;
 }
 
-/* >>near words ------------------------------------------------------------- */
+/* >>near words ------------------------------------------------------------ */
 
 enum { WORD_MAX = 31 };
 

@@ -68,7 +68,7 @@ static struct {
     uint64_t survived; /* of ben's first life */
 } run;
 
-/* >>talking ------------------------------------------------------------------ */
+/* >>talking --------------------------------------------------------------- */
 
 static const cJSON *ask(int peer, const char *command)
 {
@@ -82,7 +82,7 @@ static const cJSON *ask(int peer, const char *command)
     return answer;
 }
 
-/* >>operations --------------------------------------------------------------- */
+/* >>operations ------------------------------------------------------------ */
 
 static operation *make_operations(uint64_t seed)
 {
@@ -131,7 +131,7 @@ static void add_up(int64_t sums[VARIABLES], int peer, size_t first,
     }
 }
 
-/* >>files -------------------------------------------------------------------- */
+/* >>files ----------------------------------------------------------------- */
 
 static const char *const kept_files[] = { "ana.ops",  "ben.ops", "ben-2.ops",
                                           "cleo.ops", "ana.log", "ben.log",
@@ -171,7 +171,7 @@ static void make_files(void)
     }
 }
 
-/* >>members ------------------------------------------------------------------ */
+/* >>members --------------------------------------------------------------- */
 
 static void learn_progress(life *l, const cJSON *event)
 {
@@ -255,7 +255,7 @@ static void start_all(void)
     }
 }
 
-/* >>acts --------------------------------------------------------------------- */
+/* >>acts ------------------------------------------------------------------ */
 
 static void wait_for_variables(int peer)
 {
@@ -389,7 +389,7 @@ static void wait_for_equal(void)
     tell("all three digests are equal");
 }
 
-/* >>accounts ----------------------------------------------------------------- */
+/* >>accounts -------------------------------------------------------------- */
 
 /* How many changes of a life the member has seen. */
 static uint64_t seen_of(int peer, int which)
@@ -505,7 +505,7 @@ static void check_values(void)
     puts(" (first 8 of 32 digits)");
 }
 
-/* >>figures ------------------------------------------------------------------ */
+/* >>figures --------------------------------------------------------------- */
 
 static uint64_t total_operations(void)
 {
@@ -537,7 +537,7 @@ static void tell_figures(void)
            (double)(run.equal_us - run.loaded_us) / 1000);
 }
 
-/* >>main --------------------------------------------------------------------- */
+/* >>main ------------------------------------------------------------------ */
 
 static void stop_all(void)
 {

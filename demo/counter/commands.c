@@ -26,7 +26,7 @@ typedef struct command {
 
 static const command *command_at(size_t index);
 
-/* >>telling ----------------------------------------------------------------- */
+/* >>telling --------------------------------------------------------------- */
 
 static void run_peers(call *c)
 {
@@ -48,7 +48,7 @@ static void run_vv(call *c)
     report_vv(c->a);
 }
 
-/* >>waiting ----------------------------------------------------------------- */
+/* >>waiting --------------------------------------------------------------- */
 
 /* The answer comes when the hold ends. */
 static void hold_for(call *c, hold_kind kind, double seconds)
@@ -97,7 +97,7 @@ static void run_quit(call *c)
     c->a->quits = 1;
 }
 
-/* >>help -------------------------------------------------------------------- */
+/* >>help ------------------------------------------------------------------ */
 
 static const command *command_find(const char *name)
 {
@@ -164,7 +164,7 @@ static void run_help(call *c)
             help_row(a, row, list);
 }
 
-/* >>table ------------------------------------------------------------------- */
+/* >>table ----------------------------------------------------------------- */
 
 static const command *command_at(size_t index)
 {
@@ -228,7 +228,7 @@ static void run(call *c, const command *row, const char *place)
     say_end(&a->say);
 }
 
-/* >>lines ------------------------------------------------------------------- */
+/* >>lines ----------------------------------------------------------------- */
 
 static int split(char *line, char **word)
 {
@@ -279,7 +279,7 @@ void commands_do(app *a, source *from, char *line)
     free(copy);
 }
 
-/* >>completion -------------------------------------------------------------- */
+/* >>completion ------------------------------------------------------------ */
 
 static const char *nth_variable(app *a, size_t index)
 {

@@ -25,7 +25,7 @@ static int refuse(const app *a, const char *what, crdt_err err)
     return 0;
 }
 
-/* >>network ----------------------------------------------------------------- */
+/* >>network --------------------------------------------------------------- */
 
 static crdt_log logger(app *a)
 {
@@ -81,7 +81,7 @@ static int open_node(app *a)
     return open_tcp(a);
 }
 
-/* >>start and stop ---------------------------------------------------------- */
+/* >>start and stop -------------------------------------------------------- */
 
 /* HOST of HOST:PORT, with the port that the system chose for 0. */
 static void note_listening(app *a)
@@ -135,19 +135,27 @@ static void stop(app *a)
     settings_free(&a->set);
 }
 
+static void heed_signals(app *a)
+{
+    if (loop_signalled(LOOP_RESIZED))
+        edit_resize();
+    if (loop_signalled(LOOP_CONTINUED))
+        edit_again();
+    if (loop_signalled(LOOP_INTERRUPTED) && !inputs_release(a))
+        a->quits = 1;
+}
+
 static void go(app *a)
 {
     for (;;) {
-        int timeout_ms = inputs_step(a);
+        int timeout_ms = inputs_step(a), ready;
         if (a->quits)
             return;
-        if (loop_poll(a->node, &a->tcp, inputs_fd(a), timeout_ms))
-            inputs_ready(a);
+        ready = loop_poll(a->node, &a->tcp, inputs_fd(a), timeout_ms);
+        if (ready)
+            inputs_ready(a, ready);
         notices_update(a);
-        if (loop_resized())
-            edit_resize();
-        if (loop_interrupted() && !inputs_release(a))
-            a->quits = 1;
+        heed_signals(a);
     }
 }
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 enum { BATCH_MAX = 256, WAIT_END_SECONDS = 60 };
 enum { IDLE_MS = 1000, HELD_MS = 5 };
 
-/* >>holds ------------------------------------------------------------------ */
+/* >>holds ----------------------------------------------------------------- */
 
 void inputs_hold(source *from, hold_kind kind, double seconds,
                  const char *command)
@@ -92,7 +93,7 @@ int inputs_release(app *a)
     return 1;
 }
 
-/* >>sources ---------------------------------------------------------------- */
+/* >>sources --------------------------------------------------------------- */
 
 static void take_line(void *ctx, char *line)
 {
@@ -174,7 +175,7 @@ int inputs_load(app *a, const char *path, double rate)
     return 1;
 }
 
-/* >>the file ---------------------------------------------------------------- */
+/* >>the file -------------------------------------------------------------- */
 
 /* How many commands the rate allows now. */
 static uint64_t load_due(const source *from)
@@ -223,7 +224,7 @@ static void load_step(app *a)
         notices_progress(a, 0);
 }
 
-/* >>all --------------------------------------------------------------------- */
+/* >>all ------------------------------------------------------------------- */
 
 /* Whether what is typed or piped may go on. */
 static int keys_may(const app *a)
@@ -285,10 +286,12 @@ int inputs_fd(const app *a)
     return keys_may(a) && !a->keys.in.ended ? STDIN_FILENO : -1;
 }
 
-void inputs_ready(app *a)
+void inputs_ready(app *a, int events)
 {
-    if (a->keys.is_terminal)
+    if (a->keys.is_terminal && !(events & (POLLHUP | POLLERR | POLLNVAL)))
         edit_read();
+    else if (a->keys.is_terminal)
+        a->keys.in.ended = 1; /* its window was closed */
     else
         reader_fill(&a->keys.in);
 }

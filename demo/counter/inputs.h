@@ -18,8 +18,8 @@ int inputs_load(app *a, const char *path, double rate);
 int inputs_step(app *a);
 /* The descriptor that is worth reading from now, or -1. */
 int inputs_fd(const app *a);
-/* It can be read. */
-void inputs_ready(app *a);
+/* It can be read: what poll(2) says of it. */
+void inputs_ready(app *a, int events);
 
 /* Lets the source wait: the answer to `command` is given at the end. */
 void inputs_hold(source *from, hold_kind kind, double seconds,

@@ -11,7 +11,7 @@
 
 enum { PROGRESS_JSON_MS = 50, PROGRESS_TEXT_MS = 2000 };
 
-/* >>peers ------------------------------------------------------------------ */
+/* >>peers ----------------------------------------------------------------- */
 
 static known_peer *find(app *a, const crdt_id *node)
 {
@@ -114,7 +114,7 @@ void notices_update(app *a)
     confirm(a);
 }
 
-/* >>progress --------------------------------------------------------------- */
+/* >>progress -------------------------------------------------------------- */
 
 static cJSON *progress_event(app *a, const char *name)
 {
@@ -149,7 +149,7 @@ void notices_progress(app *a, int is_last)
                a->load.failed ? " commands failed" : "");
 }
 
-/* >>log -------------------------------------------------------------------- */
+/* >>log ------------------------------------------------------------------- */
 
 void notices_log(void *ctx, const char *line)
 {

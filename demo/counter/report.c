@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* >>own changes ------------------------------------------------------------ */
+/* >>own changes ----------------------------------------------------------- */
 
 uint64_t report_own(const app *a)
 {
@@ -30,7 +30,7 @@ uint64_t report_acked(const app *a)
     return acked;
 }
 
-/* >>synced ----------------------------------------------------------------- */
+/* >>synced ---------------------------------------------------------------- */
 
 static const char *state_name(crdt_peer_state state)
 {
@@ -92,7 +92,7 @@ size_t report_connected(const app *a)
     return count;
 }
 
-/* >>peers ------------------------------------------------------------------ */
+/* >>peers ----------------------------------------------------------------- */
 
 static void peer_json(cJSON *list, const crdt_peer_info *peer)
 {
@@ -145,7 +145,7 @@ void report_peers(app *a)
                      : "; start with --listen or --peer to meet others");
 }
 
-/* >>vectors and digests ---------------------------------------------------- */
+/* >>vectors and digests --------------------------------------------------- */
 
 static void vv_entry(app *a, cJSON *list, const crdt_dot *entry)
 {
@@ -193,7 +193,7 @@ void report_digest(app *a)
     say_line(&a->say, "%s", digest);
 }
 
-/* >>status ----------------------------------------------------------------- */
+/* >>status ---------------------------------------------------------------- */
 
 static void status_json(app *a, const crdt_node_stats *stats)
 {

@@ -18,7 +18,7 @@ void say_start(say *s, int json)
                 terminal && strcmp(terminal, "dumb") != 0;
 }
 
-/* >>answers ---------------------------------------------------------------- */
+/* >>answers --------------------------------------------------------------- */
 
 void say_begin(say *s, const char *command, const char *place, int quiet)
 {
@@ -84,7 +84,7 @@ void say_end(say *s)
     fflush(stdout);
 }
 
-/* >>notices ---------------------------------------------------------------- */
+/* >>notices --------------------------------------------------------------- */
 
 cJSON *say_event(const say *s, const char *event)
 {
@@ -109,7 +109,7 @@ void say_notice(const say *s, cJSON *event, const char *form, ...)
     edit_show();
 }
 
-/* >>colour ----------------------------------------------------------------- */
+/* >>colour ---------------------------------------------------------------- */
 
 static const char *only(const say *s, const char *sequence)
 {

@@ -19,7 +19,7 @@
 #define POPULATE_MAX 10000000u
 #define POPULATE_POLL 1000u /* changes between two polls */
 
-/* >>variables --------------------------------------------------------------- */
+/* >>variables ------------------------------------------------------------- */
 
 /* "; there are: a, b" for whoever asked for one that is not there. */
 static void names_hint(app *a, const char *wanted, char *out, size_t size)
@@ -124,16 +124,15 @@ void run_variables(call *c)
         say_line(&a->say, "there are none yet; type: create NAME");
 }
 
-/* >>adding ------------------------------------------------------------------ */
+/* >>adding ---------------------------------------------------------------- */
 
 static void fail_add(call *c, crdt_err err)
 {
     if (err == CRDT_ERR_OVERFLOW)
         say_fail(&c->a->say,
-                 "values, and the sum of all that one replica adds or takes, "
-                 "go to 9223372036854775807",
-                 "that is further than the counter can count; nothing "
-                 "changed");
+                 "a value, and all that one replica ever adds or takes, goes "
+                 "to 9223372036854775807",
+                 "that would be more than 64 bits hold, so nothing changed");
     else
         say_fail(&c->a->say, NULL, "cannot: %s", crdt_err_text(err));
 }
@@ -181,7 +180,7 @@ void run_sign(call *c)
         say_fail(&c->a->say, hint, "that is not one number and one name");
 }
 
-/* >>populate ---------------------------------------------------------------- */
+/* >>populate -------------------------------------------------------------- */
 
 static void populate(call *c, crdt_obj counter, uint64_t count, uint64_t seed)
 {

@@ -10,7 +10,7 @@
 #include "crdtsync.h"
 
 /* The names that a variable may have: 1 to CRDTSYNC_MAX_KEY bytes, no blanks,
- * not beginning as a number or a command. NULL when fine, else what is wrong. */
+ * not beginning as a number or command. NULL when fine, else what is wrong. */
 const char *variable_bad_name(const char *name);
 
 /* The counter of that name, or the null object. */

@@ -169,14 +169,14 @@ static void join_one(struct choices *c, crdt_doc *doc)
     choose_delta(c, doc, &d);
     payload.len = 0;
     build_payload(&d, &payload);
-    fuzz_look(&before, doc);
+    fuzz_look(&before, doc, 1);
     err = crdti_payload_join(doc, crdt_buf_bytes(&payload), &offset);
     if (getenv("FUZZ_TALK"))
         fprintf(stderr, "%s at %zu of %zu, %zu ops\n", crdt_err_name(err),
                 offset, payload.len, d.ops_len);
-    fuzz_look(&after, doc);
+    fuzz_look(&after, doc, 1);
     if (err)
-        FUZZ_CHECK(fuzz_same(&before, &after));
+        FUZZ_CHECK(fuzz_same(&before, &after, 1));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -55,7 +55,7 @@ static void save_deltas(void)
     crdt_buf buf = CRDT_BUF_INIT;
     int i, number = 0;
     FUZZ_CHECK(crdt_doc_vv(base, &vv) == CRDT_OK);
-    fuzz_history(docs, 40);
+    fuzz_history(docs, FUZZ_ROUNDS);
     for (i = 0; i < 3; i++) {
         fuzz_pull(docs[i], docs[(i + 1) % 3]);
         fuzz_pull(docs[i], docs[(i + 2) % 3]);
