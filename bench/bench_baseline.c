@@ -101,7 +101,7 @@ const struct bench_case bench_baseline[] = {
       memory_end, NULL, NULL },
     { "baseline.malloc", BENCH_NS, 64, 0, NULL, malloc_run, NULL, NULL, NULL },
     { "baseline.clock", BENCH_NS, 1, 0, NULL, clock_run, NULL, NULL, NULL },
-    { "baseline.miss", BENCH_NS, 256 << 20, 0, miss_setup, miss_run, memory_end,
-      NULL, NULL },
+    { "baseline.miss", BENCH_NS, 256 << 20, 0, miss_setup, miss_run,
+      memory_end, NULL, NULL },
     BENCH_END
 };

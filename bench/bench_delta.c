@@ -9,7 +9,7 @@
  *
  *     put   over a key of a map of n keys that were written once
  *     hot   over one of a thousand of these keys
- *     old   over any key, after each key was overwritten once, in random order:
+ *     old   over any key, after each was overwritten once in random order:
  *           with kill records, and journal neighbours far apart
  *     new   a key that is not in the map yet
  *     add   to one counter beside n keys

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void write(crdt_doc *doc, const char *title, int64_t views)
+static void edit(crdt_doc *doc, const char *title, int64_t views)
 {
     crdt_obj photo = crdt_map_map(crdt_root(doc), CRDT_STR("beach.jpg"));
     crdt_map_put_str(photo, CRDT_STR("title"), crdt_str(title));
@@ -18,7 +18,7 @@ static void write(crdt_doc *doc, const char *title, int64_t views)
     crdt_commit(doc); /* from here on others may see it, all at once */
 }
 
-static void send(crdt_doc *from, crdt_doc *to)
+static void tell(crdt_doc *from, crdt_doc *to)
 {
     crdt_vv seen = CRDT_VV_INIT; /* what the receiver has already */
     crdt_buf news = CRDT_BUF_INIT;
@@ -48,10 +48,10 @@ int main(void)
     crdt_doc *ana, *ben;
     if (crdt_doc_new(&ana, NULL) || crdt_doc_new(&ben, NULL))
         return 1;
-    write(ana, "Beach", 3);          /* Ana and Ben are offline ... */
-    write(ben, "The beach, June", 4);
-    send(ana, ben);                  /* ... and meet again, in any order */
-    send(ben, ana);
+    edit(ana, "Beach", 3);          /* Ana and Ben are offline ... */
+    edit(ben, "The beach, June", 4);
+    tell(ana, ben);                  /* ... and meet again, in any order */
+    tell(ben, ana);
     show("Ana", ana);
     show("Ben", ben);
     crdt_doc_free(ana);

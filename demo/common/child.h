@@ -20,7 +20,7 @@ typedef struct child {
 } child;
 
 /* argv[0] is the path of the program. 0: it could not be started. */
-int child_start(child *c, char *const argv[]);
+int child_start(child *c, const char *const argv[]);
 /* Writes a line to its input. 0: it takes no more. */
 int child_say(child *c, const char *line);
 /* Sends the signal. */

@@ -205,10 +205,11 @@ static void heard(member *m, const cJSON *event)
     }
 }
 
-static void dial(char **argv, int *argc, char addresses[PEERS][32], int peer)
+static void dial(const char **argv, int *argc, char addresses[PEERS][32],
+                 int peer)
 {
     snprintf(addresses[peer], 32, "127.0.0.1:%d", run.lives[peer].port);
-    argv[(*argc)++] = (char *)(uintptr_t) "--peer";
+    argv[(*argc)++] = "--peer";
     argv[(*argc)++] = addresses[peer];
 }
 
@@ -218,15 +219,15 @@ static void start(int peer, int which, int dialled)
     member *m = &run.members[peer];
     life *l = &run.lives[which];
     char listen[32], addresses[PEERS][32];
-    char *argv[16];
+    const char *argv[16];
     int argc = 0, i;
     uint64_t until = ticks_ms() + (uint64_t)(ANSWER_SECONDS * 1000);
     snprintf(listen, sizeof listen, "127.0.0.1:%d", l->port);
     argv[argc++] = run.counter;
-    argv[argc++] = (char *)(uintptr_t) "--json";
-    argv[argc++] = (char *)(uintptr_t) "--name";
+    argv[argc++] = "--json";
+    argv[argc++] = "--name";
     argv[argc++] = m->name;
-    argv[argc++] = (char *)(uintptr_t) "--listen";
+    argv[argc++] = "--listen";
     argv[argc++] = listen;
     for (i = 0; i < dialled; i++)
         dial(argv, &argc, addresses, i);

@@ -790,7 +790,9 @@ static void do_truncate(world *w, member *m)
 {
     uint64_t cut[MAX_AUTHORS];
     int i, a;
-    memcpy(cut, m->vv, sizeof cut);
+    /* Ours is in it, whether the cut says so or not. */
+    for (a = 0; a < MAX_AUTHORS; a++)
+        cut[a] = w->step & 1 ? CRDTSYNC_MAX_SEQ : m->vv[a];
     for (i = 0; i < w->members_len; i++)
         for (a = 0; percent(w, 75) && a < w->authors; a++)
             cut[a] = crdti_min(cut[a], w->members[i].vv[a]);
