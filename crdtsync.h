@@ -162,7 +162,7 @@
 extern "C" {
 #endif
 
-/* >>2 ERRORS ------------------------------------------------------------- */
+/* >>2 ERRORS -------------------------------------------------------------- */
 
 /* X(name, what it says to a person) */
 #define CRDT_ERRORS(X)                                                        \
@@ -198,7 +198,7 @@ typedef enum crdt_err {
 CRDT_API const char *crdt_err_name(crdt_err err);
 CRDT_API const char *crdt_err_text(crdt_err err);
 
-/* >>3 BYTES -------------------------------------------------------------- */
+/* >>3 BYTES --------------------------------------------------------------- */
 
 /* Borrowed bytes; ptr may be NULL when len is 0. */
 typedef struct crdt_bytes {
@@ -375,7 +375,8 @@ CRDT_API crdt_err crdt_doc_error(crdt_doc *doc);
 CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc);
 
 /* Goes on under a fresh replica id: after CRDT_ERR_FORK, or when the document
- * was copied. Earlier changes keep the old id. UNCOMMITTED, IO, NOMEM, LIMIT. */
+ * was copied. Earlier changes keep the old id. UNCOMMITTED, IO, NOMEM,
+ * LIMIT. */
 CRDT_API crdt_err crdt_doc_reincarnate(crdt_doc *doc);
 
 /* What the document has applied, committed changes only, as a version vector;
@@ -400,7 +401,7 @@ typedef struct crdt_stats {
 } crdt_stats;
 CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out);
 
-/* >>7 OBJECTS AND VALUES --------------------------------------------------- */
+/* >>7 OBJECTS AND VALUES -------------------------------------------------- */
 
 /* The types of containers. The numbers are part of the wire format. */
 typedef enum crdt_type {
@@ -3946,7 +3947,7 @@ CRDTI_FN void crdti_op_vanish(crdt_doc *doc, uint32_t victim)
     crdti_removal_tidy(doc, victim);
 }
 
-/* >>scope: an entry, and the entries of maps and registers below it -------- */
+/* >>scope: an entry, and the entries of maps and registers below it ------- */
 
 /* The first entry of this container or of those beside it, or 0. */
 CRDTI_FN uint32_t crdti_scope_enter(const crdt_doc *doc, uint32_t object)
@@ -4187,7 +4188,7 @@ CRDTI_FN crdt_err crdti_write_reserve(crdt_doc *doc, size_t ops,
     return CRDT_OK;
 }
 
-/* >>resets: drafts for the counters below an entry -------------------------- */
+/* >>resets: drafts for the counters below an entry ------------------------ */
 
 CRDTI_FN void crdti_drafts_drop(crdt_doc *doc, crdti_op_array *drafts)
 {
@@ -4545,7 +4546,7 @@ CRDTI_FN crdti_part *crdti_part_get(crdti_counter *counter, uint32_t replica)
     return part;
 }
 
-/* >>what a part counts ----------------------------------------------------- */
+/* >>what a part counts ---------------------------------------------------- */
 
 CRDTI_FN uint64_t crdti_less(uint64_t total, uint64_t voided)
 {
@@ -4595,7 +4596,7 @@ CRDTI_FN void crdti_counter_climb(crdt_doc *doc, uint32_t object,
         crdti_climb(doc, object, now != 0);
 }
 
-/* >>birth and death -------------------------------------------------------- */
+/* >>birth and death ------------------------------------------------------- */
 
 /* Without the climb. O(voids x log parts). */
 CRDTI_FN void crdti_voids_raise(crdt_doc *doc, uint32_t object,
@@ -4726,7 +4727,7 @@ CRDTI_FN void crdti_counter_drop(crdt_doc *doc, crdti_object *object)
     object->state = NULL;
 }
 
-/* >>reset ------------------------------------------------------------------ */
+/* >>reset ----------------------------------------------------------------- */
 
 CRDTI_FN crdt_bytes crdti_reset_key(void)
 {
@@ -4786,7 +4787,7 @@ CRDT_API crdt_err crdt_counter_reset(crdt_obj counter)
     return err;
 }
 
-/* >>add and get ------------------------------------------------------------ */
+/* >>add and get ----------------------------------------------------------- */
 
 /* The sum as an int64, or the nearest and an error. */
 CRDTI_FN crdt_err crdti_wide_get(const crdti_wide *sum, int64_t *out)
@@ -4933,7 +4934,7 @@ CRDTI_FN crdt_err crdti_map_entry(crdt_obj map, crdt_bytes key,
     return CRDT_OK;
 }
 
-/* >>containers ------------------------------------------------------------- */
+/* >>containers ------------------------------------------------------------ */
 
 /* Whether the container is visible: created and not removed, or written to. */
 CRDTI_FN int crdti_object_is_visible(const crdt_doc *doc, uint32_t index)
@@ -5049,7 +5050,7 @@ CRDT_API crdt_obj crdt_map_find(crdt_obj map, crdt_bytes key, crdt_type type)
     return crdti_obj(map.doc, found);
 }
 
-/* >>writing ---------------------------------------------------------------- */
+/* >>writing --------------------------------------------------------------- */
 
 CRDT_API crdt_err crdt_map_put(crdt_obj map, crdt_bytes key, crdt_value value)
 {
@@ -5115,7 +5116,7 @@ CRDT_API crdt_err crdt_map_clear(crdt_obj map)
     return err;
 }
 
-/* >>reading ---------------------------------------------------------------- */
+/* >>reading --------------------------------------------------------------- */
 
 /* What a visible entry shows. */
 CRDTI_FN crdt_value crdti_entry_value(crdt_doc *doc, uint32_t entry)
@@ -5222,7 +5223,7 @@ CRDT_API size_t crdt_map_size(crdt_obj map)
     return crdti_object_at(map.doc, map.index)->weight;
 }
 
-/* >>iteration -------------------------------------------------------------- */
+/* >>iteration ------------------------------------------------------------- */
 
 CRDTI_FN int crdti_key_order(crdt_bytes a, crdt_bytes b)
 {
@@ -5413,7 +5414,7 @@ CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 #define CRDTI_DOC_H
 
 
-/* >>making and ending ------------------------------------------------------- */
+/* >>making and ending ----------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_doc_tables(crdt_doc *doc, const crdt_config *config)
 {
@@ -5538,7 +5539,7 @@ CRDT_API crdt_err crdt_doc_reincarnate(crdt_doc *doc)
     return crdti_doc_become(doc, NULL);
 }
 
-/* >>commits ----------------------------------------------------------------- */
+/* >>commits --------------------------------------------------------------- */
 
 CRDT_API crdt_err crdt_commit(crdt_doc *doc)
 {
@@ -5555,7 +5556,7 @@ CRDT_API int crdt_doc_uncommitted(const crdt_doc *doc)
     return doc->written != doc->replicas.ptr[doc->self].seq;
 }
 
-/* >>what it says of itself -------------------------------------------------- */
+/* >>what it says of itself ------------------------------------------------ */
 
 CRDT_API crdt_obj crdt_root(crdt_doc *doc)
 {
@@ -5637,7 +5638,7 @@ CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out)
     out->held_back_ms = doc->ahead_ms;
 }
 
-/* >>truncation -------------------------------------------------------------- */
+/* >>truncation ------------------------------------------------------------ */
 
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
 {
@@ -5658,7 +5659,7 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
     return CRDT_OK;
 }
 
-/* >>values ------------------------------------------------------------------ */
+/* >>values ---------------------------------------------------------------- */
 
 CRDTI_FN crdt_value crdti_value_of(crdt_kind kind)
 {
@@ -5742,7 +5743,7 @@ CRDT_API crdt_value crdt_time(int64_t unix_ms)
 #define CRDTI_RULE(name) 1
 #endif
 
-/* >>cut -------------------------------------------------------------------- */
+/* >>cut ------------------------------------------------------------------- */
 
 typedef struct crdti_cut {
     int is_snapshot;
@@ -5894,7 +5895,7 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
     return err;
 }
 
-/* >>delta ------------------------------------------------------------------ */
+/* >>delta ----------------------------------------------------------------- */
 
 typedef struct crdti_delta_kill {
     uint32_t replica;
@@ -5969,7 +5970,7 @@ typedef struct crdti_join {
 #define CRDTI_JOIN_STEP 8    /* ops between two steps of warming */
 #define CRDTI_JOIN_COLD 4096 /* entries of a document worth it */
 
-/* >>look over --------------------------------------------------------------- */
+/* >>look over ------------------------------------------------------------- */
 
 /* The latest stamp of what is new: the others were believed once, and are not
  * in doubt again because our clock was set back. */
@@ -6097,7 +6098,7 @@ CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
     return CRDT_OK;
 }
 
-/* >>prepare ----------------------------------------------------------------- */
+/* >>prepare --------------------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_join_replicas(crdti_join *j)
 {
@@ -6278,7 +6279,7 @@ CRDTI_FN void crdti_join_undo(crdti_join *j)
     crdti_replicas_trim(doc, j->replicas_before);
 }
 
-/* >>apply ------------------------------------------------------------------- */
+/* >>apply ----------------------------------------------------------------- */
 
 /* Whether a new op has not died in this very join, as none of an honest
  * delta does. */
@@ -6387,7 +6388,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
 }
 
-/* >>all of it --------------------------------------------------------------- */
+/* >>all of it ------------------------------------------------------------- */
 
 /* Working arrays, zeroed; one block. */
 CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
@@ -6467,7 +6468,7 @@ enum {
     CRDTI_OP_MIN = 2 /* bytes: a VALUE that is null, an ADD */
 };
 
-/* >>runs ------------------------------------------------------------------- */
+/* >>runs ------------------------------------------------------------------ */
 
 typedef struct crdti_column_run {
     uint64_t value, len;
@@ -6513,7 +6514,7 @@ CRDTI_INLINE uint64_t crdti_run_get(crdti_reader *r, crdti_column_run *run,
     return run->value;
 }
 
-/* >>encoding --------------------------------------------------------------- */
+/* >>encoding -------------------------------------------------------------- */
 
 CRDTI_FN crdti_replica *crdti_cut_replica(crdt_doc *doc, const crdti_cut *cut,
                                           size_t place)
@@ -6777,7 +6778,7 @@ CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
     return w.err;
 }
 
-/* >>decoding ---------------------------------------------------------------- */
+/* >>decoding -------------------------------------------------------------- */
 
 /* An array of the arena; a failed reader gets none. */
 CRDTI_FN void *crdti_get_array(crdti_reader *r, crdti_arena *arena,
@@ -7591,7 +7592,7 @@ typedef struct crdti_session {
     const char *complaint; /* why a receive failed, when bytes do not say */
 } crdti_session;
 
-/* >>making and ending ------------------------------------------------------- */
+/* >>making and ending ----------------------------------------------------- */
 
 CRDTI_FN void crdti_vv_start(crdt_vv *vv, const crdt_alloc *alloc)
 {
@@ -7669,7 +7670,7 @@ CRDTI_FN crdt_err crdti_share_look(crdti_share *share)
     return err;
 }
 
-/* >>saying ------------------------------------------------------------------ */
+/* >>saying ---------------------------------------------------------------- */
 
 /* Ends a message whose payload starts at `start`; drops it on an error. */
 CRDTI_FN crdt_err crdti_say(crdti_session *s, crdti_writer *w, uint8_t kind,
@@ -7753,7 +7754,7 @@ CRDTI_FN crdt_err crdti_say_bye(crdti_session *s, const char *why)
     return crdti_say(s, &w, CRDTI_BYE, start);
 }
 
-/* >>hearing: what the peer says of itself ------------------------------------ */
+/* >>hearing: what the peer says of itself --------------------------------- */
 
 /* The track for the peer's number of a document, or NULL: not ours. */
 CRDTI_FN crdti_track *crdti_track_find(crdti_session *s, uint64_t theirs,
@@ -7879,7 +7880,7 @@ CRDTI_FN void crdti_hear_digest(crdti_session *s, crdti_reader *r)
     track->wants_state = track->state_asks = 1;
 }
 
-/* >>hearing: deltas ---------------------------------------------------------- */
+/* >>hearing: deltas ------------------------------------------------------- */
 
 /* Refusals that the peer is not to blame for; others end the session. */
 CRDTI_FN int crdti_is_forgivable(crdt_err err)
@@ -8023,7 +8024,7 @@ CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,
     }
 }
 
-/* >>receiving ---------------------------------------------------------------- */
+/* >>receiving ------------------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_session_hear(crdti_session *s,
                                      const crdti_frame *frame, uint64_t now)
@@ -8106,7 +8107,7 @@ CRDTI_FN crdt_err crdti_session_receive(crdti_session *s, crdt_bytes bytes,
     return err;
 }
 
-/* >>pushing ------------------------------------------------------------------ */
+/* >>pushing --------------------------------------------------------------- */
 
 /* Whether something is to go out and may: then `out` holds a delta. */
 CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
@@ -8117,7 +8118,8 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     crdti_flight *flight;
     crdt_order order;
     crdt_err err;
-    if (!track->is_known || track->out.len || crdt_doc_uncommitted(share->doc) ||
+    if (!track->is_known || track->out.len ||
+        crdt_doc_uncommitted(share->doc) ||
         track->pushed == share->doc->changes + 1 ||
         track->flights_len == CRDTSYNC_MAX_IN_FLIGHT ||
         now < track->retry_at)
@@ -8324,7 +8326,7 @@ CRDTI_FN uint64_t crdti_node_jitter(crdt_node *node, uint64_t ms)
     return ms - ms / 4 + node->dice % (ms / 2 + 1);
 }
 
-/* >>log ---------------------------------------------------------------------- */
+/* >>log ------------------------------------------------------------------- */
 
 CRDTI_FN size_t crdti_line_add(char *line, size_t at, const char *text,
                                size_t len)
@@ -8356,7 +8358,7 @@ CRDTI_FN void crdti_node_say(crdt_node *node, const crdti_link *link,
     node->log.line(node->log.ctx, line);
 }
 
-/* >>links -------------------------------------------------------------------- */
+/* >>links ----------------------------------------------------------------- */
 
 CRDTI_FN crdti_link *crdti_link_find(const crdti_port *port, crdt_peer peer,
                                      size_t *place)
@@ -8471,7 +8473,7 @@ CRDTI_FN crdt_err crdti_link_new(crdti_port *port, crdt_peer peer,
     return err;
 }
 
-/* >>upcalls ------------------------------------------------------------------ */
+/* >>upcalls --------------------------------------------------------------- */
 
 CRDTI_FN void crdti_node_up(void *ctx, crdt_peer peer, const char *name)
 {
@@ -8541,7 +8543,7 @@ CRDTI_FN void crdti_node_writable(void *ctx, crdt_peer peer)
     port->node->is_busy = 1;
 }
 
-/* >>sending ------------------------------------------------------------------ */
+/* >>sending --------------------------------------------------------------- */
 
 /* The bytes that the next send may take: what fits on a stream, one frame
  * otherwise. */
@@ -8622,7 +8624,7 @@ CRDT_API crdt_err crdt_node_flush(crdt_node *node)
     return first;
 }
 
-/* >>timers ------------------------------------------------------------------- */
+/* >>timers ---------------------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_link_sync(crdt_node *node, crdti_link *link)
 {
@@ -8693,7 +8695,7 @@ CRDTI_FN crdt_err crdti_node_tick(crdt_node *node)
     return first;
 }
 
-/* >>polling ------------------------------------------------------------------ */
+/* >>polling --------------------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_node_ports(crdt_node *node, int timeout_ms)
 {
@@ -8741,7 +8743,7 @@ CRDT_API crdt_err crdt_node_poll(crdt_node *node, int timeout_ms)
     }
 }
 
-/* >>making and ending -------------------------------------------------------- */
+/* >>making and ending ----------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_node_tables(crdt_node *node,
                                     const crdt_node_config *config)
@@ -8896,7 +8898,7 @@ CRDT_API crdt_err crdt_node_attach(crdt_node *node,
     return err;
 }
 
-/* >>what it says of itself ---------------------------------------------------- */
+/* >>what it says of itself ------------------------------------------------ */
 
 CRDTI_FN crdt_peer_state crdti_link_state(crdti_link *link)
 {

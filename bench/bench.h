@@ -11,7 +11,8 @@
  *     }
  *
  *     const struct bench_case bench_mine[] = {
- *         { "mine.add", BENCH_NS, 1000, 0, add_setup, add_run, add_end, 0, 0 },
+ *         { "mine.add", BENCH_NS, 1000, 0, add_setup, add_run, add_end,
+ *           NULL, NULL },
  *         BENCH_END
  *     };
  *

@@ -67,7 +67,7 @@
 extern "C" {
 #endif
 
-/* >>2 ERRORS ------------------------------------------------------------- */
+/* >>2 ERRORS -------------------------------------------------------------- */
 
 /* X(name, what it says to a person) */
 #define CRDT_ERRORS(X)                                                        \
@@ -103,7 +103,7 @@ typedef enum crdt_err {
 CRDT_API const char *crdt_err_name(crdt_err err);
 CRDT_API const char *crdt_err_text(crdt_err err);
 
-/* >>3 BYTES -------------------------------------------------------------- */
+/* >>3 BYTES --------------------------------------------------------------- */
 
 /* Borrowed bytes; ptr may be NULL when len is 0. */
 typedef struct crdt_bytes {
@@ -280,7 +280,8 @@ CRDT_API crdt_err crdt_doc_error(crdt_doc *doc);
 CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc);
 
 /* Goes on under a fresh replica id: after CRDT_ERR_FORK, or when the document
- * was copied. Earlier changes keep the old id. UNCOMMITTED, IO, NOMEM, LIMIT. */
+ * was copied. Earlier changes keep the old id. UNCOMMITTED, IO, NOMEM,
+ * LIMIT. */
 CRDT_API crdt_err crdt_doc_reincarnate(crdt_doc *doc);
 
 /* What the document has applied, committed changes only, as a version vector;
@@ -305,7 +306,7 @@ typedef struct crdt_stats {
 } crdt_stats;
 CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out);
 
-/* >>7 OBJECTS AND VALUES --------------------------------------------------- */
+/* >>7 OBJECTS AND VALUES -------------------------------------------------- */
 
 /* The types of containers. The numbers are part of the wire format. */
 typedef enum crdt_type {

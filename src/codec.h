@@ -31,7 +31,7 @@ enum {
     CRDTI_OP_MIN = 2 /* bytes: a VALUE that is null, an ADD */
 };
 
-/* >>runs ------------------------------------------------------------------- */
+/* >>runs ------------------------------------------------------------------ */
 
 typedef struct crdti_column_run {
     uint64_t value, len;
@@ -77,7 +77,7 @@ CRDTI_INLINE uint64_t crdti_run_get(crdti_reader *r, crdti_column_run *run,
     return run->value;
 }
 
-/* >>encoding --------------------------------------------------------------- */
+/* >>encoding -------------------------------------------------------------- */
 
 CRDTI_FN crdti_replica *crdti_cut_replica(crdt_doc *doc, const crdti_cut *cut,
                                           size_t place)
@@ -341,7 +341,7 @@ CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
     return w.err;
 }
 
-/* >>decoding ---------------------------------------------------------------- */
+/* >>decoding -------------------------------------------------------------- */
 
 /* An array of the arena; a failed reader gets none. */
 CRDTI_FN void *crdti_get_array(crdti_reader *r, crdti_arena *arena,

@@ -84,7 +84,7 @@ CRDTI_FN crdti_part *crdti_part_get(crdti_counter *counter, uint32_t replica)
     return part;
 }
 
-/* >>what a part counts ----------------------------------------------------- */
+/* >>what a part counts ---------------------------------------------------- */
 
 CRDTI_FN uint64_t crdti_less(uint64_t total, uint64_t voided)
 {
@@ -134,7 +134,7 @@ CRDTI_FN void crdti_counter_climb(crdt_doc *doc, uint32_t object,
         crdti_climb(doc, object, now != 0);
 }
 
-/* >>birth and death -------------------------------------------------------- */
+/* >>birth and death ------------------------------------------------------- */
 
 /* Without the climb. O(voids x log parts). */
 CRDTI_FN void crdti_voids_raise(crdt_doc *doc, uint32_t object,
@@ -265,7 +265,7 @@ CRDTI_FN void crdti_counter_drop(crdt_doc *doc, crdti_object *object)
     object->state = NULL;
 }
 
-/* >>reset ------------------------------------------------------------------ */
+/* >>reset ----------------------------------------------------------------- */
 
 CRDTI_FN crdt_bytes crdti_reset_key(void)
 {
@@ -325,7 +325,7 @@ CRDT_API crdt_err crdt_counter_reset(crdt_obj counter)
     return err;
 }
 
-/* >>add and get ------------------------------------------------------------ */
+/* >>add and get ----------------------------------------------------------- */
 
 /* The sum as an int64, or the nearest and an error. */
 CRDTI_FN crdt_err crdti_wide_get(const crdti_wide *sum, int64_t *out)

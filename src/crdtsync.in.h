@@ -4,6 +4,7 @@
 #define CRDTSYNC_IMPLEMENTED
 
 /* 1 base */
+#include "limits.h"
 #include "base.h"
 #include "alloc.h"
 #include "bytes.h"

@@ -26,7 +26,7 @@
 #define CRDTI_RULE(name) 1
 #endif
 
-/* >>cut -------------------------------------------------------------------- */
+/* >>cut ------------------------------------------------------------------- */
 
 typedef struct crdti_cut {
     int is_snapshot;
@@ -178,7 +178,7 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
     return err;
 }
 
-/* >>delta ------------------------------------------------------------------ */
+/* >>delta ----------------------------------------------------------------- */
 
 typedef struct crdti_delta_kill {
     uint32_t replica;

@@ -18,7 +18,7 @@
 #include "system.h"
 #include "type.h"
 
-/* >>making and ending ------------------------------------------------------- */
+/* >>making and ending ----------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_doc_tables(crdt_doc *doc, const crdt_config *config)
 {
@@ -143,7 +143,7 @@ CRDT_API crdt_err crdt_doc_reincarnate(crdt_doc *doc)
     return crdti_doc_become(doc, NULL);
 }
 
-/* >>commits ----------------------------------------------------------------- */
+/* >>commits --------------------------------------------------------------- */
 
 CRDT_API crdt_err crdt_commit(crdt_doc *doc)
 {
@@ -160,7 +160,7 @@ CRDT_API int crdt_doc_uncommitted(const crdt_doc *doc)
     return doc->written != doc->replicas.ptr[doc->self].seq;
 }
 
-/* >>what it says of itself -------------------------------------------------- */
+/* >>what it says of itself ------------------------------------------------ */
 
 CRDT_API crdt_obj crdt_root(crdt_doc *doc)
 {
@@ -242,7 +242,7 @@ CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out)
     out->held_back_ms = doc->ahead_ms;
 }
 
-/* >>truncation -------------------------------------------------------------- */
+/* >>truncation ------------------------------------------------------------ */
 
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
 {
@@ -263,7 +263,7 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
     return CRDT_OK;
 }
 
-/* >>values ------------------------------------------------------------------ */
+/* >>values ---------------------------------------------------------------- */
 
 CRDTI_FN crdt_value crdti_value_of(crdt_kind kind)
 {

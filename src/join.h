@@ -32,7 +32,7 @@ typedef struct crdti_join {
 #define CRDTI_JOIN_STEP 8    /* ops between two steps of warming */
 #define CRDTI_JOIN_COLD 4096 /* entries of a document worth it */
 
-/* >>look over --------------------------------------------------------------- */
+/* >>look over ------------------------------------------------------------- */
 
 /* The latest stamp of what is new: the others were believed once, and are not
  * in doubt again because our clock was set back. */
@@ -160,7 +160,7 @@ CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
     return CRDT_OK;
 }
 
-/* >>prepare ----------------------------------------------------------------- */
+/* >>prepare --------------------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_join_replicas(crdti_join *j)
 {
@@ -341,7 +341,7 @@ CRDTI_FN void crdti_join_undo(crdti_join *j)
     crdti_replicas_trim(doc, j->replicas_before);
 }
 
-/* >>apply ------------------------------------------------------------------- */
+/* >>apply ----------------------------------------------------------------- */
 
 /* Whether a new op has not died in this very join, as none of an honest
  * delta does. */
@@ -450,7 +450,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
 }
 
-/* >>all of it --------------------------------------------------------------- */
+/* >>all of it ------------------------------------------------------------- */
 
 /* Working arrays, zeroed; one block. */
 CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,

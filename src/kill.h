@@ -167,7 +167,7 @@ CRDTI_FN void crdti_op_vanish(crdt_doc *doc, uint32_t victim)
     crdti_removal_tidy(doc, victim);
 }
 
-/* >>scope: an entry, and the entries of maps and registers below it -------- */
+/* >>scope: an entry, and the entries of maps and registers below it ------- */
 
 /* The first entry of this container or of those beside it, or 0. */
 CRDTI_FN uint32_t crdti_scope_enter(const crdt_doc *doc, uint32_t object)

@@ -48,7 +48,7 @@ CRDTI_FN crdt_err crdti_map_entry(crdt_obj map, crdt_bytes key,
     return CRDT_OK;
 }
 
-/* >>containers ------------------------------------------------------------- */
+/* >>containers ------------------------------------------------------------ */
 
 /* Whether the container is visible: created and not removed, or written to. */
 CRDTI_FN int crdti_object_is_visible(const crdt_doc *doc, uint32_t index)
@@ -164,7 +164,7 @@ CRDT_API crdt_obj crdt_map_find(crdt_obj map, crdt_bytes key, crdt_type type)
     return crdti_obj(map.doc, found);
 }
 
-/* >>writing ---------------------------------------------------------------- */
+/* >>writing --------------------------------------------------------------- */
 
 CRDT_API crdt_err crdt_map_put(crdt_obj map, crdt_bytes key, crdt_value value)
 {
@@ -230,7 +230,7 @@ CRDT_API crdt_err crdt_map_clear(crdt_obj map)
     return err;
 }
 
-/* >>reading ---------------------------------------------------------------- */
+/* >>reading --------------------------------------------------------------- */
 
 /* What a visible entry shows. */
 CRDTI_FN crdt_value crdti_entry_value(crdt_doc *doc, uint32_t entry)
@@ -337,7 +337,7 @@ CRDT_API size_t crdt_map_size(crdt_obj map)
     return crdti_object_at(map.doc, map.index)->weight;
 }
 
-/* >>iteration -------------------------------------------------------------- */
+/* >>iteration ------------------------------------------------------------- */
 
 CRDTI_FN int crdti_key_order(crdt_bytes a, crdt_bytes b)
 {

@@ -77,7 +77,7 @@ CRDTI_FN uint64_t crdti_node_jitter(crdt_node *node, uint64_t ms)
     return ms - ms / 4 + node->dice % (ms / 2 + 1);
 }
 
-/* >>log ---------------------------------------------------------------------- */
+/* >>log ------------------------------------------------------------------- */
 
 CRDTI_FN size_t crdti_line_add(char *line, size_t at, const char *text,
                                size_t len)
@@ -109,7 +109,7 @@ CRDTI_FN void crdti_node_say(crdt_node *node, const crdti_link *link,
     node->log.line(node->log.ctx, line);
 }
 
-/* >>links -------------------------------------------------------------------- */
+/* >>links ----------------------------------------------------------------- */
 
 CRDTI_FN crdti_link *crdti_link_find(const crdti_port *port, crdt_peer peer,
                                      size_t *place)
@@ -224,7 +224,7 @@ CRDTI_FN crdt_err crdti_link_new(crdti_port *port, crdt_peer peer,
     return err;
 }
 
-/* >>upcalls ------------------------------------------------------------------ */
+/* >>upcalls --------------------------------------------------------------- */
 
 CRDTI_FN void crdti_node_up(void *ctx, crdt_peer peer, const char *name)
 {
@@ -294,7 +294,7 @@ CRDTI_FN void crdti_node_writable(void *ctx, crdt_peer peer)
     port->node->is_busy = 1;
 }
 
-/* >>sending ------------------------------------------------------------------ */
+/* >>sending --------------------------------------------------------------- */
 
 /* The bytes that the next send may take: what fits on a stream, one frame
  * otherwise. */
@@ -375,7 +375,7 @@ CRDT_API crdt_err crdt_node_flush(crdt_node *node)
     return first;
 }
 
-/* >>timers ------------------------------------------------------------------- */
+/* >>timers ---------------------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_link_sync(crdt_node *node, crdti_link *link)
 {
@@ -446,7 +446,7 @@ CRDTI_FN crdt_err crdti_node_tick(crdt_node *node)
     return first;
 }
 
-/* >>polling ------------------------------------------------------------------ */
+/* >>polling --------------------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_node_ports(crdt_node *node, int timeout_ms)
 {
@@ -494,7 +494,7 @@ CRDT_API crdt_err crdt_node_poll(crdt_node *node, int timeout_ms)
     }
 }
 
-/* >>making and ending -------------------------------------------------------- */
+/* >>making and ending ----------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_node_tables(crdt_node *node,
                                     const crdt_node_config *config)
@@ -649,7 +649,7 @@ CRDT_API crdt_err crdt_node_attach(crdt_node *node,
     return err;
 }
 
-/* >>what it says of itself ---------------------------------------------------- */
+/* >>what it says of itself ------------------------------------------------ */
 
 CRDTI_FN crdt_peer_state crdti_link_state(crdti_link *link)
 {

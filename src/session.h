@@ -85,7 +85,7 @@ typedef struct crdti_session {
     const char *complaint; /* why a receive failed, when bytes do not say */
 } crdti_session;
 
-/* >>making and ending ------------------------------------------------------- */
+/* >>making and ending ----------------------------------------------------- */
 
 CRDTI_FN void crdti_vv_start(crdt_vv *vv, const crdt_alloc *alloc)
 {
@@ -163,7 +163,7 @@ CRDTI_FN crdt_err crdti_share_look(crdti_share *share)
     return err;
 }
 
-/* >>saying ------------------------------------------------------------------ */
+/* >>saying ---------------------------------------------------------------- */
 
 /* Ends a message whose payload starts at `start`; drops it on an error. */
 CRDTI_FN crdt_err crdti_say(crdti_session *s, crdti_writer *w, uint8_t kind,
@@ -247,7 +247,7 @@ CRDTI_FN crdt_err crdti_say_bye(crdti_session *s, const char *why)
     return crdti_say(s, &w, CRDTI_BYE, start);
 }
 
-/* >>hearing: what the peer says of itself ------------------------------------ */
+/* >>hearing: what the peer says of itself --------------------------------- */
 
 /* The track for the peer's number of a document, or NULL: not ours. */
 CRDTI_FN crdti_track *crdti_track_find(crdti_session *s, uint64_t theirs,
@@ -373,7 +373,7 @@ CRDTI_FN void crdti_hear_digest(crdti_session *s, crdti_reader *r)
     track->wants_state = track->state_asks = 1;
 }
 
-/* >>hearing: deltas ---------------------------------------------------------- */
+/* >>hearing: deltas ------------------------------------------------------- */
 
 /* Refusals that the peer is not to blame for; others end the session. */
 CRDTI_FN int crdti_is_forgivable(crdt_err err)
@@ -517,7 +517,7 @@ CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,
     }
 }
 
-/* >>receiving ---------------------------------------------------------------- */
+/* >>receiving ------------------------------------------------------------- */
 
 CRDTI_FN crdt_err crdti_session_hear(crdti_session *s,
                                      const crdti_frame *frame, uint64_t now)
@@ -600,7 +600,7 @@ CRDTI_FN crdt_err crdti_session_receive(crdti_session *s, crdt_bytes bytes,
     return err;
 }
 
-/* >>pushing ------------------------------------------------------------------ */
+/* >>pushing --------------------------------------------------------------- */
 
 /* Whether something is to go out and may: then `out` holds a delta. */
 CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
@@ -611,7 +611,8 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     crdti_flight *flight;
     crdt_order order;
     crdt_err err;
-    if (!track->is_known || track->out.len || crdt_doc_uncommitted(share->doc) ||
+    if (!track->is_known || track->out.len ||
+        crdt_doc_uncommitted(share->doc) ||
         track->pushed == share->doc->changes + 1 ||
         track->flights_len == CRDTSYNC_MAX_IN_FLIGHT ||
         now < track->retry_at)

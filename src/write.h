@@ -64,7 +64,7 @@ CRDTI_FN crdt_err crdti_write_reserve(crdt_doc *doc, size_t ops,
     return CRDT_OK;
 }
 
-/* >>resets: drafts for the counters below an entry -------------------------- */
+/* >>resets: drafts for the counters below an entry ------------------------ */
 
 CRDTI_FN void crdti_drafts_drop(crdt_doc *doc, crdti_op_array *drafts)
 {

@@ -178,7 +178,7 @@ static inline crdt_doc *fuzz_doc(void)
     return doc;
 }
 
-/* >>looking ------------------------------------------------------------------ */
+/* >>looking --------------------------------------------------------------- */
 
 struct fuzz_look {
     crdt_buf bytes;

@@ -30,36 +30,36 @@
 /* >>the document ---------------------------------------------------------- */
 
 enum { /* entries */
-    AT_A,
-    AT_B,
-    AT_M,
-    AT_R,
-    AT_C,
-    AT_MX,
-    AT_MN,
-    AT_MC,
-    AT_NY,
-    AT_RV,
-    AT_SV,
-    AT_P, /* counters: additions, then resets */
-    AT_PR,
-    AT_Q,
-    AT_QR,
-    AT_T,
-    AT_TR,
-    ENTRIES
+       AT_A,
+       AT_B,
+       AT_M,
+       AT_R,
+       AT_C,
+       AT_MX,
+       AT_MN,
+       AT_MC,
+       AT_NY,
+       AT_RV,
+       AT_SV,
+       AT_P, /* counters: additions, then resets */
+       AT_PR,
+       AT_Q,
+       AT_QR,
+       AT_T,
+       AT_TR,
+       ENTRIES
 };
 
 enum { /* objects; the children of an entry behind its object */
-    ROOT,
-    MAP_M,
-    MAP_N,
-    REG_R,
-    REG_S,
-    COUNT_P,
-    COUNT_Q,
-    COUNT_T,
-    OBJECTS
+       ROOT,
+       MAP_M,
+       MAP_N,
+       REG_R,
+       REG_S,
+       COUNT_P,
+       COUNT_Q,
+       COUNT_T,
+       OBJECTS
 };
 
 typedef struct {
@@ -73,12 +73,12 @@ typedef struct {
 } thing;
 
 static const place places[ENTRIES] = {
-    { ROOT, "a" },   { ROOT, "a rather long key" },
-    { ROOT, "m" },   { ROOT, "r" },
-    { ROOT, "c" },   { MAP_M, "x" },
-    { MAP_M, "n" },  { MAP_M, "c" },
-    { MAP_N, "y" },  { REG_R, "" },
-    { REG_S, "" },   { COUNT_P, "" },
+    { ROOT, "a" },    { ROOT, "a rather long key" },
+    { ROOT, "m" },    { ROOT, "r" },
+    { ROOT, "c" },    { MAP_M, "x" },
+    { MAP_M, "n" },   { MAP_M, "c" },
+    { MAP_N, "y" },   { REG_R, "" },
+    { REG_S, "" },    { COUNT_P, "" },
     { COUNT_P, "r" }, { COUNT_Q, "" },
     { COUNT_Q, "r" }, { COUNT_T, "" },
     { COUNT_T, "r" },
@@ -129,7 +129,7 @@ static void find_scopes(void)
             counters_of[up] |= 1u << o;
 }
 
-/* >>history ---------------------------------------------------------------- */
+/* >>history --------------------------------------------------------------- */
 
 enum {
     MAX_REPLICAS = 5,
@@ -272,7 +272,7 @@ static int percent(world *w, uint32_t chance)
     return below(w, 100) < chance;
 }
 
-/* >>the oracle ------------------------------------------------------------- */
+/* >>the oracle ------------------------------------------------------------ */
 
 static int event_creates(const event *e)
 {
@@ -300,12 +300,12 @@ static set oracle(const world *w, const set *seen)
 /* What can be seen, counted by hand. */
 typedef struct {
     set live, voided;
-    uint32_t values;          /* entries with a live VALUE or CREATE */
-    uint32_t creates;         /* objects with a live CREATE */
-    uint32_t weighty;         /* objects with something below */
-    uint32_t shown;           /* entries with something in it or below */
-    uint32_t sizes[OBJECTS];  /* of maps: visible keys */
-    int64_t totals[OBJECTS];  /* of counters */
+    uint32_t values;         /* entries with a live VALUE or CREATE */
+    uint32_t creates;        /* objects with a live CREATE */
+    uint32_t weighty;        /* objects with something below */
+    uint32_t shown;          /* entries with something in it or below */
+    uint32_t sizes[OBJECTS]; /* of maps: visible keys */
+    int64_t totals[OBJECTS]; /* of counters */
 } view;
 
 static int creates_what(const event *e)
@@ -387,7 +387,7 @@ static set in_scope(const world *w, const set *live, uint32_t scope)
     return found;
 }
 
-/* >>where things are in the engine ------------------------------------------ */
+/* >>where things are in the engine ---------------------------------------- */
 
 /* The object's number, or 0. */
 static uint32_t find_object(crdt_doc *doc, int object)
@@ -396,9 +396,9 @@ static uint32_t find_object(crdt_doc *doc, int object)
     if (object == ROOT)
         return CRDTI_ROOT;
     parent = find_object(doc, places[things[object].entry].object);
-    entry = parent ? crdti_entry_find(doc, parent,
-                                      key_of(things[object].entry))
-                   : 0;
+    entry = parent
+                ? crdti_entry_find(doc, parent, key_of(things[object].entry))
+                : 0;
     return entry ? crdti_object_find(doc, entry, things[object].type) : 0;
 }
 
@@ -417,7 +417,7 @@ static const crdti_op *find_own(const crdt_doc *doc, uint64_t seq)
                                                   : NULL;
 }
 
-/* >>telling the history ------------------------------------------------------ */
+/* >>telling the history --------------------------------------------------- */
 
 static event *new_event(world *w, member *m, uint8_t kind, int entry)
 {
@@ -447,8 +447,8 @@ static void tell_reset(world *w, member *m, const view *before,
 
 /* One op over a scope, and the resets before it. `keys`: where it may be, as
  * the order in which a map is cleared is the engine's own. */
-static int tell_scope(world *w, member *m, const view *before,
-                      const set *seen, uint8_t kind, uint32_t keys)
+static int tell_scope(world *w, member *m, const view *before, const set *seen,
+                      uint8_t kind, uint32_t keys)
 {
     uint32_t reset = 0;
     const crdti_op *op = NULL;
@@ -459,9 +459,8 @@ static int tell_scope(world *w, member *m, const view *before,
         if (!op || op->kind != CRDTI_RESET)
             break;
         for (o = 1; o < OBJECTS; o++)
-            if (is_counter(o) &&
-                find_object(m->doc, o) ==
-                    crdti_entry_at(m->doc, op->entry)->object)
+            if (is_counter(o) && find_object(m->doc, o) ==
+                                     crdti_entry_at(m->doc, op->entry)->object)
                 break;
         if (o == OBJECTS || reset >> o & 1) {
             say(w, "a reset that nobody asked for");
@@ -502,7 +501,7 @@ static void tell_end(world *w, const member *m)
     EXPECT(m->doc->written == m->written);
 }
 
-/* >>writing ---------------------------------------------------------------- */
+/* >>writing --------------------------------------------------------------- */
 
 static void do_commit(world *w, member *m)
 {
@@ -532,8 +531,7 @@ static crdt_obj reach(world *w, member *m, int object)
     else
         got = crdt_map_counter(up, key_of(entry));
     if (is_visible(&before, object)) {
-        EXPECT(!crdt_is_null(got) &&
-               got.index == find_object(m->doc, object));
+        EXPECT(!crdt_is_null(got) && got.index == find_object(m->doc, object));
         return got;
     }
     for (o = 1; o < OBJECTS; o++) {
@@ -579,8 +577,8 @@ static void do_set_add(world *w, member *m, int entry)
     draft.as.value.as.integer = below(w, 4);
     draft.as.value.stamp = crdti_write_stamp(m->doc);
     EXPECT(!crdti_write_reserve(m->doc, 1, 0));
-    EXPECT(!crdti_entry_get(m->doc, object.index, key_of(entry),
-                            &draft.entry));
+    EXPECT(
+        !crdti_entry_get(m->doc, object.index, key_of(entry), &draft.entry));
     crdti_write_file(m->doc, &draft);
     e = new_event(w, m, CRDTI_VALUE, entry);
     e->stamp = draft.as.value.stamp;
@@ -677,7 +675,7 @@ static void do_write(world *w, member *m)
         do_commit(w, m);
 }
 
-/* >>exchanging -------------------------------------------------------------- */
+/* >>exchanging ------------------------------------------------------------ */
 
 static void set_vector(world *w, const uint64_t *vv)
 {
@@ -815,7 +813,7 @@ static void do_reincarnate(world *w, member *m)
     m->written = 0;
 }
 
-/* >>checking ---------------------------------------------------------------- */
+/* >>checking -------------------------------------------------------------- */
 
 /* Says which dots of `a` are not in `b`. */
 static void say_difference(world *w, const member *m, const set *a,
@@ -871,7 +869,8 @@ static void check_counters(world *w, const member *m, const view *v)
 /* What is read at a key: the latest of the live, or a container. */
 static void check_key(world *w, const member *m, const view *v, int entry)
 {
-    crdt_obj map = crdti_obj(m->doc, find_object(m->doc, places[entry].object));
+    crdt_obj map =
+        crdti_obj(m->doc, find_object(m->doc, places[entry].object));
     int shown = (int)(v->shown >> entry & 1), i, best = -1, o;
     crdt_value value;
     crdt_err err;
@@ -886,8 +885,8 @@ static void check_key(world *w, const member *m, const view *v, int entry)
         EXPECT(crdt_map_has(map, key_of(entry)) == shown);
         for (o = 1; o < OBJECTS; o++)
             EXPECT(things[o].entry != entry ||
-                   crdt_is_null(crdt_map_find(map, key_of(entry),
-                                              things[o].type)) !=
+                   crdt_is_null(
+                       crdt_map_find(map, key_of(entry), things[o].type)) !=
                        is_visible(v, o));
     }
     EXPECT(err == (shown ? CRDT_OK : CRDT_ERR_NOT_FOUND));
@@ -980,7 +979,7 @@ static void check_member(world *w, const member *m)
     }
 }
 
-/* >>a run -------------------------------------------------------------------- */
+/* >>a run ----------------------------------------------------------------- */
 
 static uint64_t world_wall(void *ctx)
 {
@@ -1066,8 +1065,7 @@ static void finish(world *w)
                 if (i == k)
                     continue;
                 do_join(w, &w->members[k],
-                        write_letter(w, &w->members[i], k,
-                                     w->members[k].vv));
+                        write_letter(w, &w->members[i], k, w->members[k].vv));
                 if (!w->wrong)
                     check_member(w, &w->members[k]);
             }

@@ -38,9 +38,8 @@ static inline const char *check_replicas(const crdt_doc *doc)
         const crdti_replica *r = &doc->replicas.ptr[doc->by_id.ptr[i]];
         CHECK_DOC(doc->by_id.ptr[i] < doc->replicas.len);
         CHECK_DOC(i == 0 ||
-                  crdti_id_order(
-                      &doc->replicas.ptr[doc->by_id.ptr[i - 1]].id,
-                      &r->id) < 0);
+                  crdti_id_order(&doc->replicas.ptr[doc->by_id.ptr[i - 1]].id,
+                                 &r->id) < 0);
         CHECK_DOC(r->floor <= r->seq);
         CHECK_DOC(r->mark == 0);
         CHECK_DOC(r->name == crdti_hash(r->id.b, sizeof r->id.b, 0));
@@ -67,7 +66,8 @@ static inline const char *check_journals(const crdt_doc *doc)
         const crdti_replica *r = &doc->replicas.ptr[i];
         uint64_t seq = 0;
         uint32_t at, older = 0;
-        for (at = r->oldest; at; older = at, at = crdti_op_at(doc, at)->newer) {
+        for (at = r->oldest; at;
+             older = at, at = crdti_op_at(doc, at)->newer) {
             const crdti_op *op = crdti_op_at(doc, at);
             CHECK_DOC(op->kind > 0 && op->kind < CRDTI_KIND_COUNT);
             CHECK_DOC(op->replica == i && op->older == older);
@@ -102,8 +102,8 @@ static inline const char *check_kill(const crdt_doc *doc, uint32_t entry,
     uint32_t at, other, count = 0;
     CHECK_DOC(killer->entry == entry && killer->kills > 0);
     CHECK_DOC(kill->last > 0);
-    CHECK_DOC(kill->last <= (kill->replica == doc->self ? doc->written
-                                                         : r->seq));
+    CHECK_DOC(kill->last <=
+              (kill->replica == doc->self ? doc->written : r->seq));
     CHECK_DOC(kill->replica != killer->replica || kill->last < killer->seq);
     CHECK_DOC(!crdti_is_below_floor(doc, killer));
     for (other = crdti_entry_at(doc, entry)->kills; other;
@@ -206,8 +206,7 @@ static inline const char *check_map(const crdt_doc *doc, uint32_t index,
         return NULL;
     CHECK_DOC(order->entries.len == visible);
     for (i = 0; i < order->entries.len; i++) {
-        const crdti_entry *entry =
-            crdti_entry_at(doc, order->entries.ptr[i]);
+        const crdti_entry *entry = crdti_entry_at(doc, order->entries.ptr[i]);
         CHECK_DOC(entry->object == index && entry->visible);
         CHECK_DOC(i == 0 ||
                   crdti_key_order(crdti_entry_key(crdti_entry_at(

@@ -34,8 +34,7 @@ static long long first_failure(int rule, uint64_t seeds)
 
 static void must_be_missed(int rule, const char *name)
 {
-    long long seed =
-        first_failure(rule, test_env("CRDT_RULE_SEEDS", 20000));
+    long long seed = first_failure(rule, test_env("CRDT_RULE_SEEDS", 20000));
     if (seed >= 0)
         printf("without %s: seed %lld fails\n", name, seed);
     CHECK(seed >= 0);

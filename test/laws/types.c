@@ -44,14 +44,13 @@ static crdt_doc *doc_new(void)
     return doc;
 }
 
-/* >>random histories --------------------------------------------------------- */
+/* >>random histories ------------------------------------------------------ */
 
 static crdt_value random_value(void)
 {
     static const char text[] = "some bytes of text";
     int64_t number = (int64_t)test_below(&chance, 5) - 2;
-    crdt_bytes bytes =
-        crdt_bytes_of(text, test_below(&chance, sizeof text));
+    crdt_bytes bytes = crdt_bytes_of(text, test_below(&chance, sizeof text));
     switch (test_below(&chance, 7)) {
     case 0:
         return crdt_null();
@@ -112,7 +111,6 @@ static void random_change(crdt_obj map, int depth)
     }
 }
 
-
 static crdt_buf news(crdt_doc *from, const crdt_vv *since)
 {
     crdt_buf out = CRDT_BUF_INIT;
@@ -150,7 +148,7 @@ static int random_history(crdt_doc **docs)
     return count;
 }
 
-/* >>states -------------------------------------------------------------------- */
+/* >>states ---------------------------------------------------------------- */
 
 /* The whole state of a document, to be joined by others. */
 static crdt_buf state_of(crdt_doc *doc)
@@ -186,7 +184,7 @@ static int same(crdt_doc *a, crdt_doc *b)
     return equal;
 }
 
-/* >>what is read --------------------------------------------------------------- */
+/* >>what is read ---------------------------------------------------------- */
 
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)
 {
@@ -238,8 +236,7 @@ static uint64_t read_all(crdt_obj obj)
         hash = hash_bytes(hash, cursor.key.ptr, cursor.key.len);
         hash = hash_value(hash, &cursor.value);
         for (type = CRDT_MAP; type <= CRDT_COUNTER; type++) {
-            crdt_obj child =
-                crdt_map_find(obj, cursor.key, (crdt_type)type);
+            crdt_obj child = crdt_map_find(obj, cursor.key, (crdt_type)type);
             if (!crdt_is_null(child))
                 hash = hash * 31 + read_all(child);
         }
@@ -252,7 +249,7 @@ static int reads_same(crdt_doc *a, crdt_doc *b)
     return read_all(crdt_root(a)) == read_all(crdt_root(b));
 }
 
-/* >>laws ------------------------------------------------------------------------ */
+/* >>laws ------------------------------------------------------------------ */
 
 #define MUST_EQUAL(a, b)                                                      \
     do {                                                                      \

@@ -258,13 +258,12 @@ TEST(v9_a_base_beyond_our_own_dots_is_a_fork)
 TEST(v10_erase_beside_an_addition)
 {
     crdt_doc *a = doc_new(), *b = doc_new();
-    CHECK(!crdt_counter_add(
-        crdt_map_counter(crdt_root(a), CRDT_STR("n")), 10));
+    CHECK(
+        !crdt_counter_add(crdt_map_counter(crdt_root(a), CRDT_STR("n")), 10));
     CHECK(!pull(b, a));
     CHECK(!crdt_map_remove(crdt_root(a), CRDT_STR("n")));
     CHECK(!crdt_map_has(crdt_root(a), CRDT_STR("n")));
-    CHECK(!crdt_counter_add(
-        crdt_map_counter(crdt_root(b), CRDT_STR("n")), 5));
+    CHECK(!crdt_counter_add(crdt_map_counter(crdt_root(b), CRDT_STR("n")), 5));
     CHECK_INT(count_of(b, "n"), 15);
     meet(a, b);
     CHECK(same(a, b));
@@ -280,14 +279,14 @@ TEST(v10_two_resets_beside_an_addition)
     int i;
     for (i = 0; i < 3; i++)
         d[i] = doc_new();
-    CHECK(!crdt_counter_add(
-        crdt_map_counter(crdt_root(d[0]), CRDT_STR("n")), 7));
+    CHECK(!crdt_counter_add(crdt_map_counter(crdt_root(d[0]), CRDT_STR("n")),
+                            7));
     CHECK(!pull(d[1], d[0]) && !pull(d[2], d[0]));
     for (i = 0; i < 2; i++)
         CHECK(!crdt_counter_reset(
             crdt_map_counter(crdt_root(d[i]), CRDT_STR("n"))));
-    CHECK(!crdt_counter_add(
-        crdt_map_counter(crdt_root(d[2]), CRDT_STR("n")), 3));
+    CHECK(!crdt_counter_add(crdt_map_counter(crdt_root(d[2]), CRDT_STR("n")),
+                            3));
     meet(d[0], d[1]);
     meet(d[1], d[2]);
     meet(d[2], d[0]);
@@ -308,9 +307,8 @@ TEST(v11_equal_values_show_once_and_die_together)
     int count = 0;
     CHECK(!pull(b, a));
     CHECK(!crdt_register_set(reg, crdt_string(CRDT_STR("same"))));
-    CHECK(!crdt_register_set(
-        crdt_map_register(crdt_root(b), CRDT_STR("r")),
-        crdt_string(CRDT_STR("same"))));
+    CHECK(!crdt_register_set(crdt_map_register(crdt_root(b), CRDT_STR("r")),
+                             crdt_string(CRDT_STR("same"))));
     CHECK(!crdt_map_put_int(crdt_root(a), CRDT_STR("k"), 4));
     CHECK(!crdt_map_put_int(crdt_root(b), CRDT_STR("k"), 4));
     meet(a, b);
@@ -342,10 +340,8 @@ TEST(v13_one_container_made_twice)
     crdt_doc *a = doc_new(), *b = doc_new();
     CHECK(!crdt_map_put_int(root_map(a, "m"), CRDT_STR("a"), 1));
     CHECK(!crdt_map_put_int(root_map(b, "m"), CRDT_STR("b"), 2));
-    CHECK(!crdt_counter_add(
-        crdt_map_counter(crdt_root(a), CRDT_STR("n")), 1));
-    CHECK(!crdt_counter_add(
-        crdt_map_counter(crdt_root(b), CRDT_STR("n")), 2));
+    CHECK(!crdt_counter_add(crdt_map_counter(crdt_root(a), CRDT_STR("n")), 1));
+    CHECK(!crdt_counter_add(crdt_map_counter(crdt_root(b), CRDT_STR("n")), 2));
     CHECK(!crdt_register_set(crdt_map_register(crdt_root(a), CRDT_STR("r")),
                              crdt_int(1)));
     CHECK(!crdt_register_set(crdt_map_register(crdt_root(b), CRDT_STR("r")),
@@ -379,8 +375,7 @@ TEST(m1_the_same_delta_twice_counts_once)
     crdt_doc *a = doc_new(), *b = doc_new();
     crdt_buf delta;
     int i;
-    CHECK(!crdt_counter_add(
-        crdt_map_counter(crdt_root(a), CRDT_STR("n")), 5));
+    CHECK(!crdt_counter_add(crdt_map_counter(crdt_root(a), CRDT_STR("n")), 5));
     delta = news(a, b);
     for (i = 0; i < 3; i++)
         CHECK(!crdt_join(b, crdt_buf_bytes(&delta)));
@@ -500,8 +495,7 @@ TEST(m7_contains_and_list_never_disagree)
     for (i = 0; i < 3000; i++) {
         crdt_doc *who = d[test_below(&random, 2)];
         crdt_obj map = crdt_root(who);
-        snprintf(key, sizeof key, "%02d",
-                 (int)test_below(&random, UNIVERSE));
+        snprintf(key, sizeof key, "%02d", (int)test_below(&random, UNIVERSE));
         switch (test_below(&random, 6)) {
         case 0:
             CHECK(!crdt_map_put_int(map, crdt_str(key), i));

@@ -197,7 +197,7 @@ static void make_deltas(void)
     crdt_doc_free(b);
 }
 
-/* >>scenarios ------------------------------------------------------------------ */
+/* >>scenarios ------------------------------------------------------------- */
 
 static crdt_doc *doc;
 static crdt_buf sent;

@@ -422,7 +422,7 @@ TEST(each_document_goes_its_own_way)
         crdt_doc_free(more[i]);
 }
 
-/* >>peers that are not nodes ------------------------------------------------- */
+/* >>peers that are not nodes ---------------------------------------------- */
 
 struct stranger {
     crdt_transport end;
@@ -589,7 +589,7 @@ TEST(who_falls_silent_is_dropped)
     world_free(&w);
 }
 
-/* >>memory ------------------------------------------------------------------- */
+/* >>memory ---------------------------------------------------------------- */
 
 /* An allocator that refuses one request in `odds`, while it is on. */
 struct flaky {

@@ -78,7 +78,7 @@ static int same_digest(crdt_digest a, crdt_digest b)
     return a.hi == b.hi && a.lo == b.lo;
 }
 
-/* >>making ----------------------------------------------------------------------- */
+/* >>making ---------------------------------------------------------------- */
 
 TEST(made_and_freed)
 {
@@ -143,7 +143,7 @@ TEST(without_randomness_there_is_no_document)
     CHECK(failing_alloc_clean(&memory));
 }
 
-/* >>commits ---------------------------------------------------------------------- */
+/* >>commits --------------------------------------------------------------- */
 
 TEST(uncommitted_changes_stay_at_home)
 {
@@ -214,8 +214,7 @@ TEST(commits_of_every_size)
     for (i = 0; i < max; i++)
         put(doc, "k", i);
     CHECK_INT(crdt_map_put_int(crdt_root(doc), KEY("k"), 7), CRDT_ERR_LIMIT);
-    CHECK_INT(crdt_map_put_int(crdt_root(doc), KEY("new"), 7),
-              CRDT_ERR_LIMIT);
+    CHECK_INT(crdt_map_put_int(crdt_root(doc), KEY("new"), 7), CRDT_ERR_LIMIT);
     CHECK_INT(crdt_map_remove(crdt_root(doc), KEY("k")), CRDT_ERR_LIMIT);
     CHECK(crdt_is_null(crdt_map_map(crdt_root(doc), KEY("m"))));
     CHECK_INT(crdt_doc_error(doc), CRDT_ERR_LIMIT);
@@ -254,7 +253,7 @@ TEST(a_removal_fits_into_a_commit_whole_or_not)
     crdt_doc_free(doc);
 }
 
-/* >>deltas ------------------------------------------------------------------------ */
+/* >>deltas ---------------------------------------------------------------- */
 
 TEST(a_delta_waits_for_its_causes)
 {
@@ -394,7 +393,7 @@ TEST(as_many_replicas_as_allowed)
     crdt_doc_free(all);
 }
 
-/* >>clocks ------------------------------------------------------------------------ */
+/* >>clocks ---------------------------------------------------------------- */
 
 TEST(a_stamp_too_far_ahead_is_held_back)
 {
@@ -486,7 +485,7 @@ TEST(stamps_of_the_far_future)
     crdt_doc_free(b);
 }
 
-/* >>identity ----------------------------------------------------------------------- */
+/* >>identity -------------------------------------------------------------- */
 
 TEST(reincarnation_keeps_what_was_written)
 {
@@ -513,7 +512,7 @@ TEST(reincarnation_keeps_what_was_written)
     crdt_doc_free(b);
 }
 
-/* >>truncation --------------------------------------------------------------------- */
+/* >>truncation ------------------------------------------------------------ */
 
 TEST(truncation_forgets_up_to_what_we_have)
 {
@@ -596,13 +595,11 @@ TEST(the_digest_is_of_what_is_live)
 TEST_MAIN(CASE(made_and_freed), CASE(fresh_ids_differ),
           CASE(without_randomness_there_is_no_document),
           CASE(uncommitted_changes_stay_at_home),
-          CASE(a_join_in_the_middle_of_a_commit),
-          CASE(commits_of_every_size),
+          CASE(a_join_in_the_middle_of_a_commit), CASE(commits_of_every_size),
           CASE(a_removal_fits_into_a_commit_whole_or_not),
           CASE(a_delta_waits_for_its_causes), CASE(a_delta_is_appended),
           CASE(since_may_name_what_nobody_has),
-          CASE(broken_bytes_change_nothing),
-          CASE(as_many_replicas_as_allowed),
+          CASE(broken_bytes_change_nothing), CASE(as_many_replicas_as_allowed),
           CASE(a_stamp_too_far_ahead_is_held_back),
           CASE(a_clock_set_back_does_not_take_back_stamps),
           CASE(what_we_have_is_not_held_back_again),

@@ -11,7 +11,7 @@
 
 #define CHECK_ERR(got, want) CHECK_STR(crdt_err_name(got), #want)
 
-/* >>what is in them ----------------------------------------------------------- */
+/* >>what is in them ------------------------------------------------------- */
 
 /* One of everything that a key can hold. */
 static void write_values(crdt_doc *doc)
@@ -184,7 +184,7 @@ static const struct golden {
 
 enum { GOLDENS = sizeof goldens / sizeof *goldens };
 
-/* >>files: hex, 16 bytes a line ------------------------------------------------ */
+/* >>files: hex, 16 bytes a line ------------------------------------------- */
 
 static FILE *open_golden(const struct golden *golden, const char *mode)
 {
@@ -240,7 +240,7 @@ static crdt_err join_golden(const struct golden *golden, crdt_bytes bytes)
     return err;
 }
 
-/* >>tests ---------------------------------------------------------------------- */
+/* >>tests ----------------------------------------------------------------- */
 
 TEST(the_same_documents_write_the_same_bytes)
 {
@@ -304,7 +304,7 @@ TEST(the_values_are_what_was_put)
     crdt_buf kept = CRDT_BUF_INIT;
     crdt_doc *doc = fuzz_doc_new(FUZZ_SELF);
     crdt_obj root = crdt_root(doc);
-    crdt_value value;
+    crdt_value value = crdt_null();
     int64_t number = 0;
     int truth = 1;
     read_golden(&goldens[1], &kept);

@@ -96,7 +96,7 @@ static crdt_err join_one(struct build_op o)
     return join_empty(&d);
 }
 
-/* >>limits -------------------------------------------------------------------- */
+/* >>limits ---------------------------------------------------------------- */
 
 static crdt_err join_replicas(size_t count)
 {
@@ -335,7 +335,7 @@ TEST(counts_are_checked_before_memory_is_taken)
     }
 }
 
-/* >>kills --------------------------------------------------------------------- */
+/* >>kills ----------------------------------------------------------------- */
 
 TEST(a_live_op_that_another_kills_at_once)
 {
@@ -536,7 +536,7 @@ TEST(an_heir_gets_no_record_that_is_not_true)
     crdt_doc_free(doc);
 }
 
-/* >>counters ------------------------------------------------------------------ */
+/* >>counters -------------------------------------------------------------- */
 
 /* One replica's ADDs stand for each other: only the last counts, whatever is
  * killed later. */
@@ -674,7 +674,7 @@ TEST(many_resets_of_one_counter)
     free(ops);
 }
 
-/* >>objects ------------------------------------------------------------------- */
+/* >>objects --------------------------------------------------------------- */
 
 TEST(a_create_without_its_container)
 {
@@ -749,7 +749,7 @@ TEST(ops_where_they_cannot_be)
     CHECK_ERR(join_empty(&d), CRDT_ERR_CORRUPT);
 }
 
-/* >>forks --------------------------------------------------------------------- */
+/* >>forks ----------------------------------------------------------------- */
 
 TEST(one_dot_with_two_contents)
 {

@@ -95,8 +95,7 @@ TEST(nothing_is_coerced)
     CHECK(!crdt_map_put_str(root, KEY("k"), KEY("1")));
     CHECK_INT(crdt_map_get_int(root, KEY("k"), &integer), CRDT_ERR_TYPE);
     CHECK_INT(crdt_map_get_bytes(root, KEY("k"), &bytes), CRDT_ERR_TYPE);
-    CHECK_INT(crdt_map_get_int(root, KEY("no"), &integer),
-              CRDT_ERR_NOT_FOUND);
+    CHECK_INT(crdt_map_get_int(root, KEY("no"), &integer), CRDT_ERR_NOT_FOUND);
     CHECK(!crdt_map_put(root, KEY("t"), crdt_time(3)));
     CHECK_INT(crdt_map_get_int(root, KEY("t"), &integer), CRDT_ERR_TYPE);
     /* Nothing was written. */
@@ -108,8 +107,8 @@ TEST(nothing_is_coerced)
 
 TEST(numbers_at_the_edges)
 {
-    static const int64_t integers[] = { INT64_MIN, INT64_MIN + 1, -1, 0, 1,
-                                        INT64_MAX - 1, INT64_MAX };
+    static const int64_t integers[] = { INT64_MIN, INT64_MIN + 1, -1,       0,
+                                        1,         INT64_MAX - 1, INT64_MAX };
     double number = 0;
     int64_t integer = 0;
     size_t i;
@@ -165,13 +164,14 @@ TEST(removing)
     end();
 }
 
-/* >>keys and limits ---------------------------------------------------------- */
+/* >>keys and limits ------------------------------------------------------- */
 
 TEST(keys_of_every_length)
 {
     static uint8_t bytes[CRDTSYNC_MAX_KEY + 1];
-    static const size_t lens[] = { 0, 1, 7, 8, 9, 16, 100,
-                                   CRDTSYNC_MAX_KEY - 1, CRDTSYNC_MAX_KEY };
+    static const size_t lens[] = {
+        0, 1, 7, 8, 9, 16, 100, CRDTSYNC_MAX_KEY - 1, CRDTSYNC_MAX_KEY
+    };
     size_t i, count = sizeof lens / sizeof *lens;
     crdt_obj made;
     begin();
@@ -259,7 +259,7 @@ TEST(containers_in_containers)
     end();
 }
 
-/* >>wrong use ------------------------------------------------------------------ */
+/* >>wrong use ------------------------------------------------------------- */
 
 TEST(null_handles_answer_arg)
 {
@@ -336,7 +336,7 @@ TEST(bad_values_answer_arg)
     end();
 }
 
-/* >>containers and values at one key -------------------------------------------- */
+/* >>containers and values at one key -------------------------------------- */
 
 TEST(a_container_is_got_or_made)
 {
@@ -424,7 +424,7 @@ TEST(handles_survive_removal)
     end();
 }
 
-/* >>versions -------------------------------------------------------------------- */
+/* >>versions -------------------------------------------------------------- */
 
 struct seen {
     int count;
@@ -480,12 +480,12 @@ TEST(concurrent_values_are_all_readable)
     end();
 }
 
-/* >>walking --------------------------------------------------------------------- */
+/* >>walking --------------------------------------------------------------- */
 
 TEST(the_walk_is_in_the_order_of_bytes)
 {
-    static const char *const want[] = { "", "\x01", "a", "a\x01", "aa", "b",
-                                        "\xff", "\xff\xff" };
+    static const char *const want[] = { "",   "\x01", "a",    "a\x01",
+                                        "aa", "b",    "\xff", "\xff\xff" };
     size_t count = sizeof want / sizeof *want, i;
     crdt_cursor cursor = CRDT_CURSOR_INIT;
     begin();
@@ -515,7 +515,7 @@ TEST(the_map_may_change_under_the_walk)
     CHECK(!crdt_map_put_int(root, KEY("f"), 3));
     CHECK(!crdt_map_next(root, &cursor));
     CHECK(crdt_bytes_equal(cursor.key, KEY("b")));
-    CHECK(!crdt_map_remove(root, KEY("b"))); /* where we stand */
+    CHECK(!crdt_map_remove(root, KEY("b")));     /* where we stand */
     CHECK(!crdt_map_put_int(root, KEY("a"), 4)); /* behind us: not seen */
     CHECK(!crdt_map_put_int(root, KEY("c"), 5)); /* ahead of us: seen */
     CHECK(crdt_bytes_equal(cursor.key, KEY("b")));
