@@ -101,10 +101,11 @@ CRDTI_INLINE void crdti_writer_init(crdti_writer *w, crdt_buf *buf)
     w->err = CRDT_OK;
 }
 
-/* Where the next `len` bytes go, or NULL; the caller adds to buf->len. */
+/* Where the next `len` bytes go, or NULL, also for none; the caller adds to
+ * buf->len. */
 CRDTI_INLINE uint8_t *crdti_put_room(crdti_writer *w, size_t len)
 {
-    if (CRDTI_UNLIKELY(w->err))
+    if (CRDTI_UNLIKELY(w->err || !len))
         return NULL;
     w->err = crdti_buf_reserve(w->buf, len);
     return w->err ? NULL : w->buf->ptr + w->buf->len;
