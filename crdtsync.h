@@ -1197,10 +1197,11 @@ CRDTI_INLINE void crdti_writer_init(crdti_writer *w, crdt_buf *buf)
     w->err = CRDT_OK;
 }
 
-/* Where the next `len` bytes go, or NULL; the caller adds to buf->len. */
+/* Where the next `len` bytes go, or NULL, also for none; the caller adds to
+ * buf->len. */
 CRDTI_INLINE uint8_t *crdti_put_room(crdti_writer *w, size_t len)
 {
-    if (CRDTI_UNLIKELY(w->err))
+    if (CRDTI_UNLIKELY(w->err || !len))
         return NULL;
     w->err = crdti_buf_reserve(w->buf, len);
     return w->err ? NULL : w->buf->ptr + w->buf->len;
@@ -4009,12 +4010,12 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
     }
 }
 
-/* A remote op kills in its scope what its replicas' marks cover. Whether any
- * of that were killers: it has absorbed their records. */
+/* A remote op kills in its scope what its replicas' marks cover. Whether there
+ * were killers among that further down, whose records have widened. */
 CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
-    int absorbed = 0;
+    int widened = 0;
     while (at) {
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {
@@ -4023,7 +4024,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
             if (op == killer ||
                 victim->seq > doc->replicas.ptr[victim->replica].mark)
                 continue;
-            absorbed |= victim->kills != 0;
+            widened |= at != top && victim->kills;
             crdti_op_die(doc, op, killer);
         }
         next = crdti_scope_next(doc, top, at);
@@ -4031,7 +4032,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
             crdti_entry_tidy(doc, at);
         at = next;
     }
-    return absorbed;
+    return widened;
 }
 
 /* Lowers the marks to what is not alive in the scope of the killer. */
@@ -5963,7 +5964,7 @@ typedef struct crdti_join {
     uint32_t *made;      /* record of each new op; 0: not new */
     uint8_t *new_object; /* made by this join, by number in the message */
     uint8_t *new_child;  /* the same for what CREATEs create, by op */
-    uint8_t *absorbs;    /* it killed killers, by op */
+    uint8_t *widens;    /* records that it absorbed have widened, by op */
     size_t replicas_before;
 } crdti_join;
 
@@ -6301,7 +6302,7 @@ CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
             &doc->replicas.ptr[j->delta->replicas[kill->replica].number].mark;
         *mark = crdti_max(*mark, kill->last);
     }
-    j->absorbs[i] = (uint8_t)crdti_kill_marked(doc, killer);
+    j->widens[i] = (uint8_t)crdti_kill_marked(doc, killer);
     for (k = 0; k < from->kills_len; k++) {
         const crdti_delta_kill *kill = &from->kills[k];
         uint32_t replica = j->delta->replicas[kill->replica].number;
@@ -6347,7 +6348,7 @@ CRDTI_FN void crdti_join_settle(crdti_join *j)
 {
     size_t i;
     for (i = 0; i < j->delta->ops_len; i++)
-        if (j->absorbs[i] && crdti_join_has(j, i))
+        if (j->widens[i] && crdti_join_has(j, i))
             crdti_kill_settle(j->doc, j->made[i]);
 }
 
@@ -6407,7 +6408,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     j->made = (uint32_t *)(void *)(block + have);
     j->new_object = block + have + made;
     j->new_child = j->new_object + delta->objects_len;
-    j->absorbs = j->new_child + delta->ops_len;
+    j->widens = j->new_child + delta->ops_len;
     j->replicas_before = doc->replicas.len;
     return CRDT_OK;
 }

@@ -25,7 +25,7 @@ typedef struct crdti_join {
     uint32_t *made;      /* record of each new op; 0: not new */
     uint8_t *new_object; /* made by this join, by number in the message */
     uint8_t *new_child;  /* the same for what CREATEs create, by op */
-    uint8_t *absorbs;    /* it killed killers, by op */
+    uint8_t *widens;    /* records that it absorbed have widened, by op */
     size_t replicas_before;
 } crdti_join;
 
@@ -363,7 +363,7 @@ CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
             &doc->replicas.ptr[j->delta->replicas[kill->replica].number].mark;
         *mark = crdti_max(*mark, kill->last);
     }
-    j->absorbs[i] = (uint8_t)crdti_kill_marked(doc, killer);
+    j->widens[i] = (uint8_t)crdti_kill_marked(doc, killer);
     for (k = 0; k < from->kills_len; k++) {
         const crdti_delta_kill *kill = &from->kills[k];
         uint32_t replica = j->delta->replicas[kill->replica].number;
@@ -409,7 +409,7 @@ CRDTI_FN void crdti_join_settle(crdti_join *j)
 {
     size_t i;
     for (i = 0; i < j->delta->ops_len; i++)
-        if (j->absorbs[i] && crdti_join_has(j, i))
+        if (j->widens[i] && crdti_join_has(j, i))
             crdti_kill_settle(j->doc, j->made[i]);
 }
 
@@ -469,7 +469,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     j->made = (uint32_t *)(void *)(block + have);
     j->new_object = block + have + made;
     j->new_child = j->new_object + delta->objects_len;
-    j->absorbs = j->new_child + delta->ops_len;
+    j->widens = j->new_child + delta->ops_len;
     j->replicas_before = doc->replicas.len;
     return CRDT_OK;
 }

@@ -229,12 +229,12 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
     }
 }
 
-/* A remote op kills in its scope what its replicas' marks cover. Whether any
- * of that were killers: it has absorbed their records. */
+/* A remote op kills in its scope what its replicas' marks cover. Whether there
+ * were killers among that further down, whose records have widened. */
 CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
-    int absorbed = 0;
+    int widened = 0;
     while (at) {
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {
@@ -243,7 +243,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
             if (op == killer ||
                 victim->seq > doc->replicas.ptr[victim->replica].mark)
                 continue;
-            absorbed |= victim->kills != 0;
+            widened |= at != top && victim->kills;
             crdti_op_die(doc, op, killer);
         }
         next = crdti_scope_next(doc, top, at);
@@ -251,7 +251,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
             crdti_entry_tidy(doc, at);
         at = next;
     }
-    return absorbed;
+    return widened;
 }
 
 /* Lowers the marks to what is not alive in the scope of the killer. */
