@@ -496,6 +496,7 @@ TEST(a_slow_reader_stops_nobody_else)
     static struct host a, b;
     static uint8_t bytes[65536];
     size_t total = 0, wrong = 0, i;
+    struct pollfd fds[3];
     struct seen *slow;
     int fd, refused;
     REQUIRE(link_up(&a, &b));
@@ -508,6 +509,8 @@ TEST(a_slow_reader_stops_nobody_else)
     REQUIRE(host_fill(&a, slow) == CRDT_ERR_AGAIN);
     CHECK_INT(host_send(&a, slow, 60000), CRDT_ERR_AGAIN);
     refused = slow->writable;
+    CHECK_INT(crdt_tcp_fds(&a.t, fds, 3, NULL), 3); /* the slow one is last */
+    CHECK(fds[1].events == POLLIN && fds[2].events == (POLLIN | POLLOUT));
     while (total < slow->sent) {
         ssize_t len = recv(fd, bytes, sizeof bytes, 0);
         REQUIRE(len > 0);
@@ -559,6 +562,48 @@ TEST(a_dead_port_is_tried_until_it_lives)
     close(fd); /* with the link in its queue: a reset */
     UNTIL(&a, &b, b.downs == 1);
     host_close(&b);
+}
+
+/* A name with three addresses: the first refuses, the second is of a family
+ * that this system does not know, the third is alive. */
+TEST(each_address_of_a_name_is_tried)
+{
+    static struct host a, b;
+    struct sockaddr_in dead, live;
+    unsigned port;
+    int fd = stranger_bind(&port);
+    crdti_tcp_dial *dial;
+    REQUIRE(host_listen(&a, "127.0.0.1:0"));
+    REQUIRE(host_dial(&b, "127.0.0.1", port));
+    dead = local(port);
+    live = local(crdt_tcp_port(&a.t));
+    dial = ((crdti_tcp *)b.t.ctx)->dials[0];
+    memcpy(&dial->addresses[0].of, &dead, sizeof dead);
+    dial->addresses[1].of.ss_family = 12345;
+    memcpy(&dial->addresses[2].of, &live, sizeof live);
+    dial->addresses[0].len = dial->addresses[2].len = sizeof dead;
+    dial->count = 3;
+    UNTIL(&a, &b, a.peers == 1 && b.peers == 1);
+    CHECK_STR(b.log, "");
+    both_close(&a, &b);
+    close(fd);
+}
+
+/* Nobody listens, and the port that the dialler got is the one it dials. */
+TEST(a_socket_that_met_itself_is_told_apart)
+{
+    static struct host a, b;
+    unsigned port;
+    int fd = stranger_bind(&port);
+    struct sockaddr_in address = local(port);
+    void *generic = &address;
+    REQUIRE(connect(fd, (struct sockaddr *)generic, sizeof address) == 0);
+    CHECK(crdti_tcp_is_itself(fd));
+    close(fd);
+    REQUIRE(link_up(&a, &b));
+    CHECK(!crdti_tcp_is_itself(((crdti_tcp *)a.t.ctx)->links[0]->fd));
+    CHECK(!crdti_tcp_is_itself(((crdti_tcp *)b.t.ctx)->links[0]->fd));
+    both_close(&a, &b);
 }
 
 TEST(a_name_without_address_is_tried_again)
@@ -616,10 +661,38 @@ TEST(last_words_are_heard)
     host_close(&a);
 }
 
+/* The same where the system says EPIPE, which comes with a signal unless it is
+ * told not to; and the other side does not even end. */
+TEST(a_broken_pipe_is_down_and_no_signal)
+{
+    static struct host a, none;
+    crdti_tcp *t;
+    int fd;
+    REQUIRE(host_listen(&a, "127.0.0.1:0"));
+    memset(&none, 0, sizeof none);
+    fd = stranger_dial(crdt_tcp_port(&a.t));
+    UNTIL(&a, &none, a.peers == 1);
+    t = (crdti_tcp *)a.t.ctx;
+    shutdown(t->links[0]->fd, SHUT_WR);
+    CHECK(send(fd, "\0", 1, 0) == 1); /* pattern(0) */
+    CHECK_INT(host_send(&a, &a.seen[0], 1000), CRDT_OK);
+    UNTIL(&a, &none, a.downs == 1);
+    CHECK(a.seen[0].len == 1 && !a.seen[0].wrong);
+    CHECK_STR(a.seen[0].why, strerror(EPIPE));
+    host_close(&a);
+    close(fd);
+}
+
 TEST(who_is_dropped_gets_all_that_was_queued)
 {
     static struct host a, b;
-    REQUIRE(link_up(&a, &b));
+    crdt_tcp_config config;
+    host_prepare(&a, &config);
+    config.listen = "127.0.0.1:0";
+    config.linger_ms = 2 * DEADLINE_MS; /* it ends when the other ends */
+    REQUIRE(host_open(&a, &config));
+    REQUIRE(host_dial(&b, "127.0.0.1", crdt_tcp_port(&a.t)));
+    UNTIL(&a, &b, a.peers == 1 && b.peers == 1);
     CHECK_INT(host_send(&b, &b.seen[0], 100), CRDT_OK); /* never read */
     host_poll(&b, 0);
     CHECK_INT(host_send(&a, &a.seen[0], 3 * MIB), CRDT_OK);
@@ -695,6 +768,7 @@ TEST(what_was_queued_at_closing_arrives)
     host_close(&a);
     UNTIL(&a, &b, b.downs == 1);
     CHECK_INT(b.seen[0].len, 1000);
+    CHECK_STR(b.seen[0].why, "closed by the peer"); /* not reset */
     both_close(&a, &b);
 }
 
@@ -895,6 +969,7 @@ TEST(descriptors_for_a_loop_of_ones_own)
     }
     CHECK_INT(b.seen[0].len, 100000);
     CHECK_INT(crdt_tcp_fds(&a.t, fds, 8, &first_ms), 2);
+    CHECK_INT(crdt_tcp_fds(&a.t, NULL, 0, NULL), 2);
     CHECK_INT(first_ms, -1);
     CHECK(fds[0].events == POLLIN && fds[1].events == POLLIN);
     CHECK(rounds < 1000); /* it waits, it does not spin */
@@ -915,6 +990,46 @@ TEST(poll_waits_no_longer_than_asked_and_not_in_vain)
     host_poll(&a, DEADLINE_MS);
     CHECK(now_ms() - from_ms < DEADLINE_MS / 2);
     CHECK_INT(a.seen[0].len, 10);
+    both_close(&a, &b);
+}
+
+/* What was due before the wait began is something that has happened. */
+TEST(poll_does_not_wait_after_an_upcall)
+{
+    static struct host a, none;
+    crdt_tcp_config config;
+    struct fake fake;
+    uint64_t from_ms;
+    int fd;
+    memset(&none, 0, sizeof none);
+    host_prepare(&a, &config);
+    fake_init(&fake, &config);
+    config.listen = "127.0.0.1:0";
+    REQUIRE(host_open(&a, &config));
+    fd = stranger_dial(crdt_tcp_port(&a.t));
+    UNTIL(&a, &none, a.peers == 1);
+    a.t.drop(a.t.ctx, a.seen[0].peer, "");
+    host_poll(&a, 0);
+    fake.ms += 1000;
+    from_ms = now_ms();
+    host_poll(&a, DEADLINE_MS);
+    CHECK(now_ms() - from_ms < DEADLINE_MS / 2);
+    CHECK_INT(a.downs, 1);
+    host_close(&a);
+    close(fd);
+}
+
+/* Programs that ours starts do not get the sockets. */
+TEST(descriptors_are_not_inherited)
+{
+    static struct host a, b;
+    const crdti_tcp *t;
+    REQUIRE(link_up(&a, &b));
+    t = (const crdti_tcp *)a.t.ctx;
+    CHECK(fcntl(t->listener, F_GETFD) & FD_CLOEXEC);
+    CHECK(fcntl(t->links[0]->fd, F_GETFD) & FD_CLOEXEC);
+    t = (const crdti_tcp *)b.t.ctx;
+    CHECK(fcntl(t->links[0]->fd, F_GETFD) & FD_CLOEXEC);
     both_close(&a, &b);
 }
 
@@ -1134,8 +1249,11 @@ TEST_MAIN(CASE(exchange_both_ways), CASE(exchange_over_ipv6),
           CASE(dialling_oneself_gives_both_ends),
           CASE(a_slow_reader_stops_nobody_else), CASE(a_peer_killed_and_back),
           CASE(a_dead_port_is_tried_until_it_lives),
+          CASE(each_address_of_a_name_is_tried),
+          CASE(a_socket_that_met_itself_is_told_apart),
           CASE(a_name_without_address_is_tried_again),
           CASE(a_reset_is_down_and_no_signal), CASE(last_words_are_heard),
+          CASE(a_broken_pipe_is_down_and_no_signal),
           CASE(who_is_dropped_gets_all_that_was_queued),
           CASE(who_is_dropped_and_does_not_read_has_its_time),
           CASE(dropped_from_within_peer_up), CASE(closed_while_sending),
@@ -1145,6 +1263,8 @@ TEST_MAIN(CASE(exchange_both_ways), CASE(exchange_over_ipv6),
           CASE(connecting_takes_its_time_at_most),
           CASE(descriptors_for_a_loop_of_ones_own),
           CASE(poll_waits_no_longer_than_asked_and_not_in_vain),
+          CASE(poll_does_not_wait_after_an_upcall),
+          CASE(descriptors_are_not_inherited),
           CASE(a_port_that_is_taken_is_a_clear_error),
           CASE(addresses_that_are_none), CASE(calls_out_of_order),
           CASE(no_descriptor_left),
