@@ -3858,6 +3858,22 @@ CRDTI_FN uint32_t crdti_kill_find(crdt_doc *doc, crdti_entry *entry,
     return 0;
 }
 
+/* Makes a record where the entry has none for the replica yet. */
+CRDTI_FN void crdti_kill_add(crdt_doc *doc, uint32_t killer, uint32_t replica,
+                             uint64_t last)
+{
+    crdti_op *op = crdti_op_at(doc, killer);
+    crdti_entry *entry = crdti_entry_at(doc, op->entry);
+    uint32_t index = crdti_pool_take(&doc->kills);
+    crdti_kill *kill = crdti_kill_at(doc, index);
+    kill->replica = replica;
+    kill->killer = killer;
+    kill->last = last;
+    kill->next = entry->kills;
+    entry->kills = index;
+    op->kills++;
+}
+
 /* Notes that, of `replica`, what is up to `last` in the killer's entry is
  * dead. A record must be reserved. */
 CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer,
@@ -3867,22 +3883,36 @@ CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer,
     crdti_entry *entry = crdti_entry_at(doc, op->entry);
     uint32_t found = crdti_kill_find(doc, entry, replica);
     crdti_kill *kill;
-    if (found) {
-        kill = crdti_kill_at(doc, found);
-        if (kill->last >= last)
-            return;
-        op->kills++;
-        crdti_kill_disown(doc, kill->killer);
-    } else {
-        found = crdti_pool_take(&doc->kills);
-        kill = crdti_kill_at(doc, found);
-        kill->replica = replica;
-        kill->next = entry->kills;
-        entry->kills = found;
-        op->kills++;
+    if (!found) {
+        crdti_kill_add(doc, killer, replica, last);
+        return;
     }
+    kill = crdti_kill_at(doc, found);
+    if (kill->last >= last)
+        return;
+    op->kills++;
+    crdti_kill_disown(doc, kill->killer);
     kill->killer = killer;
     kill->last = last;
+}
+
+/* The entry's records that the replicas' marks raise become the killer's, and
+ * those marks 0: one pass, where noting one by one would be a search each. */
+CRDTI_FN void crdti_kill_note_marks(crdt_doc *doc, uint32_t killer)
+{
+    crdti_op *op = crdti_op_at(doc, killer);
+    uint32_t at = crdti_entry_at(doc, op->entry)->kills;
+    for (; at; at = crdti_kill_at(doc, at)->next) {
+        crdti_kill *kill = crdti_kill_at(doc, at);
+        uint64_t *mark = &doc->replicas.ptr[kill->replica].mark;
+        if (kill->last < *mark) {
+            op->kills++;
+            crdti_kill_disown(doc, kill->killer);
+            kill->killer = killer;
+            kill->last = *mark;
+        }
+        *mark = 0;
+    }
 }
 
 /* Of its own replica a killer has seen what is before it; bytes from outside
@@ -4010,8 +4040,15 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
     }
 }
 
+/* Whether the op came with the join that is under way. */
+CRDTI_FN int crdti_op_is_new(const crdt_doc *doc, const crdti_op *op)
+{
+    return op->seq > doc->replicas.ptr[op->replica].seq;
+}
+
 /* A remote op kills in its scope what its replicas' marks cover. Whether there
- * were killers among that further down, whose records have widened. */
+ * were killers among that further down, whose records have widened; or new
+ * ones, as none of an honest delta dies with it, whose records may have. */
 CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
@@ -4024,7 +4061,8 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
             if (op == killer ||
                 victim->seq > doc->replicas.ptr[victim->replica].mark)
                 continue;
-            widened |= at != top && victim->kills;
+            widened |= victim->kills &&
+                       (at != top || crdti_op_is_new(doc, victim));
             crdti_op_die(doc, op, killer);
         }
         next = crdti_scope_next(doc, top, at);
@@ -6303,11 +6341,16 @@ CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
         *mark = crdti_max(*mark, kill->last);
     }
     j->widens[i] = (uint8_t)crdti_kill_marked(doc, killer);
+    if (from->kills_len > 1)
+        crdti_kill_note_marks(doc, killer);
     for (k = 0; k < from->kills_len; k++) {
-        const crdti_delta_kill *kill = &from->kills[k];
-        uint32_t replica = j->delta->replicas[kill->replica].number;
-        doc->replicas.ptr[replica].mark = 0;
-        crdti_kill_note(doc, killer, replica, kill->last);
+        uint32_t replica = j->delta->replicas[from->kills[k].replica].number;
+        uint64_t *mark = &doc->replicas.ptr[replica].mark;
+        if (from->kills_len == 1)
+            crdti_kill_note(doc, killer, replica, *mark);
+        else if (*mark)
+            crdti_kill_add(doc, killer, replica, *mark);
+        *mark = 0;
     }
     /* A removal whose kills were all known already needs no record. */
     crdti_removal_tidy(doc, killer);

@@ -364,11 +364,16 @@ CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
         *mark = crdti_max(*mark, kill->last);
     }
     j->widens[i] = (uint8_t)crdti_kill_marked(doc, killer);
+    if (from->kills_len > 1)
+        crdti_kill_note_marks(doc, killer);
     for (k = 0; k < from->kills_len; k++) {
-        const crdti_delta_kill *kill = &from->kills[k];
-        uint32_t replica = j->delta->replicas[kill->replica].number;
-        doc->replicas.ptr[replica].mark = 0;
-        crdti_kill_note(doc, killer, replica, kill->last);
+        uint32_t replica = j->delta->replicas[from->kills[k].replica].number;
+        uint64_t *mark = &doc->replicas.ptr[replica].mark;
+        if (from->kills_len == 1)
+            crdti_kill_note(doc, killer, replica, *mark);
+        else if (*mark)
+            crdti_kill_add(doc, killer, replica, *mark);
+        *mark = 0;
     }
     /* A removal whose kills were all known already needs no record. */
     crdti_removal_tidy(doc, killer);

@@ -69,15 +69,13 @@ static inline uint8_t build_type(const struct build_delta *d, uint32_t object)
                                               : (uint8_t)CRDT_MAP;
 }
 
-static inline void build_replicas(crdti_writer *w,
-                                  const struct build_delta *d)
+static inline void build_replicas(crdti_writer *w, const struct build_delta *d)
 {
     size_t i;
     crdti_put_varint(w, d->replicas_len);
     for (i = 0; i < d->replicas_len; i++)
         crdti_put_raw(w, crdt_bytes_of(d->replicas[i].id.b, 16));
-    for (i = 0; i < d->replicas_len && !(d->flags & CRDTI_DELTA_SNAPSHOT);
-         i++)
+    for (i = 0; i < d->replicas_len && !(d->flags & CRDTI_DELTA_SNAPSHOT); i++)
         crdti_put_varint(w, d->replicas[i].base);
     for (i = 0; i < d->replicas_len; i++)
         crdti_put_varint(w, d->replicas[i].top - d->replicas[i].base);
@@ -97,9 +95,8 @@ static inline uint64_t build_cell(const struct build_delta *d, size_t i,
         return op->kind | (op->kills_len ? 0x80u : 0u);
     if (i && op[-1].replica == op->replica)
         return op->seq - op[-1].seq;
-    return op->seq - (op->replica < d->replicas_len
-                          ? d->replicas[op->replica].base
-                          : 0);
+    return op->seq -
+           (op->replica < d->replicas_len ? d->replicas[op->replica].base : 0);
 }
 
 static inline void build_columns(crdti_writer *w, const struct build_delta *d)

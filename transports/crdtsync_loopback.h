@@ -292,7 +292,7 @@ CRDTI_FN void crdti_loop_deliver(crdti_loop_end *end, crdti_loop_port *port)
     crdt_loopback_hub *hub = end->hub;
     if (port->pos == port->drain.len)
         crdti_loop_exchange(port);
-    while (!port->dropped && port->pos < port->drain.len) {
+    while (port->pos < port->drain.len) { /* drop empties it */
         end->up->received(end->up->ctx, port->peer,
                           crdti_loop_next(hub, port));
         if (hub->torn && crdti_loop_random(hub) % 8 == 0)
@@ -300,13 +300,12 @@ CRDTI_FN void crdti_loop_deliver(crdti_loop_end *end, crdti_loop_port *port)
     }
 }
 
-/* There is room for what was refused, and not just for that. */
+/* There is room for what was refused. */
 CRDTI_FN int crdti_loop_has_room(const crdti_loop_port *port)
 {
-    size_t queue_max = port->end->hub->queue_max;
-    size_t queued = port->other ? crdti_loop_queued(port->other) : queue_max;
-    return port->refused > 0 && queued <= queue_max / 2 &&
-           port->refused <= queue_max - queued;
+    return port->refused > 0 && port->other &&
+           port->refused <=
+               port->end->hub->queue_max - crdti_loop_queued(port->other);
 }
 
 CRDTI_FN void crdti_loop_serve(crdti_loop_end *end, crdti_loop_port *port)

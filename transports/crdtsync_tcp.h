@@ -410,10 +410,15 @@ CRDTI_FN const struct sockaddr *crdti_tcp_generic(const crdti_tcp_address *a)
 CRDTI_FN void crdti_tcp_end(int fd, int other, crdti_tcp_address *out)
 {
     void *of = &out->of;
+    struct sockaddr *generic = (struct sockaddr *)of;
+    int failed;
     crdti_zero(out, sizeof *out);
     out->len = sizeof out->of;
-    if ((other ? getpeername : getsockname)(fd, (struct sockaddr *)of,
-                                            &out->len) < 0)
+    if (other)
+        failed = getpeername(fd, generic, &out->len);
+    else
+        failed = getsockname(fd, generic, &out->len);
+    if (failed)
         crdti_zero(out, sizeof *out);
 }
 

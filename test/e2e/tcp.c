@@ -772,6 +772,26 @@ TEST(what_was_queued_at_closing_arrives)
     both_close(&a, &b);
 }
 
+/* More than the other side has taken yet: it is in the system, which forgets
+ * it when a socket is closed with bytes unread. */
+TEST(what_the_system_has_at_closing_arrives)
+{
+    static struct host a, b;
+    size_t taken;
+    int i;
+    REQUIRE(link_up(&a, &b));
+    CHECK_INT(host_send(&b, &b.seen[0], 500), CRDT_OK); /* unread by a */
+    host_poll(&b, 0);
+    CHECK_INT(host_send(&a, &a.seen[0], 4 * MIB), CRDT_OK);
+    for (i = 0; i < 5; i++)
+        crdti_tcp_flush_all((crdti_tcp *)a.t.ctx); /* without reading */
+    taken = 4 * MIB - crdti_tcp_queued(((crdti_tcp *)a.t.ctx)->links[0]);
+    host_close(&a);
+    UNTIL(&a, &b, b.downs == 1);
+    CHECK(taken > 0 && b.seen[0].len >= taken);
+    both_close(&a, &b);
+}
+
 /* >>time: a clock and a random source that do as they are told */
 
 struct fake {
@@ -1019,17 +1039,36 @@ TEST(poll_does_not_wait_after_an_upcall)
     close(fd);
 }
 
+static int option_of(int fd, int level, int option)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    getsockopt(fd, level, option, &value, &len);
+    return value;
+}
+
 /* Programs that ours starts do not get the sockets. */
-TEST(descriptors_are_not_inherited)
+static void check_socket(int fd)
+{
+    CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+TEST(sockets_are_what_they_should_be)
 {
     static struct host a, b;
-    const crdti_tcp *t;
+    const crdti_tcp *both[2];
+    int i;
     REQUIRE(link_up(&a, &b));
-    t = (const crdti_tcp *)a.t.ctx;
-    CHECK(fcntl(t->listener, F_GETFD) & FD_CLOEXEC);
-    CHECK(fcntl(t->links[0]->fd, F_GETFD) & FD_CLOEXEC);
-    t = (const crdti_tcp *)b.t.ctx;
-    CHECK(fcntl(t->links[0]->fd, F_GETFD) & FD_CLOEXEC);
+    both[0] = (const crdti_tcp *)a.t.ctx;
+    both[1] = (const crdti_tcp *)b.t.ctx;
+    check_socket(both[0]->listener);
+    for (i = 0; i < 2; i++) {
+        int fd = both[i]->links[0]->fd;
+        check_socket(fd);
+        CHECK(option_of(fd, IPPROTO_TCP, TCP_NODELAY));
+        CHECK(option_of(fd, SOL_SOCKET, SO_KEEPALIVE));
+    }
     both_close(&a, &b);
 }
 
@@ -1258,13 +1297,14 @@ TEST_MAIN(CASE(exchange_both_ways), CASE(exchange_over_ipv6),
           CASE(who_is_dropped_and_does_not_read_has_its_time),
           CASE(dropped_from_within_peer_up), CASE(closed_while_sending),
           CASE(what_was_queued_at_closing_arrives),
+          CASE(what_the_system_has_at_closing_arrives),
           CASE(backoff_doubles_to_its_bound_with_full_jitter),
           CASE(a_link_that_lived_ends_the_row),
           CASE(connecting_takes_its_time_at_most),
           CASE(descriptors_for_a_loop_of_ones_own),
           CASE(poll_waits_no_longer_than_asked_and_not_in_vain),
           CASE(poll_does_not_wait_after_an_upcall),
-          CASE(descriptors_are_not_inherited),
+          CASE(sockets_are_what_they_should_be),
           CASE(a_port_that_is_taken_is_a_clear_error),
           CASE(addresses_that_are_none), CASE(calls_out_of_order),
           CASE(no_descriptor_left),

@@ -59,16 +59,16 @@ static void choose_op(struct choices *c, const struct build_delta *d,
                    : choice == 2 ? CRDTI_RESET
                                  : CRDTI_REMOVE;
     else
-        op->kind = choice < 2    ? CRDTI_VALUE
-                   : choice == 3 ? CRDTI_REMOVE
+        op->kind = choice < 2         ? CRDTI_VALUE
+                   : choice == 3      ? CRDTI_REMOVE
                    : type == CRDT_MAP ? CRDTI_CREATE
                                       : CRDTI_VALUE;
     if (type == CRDT_MAP)
         op->key = crdt_str(keys[pick(c, 5)]);
     else if (type == CRDT_COUNTER && op->kind == CRDTI_REMOVE)
         op->key = pick(c, 2) ? CRDT_STR("r") : crdt_str("");
-    op->form = (uint8_t)(op->kind == CRDTI_CREATE ? 1 + pick(c, 3)
-                                                  : pick(c, 3));
+    op->form =
+        (uint8_t)(op->kind == CRDTI_CREATE ? 1 + pick(c, 3) : pick(c, 3));
     op->integer = op->form == CRDT_INT ? pick(c, 256) - INT64_C(100) : 1;
     op->stamp = (FUZZ_WALL_MS << 16) + pick(c, 4);
     op->plus = pick(c, 16);
@@ -149,8 +149,8 @@ static void set_objects(void)
 {
     static const uint32_t parents[OBJECTS] = { 0, 1, 1, 0, 1, 5, 6 };
     static const uint8_t types[OBJECTS] = { 1, 3, 2, 3, 1, 1, 3 };
-    static const char *const names[OBJECTS] = { "map", "n", "r", "k",
-                                                "k", "deep", "n" };
+    static const char *const names[OBJECTS] = { "map", "n",    "r", "k",
+                                                "k",   "deep", "n" };
     size_t i;
     for (i = 0; i < OBJECTS; i++) {
         objects[i].parent = parents[i];

@@ -52,7 +52,7 @@ static crdt_err doc_new(crdt_doc **doc, const crdt_alloc *alloc, uint8_t id)
     return crdt_doc_new(doc, &config);
 }
 
-/* >>looking -------------------------------------------------------------------
+/* >>looking ------------------------------------------------------------
  * A document encodes with its own memory. Looking must not use up the request
  * that is to fail, so nothing is counted meanwhile. */
 
@@ -76,8 +76,7 @@ static void look(struct picture *picture, crdt_doc *doc)
     crdt_doc_stats(doc, &picture->stats);
     picture->written = doc->written;
     picture->hlc = doc->hlc.last;
-    if (crdt_doc_vv(doc, &picture->vv) ||
-        crdt_doc_floor(doc, &picture->floor))
+    if (crdt_doc_vv(doc, &picture->vv) || crdt_doc_floor(doc, &picture->floor))
         abort();
     /* As if it were committed: what is not is looked at too. */
     doc->replicas.ptr[doc->self].seq = doc->written;
@@ -101,7 +100,7 @@ static int same(const struct picture *a, const struct picture *b)
 
 static struct picture before, after;
 
-/* Judges a refused call. Leaves the scenario when memory will not come back. */
+/* Judges a refused call. Leaves the scenario when memory stays away. */
 static void refused(crdt_doc *doc, crdt_err err, const char *call)
 {
     look(&after, doc);
@@ -135,7 +134,7 @@ static crdt_err made(crdt_doc *doc, crdt_obj *out, crdt_obj obj)
     return crdt_is_null(obj) ? crdt_doc_error(doc) : CRDT_OK;
 }
 
-/* >>the others ------------------------------------------------------------------
+/* >>the others ------------------------------------------------------------
  * Made once, without failures: deltas that are rich. */
 
 enum { DELTAS = 5 };

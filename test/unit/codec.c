@@ -95,9 +95,10 @@ TEST(the_range_of_a_delta)
     crdt_buf_free(&buf);
 }
 
-/* >>where the fault is -----------------------------------------------------------
+/* >>where the fault is -----------------------------------------------------
  * One payload, in which one byte is changed. */
 
+/* clang-format off */
 static const uint8_t good[] = {
     /*  0 */ 0x02,                          /* flags: floor */
     /*  1 */ 2,                             /* replicas */
@@ -167,6 +168,7 @@ static const struct fault {
     { 104, 4, CRDT_ERR_CORRUPT, 103 },  /* beyond the first */
     { 106, 0x80, CRDT_ERR_TRUNCATED, 106 },
 };
+/* clang-format on */
 
 static crdt_err join_payload(const uint8_t *bytes, size_t len, size_t *offset)
 {
@@ -259,5 +261,4 @@ TEST(what_is_no_delta)
 
 TEST_MAIN(CASE(round_trips), CASE(a_delta_is_appended),
           CASE(the_range_of_a_delta), CASE(offsets_point_at_the_fault),
-          CASE(nothing_is_missing_and_nothing_follows),
-          CASE(what_is_no_delta))
+          CASE(nothing_is_missing_and_nothing_follows), CASE(what_is_no_delta))

@@ -93,16 +93,16 @@ TEST(lengths_that_are_refused_at_once)
         size_t len;
         crdt_err want;
     } heads[] = {
-        { "\xc7\x25\xe8\x07", 4, CRDT_ERR_TRUNCATED },   /* 1000 */
-        { "\xc7\x25\xe9\x07", 4, CRDT_ERR_LIMIT },       /* 1001 */
+        { "\xc7\x25\xe8\x07", 4, CRDT_ERR_TRUNCATED }, /* 1000 */
+        { "\xc7\x25\xe9\x07", 4, CRDT_ERR_LIMIT },     /* 1001 */
         { "\xc7\x25\xff\xff\xff\xff\x0f", 7, CRDT_ERR_LIMIT },
         { "\xc7\x25\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12,
-          CRDT_ERR_LIMIT },                              /* 2^64 - 1 */
+          CRDT_ERR_LIMIT }, /* 2^64 - 1 */
         { "\xc7\x25\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 11,
-          CRDT_ERR_LIMIT },                              /* 2^63 - 1 */
+          CRDT_ERR_LIMIT }, /* 2^63 - 1 */
         { "\xc7\x25\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 12,
-          CRDT_ERR_CORRUPT },                            /* 2^64 and more */
-        { "\xc7\x25\x80\x00", 4, CRDT_ERR_CORRUPT },     /* not the shortest */
+          CRDT_ERR_CORRUPT },                        /* 2^64 and more */
+        { "\xc7\x25\x80\x00", 4, CRDT_ERR_CORRUPT }, /* not the shortest */
     };
     crdti_frame frame;
     size_t i, at;

@@ -96,7 +96,8 @@ static void save_choices(void)
     size_t i;
     for (number = 0; number < 8; number++) {
         for (i = 0; i < sizeof bytes; i++) {
-            state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+            state =
+                state * UINT64_C(6364136223846793005) + 1442695040888963407;
             bytes[i] = (uint8_t)(state >> 56);
         }
         save("hostile/choices", number, none,
