@@ -403,6 +403,39 @@ TEST(the_same_replica_twice_among_the_kills)
     crdt_doc_free(doc);
 }
 
+/* Killers of many replicas cost what they are, not their square. */
+TEST(kills_of_many_replicas)
+{
+    enum { MANY = 40000, KILLERS = 3 };
+    struct build_replica *replicas =
+        (struct build_replica *)calloc(MANY, sizeof *replicas);
+    struct build_pair *kills =
+        (struct build_pair *)calloc(MANY, sizeof *kills);
+    struct build_op ops[KILLERS];
+    struct build_delta d = delta(replicas, MANY, ops, KILLERS);
+    crdt_buf buf = CRDT_BUF_INIT;
+    crdt_doc *doc = fuzz_doc_new(FUZZ_SELF);
+    crdt_stats stats;
+    uint32_t i;
+    for (i = 0; i < MANY; i++) {
+        replicas[i].id = build_id(i + 1);
+        replicas[i].top = 10;
+        kills[i].replica = i;
+        kills[i].a = 5;
+    }
+    for (i = 0; i < KILLERS; i++)
+        ops[i] = killer(op(i, 9, 0, CRDTI_REMOVE), kills, MANY);
+    build_frame(&d, &buf);
+    CHECK_ERR(crdt_join(doc, crdt_buf_bytes(&buf)), CRDT_OK);
+    crdt_doc_stats(doc, &stats);
+    CHECK_INT(stats.kills, MANY);
+    CHECK_INT(stats.removals, 1);
+    crdt_doc_free(doc);
+    crdt_buf_free(&buf);
+    free(replicas);
+    free(kills);
+}
+
 /* The map "k" of both tests below, with a value by replica 1 at "k" in it. */
 static const struct build_object map_k[2] = {
     { 0, CRDT_MAP, { (const uint8_t *)"k", 1 } },
@@ -777,7 +810,7 @@ TEST_MAIN(CASE(replicas_up_to_the_limit), CASE(keys_up_to_the_limit),
           CASE(a_live_op_that_another_kills_at_once),
           CASE(kills_reach_only_what_can_have_been_seen),
           CASE(the_same_replica_twice_among_the_kills),
-          CASE(a_removal_below_a_removal),
+          CASE(kills_of_many_replicas), CASE(a_removal_below_a_removal),
           CASE(a_removal_that_comes_too_late_below_a_removal),
           CASE(an_heir_gets_no_record_of_its_own_future),
           CASE(an_heir_gets_no_record_that_is_not_true),
