@@ -318,7 +318,8 @@ json_is_exact() {
 }
 
 a_terminal_has_a_prompt() {
-    command -v script >/dev/null || { echo 'no script(1)'; exit 77; }
+    script -qec true /dev/null </dev/null &>/dev/null ||
+        { echo 'no script(1), or no pseudo-terminals'; exit 77; }
     local said
     said=$({
         sleep 0.3
@@ -333,7 +334,8 @@ a_terminal_has_a_prompt() {
 }
 
 a_closed_window_ends_it() {
-    command -v script >/dev/null || { echo 'no script(1)'; exit 77; }
+    script -qec true /dev/null </dev/null &>/dev/null ||
+        { echo 'no script(1), or no pseudo-terminals'; exit 77; }
     local tries
     mkfifo "$place/window"
     TERM=xterm script -qec "echo \$\$ >$place/pid; exec $counter" /dev/null \

@@ -327,11 +327,28 @@ TEST(exchange_over_ipv6)
         printf("skipped: there is no ::1 here\n");
 }
 
+/* From the file, as asking a name server could take long. */
+static int localhost_is_known(void)
+{
+    char line[256];
+    int known = 0;
+    FILE *hosts = fopen("/etc/hosts", "r");
+    while (hosts && fgets(line, sizeof line, hosts))
+        known |= line[0] != '#' && strstr(line, "localhost") != NULL;
+    if (hosts)
+        fclose(hosts);
+    return known;
+}
+
 /* Two addresses, one of which may have no listener. */
 TEST(exchange_by_name_and_on_all_interfaces)
 {
-    exchange_over("localhost", ":0");
-    exchange_over("localhost", "127.0.0.1:0");
+    if (localhost_is_known()) {
+        exchange_over("localhost", ":0");
+        exchange_over("localhost", "127.0.0.1:0");
+    } else {
+        printf("skipped: the name localhost is not in /etc/hosts\n");
+    }
     exchange_over("127.0.0.1", "*:0");
 }
 
