@@ -56,7 +56,7 @@
  * (CRDT_ERR_LIMIT).
  *
  *     what arrives   frame -> delta -> ops -> keys, values, nesting
- *     what it costs  buffered bytes, replicas, growth of one import
+ *     what it costs  buffered bytes, replicas, links, deltas under way
  *     time           skew of clocks, length of a handshake
  */
 #ifndef CRDTI_LIMITS_H
@@ -131,11 +131,6 @@
 #define CRDTSYNC_HANDSHAKE_MS 5000u
 #endif
 
-/* Bytes of memory one import may take beyond its own size. */
-#ifndef CRDTSYNC_MAX_IMPORT_GROWTH
-#define CRDTSYNC_MAX_IMPORT_GROWTH 67108864u
-#endif
-
 /* Changes of one replica: far beyond reach, and sums of two never overflow. */
 #ifndef CRDTSYNC_MAX_SEQ
 #define CRDTSYNC_MAX_SEQ ((uint64_t)1 << 62)
@@ -188,10 +183,12 @@ extern "C" {
     X(ERR_UNSUPPORTED, "this build or system does not have that")
 
 typedef enum crdt_err {
+/* clang-format off */
 #define CRDTI_X(name, text) CRDT_##name,
     CRDT_ERRORS(CRDTI_X)
 #undef CRDTI_X
     CRDT_ERR_COUNT
+    /* clang-format on */
 } crdt_err;
 
 /* The name ("CRDT_ERR_NOMEM") and the sentence of an error; never NULL. */
@@ -223,7 +220,9 @@ typedef struct crdt_buf {
     const struct crdt_alloc *alloc; /* NULL: malloc */
 } crdt_buf;
 
+/* clang-format off */
 #define CRDT_BUF_INIT { NULL, 0, 0, NULL }
+/* clang-format on */
 
 CRDT_API crdt_bytes crdt_buf_bytes(const crdt_buf *buf);
 CRDT_API void crdt_buf_free(crdt_buf *buf);
@@ -298,7 +297,9 @@ typedef struct crdt_vv {
     const crdt_alloc *alloc; /* NULL: malloc */
 } crdt_vv;
 
+/* clang-format off */
 #define CRDT_VV_INIT { NULL, 0, 0, NULL }
+/* clang-format on */
 
 typedef enum crdt_order {
     CRDT_EQUAL,
@@ -532,7 +533,9 @@ typedef struct crdt_cursor {
     int started;
     uint8_t key_copy[CRDTSYNC_MAX_KEY];
 } crdt_cursor;
+/* clang-format off */
 #define CRDT_CURSOR_INIT { { NULL, 0 }, { CRDT_NULL, { 0 } }, 0, { 0 } }
+/* clang-format on */
 CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor);
 
 /* >>9 REGISTERS -----------------------------------------------------------
@@ -661,10 +664,10 @@ typedef struct crdt_node_config {
     const crdt_alloc *alloc;
     const crdt_clock *clock;
     const crdt_random *random;
-    const crdt_log *log; /* NULL: silent */
-    crdt_bytes name;     /* shown to peers; at most 64 bytes */
+    const crdt_log *log;   /* NULL: silent */
+    crdt_bytes name;       /* shown to peers; at most 64 bytes */
     uint32_t heartbeat_ms; /* 0: 2,000. A peer silent for three is dropped */
-    uint32_t sync_ms;      /* 0: 30,000. Anti-entropy: vectors are exchanged
+    uint32_t sync_ms;      /* 0: 30,000. Anti-entropy: digests are compared
                               this often though nothing seems to be missing */
 } crdt_node_config;
 
@@ -704,8 +707,8 @@ typedef struct crdt_peer_info {
     crdt_bytes name;  /* what the peer calls itself */
     const char *link; /* what the transport calls it */
     crdt_peer_state state;
-    uint64_t unacked;  /* own changes of ours that it has not confirmed */
-    uint64_t lag;      /* changes it has and we lack, as far as it told */
+    uint64_t unacked; /* own changes of ours that it has not confirmed */
+    uint64_t lag;     /* changes it has and we lack, as far as it told */
     uint64_t sent_bytes, sent_frames;
     uint64_t received_bytes, received_frames;
     uint64_t silent_ms; /* since something came */
@@ -727,8 +730,7 @@ typedef struct crdt_node_stats {
     uint64_t waiting; /* deltas held back: clock ahead, or causes missing */
     uint64_t alarms;  /* equal vectors with unequal digests, forks */
 } crdt_node_stats;
-CRDT_API void crdt_node_get_stats(const crdt_node *node,
-                                  crdt_node_stats *out);
+CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out);
 
 #ifdef __cplusplus
 }
@@ -3035,15 +3037,15 @@ typedef struct crdti_void {
 
 /* One cache line. */
 typedef struct crdti_op {
-    uint32_t entry;        /* where it is filed */
-    uint32_t replica;      /* with seq: its dot */
+    uint32_t entry;   /* where it is filed */
+    uint32_t replica; /* with seq: its dot */
     uint64_t seq;
     uint32_t prev, next;   /* among the live ops of the entry */
     uint32_t older, newer; /* in the journal of the replica */
     uint32_t kills;        /* kill records that name it as the killer */
     uint32_t len;          /* of bytes, or of voids */
     uint8_t kind;
-    uint8_t form;          /* VALUE: crdt_kind; CREATE: crdt_type */
+    uint8_t form; /* VALUE: crdt_kind; CREATE: crdt_type */
     union {
         struct {
             uint64_t stamp;
@@ -3220,7 +3222,7 @@ typedef struct crdti_replica {
     uint64_t floor; /* kill records of its ops up to here are forgotten */
     uint64_t mark;  /* scratch of a join: kill up to here */
     uint32_t oldest, newest; /* journal */
-    uint32_t wire;  /* scratch of an encoder: number in the message */
+    uint32_t wire;           /* scratch of an encoder: number in the message */
 } crdti_replica;
 
 typedef struct crdti_object {
@@ -3230,8 +3232,8 @@ typedef struct crdti_object {
     uint32_t weight;  /* how much of it is visible */
     uint32_t wire;    /* scratch of an encoder */
     uint8_t type, depth, keys_changed;
-    uint64_t name;    /* hash of the path, for digests */
-    void *state;      /* the type's own */
+    uint64_t name; /* hash of the path, for digests */
+    void *state;   /* the type's own */
 } crdti_object;
 
 typedef struct crdti_entry {
@@ -3240,7 +3242,7 @@ typedef struct crdti_entry {
     uint32_t ops, kills, child;
     uint32_t visible; /* VALUEs, CREATEs, children with weight */
     uint32_t key_len;
-    uint64_t name;    /* hash of path and key, for digests */
+    uint64_t name; /* hash of path and key, for digests */
     union {
         uint8_t inside[CRDTI_INLINE_KEY];
         uint8_t *outside;
@@ -3287,7 +3289,7 @@ struct crdt_doc {
     uint64_t seed;          /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
     crdti_hlc hlc;
-    crdti_arena scratch;    /* of one delta at a time; its block stays */
+    crdti_arena scratch; /* of one delta at a time; its block stays */
     crdt_digest digest;
     crdt_err error;
 };
@@ -3512,10 +3514,9 @@ CRDTI_FN void crdti_entry_tidy(crdt_doc *doc, uint32_t index)
         entry->key_len == CRDTI_KEY_GONE)
         return;
     object = crdti_object_at(doc, entry->object);
-    crdti_table_remove(&doc->names,
-                       crdti_entry_hash(doc, entry->object,
-                                        crdti_entry_key(entry)),
-                       index);
+    crdti_table_remove(
+        &doc->names,
+        crdti_entry_hash(doc, entry->object, crdti_entry_key(entry)), index);
     if (entry->prev)
         crdti_entry_at(doc, entry->prev)->next = entry->next;
     else
@@ -3600,8 +3601,8 @@ CRDTI_FN crdt_err crdti_object_get(crdt_doc *doc, uint32_t entry,
     object->entry = entry;
     object->type = (uint8_t)type;
     object->depth = (uint8_t)(depth + 1);
-    object->name = crdti_mix(at->name ^ (uint64_t)type,
-                             UINT64_C(0xd6e8feb86659fd93));
+    object->name =
+        crdti_mix(at->name ^ (uint64_t)type, UINT64_C(0xd6e8feb86659fd93));
     object->sibling = at->child;
     at->child = *out;
     return CRDT_OK;
@@ -3876,8 +3877,8 @@ CRDTI_FN void crdti_kill_add(crdt_doc *doc, uint32_t killer, uint32_t replica,
 
 /* Notes that, of `replica`, what is up to `last` in the killer's entry is
  * dead. A record must be reserved. */
-CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer,
-                              uint32_t replica, uint64_t last)
+CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer, uint32_t replica,
+                              uint64_t last)
 {
     crdti_op *op = crdti_op_at(doc, killer);
     crdti_entry *entry = crdti_entry_at(doc, op->entry);
@@ -4061,8 +4062,8 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
             if (op == killer ||
                 victim->seq > doc->replicas.ptr[victim->replica].mark)
                 continue;
-            widened |= victim->kills &&
-                       (at != top || crdti_op_is_new(doc, victim));
+            widened |=
+                victim->kills && (at != top || crdti_op_is_new(doc, victim));
             crdti_op_die(doc, op, killer);
         }
         next = crdti_scope_next(doc, top, at);
@@ -4859,15 +4860,13 @@ CRDTI_FN uint64_t crdti_magnitude(int64_t amount)
 }
 
 /* The totals after the addition. OVERFLOW. */
-CRDTI_FN crdt_err crdti_add_totals(const crdti_counter *counter,
-                                   uint32_t self, int64_t amount,
-                                   crdti_op *draft)
+CRDTI_FN crdt_err crdti_add_totals(const crdti_counter *counter, uint32_t self,
+                                   int64_t amount, crdti_op *draft)
 {
     const crdti_part *part = crdti_part_find(counter, self);
     crdti_wide value = counter->value;
     uint64_t size = crdti_magnitude(amount);
-    uint64_t *total =
-        amount < 0 ? &draft->as.add.minus : &draft->as.add.plus;
+    uint64_t *total = amount < 0 ? &draft->as.add.minus : &draft->as.add.plus;
     int64_t edge;
     if (part) {
         draft->as.add.plus = crdti_max(part->plus, part->void_plus);
@@ -4912,13 +4911,13 @@ CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)
     if (!err)
         err = crdti_counter_reserve(doc, counter.index, &draft);
     if (!err)
-        err = crdti_add_totals(crdti_counter_at(doc, counter.index),
-                               doc->self, amount, &draft);
+        err = crdti_add_totals(crdti_counter_at(doc, counter.index), doc->self,
+                               amount, &draft);
     if (!err)
         err = crdti_write_reserve(doc, 1, 1);
     if (!err)
-        err = crdti_entry_get(doc, counter.index, crdti_no_key(),
-                              &draft.entry);
+        err =
+            crdti_entry_get(doc, counter.index, crdti_no_key(), &draft.entry);
     if (!err)
         crdti_add_file(doc, counter.index, &draft);
     return err;
@@ -5109,8 +5108,7 @@ CRDT_API crdt_err crdt_map_put_bool(crdt_obj map, crdt_bytes key, int value)
     return crdt_map_put(map, key, crdt_bool(value));
 }
 
-CRDT_API crdt_err crdt_map_put_int(crdt_obj map, crdt_bytes key,
-                                   int64_t value)
+CRDT_API crdt_err crdt_map_put_int(crdt_obj map, crdt_bytes key, int64_t value)
 {
     return crdt_map_put(map, key, crdt_int(value));
 }
@@ -5643,8 +5641,7 @@ CRDTI_FN crdt_err crdti_doc_vector(const crdt_doc *doc, int floor,
         return CRDT_ERR_NOMEM;
     out->len = 0;
     for (i = 0; i < doc->by_id.len; i++) {
-        const crdti_replica *replica =
-            &doc->replicas.ptr[doc->by_id.ptr[i]];
+        const crdti_replica *replica = &doc->replicas.ptr[doc->by_id.ptr[i]];
         crdt_dot *entry = &out->entries[out->len];
         uint64_t seq = floor ? replica->floor : replica->seq;
         if (!seq)
@@ -5690,9 +5687,8 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
         if (number == UINT32_MAX)
             continue;
         replica = &doc->replicas.ptr[number];
-        replica->floor =
-            crdti_max(replica->floor,
-                      crdti_min(cut->entries[i].seq, replica->seq));
+        replica->floor = crdti_max(
+            replica->floor, crdti_min(cut->entries[i].seq, replica->seq));
     }
     crdti_kills_truncate(doc);
     return CRDT_OK;
@@ -5786,7 +5782,7 @@ CRDT_API crdt_value crdt_time(int64_t unix_ms)
 
 typedef struct crdti_cut {
     int is_snapshot;
-    int is_canonical; /* without kills and floor */
+    int is_canonical;               /* without kills and floor */
     CRDTI_ARRAY(uint32_t) replicas; /* that have written, by id */
     CRDTI_ARRAY(uint64_t) base;     /* by place in `replicas` */
     CRDTI_ARRAY(uint32_t) ops;      /* by replica and seq */
@@ -5970,7 +5966,7 @@ typedef struct crdti_delta {
     int is_snapshot;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;
-    size_t kills_len; /* of all ops */
+    size_t kills_len;              /* of all ops */
     crdti_delta_replica *replicas; /* by id */
     crdti_delta_object *objects;   /* [0] is the root */
     crdti_delta_op *ops;           /* by replica and seq */
@@ -6002,7 +5998,7 @@ typedef struct crdti_join {
     uint32_t *made;      /* record of each new op; 0: not new */
     uint8_t *new_object; /* made by this join, by number in the message */
     uint8_t *new_child;  /* the same for what CREATEs create, by op */
-    uint8_t *widens;    /* records that it absorbed have widened, by op */
+    uint8_t *widens;     /* records that it absorbed have widened, by op */
     size_t replicas_before;
 } crdti_join;
 
@@ -6098,10 +6094,10 @@ CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
     const crdti_delta *d = j->delta;
     const crdti_delta_replica *replica = &d->replicas[place];
     uint64_t last = crdti_min(replica->top, j->have[place]);
-    uint32_t op = replica->base < j->have[place]
-                      ? crdti_journal_after(doc, replica->number,
-                                            replica->base)
-                      : 0;
+    uint32_t op =
+        replica->base < j->have[place]
+            ? crdti_journal_after(doc, replica->number, replica->base)
+            : 0;
     while (op && crdti_op_at(doc, op)->seq <= last) {
         const crdti_op *ours = crdti_op_at(doc, op);
         uint32_t newer = ours->newer, entry = ours->entry;
@@ -6114,7 +6110,8 @@ CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
         if (!apply && alive && shown &&
             !crdti_join_same(j, &d->ops[*at], ours))
             return CRDT_ERR_FORK;
-        if (apply && alive && (!shown || !crdti_op_is_alive(&d->ops[*at].op))) {
+        if (apply && alive &&
+            (!shown || !crdti_op_is_alive(&d->ops[*at].op))) {
             crdti_op_vanish(doc, op);
             crdti_entry_tidy(doc, entry);
         }
@@ -6162,9 +6159,8 @@ CRDTI_FN crdt_err crdti_join_objects(crdti_join *j)
     for (i = 1; i < j->delta->objects_len; i++) {
         uint32_t entry;
         size_t before = j->doc->objects.live;
-        crdt_err err =
-            crdti_entry_get(j->doc, objects[objects[i].parent].number,
-                            objects[i].key, &entry);
+        crdt_err err = crdti_entry_get(
+            j->doc, objects[objects[i].parent].number, objects[i].key, &entry);
         if (err)
             return err;
         err = crdti_object_get(j->doc, entry, (crdt_type)objects[i].type,
@@ -6188,8 +6184,7 @@ CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
             op->len ? (uint8_t *)crdti_alloc(&j->doc->alloc, op->len) : NULL;
         if (op->len && !op->as.value.as.bytes)
             return CRDT_ERR_NOMEM;
-        crdti_copy(op->as.value.as.bytes, from->op.as.value.as.bytes,
-                   op->len);
+        crdti_copy(op->as.value.as.bytes, from->op.as.value.as.bytes, op->len);
     }
     if (op->kind != CRDTI_RESET)
         return CRDT_OK;
@@ -6204,8 +6199,7 @@ CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
 }
 
 /* The container that a CREATE creates, empty as it may be. */
-CRDTI_FN crdt_err crdti_join_child(crdti_join *j, size_t i,
-                                   const crdti_op *op)
+CRDTI_FN crdt_err crdti_join_child(crdti_join *j, size_t i, const crdti_op *op)
 {
     size_t before = j->doc->objects.live;
     uint32_t child;
@@ -6297,8 +6291,8 @@ CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
     crdt_doc *doc = j->doc;
     crdti_op *op = crdti_op_at(doc, j->made[i]);
     if (j->new_child[i])
-        crdti_object_undo(doc, crdti_object_find(doc, op->entry,
-                                                 (crdt_type)op->form));
+        crdti_object_undo(
+            doc, crdti_object_find(doc, op->entry, (crdt_type)op->form));
     else
         crdti_entry_tidy(doc, op->entry);
     crdti_op_drop(&doc->alloc, op);
@@ -6324,8 +6318,8 @@ CRDTI_FN void crdti_join_undo(crdti_join *j)
  * delta does. */
 CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
 {
-    return j->made[i] && crdti_op_at(j->doc, j->made[i])->kind ==
-                             j->delta->ops[i].op.kind;
+    return j->made[i] &&
+           crdti_op_at(j->doc, j->made[i])->kind == j->delta->ops[i].op.kind;
 }
 
 /* A new killer does its work, and what it killed is remembered. */
@@ -6594,8 +6588,7 @@ CRDTI_FN void crdti_put_objects(crdti_writer *w, crdt_doc *doc,
     size_t i;
     crdti_put_varint(w, cut->objects.len);
     for (i = 0; i < cut->objects.len; i++) {
-        const crdti_object *object =
-            crdti_object_at(doc, cut->objects.ptr[i]);
+        const crdti_object *object = crdti_object_at(doc, cut->objects.ptr[i]);
         const crdti_entry *entry = crdti_entry_at(doc, object->entry);
         crdti_put_varint(w, crdti_object_at(doc, entry->object)->wire);
         crdti_put_u8(w, object->type);
@@ -6618,8 +6611,8 @@ typedef uint64_t crdti_column_fn(const crdt_doc *doc, const crdti_cut *cut,
                                  uint32_t index, uint64_t *before);
 
 CRDTI_FN uint64_t crdti_column_replica(const crdt_doc *doc,
-                                       const crdti_cut *cut,
-                                       uint32_t index, uint64_t *before)
+                                       const crdti_cut *cut, uint32_t index,
+                                       uint64_t *before)
 {
     const crdti_op *op = crdti_op_at(doc, index);
     (void)cut;
@@ -6633,16 +6626,16 @@ CRDTI_FN uint64_t crdti_column_step(const crdt_doc *doc, const crdti_cut *cut,
 {
     const crdti_op *op = crdti_op_at(doc, index);
     uint32_t wire = doc->replicas.ptr[op->replica].wire;
-    uint64_t from = before[0] == wire + UINT64_C(1) ? before[1]
-                                                    : cut->base.ptr[wire];
+    uint64_t from =
+        before[0] == wire + UINT64_C(1) ? before[1] : cut->base.ptr[wire];
     before[0] = wire + UINT64_C(1);
     before[1] = op->seq;
     return op->seq - from;
 }
 
 CRDTI_FN uint64_t crdti_column_object(const crdt_doc *doc,
-                                      const crdti_cut *cut,
-                                      uint32_t index, uint64_t *before)
+                                      const crdti_cut *cut, uint32_t index,
+                                      uint64_t *before)
 {
     const crdti_op *op = crdti_op_at(doc, index);
     (void)cut;
@@ -6691,8 +6684,7 @@ CRDTI_FN void crdti_put_keys(crdti_writer *w, const crdt_doc *doc,
     for (i = 0; i < cut->ops.len; i++) {
         const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
         const crdti_entry *entry = crdti_entry_at(doc, op->entry);
-        if (crdti_has_key(crdti_object_at(doc, entry->object)->type,
-                          op->kind))
+        if (crdti_has_key(crdti_object_at(doc, entry->object)->type, op->kind))
             crdti_put_bytes(w, crdti_entry_key(entry));
     }
 }
@@ -6868,8 +6860,8 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
         crdti_reader_fail_at(r, r->start, CRDT_ERR_VERSION);
     d->is_snapshot = flags & CRDTI_DELTA_SNAPSHOT;
     len = crdti_get_count(r, CRDTSYNC_MAX_REPLICAS, sizeof(crdt_id) + 1);
-    d->replicas = (crdti_delta_replica *)crdti_get_array(
-        r, arena, len, sizeof *d->replicas);
+    d->replicas = (crdti_delta_replica *)crdti_get_array(r, arena, len,
+                                                         sizeof *d->replicas);
     for (i = 0; i < len && !r->err; i++) {
         crdt_bytes id = crdti_get_raw(r, sizeof(crdt_id));
         if (id.len)
@@ -6973,8 +6965,7 @@ CRDTI_FN void crdti_get_places(crdti_reader *r, crdti_delta *d)
         op->op.kind = (uint8_t)(kind & 0x7f);
         if (kind > 0xff || op->op.kind >= CRDTI_KIND_COUNT)
             crdti_reader_fail_at(r, run.at, CRDT_ERR_VERSION);
-        else if (!crdti_type_takes(d->objects[op->object].type,
-                                   op->op.kind) ||
+        else if (!crdti_type_takes(d->objects[op->object].type, op->op.kind) ||
                  (op->op.kind == CRDTI_REMOVE && !op->kills_len))
             crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
     }
@@ -7131,8 +7122,8 @@ CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
     size_t i, len = crdti_get_count(r, d->replicas_len, 2);
     if (len == 0)
         crdti_reader_fail_at(r, r->ptr - 1, CRDT_ERR_CORRUPT);
-    op->kills = (crdti_delta_kill *)crdti_get_array(r, arena, len,
-                                                    sizeof *op->kills);
+    op->kills =
+        (crdti_delta_kill *)crdti_get_array(r, arena, len, sizeof *op->kills);
     op->kills_len = (uint32_t)len;
     d->kills_len += len;
     for (i = 0; i < len && !r->err; i++)
@@ -7189,10 +7180,7 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
 
 /* The numbers are part of the wire format. 1 is used in files and by programs
  * with a network of their own; the others between nodes (message.h). */
-enum {
-    CRDTI_FRAME_DELTA = 1,
-    CRDTI_FRAME_KINDS = 32
-};
+enum { CRDTI_FRAME_DELTA = 1, CRDTI_FRAME_KINDS = 32 };
 
 /* Starts a frame at the end of the buffer. The payload length must be known,
  * so that nothing has to be moved. */
@@ -7207,9 +7195,9 @@ CRDTI_FN void crdti_frame_begin(crdti_writer *w, uint8_t kind, size_t len)
 CRDTI_FN void crdti_frame_end(crdti_writer *w, size_t start)
 {
     if (!w->err)
-        crdti_put_u32le(
-            w, crdti_crc32c(0, crdt_bytes_of(w->buf->ptr + start,
-                                             w->buf->len - start)));
+        crdti_put_u32le(w,
+                        crdti_crc32c(0, crdt_bytes_of(w->buf->ptr + start,
+                                                      w->buf->len - start)));
 }
 
 /* Puts a frame around the payload that stands from `start` on: for those
@@ -7348,8 +7336,7 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     return err;
 }
 
-CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta,
-                               size_t *offset)
+CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta, size_t *offset)
 {
     crdt_bytes payload;
     crdt_err err;
@@ -7371,8 +7358,7 @@ CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta)
     return crdt_join_at(doc, delta, &offset);
 }
 
-CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top,
-                                  crdt_vv *out)
+CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top, crdt_vv *out)
 {
     size_t i;
     crdt_err err = CRDT_OK;
@@ -7412,8 +7398,7 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 {
     crdt_bytes payload;
     size_t offset;
-    const crdt_alloc *alloc =
-        since ? since->alloc : top ? top->alloc : NULL;
+    const crdt_alloc *alloc = since ? since->alloc : top ? top->alloc : NULL;
     crdt_err err = crdti_delta_unframe(delta, &payload, &offset);
     return err ? err : crdti_payload_range(payload, alloc, since, top);
 }
@@ -7584,8 +7569,8 @@ typedef struct crdti_share {
     crdt_doc *doc;
     uint8_t name[CRDTSYNC_MAX_NAME];
     size_t name_len;
-    crdt_vv vv;       /* of the document, as of `changes` */
-    crdt_vv acked;    /* confirmed by some peer at some time */
+    crdt_vv vv;    /* of the document, as of `changes` */
+    crdt_vv acked; /* confirmed by some peer at some time */
     uint64_t changes;
     uint64_t joined, refused; /* deltas, from all peers */
     uint64_t alarms;
@@ -7606,14 +7591,14 @@ typedef struct crdti_track {
     uint64_t retry_at;   /* not before: after a refusal */
     uint64_t flights_len;
     crdti_flight flights[CRDTSYNC_MAX_IN_FLIGHT];
-    crdt_buf out;        /* delta being cut into chunks */
+    crdt_buf out; /* delta being cut into chunks */
     size_t out_at;
-    crdt_buf in;         /* delta being put together, or held back */
+    crdt_buf in; /* delta being put together, or held back */
     uint64_t in_id, in_total;
-    int is_held;         /* `in` is whole, and waits for our clock */
-    int is_known;        /* the peer has said what it has */
-    int wants_state;     /* the peer is to be told what we have */
-    int state_asks;      /* and to be asked the same */
+    int is_held;     /* `in` is whole, and waits for our clock */
+    int is_known;    /* the peer has said what it has */
+    int wants_state; /* the peer is to be told what we have */
+    int state_asks;  /* and to be asked the same */
 } crdti_track;
 
 typedef CRDTI_ARRAY(crdti_share) crdti_shares;
@@ -7626,10 +7611,10 @@ typedef struct crdti_session {
     size_t frame_max; /* payload that the peer takes */
     uint8_t name[CRDTSYNC_MAX_NAME];
     size_t name_len;
-    int is_greeted;   /* their HELLO came */
-    int is_spare;     /* another link to the same node is used */
-    crdt_buf in;      /* the beginning of a frame */
-    crdt_buf out;     /* whole frames, to be sent */
+    int is_greeted; /* their HELLO came */
+    int is_spare;   /* another link to the same node is used */
+    crdt_buf in;    /* the beginning of a frame */
+    crdt_buf out;   /* whole frames, to be sent */
     size_t out_at;
     CRDTI_ARRAY(crdti_track) tracks; /* by number of the share */
     uint64_t sent_deltas, waiting;
@@ -7832,8 +7817,8 @@ CRDTI_FN void crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
             crdti_share *share = &s->shares->ptr[i];
             crdti_track *track = &s->tracks.ptr[i];
             if (track->theirs != CRDTI_NO_DOC ||
-                !crdt_bytes_equal(
-                    name, crdt_bytes_of(share->name, share->name_len)))
+                !crdt_bytes_equal(name,
+                                  crdt_bytes_of(share->name, share->name_len)))
                 continue;
             track->theirs = theirs;
             track->wants_state = track->state_asks = 1;
@@ -8165,8 +8150,7 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     if (!track->is_known || track->out.len ||
         crdt_doc_uncommitted(share->doc) ||
         track->pushed == share->doc->changes + 1 ||
-        track->flights_len == CRDTSYNC_MAX_IN_FLIGHT ||
-        now < track->retry_at)
+        track->flights_len == CRDTSYNC_MAX_IN_FLIGHT || now < track->retry_at)
         return CRDT_OK;
     err = crdti_share_look(share);
     if (err)
@@ -8208,9 +8192,9 @@ CRDTI_FN crdt_err crdti_track_cut(crdti_session *s, size_t number,
     chunk.id = track->last_id;
     chunk.total = track->out.len;
     chunk.offset = track->out_at;
-    chunk.bytes = crdt_bytes_of(
-        track->out.ptr + track->out_at,
-        crdti_min_size(room, track->out.len - track->out_at));
+    chunk.bytes =
+        crdt_bytes_of(track->out.ptr + track->out_at,
+                      crdti_min_size(room, track->out.len - track->out_at));
     crdti_writer_init(&w, &s->out);
     crdti_put_chunk(&w, &chunk);
     if (crdti_say(s, &w, CRDTI_CHUNK, start))
@@ -8284,8 +8268,7 @@ CRDTI_FN int crdti_session_is_synced(crdti_session *s)
             continue;
         if (!s->tracks.ptr[i].is_known || crdti_share_look(share) ||
             crdt_doc_uncommitted(share->doc) ||
-            crdt_vv_compare(&share->vv, &s->tracks.ptr[i].known) !=
-                CRDT_EQUAL)
+            crdt_vv_compare(&share->vv, &s->tracks.ptr[i].known) != CRDT_EQUAL)
             return 0;
     }
     return s->is_greeted;
@@ -8394,8 +8377,7 @@ CRDTI_FN void crdti_node_say(crdt_node *node, const crdti_link *link,
         at = crdti_line_add(line, at, (const char *)link->session.name,
                             link->session.name_len);
         at = crdti_line_add(line, at, " (", 2);
-        at = crdti_line_add(line, at, link->name,
-                            crdt_str(link->name).len);
+        at = crdti_line_add(line, at, link->name, crdt_str(link->name).len);
         at = crdti_line_add(line, at, "): ", 3);
     }
     crdti_line_add(line, at, what, crdt_str(what).len);
@@ -8598,8 +8580,7 @@ CRDTI_FN crdt_bytes crdti_link_next(const crdti_link *link)
                                     out->len - link->session.out_at);
     crdti_frame frame;
     if (link->port->transport.properties & CRDT_STREAM)
-        rest.len =
-            crdti_min_size(rest.len, link->port->transport.message_max);
+        rest.len = crdti_min_size(rest.len, link->port->transport.message_max);
     else if (!crdti_frame_get(rest, SIZE_MAX, &frame, NULL))
         rest.len = frame.size;
     return rest;
@@ -8803,9 +8784,8 @@ CRDTI_FN crdt_err crdti_node_tables(crdt_node *node,
     node->random = *random;
     if (config && config->log)
         node->log = *config->log;
-    node->heartbeat_ms = config && config->heartbeat_ms
-                             ? config->heartbeat_ms
-                             : CRDTI_HEARTBEAT_MS;
+    node->heartbeat_ms = config && config->heartbeat_ms ? config->heartbeat_ms
+                                                        : CRDTI_HEARTBEAT_MS;
     node->sync_ms =
         config && config->sync_ms ? config->sync_ms : CRDTI_SYNC_MS;
     err = random->fill(random->ctx, node->id.b, sizeof node->id.b);
@@ -8974,8 +8954,7 @@ CRDTI_FN void crdti_link_lag(crdti_link *link, crdt_peer_info *out)
         const crdt_vv *known = &s->tracks.ptr[i].known;
         crdt_id self = crdt_doc_replica(share->doc);
         uint64_t own;
-        if (s->tracks.ptr[i].theirs == CRDTI_NO_DOC ||
-            crdti_share_look(share))
+        if (s->tracks.ptr[i].theirs == CRDTI_NO_DOC || crdti_share_look(share))
             continue;
         own = crdt_vv_get(&share->vv, &self);
         out->unacked += own - crdti_min(own, crdt_vv_get(known, &self));
@@ -8994,8 +8973,7 @@ CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
         crdti_zero(out, sizeof *out);
         out->id = link->id;
         out->node = link->session.node;
-        out->name =
-            crdt_bytes_of(link->session.name, link->session.name_len);
+        out->name = crdt_bytes_of(link->session.name, link->session.name_len);
         out->link = link->name;
         out->state = crdti_link_state(link);
         out->sent_bytes = link->sent_bytes;

@@ -48,9 +48,9 @@ int main(void)
     crdt_doc *ana, *ben;
     if (crdt_doc_new(&ana, NULL) || crdt_doc_new(&ben, NULL))
         return 1;
-    edit(ana, "Beach", 3);          /* Ana and Ben are offline ... */
+    edit(ana, "Beach", 3); /* Ana and Ben are offline ... */
     edit(ben, "The beach, June", 4);
-    tell(ana, ben);                  /* ... and meet again, in any order */
+    tell(ana, ben); /* ... and meet again, in any order */
     tell(ben, ana);
     show("Ana", ana);
     show("Ben", ben);

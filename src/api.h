@@ -93,10 +93,12 @@ extern "C" {
     X(ERR_UNSUPPORTED, "this build or system does not have that")
 
 typedef enum crdt_err {
+/* clang-format off */
 #define CRDTI_X(name, text) CRDT_##name,
     CRDT_ERRORS(CRDTI_X)
 #undef CRDTI_X
     CRDT_ERR_COUNT
+    /* clang-format on */
 } crdt_err;
 
 /* The name ("CRDT_ERR_NOMEM") and the sentence of an error; never NULL. */
@@ -128,7 +130,9 @@ typedef struct crdt_buf {
     const struct crdt_alloc *alloc; /* NULL: malloc */
 } crdt_buf;
 
+/* clang-format off */
 #define CRDT_BUF_INIT { NULL, 0, 0, NULL }
+/* clang-format on */
 
 CRDT_API crdt_bytes crdt_buf_bytes(const crdt_buf *buf);
 CRDT_API void crdt_buf_free(crdt_buf *buf);
@@ -203,7 +207,9 @@ typedef struct crdt_vv {
     const crdt_alloc *alloc; /* NULL: malloc */
 } crdt_vv;
 
+/* clang-format off */
 #define CRDT_VV_INIT { NULL, 0, 0, NULL }
+/* clang-format on */
 
 typedef enum crdt_order {
     CRDT_EQUAL,
@@ -437,7 +443,9 @@ typedef struct crdt_cursor {
     int started;
     uint8_t key_copy[CRDTSYNC_MAX_KEY];
 } crdt_cursor;
+/* clang-format off */
 #define CRDT_CURSOR_INIT { { NULL, 0 }, { CRDT_NULL, { 0 } }, 0, { 0 } }
+/* clang-format on */
 CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor);
 
 /* >>9 REGISTERS -----------------------------------------------------------
@@ -566,10 +574,10 @@ typedef struct crdt_node_config {
     const crdt_alloc *alloc;
     const crdt_clock *clock;
     const crdt_random *random;
-    const crdt_log *log; /* NULL: silent */
-    crdt_bytes name;     /* shown to peers; at most 64 bytes */
+    const crdt_log *log;   /* NULL: silent */
+    crdt_bytes name;       /* shown to peers; at most 64 bytes */
     uint32_t heartbeat_ms; /* 0: 2,000. A peer silent for three is dropped */
-    uint32_t sync_ms;      /* 0: 30,000. Anti-entropy: vectors are exchanged
+    uint32_t sync_ms;      /* 0: 30,000. Anti-entropy: digests are compared
                               this often though nothing seems to be missing */
 } crdt_node_config;
 
@@ -609,8 +617,8 @@ typedef struct crdt_peer_info {
     crdt_bytes name;  /* what the peer calls itself */
     const char *link; /* what the transport calls it */
     crdt_peer_state state;
-    uint64_t unacked;  /* own changes of ours that it has not confirmed */
-    uint64_t lag;      /* changes it has and we lack, as far as it told */
+    uint64_t unacked; /* own changes of ours that it has not confirmed */
+    uint64_t lag;     /* changes it has and we lack, as far as it told */
     uint64_t sent_bytes, sent_frames;
     uint64_t received_bytes, received_frames;
     uint64_t silent_ms; /* since something came */
@@ -632,8 +640,7 @@ typedef struct crdt_node_stats {
     uint64_t waiting; /* deltas held back: clock ahead, or causes missing */
     uint64_t alarms;  /* equal vectors with unequal digests, forks */
 } crdt_node_stats;
-CRDT_API void crdt_node_get_stats(const crdt_node *node,
-                                  crdt_node_stats *out);
+CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out);
 
 #ifdef __cplusplus
 }

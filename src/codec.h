@@ -113,8 +113,7 @@ CRDTI_FN void crdti_put_objects(crdti_writer *w, crdt_doc *doc,
     size_t i;
     crdti_put_varint(w, cut->objects.len);
     for (i = 0; i < cut->objects.len; i++) {
-        const crdti_object *object =
-            crdti_object_at(doc, cut->objects.ptr[i]);
+        const crdti_object *object = crdti_object_at(doc, cut->objects.ptr[i]);
         const crdti_entry *entry = crdti_entry_at(doc, object->entry);
         crdti_put_varint(w, crdti_object_at(doc, entry->object)->wire);
         crdti_put_u8(w, object->type);
@@ -137,8 +136,8 @@ typedef uint64_t crdti_column_fn(const crdt_doc *doc, const crdti_cut *cut,
                                  uint32_t index, uint64_t *before);
 
 CRDTI_FN uint64_t crdti_column_replica(const crdt_doc *doc,
-                                       const crdti_cut *cut,
-                                       uint32_t index, uint64_t *before)
+                                       const crdti_cut *cut, uint32_t index,
+                                       uint64_t *before)
 {
     const crdti_op *op = crdti_op_at(doc, index);
     (void)cut;
@@ -152,16 +151,16 @@ CRDTI_FN uint64_t crdti_column_step(const crdt_doc *doc, const crdti_cut *cut,
 {
     const crdti_op *op = crdti_op_at(doc, index);
     uint32_t wire = doc->replicas.ptr[op->replica].wire;
-    uint64_t from = before[0] == wire + UINT64_C(1) ? before[1]
-                                                    : cut->base.ptr[wire];
+    uint64_t from =
+        before[0] == wire + UINT64_C(1) ? before[1] : cut->base.ptr[wire];
     before[0] = wire + UINT64_C(1);
     before[1] = op->seq;
     return op->seq - from;
 }
 
 CRDTI_FN uint64_t crdti_column_object(const crdt_doc *doc,
-                                      const crdti_cut *cut,
-                                      uint32_t index, uint64_t *before)
+                                      const crdti_cut *cut, uint32_t index,
+                                      uint64_t *before)
 {
     const crdti_op *op = crdti_op_at(doc, index);
     (void)cut;
@@ -210,8 +209,7 @@ CRDTI_FN void crdti_put_keys(crdti_writer *w, const crdt_doc *doc,
     for (i = 0; i < cut->ops.len; i++) {
         const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
         const crdti_entry *entry = crdti_entry_at(doc, op->entry);
-        if (crdti_has_key(crdti_object_at(doc, entry->object)->type,
-                          op->kind))
+        if (crdti_has_key(crdti_object_at(doc, entry->object)->type, op->kind))
             crdti_put_bytes(w, crdti_entry_key(entry));
     }
 }
@@ -387,8 +385,8 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
         crdti_reader_fail_at(r, r->start, CRDT_ERR_VERSION);
     d->is_snapshot = flags & CRDTI_DELTA_SNAPSHOT;
     len = crdti_get_count(r, CRDTSYNC_MAX_REPLICAS, sizeof(crdt_id) + 1);
-    d->replicas = (crdti_delta_replica *)crdti_get_array(
-        r, arena, len, sizeof *d->replicas);
+    d->replicas = (crdti_delta_replica *)crdti_get_array(r, arena, len,
+                                                         sizeof *d->replicas);
     for (i = 0; i < len && !r->err; i++) {
         crdt_bytes id = crdti_get_raw(r, sizeof(crdt_id));
         if (id.len)
@@ -492,8 +490,7 @@ CRDTI_FN void crdti_get_places(crdti_reader *r, crdti_delta *d)
         op->op.kind = (uint8_t)(kind & 0x7f);
         if (kind > 0xff || op->op.kind >= CRDTI_KIND_COUNT)
             crdti_reader_fail_at(r, run.at, CRDT_ERR_VERSION);
-        else if (!crdti_type_takes(d->objects[op->object].type,
-                                   op->op.kind) ||
+        else if (!crdti_type_takes(d->objects[op->object].type, op->op.kind) ||
                  (op->op.kind == CRDTI_REMOVE && !op->kills_len))
             crdti_reader_fail_at(r, run.at, CRDT_ERR_CORRUPT);
     }
@@ -650,8 +647,8 @@ CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
     size_t i, len = crdti_get_count(r, d->replicas_len, 2);
     if (len == 0)
         crdti_reader_fail_at(r, r->ptr - 1, CRDT_ERR_CORRUPT);
-    op->kills = (crdti_delta_kill *)crdti_get_array(r, arena, len,
-                                                    sizeof *op->kills);
+    op->kills =
+        (crdti_delta_kill *)crdti_get_array(r, arena, len, sizeof *op->kills);
     op->kills_len = (uint32_t)len;
     d->kills_len += len;
     for (i = 0; i < len && !r->err; i++)

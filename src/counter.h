@@ -358,15 +358,13 @@ CRDTI_FN uint64_t crdti_magnitude(int64_t amount)
 }
 
 /* The totals after the addition. OVERFLOW. */
-CRDTI_FN crdt_err crdti_add_totals(const crdti_counter *counter,
-                                   uint32_t self, int64_t amount,
-                                   crdti_op *draft)
+CRDTI_FN crdt_err crdti_add_totals(const crdti_counter *counter, uint32_t self,
+                                   int64_t amount, crdti_op *draft)
 {
     const crdti_part *part = crdti_part_find(counter, self);
     crdti_wide value = counter->value;
     uint64_t size = crdti_magnitude(amount);
-    uint64_t *total =
-        amount < 0 ? &draft->as.add.minus : &draft->as.add.plus;
+    uint64_t *total = amount < 0 ? &draft->as.add.minus : &draft->as.add.plus;
     int64_t edge;
     if (part) {
         draft->as.add.plus = crdti_max(part->plus, part->void_plus);
@@ -411,13 +409,13 @@ CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)
     if (!err)
         err = crdti_counter_reserve(doc, counter.index, &draft);
     if (!err)
-        err = crdti_add_totals(crdti_counter_at(doc, counter.index),
-                               doc->self, amount, &draft);
+        err = crdti_add_totals(crdti_counter_at(doc, counter.index), doc->self,
+                               amount, &draft);
     if (!err)
         err = crdti_write_reserve(doc, 1, 1);
     if (!err)
-        err = crdti_entry_get(doc, counter.index, crdti_no_key(),
-                              &draft.entry);
+        err =
+            crdti_entry_get(doc, counter.index, crdti_no_key(), &draft.entry);
     if (!err)
         crdti_add_file(doc, counter.index, &draft);
     return err;

@@ -30,7 +30,7 @@
 
 typedef struct crdti_cut {
     int is_snapshot;
-    int is_canonical; /* without kills and floor */
+    int is_canonical;               /* without kills and floor */
     CRDTI_ARRAY(uint32_t) replicas; /* that have written, by id */
     CRDTI_ARRAY(uint64_t) base;     /* by place in `replicas` */
     CRDTI_ARRAY(uint32_t) ops;      /* by replica and seq */
@@ -214,7 +214,7 @@ typedef struct crdti_delta {
     int is_snapshot;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;
-    size_t kills_len; /* of all ops */
+    size_t kills_len;              /* of all ops */
     crdti_delta_replica *replicas; /* by id */
     crdti_delta_object *objects;   /* [0] is the root */
     crdti_delta_op *ops;           /* by replica and seq */

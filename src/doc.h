@@ -208,8 +208,7 @@ CRDTI_FN crdt_err crdti_doc_vector(const crdt_doc *doc, int floor,
         return CRDT_ERR_NOMEM;
     out->len = 0;
     for (i = 0; i < doc->by_id.len; i++) {
-        const crdti_replica *replica =
-            &doc->replicas.ptr[doc->by_id.ptr[i]];
+        const crdti_replica *replica = &doc->replicas.ptr[doc->by_id.ptr[i]];
         crdt_dot *entry = &out->entries[out->len];
         uint64_t seq = floor ? replica->floor : replica->seq;
         if (!seq)
@@ -255,9 +254,8 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
         if (number == UINT32_MAX)
             continue;
         replica = &doc->replicas.ptr[number];
-        replica->floor =
-            crdti_max(replica->floor,
-                      crdti_min(cut->entries[i].seq, replica->seq));
+        replica->floor = crdti_max(
+            replica->floor, crdti_min(cut->entries[i].seq, replica->seq));
     }
     crdti_kills_truncate(doc);
     return CRDT_OK;

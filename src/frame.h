@@ -25,10 +25,7 @@
 
 /* The numbers are part of the wire format. 1 is used in files and by programs
  * with a network of their own; the others between nodes (message.h). */
-enum {
-    CRDTI_FRAME_DELTA = 1,
-    CRDTI_FRAME_KINDS = 32
-};
+enum { CRDTI_FRAME_DELTA = 1, CRDTI_FRAME_KINDS = 32 };
 
 /* Starts a frame at the end of the buffer. The payload length must be known,
  * so that nothing has to be moved. */
@@ -43,9 +40,9 @@ CRDTI_FN void crdti_frame_begin(crdti_writer *w, uint8_t kind, size_t len)
 CRDTI_FN void crdti_frame_end(crdti_writer *w, size_t start)
 {
     if (!w->err)
-        crdti_put_u32le(
-            w, crdti_crc32c(0, crdt_bytes_of(w->buf->ptr + start,
-                                             w->buf->len - start)));
+        crdti_put_u32le(w,
+                        crdti_crc32c(0, crdt_bytes_of(w->buf->ptr + start,
+                                                      w->buf->len - start)));
 }
 
 /* Puts a frame around the payload that stands from `start` on: for those

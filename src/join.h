@@ -25,7 +25,7 @@ typedef struct crdti_join {
     uint32_t *made;      /* record of each new op; 0: not new */
     uint8_t *new_object; /* made by this join, by number in the message */
     uint8_t *new_child;  /* the same for what CREATEs create, by op */
-    uint8_t *widens;    /* records that it absorbed have widened, by op */
+    uint8_t *widens;     /* records that it absorbed have widened, by op */
     size_t replicas_before;
 } crdti_join;
 
@@ -121,10 +121,10 @@ CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
     const crdti_delta *d = j->delta;
     const crdti_delta_replica *replica = &d->replicas[place];
     uint64_t last = crdti_min(replica->top, j->have[place]);
-    uint32_t op = replica->base < j->have[place]
-                      ? crdti_journal_after(doc, replica->number,
-                                            replica->base)
-                      : 0;
+    uint32_t op =
+        replica->base < j->have[place]
+            ? crdti_journal_after(doc, replica->number, replica->base)
+            : 0;
     while (op && crdti_op_at(doc, op)->seq <= last) {
         const crdti_op *ours = crdti_op_at(doc, op);
         uint32_t newer = ours->newer, entry = ours->entry;
@@ -137,7 +137,8 @@ CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
         if (!apply && alive && shown &&
             !crdti_join_same(j, &d->ops[*at], ours))
             return CRDT_ERR_FORK;
-        if (apply && alive && (!shown || !crdti_op_is_alive(&d->ops[*at].op))) {
+        if (apply && alive &&
+            (!shown || !crdti_op_is_alive(&d->ops[*at].op))) {
             crdti_op_vanish(doc, op);
             crdti_entry_tidy(doc, entry);
         }
@@ -185,9 +186,8 @@ CRDTI_FN crdt_err crdti_join_objects(crdti_join *j)
     for (i = 1; i < j->delta->objects_len; i++) {
         uint32_t entry;
         size_t before = j->doc->objects.live;
-        crdt_err err =
-            crdti_entry_get(j->doc, objects[objects[i].parent].number,
-                            objects[i].key, &entry);
+        crdt_err err = crdti_entry_get(
+            j->doc, objects[objects[i].parent].number, objects[i].key, &entry);
         if (err)
             return err;
         err = crdti_object_get(j->doc, entry, (crdt_type)objects[i].type,
@@ -211,8 +211,7 @@ CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
             op->len ? (uint8_t *)crdti_alloc(&j->doc->alloc, op->len) : NULL;
         if (op->len && !op->as.value.as.bytes)
             return CRDT_ERR_NOMEM;
-        crdti_copy(op->as.value.as.bytes, from->op.as.value.as.bytes,
-                   op->len);
+        crdti_copy(op->as.value.as.bytes, from->op.as.value.as.bytes, op->len);
     }
     if (op->kind != CRDTI_RESET)
         return CRDT_OK;
@@ -227,8 +226,7 @@ CRDTI_FN crdt_err crdti_join_own(crdti_join *j, const crdti_delta_op *from,
 }
 
 /* The container that a CREATE creates, empty as it may be. */
-CRDTI_FN crdt_err crdti_join_child(crdti_join *j, size_t i,
-                                   const crdti_op *op)
+CRDTI_FN crdt_err crdti_join_child(crdti_join *j, size_t i, const crdti_op *op)
 {
     size_t before = j->doc->objects.live;
     uint32_t child;
@@ -320,8 +318,8 @@ CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
     crdt_doc *doc = j->doc;
     crdti_op *op = crdti_op_at(doc, j->made[i]);
     if (j->new_child[i])
-        crdti_object_undo(doc, crdti_object_find(doc, op->entry,
-                                                 (crdt_type)op->form));
+        crdti_object_undo(
+            doc, crdti_object_find(doc, op->entry, (crdt_type)op->form));
     else
         crdti_entry_tidy(doc, op->entry);
     crdti_op_drop(&doc->alloc, op);
@@ -347,8 +345,8 @@ CRDTI_FN void crdti_join_undo(crdti_join *j)
  * delta does. */
 CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
 {
-    return j->made[i] && crdti_op_at(j->doc, j->made[i])->kind ==
-                             j->delta->ops[i].op.kind;
+    return j->made[i] &&
+           crdti_op_at(j->doc, j->made[i])->kind == j->delta->ops[i].op.kind;
 }
 
 /* A new killer does its work, and what it killed is remembered. */

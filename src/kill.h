@@ -95,8 +95,8 @@ CRDTI_FN void crdti_kill_add(crdt_doc *doc, uint32_t killer, uint32_t replica,
 
 /* Notes that, of `replica`, what is up to `last` in the killer's entry is
  * dead. A record must be reserved. */
-CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer,
-                              uint32_t replica, uint64_t last)
+CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer, uint32_t replica,
+                              uint64_t last)
 {
     crdti_op *op = crdti_op_at(doc, killer);
     crdti_entry *entry = crdti_entry_at(doc, op->entry);
@@ -280,8 +280,8 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
             if (op == killer ||
                 victim->seq > doc->replicas.ptr[victim->replica].mark)
                 continue;
-            widened |= victim->kills &&
-                       (at != top || crdti_op_is_new(doc, victim));
+            widened |=
+                victim->kills && (at != top || crdti_op_is_new(doc, victim));
             crdti_op_die(doc, op, killer);
         }
         next = crdti_scope_next(doc, top, at);

@@ -5,7 +5,7 @@
  * (CRDT_ERR_LIMIT).
  *
  *     what arrives   frame -> delta -> ops -> keys, values, nesting
- *     what it costs  buffered bytes, replicas, growth of one import
+ *     what it costs  buffered bytes, replicas, links, deltas under way
  *     time           skew of clocks, length of a handshake
  */
 #ifndef CRDTI_LIMITS_H
@@ -78,11 +78,6 @@
 /* How long a new peer may take to introduce itself. */
 #ifndef CRDTSYNC_HANDSHAKE_MS
 #define CRDTSYNC_HANDSHAKE_MS 5000u
-#endif
-
-/* Bytes of memory one import may take beyond its own size. */
-#ifndef CRDTSYNC_MAX_IMPORT_GROWTH
-#define CRDTSYNC_MAX_IMPORT_GROWTH 67108864u
 #endif
 
 /* Changes of one replica: far beyond reach, and sums of two never overflow. */

@@ -184,8 +184,7 @@ CRDT_API crdt_err crdt_map_put_bool(crdt_obj map, crdt_bytes key, int value)
     return crdt_map_put(map, key, crdt_bool(value));
 }
 
-CRDT_API crdt_err crdt_map_put_int(crdt_obj map, crdt_bytes key,
-                                   int64_t value)
+CRDT_API crdt_err crdt_map_put_int(crdt_obj map, crdt_bytes key, int64_t value)
 {
     return crdt_map_put(map, key, crdt_int(value));
 }

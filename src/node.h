@@ -101,8 +101,7 @@ CRDTI_FN void crdti_node_say(crdt_node *node, const crdti_link *link,
         at = crdti_line_add(line, at, (const char *)link->session.name,
                             link->session.name_len);
         at = crdti_line_add(line, at, " (", 2);
-        at = crdti_line_add(line, at, link->name,
-                            crdt_str(link->name).len);
+        at = crdti_line_add(line, at, link->name, crdt_str(link->name).len);
         at = crdti_line_add(line, at, "): ", 3);
     }
     crdti_line_add(line, at, what, crdt_str(what).len);
@@ -305,8 +304,7 @@ CRDTI_FN crdt_bytes crdti_link_next(const crdti_link *link)
                                     out->len - link->session.out_at);
     crdti_frame frame;
     if (link->port->transport.properties & CRDT_STREAM)
-        rest.len =
-            crdti_min_size(rest.len, link->port->transport.message_max);
+        rest.len = crdti_min_size(rest.len, link->port->transport.message_max);
     else if (!crdti_frame_get(rest, SIZE_MAX, &frame, NULL))
         rest.len = frame.size;
     return rest;
@@ -510,9 +508,8 @@ CRDTI_FN crdt_err crdti_node_tables(crdt_node *node,
     node->random = *random;
     if (config && config->log)
         node->log = *config->log;
-    node->heartbeat_ms = config && config->heartbeat_ms
-                             ? config->heartbeat_ms
-                             : CRDTI_HEARTBEAT_MS;
+    node->heartbeat_ms = config && config->heartbeat_ms ? config->heartbeat_ms
+                                                        : CRDTI_HEARTBEAT_MS;
     node->sync_ms =
         config && config->sync_ms ? config->sync_ms : CRDTI_SYNC_MS;
     err = random->fill(random->ctx, node->id.b, sizeof node->id.b);
@@ -681,8 +678,7 @@ CRDTI_FN void crdti_link_lag(crdti_link *link, crdt_peer_info *out)
         const crdt_vv *known = &s->tracks.ptr[i].known;
         crdt_id self = crdt_doc_replica(share->doc);
         uint64_t own;
-        if (s->tracks.ptr[i].theirs == CRDTI_NO_DOC ||
-            crdti_share_look(share))
+        if (s->tracks.ptr[i].theirs == CRDTI_NO_DOC || crdti_share_look(share))
             continue;
         own = crdt_vv_get(&share->vv, &self);
         out->unacked += own - crdti_min(own, crdt_vv_get(known, &self));
@@ -701,8 +697,7 @@ CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
         crdti_zero(out, sizeof *out);
         out->id = link->id;
         out->node = link->session.node;
-        out->name =
-            crdt_bytes_of(link->session.name, link->session.name_len);
+        out->name = crdt_bytes_of(link->session.name, link->session.name_len);
         out->link = link->name;
         out->state = crdti_link_state(link);
         out->sent_bytes = link->sent_bytes;

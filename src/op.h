@@ -42,15 +42,15 @@ typedef struct crdti_void {
 
 /* One cache line. */
 typedef struct crdti_op {
-    uint32_t entry;        /* where it is filed */
-    uint32_t replica;      /* with seq: its dot */
+    uint32_t entry;   /* where it is filed */
+    uint32_t replica; /* with seq: its dot */
     uint64_t seq;
     uint32_t prev, next;   /* among the live ops of the entry */
     uint32_t older, newer; /* in the journal of the replica */
     uint32_t kills;        /* kill records that name it as the killer */
     uint32_t len;          /* of bytes, or of voids */
     uint8_t kind;
-    uint8_t form;          /* VALUE: crdt_kind; CREATE: crdt_type */
+    uint8_t form; /* VALUE: crdt_kind; CREATE: crdt_type */
     union {
         struct {
             uint64_t stamp;

@@ -33,8 +33,8 @@ typedef struct crdti_share {
     crdt_doc *doc;
     uint8_t name[CRDTSYNC_MAX_NAME];
     size_t name_len;
-    crdt_vv vv;       /* of the document, as of `changes` */
-    crdt_vv acked;    /* confirmed by some peer at some time */
+    crdt_vv vv;    /* of the document, as of `changes` */
+    crdt_vv acked; /* confirmed by some peer at some time */
     uint64_t changes;
     uint64_t joined, refused; /* deltas, from all peers */
     uint64_t alarms;
@@ -55,14 +55,14 @@ typedef struct crdti_track {
     uint64_t retry_at;   /* not before: after a refusal */
     uint64_t flights_len;
     crdti_flight flights[CRDTSYNC_MAX_IN_FLIGHT];
-    crdt_buf out;        /* delta being cut into chunks */
+    crdt_buf out; /* delta being cut into chunks */
     size_t out_at;
-    crdt_buf in;         /* delta being put together, or held back */
+    crdt_buf in; /* delta being put together, or held back */
     uint64_t in_id, in_total;
-    int is_held;         /* `in` is whole, and waits for our clock */
-    int is_known;        /* the peer has said what it has */
-    int wants_state;     /* the peer is to be told what we have */
-    int state_asks;      /* and to be asked the same */
+    int is_held;     /* `in` is whole, and waits for our clock */
+    int is_known;    /* the peer has said what it has */
+    int wants_state; /* the peer is to be told what we have */
+    int state_asks;  /* and to be asked the same */
 } crdti_track;
 
 typedef CRDTI_ARRAY(crdti_share) crdti_shares;
@@ -75,10 +75,10 @@ typedef struct crdti_session {
     size_t frame_max; /* payload that the peer takes */
     uint8_t name[CRDTSYNC_MAX_NAME];
     size_t name_len;
-    int is_greeted;   /* their HELLO came */
-    int is_spare;     /* another link to the same node is used */
-    crdt_buf in;      /* the beginning of a frame */
-    crdt_buf out;     /* whole frames, to be sent */
+    int is_greeted; /* their HELLO came */
+    int is_spare;   /* another link to the same node is used */
+    crdt_buf in;    /* the beginning of a frame */
+    crdt_buf out;   /* whole frames, to be sent */
     size_t out_at;
     CRDTI_ARRAY(crdti_track) tracks; /* by number of the share */
     uint64_t sent_deltas, waiting;
@@ -281,8 +281,8 @@ CRDTI_FN void crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
             crdti_share *share = &s->shares->ptr[i];
             crdti_track *track = &s->tracks.ptr[i];
             if (track->theirs != CRDTI_NO_DOC ||
-                !crdt_bytes_equal(
-                    name, crdt_bytes_of(share->name, share->name_len)))
+                !crdt_bytes_equal(name,
+                                  crdt_bytes_of(share->name, share->name_len)))
                 continue;
             track->theirs = theirs;
             track->wants_state = track->state_asks = 1;
@@ -614,8 +614,7 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     if (!track->is_known || track->out.len ||
         crdt_doc_uncommitted(share->doc) ||
         track->pushed == share->doc->changes + 1 ||
-        track->flights_len == CRDTSYNC_MAX_IN_FLIGHT ||
-        now < track->retry_at)
+        track->flights_len == CRDTSYNC_MAX_IN_FLIGHT || now < track->retry_at)
         return CRDT_OK;
     err = crdti_share_look(share);
     if (err)
@@ -657,9 +656,9 @@ CRDTI_FN crdt_err crdti_track_cut(crdti_session *s, size_t number,
     chunk.id = track->last_id;
     chunk.total = track->out.len;
     chunk.offset = track->out_at;
-    chunk.bytes = crdt_bytes_of(
-        track->out.ptr + track->out_at,
-        crdti_min_size(room, track->out.len - track->out_at));
+    chunk.bytes =
+        crdt_bytes_of(track->out.ptr + track->out_at,
+                      crdti_min_size(room, track->out.len - track->out_at));
     crdti_writer_init(&w, &s->out);
     crdti_put_chunk(&w, &chunk);
     if (crdti_say(s, &w, CRDTI_CHUNK, start))
@@ -733,8 +732,7 @@ CRDTI_FN int crdti_session_is_synced(crdti_session *s)
             continue;
         if (!s->tracks.ptr[i].is_known || crdti_share_look(share) ||
             crdt_doc_uncommitted(share->doc) ||
-            crdt_vv_compare(&share->vv, &s->tracks.ptr[i].known) !=
-                CRDT_EQUAL)
+            crdt_vv_compare(&share->vv, &s->tracks.ptr[i].known) != CRDT_EQUAL)
             return 0;
     }
     return s->is_greeted;

@@ -47,7 +47,7 @@ typedef struct crdti_replica {
     uint64_t floor; /* kill records of its ops up to here are forgotten */
     uint64_t mark;  /* scratch of a join: kill up to here */
     uint32_t oldest, newest; /* journal */
-    uint32_t wire;  /* scratch of an encoder: number in the message */
+    uint32_t wire;           /* scratch of an encoder: number in the message */
 } crdti_replica;
 
 typedef struct crdti_object {
@@ -57,8 +57,8 @@ typedef struct crdti_object {
     uint32_t weight;  /* how much of it is visible */
     uint32_t wire;    /* scratch of an encoder */
     uint8_t type, depth, keys_changed;
-    uint64_t name;    /* hash of the path, for digests */
-    void *state;      /* the type's own */
+    uint64_t name; /* hash of the path, for digests */
+    void *state;   /* the type's own */
 } crdti_object;
 
 typedef struct crdti_entry {
@@ -67,7 +67,7 @@ typedef struct crdti_entry {
     uint32_t ops, kills, child;
     uint32_t visible; /* VALUEs, CREATEs, children with weight */
     uint32_t key_len;
-    uint64_t name;    /* hash of path and key, for digests */
+    uint64_t name; /* hash of path and key, for digests */
     union {
         uint8_t inside[CRDTI_INLINE_KEY];
         uint8_t *outside;
@@ -114,7 +114,7 @@ struct crdt_doc {
     uint64_t seed;          /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
     crdti_hlc hlc;
-    crdti_arena scratch;    /* of one delta at a time; its block stays */
+    crdti_arena scratch; /* of one delta at a time; its block stays */
     crdt_digest digest;
     crdt_err error;
 };
@@ -339,10 +339,9 @@ CRDTI_FN void crdti_entry_tidy(crdt_doc *doc, uint32_t index)
         entry->key_len == CRDTI_KEY_GONE)
         return;
     object = crdti_object_at(doc, entry->object);
-    crdti_table_remove(&doc->names,
-                       crdti_entry_hash(doc, entry->object,
-                                        crdti_entry_key(entry)),
-                       index);
+    crdti_table_remove(
+        &doc->names,
+        crdti_entry_hash(doc, entry->object, crdti_entry_key(entry)), index);
     if (entry->prev)
         crdti_entry_at(doc, entry->prev)->next = entry->next;
     else
@@ -427,8 +426,8 @@ CRDTI_FN crdt_err crdti_object_get(crdt_doc *doc, uint32_t entry,
     object->entry = entry;
     object->type = (uint8_t)type;
     object->depth = (uint8_t)(depth + 1);
-    object->name = crdti_mix(at->name ^ (uint64_t)type,
-                             UINT64_C(0xd6e8feb86659fd93));
+    object->name =
+        crdti_mix(at->name ^ (uint64_t)type, UINT64_C(0xd6e8feb86659fd93));
     object->sibling = at->child;
     at->child = *out;
     return CRDT_OK;

@@ -76,8 +76,7 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     return err;
 }
 
-CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta,
-                               size_t *offset)
+CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta, size_t *offset)
 {
     crdt_bytes payload;
     crdt_err err;
@@ -99,8 +98,7 @@ CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta)
     return crdt_join_at(doc, delta, &offset);
 }
 
-CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top,
-                                  crdt_vv *out)
+CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top, crdt_vv *out)
 {
     size_t i;
     crdt_err err = CRDT_OK;
@@ -140,8 +138,7 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 {
     crdt_bytes payload;
     size_t offset;
-    const crdt_alloc *alloc =
-        since ? since->alloc : top ? top->alloc : NULL;
+    const crdt_alloc *alloc = since ? since->alloc : top ? top->alloc : NULL;
     crdt_err err = crdti_delta_unframe(delta, &payload, &offset);
     return err ? err : crdti_payload_range(payload, alloc, since, top);
 }

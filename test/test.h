@@ -26,7 +26,9 @@ struct test_case {
 static int test_failures_in_case;
 
 #define TEST(name) static void name(void)
+/* clang-format off */
 #define CASE(name) { #name, name }
+/* clang-format on */
 
 #define CHECK(cond)                                                           \
     do {                                                                      \

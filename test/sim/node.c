@@ -318,9 +318,9 @@ TEST(a_large_document_travels_in_chunks)
     memset(text, 'x', 700000);
     root = crdt_root(w.docs[0]);
     for (; key[0] <= 'e'; key[0]++)
-        CHECK_INT(crdt_map_put_str(root, crdt_str(key),
-                                   crdt_bytes_of(text, 700000)),
-                  CRDT_OK);
+        CHECK_INT(
+            crdt_map_put_str(root, crdt_str(key), crdt_bytes_of(text, 700000)),
+            CRDT_OK);
     CHECK_INT(crdt_commit(w.docs[0]), CRDT_OK);
     world_run(&w, 400, 1);
     CHECK(world_is_equal(&w));

@@ -332,7 +332,7 @@ TEST(since_may_name_what_nobody_has)
     crdt_doc_free(b);
 }
 
-/* Cut anywhere, or with any byte changed: an error, and nothing has happened. */
+/* Cut anywhere, or any byte changed: an error, and nothing has happened. */
 TEST(broken_bytes_change_nothing)
 {
     crdt_doc *a = doc_new(), *b = doc_new();
