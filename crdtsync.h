@@ -647,7 +647,8 @@ typedef struct crdt_transport {
     /* Called once, before all others. `up` stays valid until close. */
     crdt_err (*start)(void *ctx, const crdt_upcalls *up);
     /* Takes a copy of the bytes, or refuses: AGAIN when the queue of the peer
-     * is full, CLOSED when the peer is gone, IO. Must not block. */
+     * is full, CLOSED when the peer is gone, LIMIT above message_max, NOMEM,
+     * IO. Must not block. */
     crdt_err (*send)(void *ctx, crdt_peer peer, crdt_bytes bytes);
     /* Waits at most timeout_ms (0: not at all) for something to happen and
      * does it, upcalls included. */
@@ -7607,17 +7608,19 @@ typedef struct crdti_session {
     const crdt_alloc *alloc;
     crdti_shares *shares;
     crdt_id self, node;
+    crdt_bytes self_name; /* borrowed */
     uint64_t nonce, their_nonce;
     size_t frame_max; /* payload that the peer takes */
     uint8_t name[CRDTSYNC_MAX_NAME];
     size_t name_len;
-    int is_greeted; /* their HELLO came */
-    int is_spare;   /* another link to the same node is used */
-    crdt_buf in;    /* the beginning of a frame */
-    crdt_buf out;   /* whole frames, to be sent */
+    int is_greeted;  /* their HELLO came */
+    int wants_hello; /* ours is to be said again */
+    int is_spare;    /* another link to the same node is used */
+    crdt_buf in;     /* the beginning of a frame */
+    crdt_buf out;    /* whole frames, to be sent */
     size_t out_at;
     CRDTI_ARRAY(crdti_track) tracks; /* by number of the share */
-    uint64_t sent_deltas, waiting;
+    uint64_t sent_deltas, sent_frames, waiting;
     const char *complaint; /* why a receive failed, when bytes do not say */
 } crdti_session;
 
@@ -7708,10 +7711,12 @@ CRDTI_FN crdt_err crdti_say(crdti_session *s, crdti_writer *w, uint8_t kind,
     crdti_frame_wrap(w, kind, start);
     if (w->err)
         s->out.len = start;
+    else
+        s->sent_frames++;
     return w->err;
 }
 
-CRDTI_FN crdt_err crdti_say_hello(crdti_session *s, crdt_bytes name)
+CRDTI_FN crdt_err crdti_say_hello(crdti_session *s)
 {
     crdti_writer w;
     crdti_hello hello;
@@ -7722,7 +7727,7 @@ CRDTI_FN crdt_err crdti_say_hello(crdti_session *s, crdt_bytes name)
     hello.node = s->self;
     hello.nonce = s->nonce;
     hello.frame_max = CRDTSYNC_MAX_FRAME;
-    hello.name = name;
+    hello.name = s->self_name;
     hello.docs = s->shares->len;
     crdti_put_hello(&w, &hello);
     for (i = 0; i < s->shares->len; i++)
@@ -7806,11 +7811,12 @@ CRDTI_FN crdti_track *crdti_track_find(crdti_session *s, uint64_t theirs,
     return NULL;
 }
 
-/* The peer's list: each of its documents that is also ours begins with both
- * saying what they have. */
-CRDTI_FN void crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
+/* The peer's list: whether there are documents in it that are also ours, and
+ * were not before. With each of these both begin by saying what they have. */
+CRDTI_FN int crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
 {
     size_t i, theirs;
+    int found = 0;
     for (theirs = 0; theirs < count && !r->err; theirs++) {
         crdt_bytes name = crdti_get_bytes(r, CRDTSYNC_MAX_NAME);
         for (i = 0; i < s->tracks.len; i++) {
@@ -7821,9 +7827,10 @@ CRDTI_FN void crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
                                   crdt_bytes_of(share->name, share->name_len)))
                 continue;
             track->theirs = theirs;
-            track->wants_state = track->state_asks = 1;
+            track->wants_state = found = 1;
         }
     }
+    return found;
 }
 
 CRDTI_FN void crdti_hear_hello(crdti_session *s, crdti_reader *r)
@@ -7832,7 +7839,10 @@ CRDTI_FN void crdti_hear_hello(crdti_session *s, crdti_reader *r)
     crdti_get_hello(r, &hello);
     if (!r->err && crdti_session_cover(s))
         crdti_reader_fail(r, CRDT_ERR_NOMEM);
-    crdti_hear_docs(s, r, hello.docs);
+    /* A list that has grown may be one that we got to know too early: then
+     * they must hear ours again, after which both know both. */
+    if (crdti_hear_docs(s, r, hello.docs) && s->is_greeted)
+        s->wants_hello = 1;
     if (r->err)
         return;
     s->node = hello.node;
@@ -8237,6 +8247,10 @@ CRDTI_FN crdt_err crdti_session_push(crdti_session *s, size_t message_max,
     crdt_err err = CRDT_OK;
     if (!s->is_greeted || s->is_spare)
         return CRDT_OK;
+    if (s->wants_hello)
+        err = crdti_say_hello(s);
+    if (!err)
+        s->wants_hello = 0;
     for (i = 0; i < s->tracks.len && !err; i++)
         err = crdti_track_push(s, i, message_max, now);
     return err;
@@ -8310,7 +8324,7 @@ typedef struct crdti_link {
     int is_doomed;  /* to be dropped: nothing more is heard */
     int is_dropped; /* the transport has been told */
     uint64_t born_at, heard_at, said_at, sync_at, retry_at;
-    uint64_t sent_bytes, sent_frames, received_bytes, received_frames;
+    uint64_t sent_bytes, received_bytes, received_frames;
 } crdti_link;
 
 /* A transport, and what it calls up. */
@@ -8454,7 +8468,7 @@ CRDTI_FN void crdti_node_elect(crdt_node *node, const crdt_id *id)
 CRDTI_FN void crdti_link_free(crdt_node *node, crdti_link *link)
 {
     node->gone.sent_bytes += link->sent_bytes;
-    node->gone.sent_frames += link->sent_frames;
+    node->gone.sent_frames += link->session.sent_frames;
     node->gone.received_bytes += link->received_bytes;
     node->gone.received_frames += link->received_frames;
     node->gone.deltas_sent += link->session.sent_deltas;
@@ -8487,11 +8501,11 @@ CRDTI_FN crdt_err crdti_link_new(crdti_port *port, crdt_peer peer,
     link->sync_at = now + crdti_node_jitter(node, node->sync_ms);
     crdti_session_init(&link->session, &node->alloc, &node->shares);
     link->session.self = node->id;
+    link->session.self_name = crdt_bytes_of(node->name, node->name_len);
     err = node->random.fill(node->random.ctx, &link->session.nonce,
                             sizeof link->session.nonce);
     if (!err)
-        err = crdti_say_hello(&link->session,
-                              crdt_bytes_of(node->name, node->name_len));
+        err = crdti_say_hello(&link->session);
     if (err)
         crdti_link_free(node, link);
     else
@@ -8604,7 +8618,6 @@ CRDTI_FN crdt_err crdti_link_send(crdt_node *node, crdti_link *link)
     }
     if (link->session.out_at < out->len)
         return CRDT_OK;
-    link->sent_frames++;
     link->session.out_at = out->len = 0;
     if (out->cap > 2 * CRDTSYNC_MAX_FRAME)
         crdt_buf_free(out);
@@ -8867,7 +8880,6 @@ CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
 {
     crdti_share *share;
     size_t i;
-    crdt_err err = CRDT_OK;
     if (!node || !doc || crdti_node_find(node, name))
         return CRDT_ERR_ARG;
     if (name.len > CRDTSYNC_MAX_NAME ||
@@ -8883,12 +8895,9 @@ CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
     share->name_len = name.len;
     crdti_copy(share->name, name.ptr, name.len);
     node->shares.len++;
-    for (i = 0; i < node->links.len && !err; i++)
-        err = crdti_say_hello(&node->links.ptr[i]->session,
-                              crdt_bytes_of(node->name, node->name_len));
-    if (err)
-        node->shares.len--;
-    return err;
+    for (i = 0; i < node->links.len; i++)
+        node->links.ptr[i]->session.wants_hello = 1;
+    return CRDT_OK;
 }
 
 CRDT_API crdt_err crdt_node_attach(crdt_node *node,
@@ -8977,7 +8986,7 @@ CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
         out->link = link->name;
         out->state = crdti_link_state(link);
         out->sent_bytes = link->sent_bytes;
-        out->sent_frames = link->sent_frames;
+        out->sent_frames = link->session.sent_frames;
         out->received_bytes = link->received_bytes;
         out->received_frames = link->received_frames;
         out->silent_ms = crdti_node_now(node) - link->heard_at;
@@ -9001,7 +9010,7 @@ CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out)
     for (i = 0; i < node->links.len; i++) {
         const crdti_link *link = node->links.ptr[i];
         out->sent_bytes += link->sent_bytes;
-        out->sent_frames += link->sent_frames;
+        out->sent_frames += link->session.sent_frames;
         out->received_bytes += link->received_bytes;
         out->received_frames += link->received_frames;
         out->deltas_sent += link->session.sent_deltas;

@@ -557,7 +557,8 @@ typedef struct crdt_transport {
     /* Called once, before all others. `up` stays valid until close. */
     crdt_err (*start)(void *ctx, const crdt_upcalls *up);
     /* Takes a copy of the bytes, or refuses: AGAIN when the queue of the peer
-     * is full, CLOSED when the peer is gone, IO. Must not block. */
+     * is full, CLOSED when the peer is gone, LIMIT above message_max, NOMEM,
+     * IO. Must not block. */
     crdt_err (*send)(void *ctx, crdt_peer peer, crdt_bytes bytes);
     /* Waits at most timeout_ms (0: not at all) for something to happen and
      * does it, upcalls included. */

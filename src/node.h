@@ -34,7 +34,7 @@ typedef struct crdti_link {
     int is_doomed;  /* to be dropped: nothing more is heard */
     int is_dropped; /* the transport has been told */
     uint64_t born_at, heard_at, said_at, sync_at, retry_at;
-    uint64_t sent_bytes, sent_frames, received_bytes, received_frames;
+    uint64_t sent_bytes, received_bytes, received_frames;
 } crdti_link;
 
 /* A transport, and what it calls up. */
@@ -178,7 +178,7 @@ CRDTI_FN void crdti_node_elect(crdt_node *node, const crdt_id *id)
 CRDTI_FN void crdti_link_free(crdt_node *node, crdti_link *link)
 {
     node->gone.sent_bytes += link->sent_bytes;
-    node->gone.sent_frames += link->sent_frames;
+    node->gone.sent_frames += link->session.sent_frames;
     node->gone.received_bytes += link->received_bytes;
     node->gone.received_frames += link->received_frames;
     node->gone.deltas_sent += link->session.sent_deltas;
@@ -211,11 +211,11 @@ CRDTI_FN crdt_err crdti_link_new(crdti_port *port, crdt_peer peer,
     link->sync_at = now + crdti_node_jitter(node, node->sync_ms);
     crdti_session_init(&link->session, &node->alloc, &node->shares);
     link->session.self = node->id;
+    link->session.self_name = crdt_bytes_of(node->name, node->name_len);
     err = node->random.fill(node->random.ctx, &link->session.nonce,
                             sizeof link->session.nonce);
     if (!err)
-        err = crdti_say_hello(&link->session,
-                              crdt_bytes_of(node->name, node->name_len));
+        err = crdti_say_hello(&link->session);
     if (err)
         crdti_link_free(node, link);
     else
@@ -328,7 +328,6 @@ CRDTI_FN crdt_err crdti_link_send(crdt_node *node, crdti_link *link)
     }
     if (link->session.out_at < out->len)
         return CRDT_OK;
-    link->sent_frames++;
     link->session.out_at = out->len = 0;
     if (out->cap > 2 * CRDTSYNC_MAX_FRAME)
         crdt_buf_free(out);
@@ -591,7 +590,6 @@ CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
 {
     crdti_share *share;
     size_t i;
-    crdt_err err = CRDT_OK;
     if (!node || !doc || crdti_node_find(node, name))
         return CRDT_ERR_ARG;
     if (name.len > CRDTSYNC_MAX_NAME ||
@@ -607,12 +605,9 @@ CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
     share->name_len = name.len;
     crdti_copy(share->name, name.ptr, name.len);
     node->shares.len++;
-    for (i = 0; i < node->links.len && !err; i++)
-        err = crdti_say_hello(&node->links.ptr[i]->session,
-                              crdt_bytes_of(node->name, node->name_len));
-    if (err)
-        node->shares.len--;
-    return err;
+    for (i = 0; i < node->links.len; i++)
+        node->links.ptr[i]->session.wants_hello = 1;
+    return CRDT_OK;
 }
 
 CRDT_API crdt_err crdt_node_attach(crdt_node *node,
@@ -701,7 +696,7 @@ CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
         out->link = link->name;
         out->state = crdti_link_state(link);
         out->sent_bytes = link->sent_bytes;
-        out->sent_frames = link->sent_frames;
+        out->sent_frames = link->session.sent_frames;
         out->received_bytes = link->received_bytes;
         out->received_frames = link->received_frames;
         out->silent_ms = crdti_node_now(node) - link->heard_at;
@@ -725,7 +720,7 @@ CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out)
     for (i = 0; i < node->links.len; i++) {
         const crdti_link *link = node->links.ptr[i];
         out->sent_bytes += link->sent_bytes;
-        out->sent_frames += link->sent_frames;
+        out->sent_frames += link->session.sent_frames;
         out->received_bytes += link->received_bytes;
         out->received_frames += link->received_frames;
         out->deltas_sent += link->session.sent_deltas;

@@ -71,17 +71,19 @@ typedef struct crdti_session {
     const crdt_alloc *alloc;
     crdti_shares *shares;
     crdt_id self, node;
+    crdt_bytes self_name; /* borrowed */
     uint64_t nonce, their_nonce;
     size_t frame_max; /* payload that the peer takes */
     uint8_t name[CRDTSYNC_MAX_NAME];
     size_t name_len;
-    int is_greeted; /* their HELLO came */
-    int is_spare;   /* another link to the same node is used */
-    crdt_buf in;    /* the beginning of a frame */
-    crdt_buf out;   /* whole frames, to be sent */
+    int is_greeted;  /* their HELLO came */
+    int wants_hello; /* ours is to be said again */
+    int is_spare;    /* another link to the same node is used */
+    crdt_buf in;     /* the beginning of a frame */
+    crdt_buf out;    /* whole frames, to be sent */
     size_t out_at;
     CRDTI_ARRAY(crdti_track) tracks; /* by number of the share */
-    uint64_t sent_deltas, waiting;
+    uint64_t sent_deltas, sent_frames, waiting;
     const char *complaint; /* why a receive failed, when bytes do not say */
 } crdti_session;
 
@@ -172,10 +174,12 @@ CRDTI_FN crdt_err crdti_say(crdti_session *s, crdti_writer *w, uint8_t kind,
     crdti_frame_wrap(w, kind, start);
     if (w->err)
         s->out.len = start;
+    else
+        s->sent_frames++;
     return w->err;
 }
 
-CRDTI_FN crdt_err crdti_say_hello(crdti_session *s, crdt_bytes name)
+CRDTI_FN crdt_err crdti_say_hello(crdti_session *s)
 {
     crdti_writer w;
     crdti_hello hello;
@@ -186,7 +190,7 @@ CRDTI_FN crdt_err crdti_say_hello(crdti_session *s, crdt_bytes name)
     hello.node = s->self;
     hello.nonce = s->nonce;
     hello.frame_max = CRDTSYNC_MAX_FRAME;
-    hello.name = name;
+    hello.name = s->self_name;
     hello.docs = s->shares->len;
     crdti_put_hello(&w, &hello);
     for (i = 0; i < s->shares->len; i++)
@@ -270,11 +274,12 @@ CRDTI_FN crdti_track *crdti_track_find(crdti_session *s, uint64_t theirs,
     return NULL;
 }
 
-/* The peer's list: each of its documents that is also ours begins with both
- * saying what they have. */
-CRDTI_FN void crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
+/* The peer's list: whether there are documents in it that are also ours, and
+ * were not before. With each of these both begin by saying what they have. */
+CRDTI_FN int crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
 {
     size_t i, theirs;
+    int found = 0;
     for (theirs = 0; theirs < count && !r->err; theirs++) {
         crdt_bytes name = crdti_get_bytes(r, CRDTSYNC_MAX_NAME);
         for (i = 0; i < s->tracks.len; i++) {
@@ -285,9 +290,10 @@ CRDTI_FN void crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
                                   crdt_bytes_of(share->name, share->name_len)))
                 continue;
             track->theirs = theirs;
-            track->wants_state = track->state_asks = 1;
+            track->wants_state = found = 1;
         }
     }
+    return found;
 }
 
 CRDTI_FN void crdti_hear_hello(crdti_session *s, crdti_reader *r)
@@ -296,7 +302,10 @@ CRDTI_FN void crdti_hear_hello(crdti_session *s, crdti_reader *r)
     crdti_get_hello(r, &hello);
     if (!r->err && crdti_session_cover(s))
         crdti_reader_fail(r, CRDT_ERR_NOMEM);
-    crdti_hear_docs(s, r, hello.docs);
+    /* A list that has grown may be one that we got to know too early: then
+     * they must hear ours again, after which both know both. */
+    if (crdti_hear_docs(s, r, hello.docs) && s->is_greeted)
+        s->wants_hello = 1;
     if (r->err)
         return;
     s->node = hello.node;
@@ -701,6 +710,10 @@ CRDTI_FN crdt_err crdti_session_push(crdti_session *s, size_t message_max,
     crdt_err err = CRDT_OK;
     if (!s->is_greeted || s->is_spare)
         return CRDT_OK;
+    if (s->wants_hello)
+        err = crdti_say_hello(s);
+    if (!err)
+        s->wants_hello = 0;
     for (i = 0; i < s->tracks.len && !err; i++)
         err = crdti_track_push(s, i, message_max, now);
     return err;

@@ -104,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(!crdt_commit(doc));
     crdti_session_init(&session, NULL, &shares);
     session.nonce = 1;
-    must(!crdti_say_hello(&session, CRDT_STR("me")));
+    must(!crdti_say_hello(&session));
     while (next(&data, &size, &frame)) {
         if (crdti_session_hear(&session, &frame, now++))
             break;

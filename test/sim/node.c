@@ -202,6 +202,10 @@ TEST(commits_are_pushed_and_acknowledged)
     world_run(&w, 3, 1);
     CHECK_INT(get(&w, 1, "x"), 1);
     CHECK_INT(peer(&w, 0, 0).state, CRDT_PEER_SYNCED);
+    /* HELLO, STATE, CHUNK, ANSWER at most each way */
+    CHECK_INT(peer(&w, 0, 0).sent_frames, 3);
+    CHECK_INT(peer(&w, 1, 0).received_frames, 3);
+    CHECK_INT(stats(&w, 1).sent_frames, 3);
     self = crdt_doc_replica(w.docs[0]);
     CHECK_INT(crdt_node_acked(w.nodes[0], CRDT_STR("d"), &acked), CRDT_OK);
     CHECK_INT(crdt_vv_get(&acked, &self), 1);
@@ -388,6 +392,43 @@ TEST(a_replica_id_used_twice_is_an_alarm)
     CHECK(stats(&w, 0).alarms + stats(&w, 1).alarms > 0);
     CHECK_INT(get(&w, 1, "x"), -1); /* never silently merged */
     world_free(&w);
+}
+
+/* One has shared it all along, the other only now: in either order. */
+TEST(a_document_shared_late_is_found)
+{
+    int late;
+    for (late = 0; late < 2; late++) {
+        struct world w;
+        crdt_config config;
+        crdt_doc *docs[2];
+        int i;
+        world_new(&w, 15, 0, 0);
+        memset(&config, 0, sizeof config);
+        config.clock = &w.clock;
+        config.random = &w.random;
+        for (i = 0; i < 2; i++) {
+            world_add(&w, NULL);
+            CHECK_INT(crdt_doc_new(&docs[i], &config), CRDT_OK);
+            crdt_map_put_int(crdt_root(docs[i]), CRDT_STR("ab"), i);
+            crdt_map_put_int(crdt_root(docs[i]),
+                             i ? CRDT_STR("b") : CRDT_STR("a"), i);
+            crdt_commit(docs[i]);
+        }
+        CHECK_INT(crdt_node_share(w.nodes[!late], CRDT_STR("e"), docs[!late]),
+                  CRDT_OK);
+        world_run(&w, 8, 1);
+        CHECK_INT(crdt_node_share(w.nodes[late], CRDT_STR("e"), docs[late]),
+                  CRDT_OK);
+        world_run(&w, 8, 1);
+        for (i = 0; i < 2; i++) {
+            CHECK_INT(crdt_map_size(crdt_root(docs[i])), 3);
+            CHECK_INT(peer(&w, i, 0).state, CRDT_PEER_SYNCED);
+        }
+        world_free(&w);
+        for (i = 0; i < 2; i++)
+            crdt_doc_free(docs[i]);
+    }
 }
 
 TEST(each_document_goes_its_own_way)
@@ -679,6 +720,7 @@ TEST_MAIN(CASE(two_meet_and_have_the_same),
           CASE(a_large_document_travels_in_chunks), CASE(idle_costs_little),
           CASE(what_lies_in_the_future_waits),
           CASE(a_replica_id_used_twice_is_an_alarm),
+          CASE(a_document_shared_late_is_found),
           CASE(each_document_goes_its_own_way),
           CASE(garbage_and_other_versions_are_refused),
           CASE(who_does_not_greet_is_dropped_in_time),
