@@ -394,6 +394,49 @@ TEST(a_replica_id_used_twice_is_an_alarm)
     world_free(&w);
 }
 
+/* Two links between the same two nodes: one is used, the other takes over. */
+TEST(of_two_links_one_is_used)
+{
+    int cut;
+    for (cut = 0; cut < 2; cut++) {
+        struct world w;
+        crdt_loopback_config config;
+        crdt_loopback_hub *second;
+        crdt_transport ends[2];
+        crdt_peer_info info;
+        uint64_t sent;
+        int i;
+        world_new(&w, 16, 1, 0);
+        memset(&config, 0, sizeof config);
+        config.manual = 1;
+        CHECK_INT(crdt_loopback_hub_new(&second, &config), CRDT_OK);
+        for (i = 0; i < 2; i++) {
+            world_add(&w, NULL);
+            CHECK_INT(crdt_loopback_new(&ends[i], second), CRDT_OK);
+            CHECK_INT(crdt_node_attach(w.nodes[i], &ends[i]), CRDT_OK);
+        }
+        CHECK_INT(crdt_loopback_link(&w.ends[0], &w.ends[1]), CRDT_OK);
+        CHECK_INT(crdt_loopback_link(&ends[0], &ends[1]), CRDT_OK);
+        world_run(&w, 10, 1);
+        CHECK_INT(crdt_node_peer(w.nodes[0], 1, &info), CRDT_ERR_NOT_FOUND);
+        sent = stats(&w, 0).deltas_sent;
+        put(&w, 0, "x", 1);
+        world_run(&w, 10, 1);
+        CHECK_INT(stats(&w, 0).deltas_sent - sent, 1);
+        if (cut)
+            CHECK_INT(crdt_loopback_unlink(&ends[0], &ends[1]), CRDT_OK);
+        else
+            CHECK_INT(crdt_loopback_unlink(&w.ends[0], &w.ends[1]), CRDT_OK);
+        put(&w, 1, "y", 2);
+        world_run(&w, 10, 1);
+        CHECK(world_is_equal(&w));
+        CHECK_INT(get(&w, 0, "y"), 2);
+        CHECK_INT(peer(&w, 1, 0).state, CRDT_PEER_SYNCED);
+        world_free(&w);
+        crdt_loopback_hub_free(second);
+    }
+}
+
 /* One has shared it all along, the other only now: in either order. */
 TEST(a_document_shared_late_is_found)
 {
@@ -720,6 +763,7 @@ TEST_MAIN(CASE(two_meet_and_have_the_same),
           CASE(a_large_document_travels_in_chunks), CASE(idle_costs_little),
           CASE(what_lies_in_the_future_waits),
           CASE(a_replica_id_used_twice_is_an_alarm),
+          CASE(of_two_links_one_is_used),
           CASE(a_document_shared_late_is_found),
           CASE(each_document_goes_its_own_way),
           CASE(garbage_and_other_versions_are_refused),
