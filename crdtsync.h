@@ -2358,7 +2358,7 @@ CRDTI_FN crdt_err crdti_ivset_add(const crdt_alloc *alloc, crdti_ivset *set,
     size_t from = crdti_ivset_place(set, lo - (lo > 0));
     size_t to = crdti_ivset_behind(set, hi + (hi < UINT64_MAX));
     crdti_run run;
-    CRDTI_ASSERT(lo <= hi && from <= to);
+    CRDTI_ASSERT(lo <= hi && from <= to && (from == to || set->ptr));
     run.lo = from < to ? crdti_min(lo, set->ptr[from].lo) : lo;
     run.hi = from < to ? crdti_max(hi, set->ptr[to - 1].hi) : hi;
     return crdti_ivset_splice(alloc, set, from, to, &run, 1);
