@@ -26,7 +26,8 @@
 #include "wire.h"
 
 #define CRDTI_NO_DOC UINT64_MAX
-#define CRDTI_RETRY_MS 1000u
+#define CRDTI_RETRY_MS 1000u    /* after a refusal that may soon be over */
+#define CRDTI_REFUSED_MS 30000u /* after one that will last */
 
 /* A document that the node shares, and what is known of it everywhere. */
 typedef struct crdti_share {
@@ -84,6 +85,7 @@ typedef struct crdti_session {
     size_t out_at;
     CRDTI_ARRAY(crdti_track) tracks; /* by number of the share */
     uint64_t sent_deltas, sent_frames, waiting;
+    size_t staged; /* bytes of deltas that are not whole, or held back */
     const char *complaint; /* why a receive failed, when bytes do not say */
 } crdti_session;
 
@@ -223,11 +225,16 @@ CRDTI_FN crdt_err crdti_say_digest(crdti_session *s, size_t number)
     return crdti_say(s, &w, CRDTI_DIGEST, start);
 }
 
+/* A peer that sends and never reads would have answers pile up. */
 CRDTI_FN crdt_err crdti_say_answer(crdti_session *s, size_t number,
                                    uint64_t id, crdt_err result)
 {
     crdti_writer w;
     size_t start = s->out.len;
+    if (start - s->out_at > CRDTSYNC_MAX_FRAME + CRDTSYNC_MAX_BUFFERED) {
+        s->complaint = "does not read what it is told";
+        return CRDT_ERR_LIMIT;
+    }
     crdti_writer_init(&w, &s->out);
     crdti_put_varint(&w, number);
     crdti_put_varint(&w, id);
@@ -413,7 +420,7 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     if (result) {
         share->refused++;
         share->alarms += result == CRDT_ERR_FORK;
-        track->wants_state = result == CRDT_ERR_CAUSAL;
+        track->wants_state |= result == CRDT_ERR_CAUSAL;
         err = crdti_say_answer(s, number, track->in_id, result);
         return crdti_is_forgivable(result) ? err : result;
     }
@@ -426,17 +433,46 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     return err ? err : crdti_say_answer(s, number, track->in_id, CRDT_OK);
 }
 
+CRDTI_FN void crdti_track_unstage(crdti_session *s, crdti_track *track)
+{
+    s->staged -= track->in.len;
+    crdt_buf_free(&track->in);
+}
+
+/* Keeps a piece until the others are there, or our clock is. */
+CRDTI_FN crdt_err crdti_track_keep(crdti_session *s, crdti_track *track,
+                                   crdt_bytes piece)
+{
+    crdti_writer w;
+    if (piece.len > CRDTSYNC_MAX_TRANSFER - s->staged)
+        return CRDT_ERR_LIMIT;
+    crdti_writer_init(&w, &track->in);
+    crdti_put_raw(&w, piece);
+    if (!w.err)
+        s->staged += piece.len;
+    return w.err;
+}
+
+/* Joins what is staged, which is whole; it stays only when it is held. */
+CRDTI_FN crdt_err crdti_track_join_staged(crdti_session *s, size_t number)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_err err = crdti_track_join(s, number, crdt_buf_bytes(&track->in));
+    if (!track->is_held)
+        crdti_track_unstage(s, track);
+    return err;
+}
+
 /* Adds a piece to the delta that it belongs to; others are stale. */
 CRDTI_FN crdt_err crdti_track_stage(crdti_session *s, size_t number,
                                     const crdti_chunk *chunk)
 {
     crdti_track *track = &s->tracks.ptr[number];
-    crdti_writer w;
     crdt_err err;
     if (track->is_held)
         return crdti_say_answer(s, number, chunk->id, CRDT_ERR_AGAIN);
     if (chunk->offset == 0) {
-        track->in.len = 0;
+        crdti_track_unstage(s, track);
         track->in_id = chunk->id;
         track->in_total = chunk->total;
     }
@@ -449,14 +485,10 @@ CRDTI_FN crdt_err crdti_track_stage(crdti_session *s, size_t number,
         if (err || !track->is_held)
             return err;
     }
-    crdti_writer_init(&w, &track->in);
-    crdti_put_raw(&w, chunk->bytes);
-    if (w.err || track->is_held || track->in.len < track->in_total)
-        return w.err;
-    err = crdti_track_join(s, number, crdt_buf_bytes(&track->in));
-    if (!track->is_held)
-        crdt_buf_free(&track->in);
-    return err;
+    err = crdti_track_keep(s, track, chunk->bytes);
+    if (err || track->is_held || track->in.len < track->in_total)
+        return err;
+    return crdti_track_join_staged(s, number);
 }
 
 CRDTI_FN void crdti_hear_chunk(crdti_session *s, crdti_reader *r)
@@ -493,8 +525,10 @@ CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
     track->pushed = 0;
     if (!result)
         return crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
-    if (result != CRDT_ERR_CAUSAL)
+    if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
         track->retry_at = now + CRDTI_RETRY_MS;
+    else if (result != CRDT_ERR_CAUSAL)
+        track->retry_at = now + CRDTI_REFUSED_MS;
     if (!track->flights_len)
         err = crdt_vv_copy(&track->sent, &track->known);
     return err;
@@ -506,7 +540,7 @@ CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,
     size_t number = 0, i;
     crdti_track *track = crdti_track_find(s, crdti_get_varint(r), &number);
     uint64_t id = crdti_get_varint(r);
-    uint64_t result = crdti_get_varint(r);
+    uint64_t result = crdti_min(crdti_get_varint(r), CRDT_ERR_COUNT);
     crdt_err err;
     crdti_get_end(r);
     if (r->err || !track)
@@ -514,12 +548,7 @@ CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,
     for (i = 0; i < track->flights_len; i++) {
         if (track->flights[i].id != id)
             continue;
-        err = crdti_track_land(s, number, i,
-                               result ? (result == CRDT_ERR_CAUSAL
-                                             ? CRDT_ERR_CAUSAL
-                                             : CRDT_ERR_AGAIN)
-                                      : CRDT_OK,
-                               now);
+        err = crdti_track_land(s, number, i, (crdt_err)result, now);
         if (err)
             crdti_reader_fail(r, err);
         return;
@@ -726,11 +755,8 @@ CRDTI_FN crdt_err crdti_session_retry(crdti_session *s)
     crdt_err err = CRDT_OK;
     for (i = 0; i < s->tracks.len && !err; i++) {
         crdti_track *track = &s->tracks.ptr[i];
-        if (!track->is_held)
-            continue;
-        err = crdti_track_join(s, i, crdt_buf_bytes(&track->in));
-        if (!track->is_held)
-            crdt_buf_free(&track->in);
+        if (track->is_held)
+            err = crdti_track_join_staged(s, i);
     }
     return err;
 }

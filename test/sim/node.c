@@ -605,8 +605,10 @@ static size_t make_hello(uint8_t *out, uint64_t oldest, uint64_t newest,
     hello.node.b[0] = 9;
     hello.frame_max = 100000;
     hello.name = CRDT_STR("stranger");
+    hello.docs = 1;
     crdti_writer_init(&w, &buf);
     crdti_put_hello(&w, &hello);
+    crdti_put_bytes(&w, CRDT_STR("d"));
     for (; extra > 0; extra--)
         crdti_put_u8(&w, 0xee);
     crdti_frame_wrap(&w, CRDTI_HELLO, 0);
@@ -669,6 +671,54 @@ TEST(who_falls_silent_is_dropped)
     stranger_run(&s, &w, 5, 1000);
     CHECK_INT(s.downs, 1);
     CHECK(strstr(w.said, "silent") != NULL);
+    s.end.close(s.end.ctx);
+    world_free(&w);
+}
+
+/* It sends delta after delta and never reads: the answers must not pile up
+ * for ever. */
+TEST(who_sends_and_never_reads_is_dropped)
+{
+    struct world w;
+    struct stranger s;
+    uint8_t hello[256];
+    size_t len = make_hello(hello, 1, 1, 0), i;
+    crdt_buf chunks = CRDT_BUF_INIT;
+    crdti_writer writer;
+    crdti_chunk chunk;
+    world_new(&w, 17, 0, 0);
+    world_add(&w, NULL);
+    stranger_join(&s, &w);
+    stranger_run(&s, &w, 2, 1);
+    s.end.send(s.end.ctx, s.peer, crdt_bytes_of(hello, len));
+    world_run(&w, 2, 1);
+    /* Refused at once, as the delta is none: but answered. */
+    memset(&chunk, 0, sizeof chunk);
+    chunk.total = 4;
+    chunk.bytes = crdt_bytes_of("\1\0\0\0", 4);
+    crdti_writer_init(&writer, &chunks);
+    for (i = 0; i < 1000; i++) {
+        size_t start = chunks.len;
+        chunk.id = i + 1;
+        crdti_put_chunk(&writer, &chunk);
+        crdti_frame_wrap(&writer, CRDTI_CHUNK, start);
+    }
+    CHECK_INT(writer.err, CRDT_OK);
+    for (i = 0; i < 2000 && !strstr(w.said, "does not read"); i++) {
+        size_t at = 0;
+        crdti_frame frame;
+        while (
+            at < chunks.len &&
+            !crdti_frame_get(crdt_bytes_of(chunks.ptr + at, chunks.len - at),
+                             1000, &frame, NULL)) {
+            s.end.send(s.end.ctx, s.peer,
+                       crdt_bytes_of(chunks.ptr + at, frame.size));
+            at += frame.size;
+        }
+        world_run(&w, 1, 1);
+    }
+    CHECK(strstr(w.said, "does not read") != NULL);
+    crdt_buf_free(&chunks);
     s.end.close(s.end.ctx);
     world_free(&w);
 }
@@ -769,4 +819,5 @@ TEST_MAIN(CASE(two_meet_and_have_the_same),
           CASE(garbage_and_other_versions_are_refused),
           CASE(who_does_not_greet_is_dropped_in_time),
           CASE(who_falls_silent_is_dropped),
+          CASE(who_sends_and_never_reads_is_dropped),
           CASE(running_out_of_memory_only_delays))
