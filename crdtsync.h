@@ -3250,9 +3250,13 @@ typedef struct crdti_entry {
     } key;
 } crdti_entry;
 
-/* "Of `replica`, what is up to `last` in this entry is dead." See kill.h. */
+/* "Of `replica`, what is up to `last` in this entry is dead", as `killer` says,
+ * who may have taken the record over from the dot that said it first: who has
+ * seen that dot need not be told. See kill.h. */
 typedef struct crdti_kill {
     uint32_t next, replica, killer;
+    uint32_t said_replica; /* number of the replica */
+    uint64_t said_seq;
     uint64_t last;
 } crdti_kill;
 
@@ -3800,7 +3804,8 @@ CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
  * be sent it.
  *
  * Absorption: when an op that is itself a killer dies, its records become its
- * own killer's, who had seen all that it had. If they come from further down,
+ * own killer's, who had seen all that it had; but they remember the dot that
+ * said them first, and are not sent again to who has seen that. If they come from further down,
  * they widen to the killer's scope: all that it saw there is dead.
  *
  * A killer that makes nothing live (REMOVE) keeps a record in the journal as
@@ -3860,6 +3865,17 @@ CRDTI_FN uint32_t crdti_kill_find(crdt_doc *doc, crdti_entry *entry,
     return 0;
 }
 
+/* The killer says it, with its own dot. */
+CRDTI_FN void crdti_kill_say(crdt_doc *doc, crdti_kill *kill, uint32_t killer,
+                             uint64_t last)
+{
+    const crdti_op *op = crdti_op_at(doc, killer);
+    kill->killer = killer;
+    kill->said_replica = op->replica;
+    kill->said_seq = op->seq;
+    kill->last = last;
+}
+
 /* Makes a record where the entry has none for the replica yet. */
 CRDTI_FN void crdti_kill_add(crdt_doc *doc, uint32_t killer, uint32_t replica,
                              uint64_t last)
@@ -3869,8 +3885,7 @@ CRDTI_FN void crdti_kill_add(crdt_doc *doc, uint32_t killer, uint32_t replica,
     uint32_t index = crdti_pool_take(&doc->kills);
     crdti_kill *kill = crdti_kill_at(doc, index);
     kill->replica = replica;
-    kill->killer = killer;
-    kill->last = last;
+    crdti_kill_say(doc, kill, killer, last);
     kill->next = entry->kills;
     entry->kills = index;
     op->kills++;
@@ -3894,8 +3909,7 @@ CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer, uint32_t replica,
         return;
     op->kills++;
     crdti_kill_disown(doc, kill->killer);
-    kill->killer = killer;
-    kill->last = last;
+    crdti_kill_say(doc, kill, killer, last);
 }
 
 /* The entry's records that the replicas' marks raise become the killer's, and
@@ -3910,8 +3924,7 @@ CRDTI_FN void crdti_kill_note_marks(crdt_doc *doc, uint32_t killer)
         if (kill->last < *mark) {
             op->kills++;
             crdti_kill_disown(doc, kill->killer);
-            kill->killer = killer;
-            kill->last = *mark;
+            crdti_kill_say(doc, kill, killer, *mark);
         }
         *mark = 0;
     }
@@ -5779,12 +5792,14 @@ CRDT_API crdt_value crdt_time(int64_t unix_ms)
 #define CRDTI_RULE(name) 1
 #endif
 
+#define CRDTI_NOT_NAMED UINT32_MAX /* by the delta: a replica's place in it */
+
 /* >>cut ------------------------------------------------------------------- */
 
 typedef struct crdti_cut {
     int is_snapshot;
     int is_canonical;               /* without kills and floor */
-    CRDTI_ARRAY(uint32_t) replicas; /* that have written, by id */
+    CRDTI_ARRAY(uint32_t) replicas; /* that it tells of, by id */
     CRDTI_ARRAY(uint64_t) base;     /* by place in `replicas` */
     CRDTI_ARRAY(uint32_t) ops;      /* by replica and seq */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
@@ -5864,11 +5879,21 @@ CRDTI_FN crdt_err crdti_cut_object(crdt_doc *doc, crdti_cut *cut,
     return CRDT_OK;
 }
 
+/* Whether who has the base has seen the dot. */
+CRDTI_FN int crdti_cut_covers(const crdt_doc *doc, const crdti_cut *cut,
+                              uint32_t replica, uint64_t seq)
+{
+    uint32_t place = doc->replicas.ptr[replica].wire;
+    return place == CRDTI_NOT_NAMED || seq <= cut->base.ptr[place];
+}
+
 /* How far the record tells: all of it, though the receiver never saw some of
- * the dead. */
+ * the dead; or 0, when the receiver has been told. */
 CRDTI_FN uint64_t crdti_cut_last(const crdt_doc *doc, const crdti_cut *cut,
                                  const crdti_kill *kill)
 {
+    if (crdti_cut_covers(doc, cut, kill->said_replica, kill->said_seq))
+        return 0;
     if (CRDTI_RULE(KILLS_TRAVEL))
         return kill->last;
     return crdti_min(kill->last,
@@ -5881,10 +5906,8 @@ CRDTI_FN uint32_t crdti_cut_kills(const crdt_doc *doc, const crdti_cut *cut,
 {
     const crdti_op *op = crdti_op_at(doc, index);
     uint32_t at, count = 0;
-    if (cut->is_canonical)
+    if (cut->is_canonical || !op->kills)
         return 0;
-    if (CRDTI_RULE(KILLS_TRAVEL))
-        return op->kills;
     for (at = crdti_entry_at(doc, op->entry)->kills; at;
          at = crdti_kill_at(doc, at)->next)
         count += crdti_kill_at(doc, at)->killer == index &&
@@ -5912,14 +5935,56 @@ CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
     return CRDT_OK;
 }
 
+/* Marks the replicas that the op's kills and voids name. */
+CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
+                             uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    uint32_t i, at = op->kills ? crdti_entry_at(doc, op->entry)->kills : 0;
+    for (; at; at = crdti_kill_at(doc, at)->next)
+        if (crdti_kill_at(doc, at)->killer == index &&
+            crdti_cut_last(doc, cut, crdti_kill_at(doc, at)))
+            doc->replicas.ptr[crdti_kill_at(doc, at)->replica].mark = 1;
+    for (i = 0; op->kind == CRDTI_RESET && i < op->len; i++)
+        doc->replicas.ptr[op->as.voids[i].replica].mark = 1;
+}
+
+/* Leaves out the replicas that the delta has nothing to say of. */
+CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
+{
+    size_t i, to = 0;
+    for (i = 0; i < cut->ops.len; i++)
+        crdti_cut_mark(doc, cut, cut->ops.ptr[i]);
+    for (i = 0; i < cut->replicas.len; i++) {
+        crdti_replica *replica = &doc->replicas.ptr[cut->replicas.ptr[i]];
+        int named = replica->mark || replica->seq > cut->base.ptr[i];
+        replica->mark = 0;
+        replica->wire = CRDTI_NOT_NAMED;
+        if (!named)
+            continue;
+        replica->wire = (uint32_t)to;
+        cut->replicas.ptr[to] = cut->replicas.ptr[i];
+        cut->base.ptr[to++] = cut->base.ptr[i];
+    }
+    cut->replicas.len = cut->base.len = to;
+}
+
+/* What a delta is for. */
+enum {
+    CRDTI_FOR_ALL = 0,       /* says all that its joiner must have */
+    CRDTI_FOR_FOLLOWER = 1,  /* joined only by who has `since` for certain, so
+                                it need not name what has not changed */
+    CRDTI_FOR_COMPARISON = 2 /* canonical */
+};
+
 /* Collects Delta(since); crdti_cut_free also when it fails. */
 CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
-                                 int is_canonical, crdti_cut *cut)
+                                 int purpose, crdti_cut *cut)
 {
     size_t i;
     crdt_err err;
     crdti_zero(cut, sizeof *cut);
-    cut->is_canonical = is_canonical;
+    cut->is_canonical = purpose == CRDTI_FOR_COMPARISON;
     if (crdt_doc_uncommitted(doc))
         return CRDT_ERR_UNCOMMITTED;
     err = crdti_cut_replicas(doc, since, cut);
@@ -5928,6 +5993,8 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
     crdti_cut_choose(doc, cut);
     for (i = 0; i < cut->replicas.len && !err; i++)
         err = crdti_cut_ops(doc, cut, i);
+    if (!err && purpose == CRDTI_FOR_FOLLOWER && !cut->is_snapshot)
+        crdti_cut_narrow(doc, cut);
     return err;
 }
 
@@ -6801,13 +6868,13 @@ CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,
 
 /* Appends Delta(since) without frame. */
 CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
-                                  int is_canonical, crdt_buf *out)
+                                  int purpose, crdt_buf *out)
 {
     crdti_cut cut;
     crdti_writer w;
     size_t start = out->len;
     crdti_writer_init(&w, out);
-    w.err = crdti_cut_make(doc, since, is_canonical, &cut);
+    w.err = crdti_cut_make(doc, since, purpose, &cut);
     crdti_put_cut(&w, doc, &cut);
     crdti_cut_free(doc, &cut);
     if (w.err)
@@ -7271,7 +7338,7 @@ CRDTI_FN crdt_err crdti_frame_get(crdt_bytes bytes, size_t max,
 
 
 CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
-                                     int is_canonical, crdt_buf *out)
+                                     int purpose, crdt_buf *out)
 {
     crdti_writer w;
     size_t start;
@@ -7279,7 +7346,7 @@ CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
         return CRDT_ERR_ARG;
     start = out->len;
     crdti_writer_init(&w, out);
-    w.err = crdti_delta_put(doc, since, is_canonical, out);
+    w.err = crdti_delta_put(doc, since, purpose, out);
     crdti_frame_wrap(&w, CRDTI_FRAME_DELTA, start);
     if (w.err)
         out->len = start;
@@ -7289,12 +7356,12 @@ CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
 CRDT_API crdt_err crdt_delta(crdt_doc *doc, const crdt_vv *since,
                              crdt_buf *out)
 {
-    return crdti_delta_framed(doc, since, 0, out);
+    return crdti_delta_framed(doc, since, CRDTI_FOR_ALL, out);
 }
 
 CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out)
 {
-    return crdti_delta_framed(doc, NULL, 1, out);
+    return crdti_delta_framed(doc, NULL, CRDTI_FOR_COMPARISON, out);
 }
 
 /* The payload of a frame that must hold just one delta. */
@@ -7481,7 +7548,8 @@ CRDTI_FN void crdti_get_hello(crdti_reader *r, crdti_hello *hello)
 
 typedef struct crdti_chunk {
     uint64_t doc;
-    uint64_t id;            /* of the delta; from 1, ascending */
+    uint64_t id;            /* of the delta; from 1, one by one */
+    int follows;            /* is to be joined right after the one before */
     uint64_t total, offset; /* bytes of the delta, and before this piece */
     crdt_bytes bytes;
 } crdti_chunk;
@@ -7491,7 +7559,7 @@ typedef struct crdti_chunk {
 CRDTI_FN void crdti_put_chunk(crdti_writer *w, const crdti_chunk *chunk)
 {
     crdti_put_varint(w, chunk->doc);
-    crdti_put_varint(w, chunk->id);
+    crdti_put_varint(w, chunk->id << 1 | (chunk->follows ? 1u : 0u));
     crdti_put_varint(w, chunk->total);
     crdti_put_varint(w, chunk->offset);
     crdti_put_bytes(w, chunk->bytes);
@@ -7501,6 +7569,8 @@ CRDTI_FN void crdti_get_chunk(crdti_reader *r, crdti_chunk *chunk)
 {
     chunk->doc = crdti_get_varint(r);
     chunk->id = crdti_get_varint(r);
+    chunk->follows = (int)(chunk->id & 1);
+    chunk->id >>= 1;
     chunk->total = crdti_get_varint(r);
     if (chunk->total > CRDTSYNC_MAX_TRANSFER)
         crdti_reader_fail(r, CRDT_ERR_LIMIT);
@@ -7555,6 +7625,10 @@ CRDTI_FN void crdti_get_end(crdti_reader *r)
  * back to where it came from. At most CRDTSYNC_MAX_IN_FLIGHT deltas are
  * unanswered; what is committed meanwhile gathers in the next one.
  *
+ * A delta whose predecessor was joined, or is under way, says only what has
+ * changed: that it *follows* stands for all the rest of its base. It is joined
+ * right after its predecessor or not at all.
+ *
  * A delta that cannot be joined is refused, the refuser says what it has, and
  * the sender starts again from there: no case needs a memory of what was lost.
  */
@@ -7597,10 +7671,13 @@ typedef struct crdti_track {
     size_t out_at;
     crdt_buf in; /* delta being put together, or held back */
     uint64_t in_id, in_total;
-    int is_held;     /* `in` is whole, and waits for our clock */
-    int is_known;    /* the peer has said what it has */
-    int wants_state; /* the peer is to be told what we have */
-    int state_asks;  /* and to be asked the same */
+    uint64_t joined_id; /* the last of theirs that was joined */
+    int is_chained;     /* the next delta may follow the last */
+    int out_follows;    /* the one in `out` does */
+    int is_held;        /* `in` is whole, and waits for our clock */
+    int is_known;       /* the peer has said what it has */
+    int wants_state;    /* the peer is to be told what we have */
+    int state_asks;     /* and to be asked the same */
 } crdti_track;
 
 typedef CRDTI_ARRAY(crdti_share) crdti_shares;
@@ -7962,6 +8039,7 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
         return crdti_is_forgivable(result) ? err : result;
     }
     share->joined++;
+    track->joined_id = track->in_id;
     crdti_vv_start(&top, s->alloc);
     err = crdti_payload_range(payload, s->alloc, NULL, &top);
     if (!err)
@@ -8008,6 +8086,10 @@ CRDTI_FN crdt_err crdti_track_stage(crdti_session *s, size_t number,
     crdt_err err;
     if (track->is_held)
         return crdti_say_answer(s, number, chunk->id, CRDT_ERR_AGAIN);
+    if (chunk->follows && track->joined_id != chunk->id - 1) {
+        track->wants_state = 1;
+        return crdti_say_answer(s, number, chunk->id, CRDT_ERR_CAUSAL);
+    }
     if (chunk->offset == 0) {
         crdti_track_unstage(s, track);
         track->in_id = chunk->id;
@@ -8062,6 +8144,7 @@ CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
     track->pushed = 0;
     if (!result)
         return crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
+    track->is_chained = 0;
     if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
         track->retry_at = now + CRDTI_RETRY_MS;
     else if (result != CRDT_ERR_CAUSAL)
@@ -8202,7 +8285,10 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     flight = &track->flights[track->flights_len];
     err = crdt_vv_copy(&flight->vv, &share->vv);
     if (!err)
-        err = crdti_delta_put(share->doc, &track->sent, 0, &track->out);
+        err = crdti_delta_put(share->doc, &track->sent,
+                              track->is_chained ? CRDTI_FOR_FOLLOWER
+                                                : CRDTI_FOR_ALL,
+                              &track->out);
     if (!err)
         err = crdt_vv_merge(&track->sent, &share->vv);
     if (err) {
@@ -8211,6 +8297,8 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     }
     flight->id = ++track->last_id;
     track->flights_len++;
+    track->out_follows = track->is_chained;
+    track->is_chained = 1;
     track->out_at = 0;
     track->pushed = share->changes;
     s->sent_deltas++;
@@ -8229,6 +8317,7 @@ CRDTI_FN crdt_err crdti_track_cut(crdti_session *s, size_t number,
     room -= CRDTI_CHUNK_OVERHEAD + CRDTI_FRAME_OVERHEAD;
     chunk.doc = number;
     chunk.id = track->last_id;
+    chunk.follows = track->out_follows;
     chunk.total = track->out.len;
     chunk.offset = track->out_at;
     chunk.bytes =

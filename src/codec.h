@@ -325,13 +325,13 @@ CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,
 
 /* Appends Delta(since) without frame. */
 CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
-                                  int is_canonical, crdt_buf *out)
+                                  int purpose, crdt_buf *out)
 {
     crdti_cut cut;
     crdti_writer w;
     size_t start = out->len;
     crdti_writer_init(&w, out);
-    w.err = crdti_cut_make(doc, since, is_canonical, &cut);
+    w.err = crdti_cut_make(doc, since, purpose, &cut);
     crdti_put_cut(&w, doc, &cut);
     crdti_cut_free(doc, &cut);
     if (w.err)

@@ -26,12 +26,14 @@
 #define CRDTI_RULE(name) 1
 #endif
 
+#define CRDTI_NOT_NAMED UINT32_MAX /* by the delta: a replica's place in it */
+
 /* >>cut ------------------------------------------------------------------- */
 
 typedef struct crdti_cut {
     int is_snapshot;
     int is_canonical;               /* without kills and floor */
-    CRDTI_ARRAY(uint32_t) replicas; /* that have written, by id */
+    CRDTI_ARRAY(uint32_t) replicas; /* that it tells of, by id */
     CRDTI_ARRAY(uint64_t) base;     /* by place in `replicas` */
     CRDTI_ARRAY(uint32_t) ops;      /* by replica and seq */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
@@ -111,11 +113,21 @@ CRDTI_FN crdt_err crdti_cut_object(crdt_doc *doc, crdti_cut *cut,
     return CRDT_OK;
 }
 
+/* Whether who has the base has seen the dot. */
+CRDTI_FN int crdti_cut_covers(const crdt_doc *doc, const crdti_cut *cut,
+                              uint32_t replica, uint64_t seq)
+{
+    uint32_t place = doc->replicas.ptr[replica].wire;
+    return place == CRDTI_NOT_NAMED || seq <= cut->base.ptr[place];
+}
+
 /* How far the record tells: all of it, though the receiver never saw some of
- * the dead. */
+ * the dead; or 0, when the receiver has been told. */
 CRDTI_FN uint64_t crdti_cut_last(const crdt_doc *doc, const crdti_cut *cut,
                                  const crdti_kill *kill)
 {
+    if (crdti_cut_covers(doc, cut, kill->said_replica, kill->said_seq))
+        return 0;
     if (CRDTI_RULE(KILLS_TRAVEL))
         return kill->last;
     return crdti_min(kill->last,
@@ -128,10 +140,8 @@ CRDTI_FN uint32_t crdti_cut_kills(const crdt_doc *doc, const crdti_cut *cut,
 {
     const crdti_op *op = crdti_op_at(doc, index);
     uint32_t at, count = 0;
-    if (cut->is_canonical)
+    if (cut->is_canonical || !op->kills)
         return 0;
-    if (CRDTI_RULE(KILLS_TRAVEL))
-        return op->kills;
     for (at = crdti_entry_at(doc, op->entry)->kills; at;
          at = crdti_kill_at(doc, at)->next)
         count += crdti_kill_at(doc, at)->killer == index &&
@@ -159,14 +169,56 @@ CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
     return CRDT_OK;
 }
 
+/* Marks the replicas that the op's kills and voids name. */
+CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
+                             uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    uint32_t i, at = op->kills ? crdti_entry_at(doc, op->entry)->kills : 0;
+    for (; at; at = crdti_kill_at(doc, at)->next)
+        if (crdti_kill_at(doc, at)->killer == index &&
+            crdti_cut_last(doc, cut, crdti_kill_at(doc, at)))
+            doc->replicas.ptr[crdti_kill_at(doc, at)->replica].mark = 1;
+    for (i = 0; op->kind == CRDTI_RESET && i < op->len; i++)
+        doc->replicas.ptr[op->as.voids[i].replica].mark = 1;
+}
+
+/* Leaves out the replicas that the delta has nothing to say of. */
+CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
+{
+    size_t i, to = 0;
+    for (i = 0; i < cut->ops.len; i++)
+        crdti_cut_mark(doc, cut, cut->ops.ptr[i]);
+    for (i = 0; i < cut->replicas.len; i++) {
+        crdti_replica *replica = &doc->replicas.ptr[cut->replicas.ptr[i]];
+        int named = replica->mark || replica->seq > cut->base.ptr[i];
+        replica->mark = 0;
+        replica->wire = CRDTI_NOT_NAMED;
+        if (!named)
+            continue;
+        replica->wire = (uint32_t)to;
+        cut->replicas.ptr[to] = cut->replicas.ptr[i];
+        cut->base.ptr[to++] = cut->base.ptr[i];
+    }
+    cut->replicas.len = cut->base.len = to;
+}
+
+/* What a delta is for. */
+enum {
+    CRDTI_FOR_ALL = 0,       /* says all that its joiner must have */
+    CRDTI_FOR_FOLLOWER = 1,  /* joined only by who has `since` for certain, so
+                                it need not name what has not changed */
+    CRDTI_FOR_COMPARISON = 2 /* canonical */
+};
+
 /* Collects Delta(since); crdti_cut_free also when it fails. */
 CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
-                                 int is_canonical, crdti_cut *cut)
+                                 int purpose, crdti_cut *cut)
 {
     size_t i;
     crdt_err err;
     crdti_zero(cut, sizeof *cut);
-    cut->is_canonical = is_canonical;
+    cut->is_canonical = purpose == CRDTI_FOR_COMPARISON;
     if (crdt_doc_uncommitted(doc))
         return CRDT_ERR_UNCOMMITTED;
     err = crdti_cut_replicas(doc, since, cut);
@@ -175,6 +227,8 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
     crdti_cut_choose(doc, cut);
     for (i = 0; i < cut->replicas.len && !err; i++)
         err = crdti_cut_ops(doc, cut, i);
+    if (!err && purpose == CRDTI_FOR_FOLLOWER && !cut->is_snapshot)
+        crdti_cut_narrow(doc, cut);
     return err;
 }
 

@@ -16,7 +16,8 @@
  * be sent it.
  *
  * Absorption: when an op that is itself a killer dies, its records become its
- * own killer's, who had seen all that it had. If they come from further down,
+ * own killer's, who had seen all that it had; but they remember the dot that
+ * said them first, and are not sent again to who has seen that. If they come from further down,
  * they widen to the killer's scope: all that it saw there is dead.
  *
  * A killer that makes nothing live (REMOVE) keeps a record in the journal as
@@ -77,6 +78,17 @@ CRDTI_FN uint32_t crdti_kill_find(crdt_doc *doc, crdti_entry *entry,
     return 0;
 }
 
+/* The killer says it, with its own dot. */
+CRDTI_FN void crdti_kill_say(crdt_doc *doc, crdti_kill *kill, uint32_t killer,
+                             uint64_t last)
+{
+    const crdti_op *op = crdti_op_at(doc, killer);
+    kill->killer = killer;
+    kill->said_replica = op->replica;
+    kill->said_seq = op->seq;
+    kill->last = last;
+}
+
 /* Makes a record where the entry has none for the replica yet. */
 CRDTI_FN void crdti_kill_add(crdt_doc *doc, uint32_t killer, uint32_t replica,
                              uint64_t last)
@@ -86,8 +98,7 @@ CRDTI_FN void crdti_kill_add(crdt_doc *doc, uint32_t killer, uint32_t replica,
     uint32_t index = crdti_pool_take(&doc->kills);
     crdti_kill *kill = crdti_kill_at(doc, index);
     kill->replica = replica;
-    kill->killer = killer;
-    kill->last = last;
+    crdti_kill_say(doc, kill, killer, last);
     kill->next = entry->kills;
     entry->kills = index;
     op->kills++;
@@ -111,8 +122,7 @@ CRDTI_FN void crdti_kill_note(crdt_doc *doc, uint32_t killer, uint32_t replica,
         return;
     op->kills++;
     crdti_kill_disown(doc, kill->killer);
-    kill->killer = killer;
-    kill->last = last;
+    crdti_kill_say(doc, kill, killer, last);
 }
 
 /* The entry's records that the replicas' marks raise become the killer's, and
@@ -127,8 +137,7 @@ CRDTI_FN void crdti_kill_note_marks(crdt_doc *doc, uint32_t killer)
         if (kill->last < *mark) {
             op->kills++;
             crdti_kill_disown(doc, kill->killer);
-            kill->killer = killer;
-            kill->last = *mark;
+            crdti_kill_say(doc, kill, killer, *mark);
         }
         *mark = 0;
     }

@@ -75,7 +75,8 @@ CRDTI_FN void crdti_get_hello(crdti_reader *r, crdti_hello *hello)
 
 typedef struct crdti_chunk {
     uint64_t doc;
-    uint64_t id;            /* of the delta; from 1, ascending */
+    uint64_t id;            /* of the delta; from 1, one by one */
+    int follows;            /* is to be joined right after the one before */
     uint64_t total, offset; /* bytes of the delta, and before this piece */
     crdt_bytes bytes;
 } crdti_chunk;
@@ -85,7 +86,7 @@ typedef struct crdti_chunk {
 CRDTI_FN void crdti_put_chunk(crdti_writer *w, const crdti_chunk *chunk)
 {
     crdti_put_varint(w, chunk->doc);
-    crdti_put_varint(w, chunk->id);
+    crdti_put_varint(w, chunk->id << 1 | (chunk->follows ? 1u : 0u));
     crdti_put_varint(w, chunk->total);
     crdti_put_varint(w, chunk->offset);
     crdti_put_bytes(w, chunk->bytes);
@@ -95,6 +96,8 @@ CRDTI_FN void crdti_get_chunk(crdti_reader *r, crdti_chunk *chunk)
 {
     chunk->doc = crdti_get_varint(r);
     chunk->id = crdti_get_varint(r);
+    chunk->follows = (int)(chunk->id & 1);
+    chunk->id >>= 1;
     chunk->total = crdti_get_varint(r);
     if (chunk->total > CRDTSYNC_MAX_TRANSFER)
         crdti_reader_fail(r, CRDT_ERR_LIMIT);

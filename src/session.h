@@ -14,6 +14,10 @@
  * back to where it came from. At most CRDTSYNC_MAX_IN_FLIGHT deltas are
  * unanswered; what is committed meanwhile gathers in the next one.
  *
+ * A delta whose predecessor was joined, or is under way, says only what has
+ * changed: that it *follows* stands for all the rest of its base. It is joined
+ * right after its predecessor or not at all.
+ *
  * A delta that cannot be joined is refused, the refuser says what it has, and
  * the sender starts again from there: no case needs a memory of what was lost.
  */
@@ -60,10 +64,13 @@ typedef struct crdti_track {
     size_t out_at;
     crdt_buf in; /* delta being put together, or held back */
     uint64_t in_id, in_total;
-    int is_held;     /* `in` is whole, and waits for our clock */
-    int is_known;    /* the peer has said what it has */
-    int wants_state; /* the peer is to be told what we have */
-    int state_asks;  /* and to be asked the same */
+    uint64_t joined_id; /* the last of theirs that was joined */
+    int is_chained;     /* the next delta may follow the last */
+    int out_follows;    /* the one in `out` does */
+    int is_held;        /* `in` is whole, and waits for our clock */
+    int is_known;       /* the peer has said what it has */
+    int wants_state;    /* the peer is to be told what we have */
+    int state_asks;     /* and to be asked the same */
 } crdti_track;
 
 typedef CRDTI_ARRAY(crdti_share) crdti_shares;
@@ -425,6 +432,7 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
         return crdti_is_forgivable(result) ? err : result;
     }
     share->joined++;
+    track->joined_id = track->in_id;
     crdti_vv_start(&top, s->alloc);
     err = crdti_payload_range(payload, s->alloc, NULL, &top);
     if (!err)
@@ -471,6 +479,10 @@ CRDTI_FN crdt_err crdti_track_stage(crdti_session *s, size_t number,
     crdt_err err;
     if (track->is_held)
         return crdti_say_answer(s, number, chunk->id, CRDT_ERR_AGAIN);
+    if (chunk->follows && track->joined_id != chunk->id - 1) {
+        track->wants_state = 1;
+        return crdti_say_answer(s, number, chunk->id, CRDT_ERR_CAUSAL);
+    }
     if (chunk->offset == 0) {
         crdti_track_unstage(s, track);
         track->in_id = chunk->id;
@@ -525,6 +537,7 @@ CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
     track->pushed = 0;
     if (!result)
         return crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
+    track->is_chained = 0;
     if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
         track->retry_at = now + CRDTI_RETRY_MS;
     else if (result != CRDT_ERR_CAUSAL)
@@ -665,7 +678,10 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     flight = &track->flights[track->flights_len];
     err = crdt_vv_copy(&flight->vv, &share->vv);
     if (!err)
-        err = crdti_delta_put(share->doc, &track->sent, 0, &track->out);
+        err = crdti_delta_put(share->doc, &track->sent,
+                              track->is_chained ? CRDTI_FOR_FOLLOWER
+                                                : CRDTI_FOR_ALL,
+                              &track->out);
     if (!err)
         err = crdt_vv_merge(&track->sent, &share->vv);
     if (err) {
@@ -674,6 +690,8 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     }
     flight->id = ++track->last_id;
     track->flights_len++;
+    track->out_follows = track->is_chained;
+    track->is_chained = 1;
     track->out_at = 0;
     track->pushed = share->changes;
     s->sent_deltas++;
@@ -692,6 +710,7 @@ CRDTI_FN crdt_err crdti_track_cut(crdti_session *s, size_t number,
     room -= CRDTI_CHUNK_OVERHEAD + CRDTI_FRAME_OVERHEAD;
     chunk.doc = number;
     chunk.id = track->last_id;
+    chunk.follows = track->out_follows;
     chunk.total = track->out.len;
     chunk.offset = track->out_at;
     chunk.bytes =

@@ -74,9 +74,13 @@ typedef struct crdti_entry {
     } key;
 } crdti_entry;
 
-/* "Of `replica`, what is up to `last` in this entry is dead." See kill.h. */
+/* "Of `replica`, what is up to `last` in this entry is dead", as `killer` says,
+ * who may have taken the record over from the dot that said it first: who has
+ * seen that dot need not be told. See kill.h. */
 typedef struct crdti_kill {
     uint32_t next, replica, killer;
+    uint32_t said_replica; /* number of the replica */
+    uint64_t said_seq;
     uint64_t last;
 } crdti_kill;
 

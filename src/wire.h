@@ -10,7 +10,7 @@
 #include "join.h"
 
 CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
-                                     int is_canonical, crdt_buf *out)
+                                     int purpose, crdt_buf *out)
 {
     crdti_writer w;
     size_t start;
@@ -18,7 +18,7 @@ CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
         return CRDT_ERR_ARG;
     start = out->len;
     crdti_writer_init(&w, out);
-    w.err = crdti_delta_put(doc, since, is_canonical, out);
+    w.err = crdti_delta_put(doc, since, purpose, out);
     crdti_frame_wrap(&w, CRDTI_FRAME_DELTA, start);
     if (w.err)
         out->len = start;
@@ -28,12 +28,12 @@ CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
 CRDT_API crdt_err crdt_delta(crdt_doc *doc, const crdt_vv *since,
                              crdt_buf *out)
 {
-    return crdti_delta_framed(doc, since, 0, out);
+    return crdti_delta_framed(doc, since, CRDTI_FOR_ALL, out);
 }
 
 CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out)
 {
-    return crdti_delta_framed(doc, NULL, 1, out);
+    return crdti_delta_framed(doc, NULL, CRDTI_FOR_COMPARISON, out);
 }
 
 /* The payload of a frame that must hold just one delta. */

@@ -213,6 +213,32 @@ TEST(commits_are_pushed_and_acknowledged)
     world_free(&w);
 }
 
+/* However many replicas there have been: a delta that follows names only those
+ * that it is about. */
+TEST(a_live_change_is_short)
+{
+    struct world w;
+    uint64_t before;
+    int i;
+    world_new(&w, 18, 0, 0);
+    world_add(&w, NULL);
+    world_add(&w, NULL);
+    for (i = 0; i < 20; i++) {
+        put(&w, 0, "x", i);
+        CHECK_INT(crdt_doc_reincarnate(w.docs[0]), CRDT_OK);
+    }
+    world_run(&w, 6, 1);
+    put(&w, 0, "x", 100);
+    world_run(&w, 3, 1);
+    before = stats(&w, 0).sent_bytes;
+    put(&w, 0, "x", 101); /* in place of the one before: the same replica */
+    world_run(&w, 3, 1);
+    CHECK_INT(get(&w, 1, "x"), 101);
+    CHECK(stats(&w, 0).sent_bytes - before < 70);
+    CHECK(world_is_equal(&w));
+    world_free(&w);
+}
+
 TEST(what_is_not_committed_is_not_sent)
 {
     struct world w;
@@ -808,6 +834,7 @@ TEST(running_out_of_memory_only_delays)
 TEST_MAIN(CASE(two_meet_and_have_the_same),
           CASE(who_has_said_nothing_is_not_synced),
           CASE(commits_are_pushed_and_acknowledged),
+          CASE(a_live_change_is_short),
           CASE(what_is_not_committed_is_not_sent), CASE(a_chain_relays),
           CASE(a_mesh_survives_broken_links_and_torn_streams),
           CASE(a_large_document_travels_in_chunks), CASE(idle_costs_little),
