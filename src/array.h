@@ -30,7 +30,10 @@ CRDTI_FN crdt_err crdti_array_grow(const crdt_alloc *alloc, void *ptr_at,
                                    size_t len, size_t *cap, size_t size,
                                    size_t extra)
 {
-    size_t want = crdti_max_size(8, crdti_mul_size(*cap, 2));
+    /* A cache line of small elements to begin with, one of large ones: most
+     * arrays that belong to a record stay short. */
+    size_t first = crdti_max_size(1, 64 / size);
+    size_t want = crdti_max_size(first, crdti_mul_size(*cap, 2));
     void *ptr;
     if (extra > SIZE_MAX - len)
         return CRDT_ERR_NOMEM;
