@@ -748,7 +748,7 @@ CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out);
  * The ground floor: what the compiler and the machine are like, said once, so
  * that everything above is plain C99 that is also C++11.
  *
- *     glue      CRDTI_FN, CRDTI_INLINE, CRDTI_LIKELY, CRDTI_ASSERT
+ *     glue      CRDTI_FN, CRDTI_INLINE, CRDTI_HOT, CRDTI_LIKELY, CRDTI_ASSERT
  *     memory    copy, move, zero, equal, compare: string.h, or nothing
  *     numbers   min, max, little-endian loads and stores
  *     hashing   mix (two words into one), hash (bytes into a word)
@@ -772,6 +772,14 @@ CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out);
  * uses half of the modules hears no complaint about the other half. */
 #define CRDTI_FN CRDTI_UNUSED static
 #define CRDTI_INLINE CRDTI_UNUSED static inline
+
+/* Hot, but with more in it than a call: inline, unless -Os asks for the call.
+ * Clang would still inline it there, and the core grow by a fifth. */
+#if defined(__OPTIMIZE_SIZE__) && defined(__clang__)
+#define CRDTI_HOT CRDTI_UNUSED static __attribute__((noinline))
+#else
+#define CRDTI_HOT CRDTI_INLINE
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 #define CRDTI_LIKELY(cond) __builtin_expect(!!(cond), 1)
@@ -966,13 +974,13 @@ CRDTI_INLINE uint64_t crdti_load64_be(const void *from)
 #ifdef __SIZEOF_INT128__
 __extension__ typedef unsigned __int128 crdti_u128;
 
-CRDTI_INLINE uint64_t crdti_mix(uint64_t a, uint64_t b)
+CRDTI_HOT uint64_t crdti_mix(uint64_t a, uint64_t b)
 {
     crdti_u128 product = (crdti_u128)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 #else
-CRDTI_INLINE uint64_t crdti_mix(uint64_t a, uint64_t b)
+CRDTI_HOT uint64_t crdti_mix(uint64_t a, uint64_t b)
 {
     uint64_t al = (uint32_t)a, ah = a >> 32, bl = (uint32_t)b, bh = b >> 32;
     uint64_t low = al * bl, high = ah * bh;
@@ -1210,7 +1218,7 @@ CRDTI_INLINE uint8_t *crdti_put_room(crdti_writer *w, size_t len)
     return w->err ? NULL : w->buf->ptr + w->buf->len;
 }
 
-CRDTI_INLINE void crdti_put_u8(crdti_writer *w, uint8_t byte)
+CRDTI_HOT void crdti_put_u8(crdti_writer *w, uint8_t byte)
 {
     uint8_t *p = crdti_put_room(w, 1);
     if (!p)
@@ -1219,7 +1227,7 @@ CRDTI_INLINE void crdti_put_u8(crdti_writer *w, uint8_t byte)
     w->buf->len += 1;
 }
 
-CRDTI_INLINE void crdti_put_u32le(crdti_writer *w, uint32_t word)
+CRDTI_HOT void crdti_put_u32le(crdti_writer *w, uint32_t word)
 {
     uint8_t *p = crdti_put_room(w, 4);
     if (!p)
@@ -1228,7 +1236,7 @@ CRDTI_INLINE void crdti_put_u32le(crdti_writer *w, uint32_t word)
     w->buf->len += 4;
 }
 
-CRDTI_INLINE void crdti_put_u64le(crdti_writer *w, uint64_t word)
+CRDTI_HOT void crdti_put_u64le(crdti_writer *w, uint64_t word)
 {
     uint8_t *p = crdti_put_room(w, 8);
     if (!p)
@@ -1238,7 +1246,7 @@ CRDTI_INLINE void crdti_put_u64le(crdti_writer *w, uint64_t word)
 }
 
 /* Room is checked once for the longest form, not for every byte. */
-CRDTI_INLINE void crdti_put_varint(crdti_writer *w, uint64_t number)
+CRDTI_HOT void crdti_put_varint(crdti_writer *w, uint64_t number)
 {
     uint8_t *p = crdti_put_room(w, CRDTI_VARINT_MAX);
     if (!p)
@@ -1249,13 +1257,13 @@ CRDTI_INLINE void crdti_put_varint(crdti_writer *w, uint64_t number)
     w->buf->len = (size_t)(p - w->buf->ptr);
 }
 
-CRDTI_INLINE void crdti_put_zigzag(crdti_writer *w, int64_t number)
+CRDTI_HOT void crdti_put_zigzag(crdti_writer *w, int64_t number)
 {
     uint64_t twice = (uint64_t)number << 1;
     crdti_put_varint(w, number < 0 ? ~twice : twice);
 }
 
-CRDTI_INLINE void crdti_put_raw(crdti_writer *w, crdt_bytes bytes)
+CRDTI_HOT void crdti_put_raw(crdti_writer *w, crdt_bytes bytes)
 {
     uint8_t *p = crdti_put_room(w, bytes.len);
     if (!p)
@@ -1265,7 +1273,7 @@ CRDTI_INLINE void crdti_put_raw(crdti_writer *w, crdt_bytes bytes)
 }
 
 /* The length, then the bytes. */
-CRDTI_INLINE void crdti_put_bytes(crdti_writer *w, crdt_bytes bytes)
+CRDTI_HOT void crdti_put_bytes(crdti_writer *w, crdt_bytes bytes)
 {
     crdti_put_varint(w, bytes.len);
     crdti_put_raw(w, bytes);
@@ -1323,7 +1331,7 @@ CRDTI_FN void crdti_reader_fail(crdti_reader *r, crdt_err err)
 }
 
 /* The next `len` bytes, borrowed; empty when they are not all there. */
-CRDTI_INLINE crdt_bytes crdti_get_raw(crdti_reader *r, size_t len)
+CRDTI_HOT crdt_bytes crdti_get_raw(crdti_reader *r, size_t len)
 {
     crdt_bytes bytes = { NULL, 0 };
     if (CRDTI_UNLIKELY(len > crdti_reader_left(r))) {
@@ -1336,19 +1344,19 @@ CRDTI_INLINE crdt_bytes crdti_get_raw(crdti_reader *r, size_t len)
     return bytes;
 }
 
-CRDTI_INLINE uint8_t crdti_get_u8(crdti_reader *r)
+CRDTI_HOT uint8_t crdti_get_u8(crdti_reader *r)
 {
     crdt_bytes b = crdti_get_raw(r, 1);
     return b.len ? b.ptr[0] : 0;
 }
 
-CRDTI_INLINE uint32_t crdti_get_u32le(crdti_reader *r)
+CRDTI_HOT uint32_t crdti_get_u32le(crdti_reader *r)
 {
     crdt_bytes b = crdti_get_raw(r, 4);
     return b.len ? crdti_load32(b.ptr) : 0;
 }
 
-CRDTI_INLINE uint64_t crdti_get_u64le(crdti_reader *r)
+CRDTI_HOT uint64_t crdti_get_u64le(crdti_reader *r)
 {
     crdt_bytes b = crdti_get_raw(r, 8);
     return b.len ? crdti_load64(b.ptr) : 0;
@@ -1375,14 +1383,14 @@ CRDTI_FN uint64_t crdti_get_varint_long(crdti_reader *r)
     return 0;
 }
 
-CRDTI_INLINE uint64_t crdti_get_varint(crdti_reader *r)
+CRDTI_HOT uint64_t crdti_get_varint(crdti_reader *r)
 {
     if (CRDTI_LIKELY(r->ptr < r->end && *r->ptr < 0x80))
         return *r->ptr++;
     return crdti_get_varint_long(r);
 }
 
-CRDTI_INLINE int64_t crdti_get_zigzag(crdti_reader *r)
+CRDTI_HOT int64_t crdti_get_zigzag(crdti_reader *r)
 {
     uint64_t number = crdti_get_varint(r);
     int64_t half = (int64_t)(number >> 1);
@@ -1392,8 +1400,8 @@ CRDTI_INLINE int64_t crdti_get_zigzag(crdti_reader *r)
 /* A number of things that follow: LIMIT above `max`, TRUNCATED when the bytes
  * left cannot hold that many of `bytes_each`. So whoever allocates for them
  * takes no more than a fixed multiple of what was really sent. */
-CRDTI_INLINE size_t crdti_get_count(crdti_reader *r, size_t max,
-                                    size_t bytes_each)
+CRDTI_HOT size_t crdti_get_count(crdti_reader *r, size_t max,
+                                 size_t bytes_each)
 {
     const uint8_t *at = r->ptr;
     uint64_t count = crdti_get_varint(r);
@@ -1405,7 +1413,7 @@ CRDTI_INLINE size_t crdti_get_count(crdti_reader *r, size_t max,
 }
 
 /* A length, at most `max`, and that many bytes. */
-CRDTI_INLINE crdt_bytes crdti_get_bytes(crdti_reader *r, size_t max)
+CRDTI_HOT crdt_bytes crdti_get_bytes(crdti_reader *r, size_t max)
 {
     return crdti_get_raw(r, crdti_get_count(r, max, 1));
 }
@@ -1858,8 +1866,8 @@ CRDTI_INLINE uint32_t crdti_table_tag(uint64_t hash)
 
 /* The first value from slot `*at` on that has the tag, leaving `*at` behind
  * it; 0 when an empty slot comes first. There always is one. */
-CRDTI_INLINE uint32_t crdti_table_scan(const crdti_hash_table *t, uint32_t tag,
-                                       size_t *at)
+CRDTI_HOT uint32_t crdti_table_scan(const crdti_hash_table *t, uint32_t tag,
+                                    size_t *at)
 {
     size_t mask = t->cap - 1, i = *at;
     for (;; i++) {
@@ -1871,8 +1879,8 @@ CRDTI_INLINE uint32_t crdti_table_scan(const crdti_hash_table *t, uint32_t tag,
     }
 }
 
-CRDTI_INLINE uint32_t crdti_table_first(const crdti_hash_table *t,
-                                        uint64_t hash, size_t *iter)
+CRDTI_HOT uint32_t crdti_table_first(const crdti_hash_table *t, uint64_t hash,
+                                     size_t *iter)
 {
     uint32_t tag = crdti_table_tag(hash);
     *iter = tag & (t->cap - 1);
@@ -2048,8 +2056,8 @@ CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
 }
 
 /* The next `n` takes will not fail. LIMIT beyond 2^32 records. */
-CRDTI_INLINE crdt_err crdti_pool_reserve(const crdt_alloc *alloc,
-                                         crdti_pool *p, size_t n)
+CRDTI_HOT crdt_err crdti_pool_reserve(const crdt_alloc *alloc, crdti_pool *p,
+                                      size_t n)
 {
     uint64_t need = (uint64_t)p->live + 1 + crdti_min(n, UINT32_MAX);
     if (CRDTI_LIKELY(need <= p->cap || n == 0))
@@ -2058,7 +2066,7 @@ CRDTI_INLINE crdt_err crdti_pool_reserve(const crdt_alloc *alloc,
 }
 
 /* A record of zeros. It must have been reserved. */
-CRDTI_INLINE uint32_t crdti_pool_take(crdti_pool *p)
+CRDTI_HOT uint32_t crdti_pool_take(crdti_pool *p)
 {
     uint32_t index = p->free_list;
     if (index)
@@ -2071,7 +2079,7 @@ CRDTI_INLINE uint32_t crdti_pool_take(crdti_pool *p)
     return index;
 }
 
-CRDTI_INLINE void crdti_pool_give(crdti_pool *p, uint32_t index)
+CRDTI_HOT void crdti_pool_give(crdti_pool *p, uint32_t index)
 {
     CRDTI_ASSERT(p->live > 0);
     crdti_copy(crdti_pool_at(p, index), &p->free_list, 4);
@@ -2219,7 +2227,7 @@ CRDTI_INLINE int crdti_id_equal(const crdt_id *a, const crdt_id *b)
 
 /* -1, 0 or 1. Two words at once: a third of the time of memcmp, and every
  * search in a version vector is made of it. */
-CRDTI_INLINE int crdti_id_order(const crdt_id *a, const crdt_id *b)
+CRDTI_HOT int crdti_id_order(const crdt_id *a, const crdt_id *b)
 {
     uint64_t x = crdti_load64_be(a->b), y = crdti_load64_be(b->b);
     if (x == y) { /* hardly ever: ids are random */

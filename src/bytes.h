@@ -111,7 +111,7 @@ CRDTI_INLINE uint8_t *crdti_put_room(crdti_writer *w, size_t len)
     return w->err ? NULL : w->buf->ptr + w->buf->len;
 }
 
-CRDTI_INLINE void crdti_put_u8(crdti_writer *w, uint8_t byte)
+CRDTI_HOT void crdti_put_u8(crdti_writer *w, uint8_t byte)
 {
     uint8_t *p = crdti_put_room(w, 1);
     if (!p)
@@ -120,7 +120,7 @@ CRDTI_INLINE void crdti_put_u8(crdti_writer *w, uint8_t byte)
     w->buf->len += 1;
 }
 
-CRDTI_INLINE void crdti_put_u32le(crdti_writer *w, uint32_t word)
+CRDTI_HOT void crdti_put_u32le(crdti_writer *w, uint32_t word)
 {
     uint8_t *p = crdti_put_room(w, 4);
     if (!p)
@@ -129,7 +129,7 @@ CRDTI_INLINE void crdti_put_u32le(crdti_writer *w, uint32_t word)
     w->buf->len += 4;
 }
 
-CRDTI_INLINE void crdti_put_u64le(crdti_writer *w, uint64_t word)
+CRDTI_HOT void crdti_put_u64le(crdti_writer *w, uint64_t word)
 {
     uint8_t *p = crdti_put_room(w, 8);
     if (!p)
@@ -139,7 +139,7 @@ CRDTI_INLINE void crdti_put_u64le(crdti_writer *w, uint64_t word)
 }
 
 /* Room is checked once for the longest form, not for every byte. */
-CRDTI_INLINE void crdti_put_varint(crdti_writer *w, uint64_t number)
+CRDTI_HOT void crdti_put_varint(crdti_writer *w, uint64_t number)
 {
     uint8_t *p = crdti_put_room(w, CRDTI_VARINT_MAX);
     if (!p)
@@ -150,13 +150,13 @@ CRDTI_INLINE void crdti_put_varint(crdti_writer *w, uint64_t number)
     w->buf->len = (size_t)(p - w->buf->ptr);
 }
 
-CRDTI_INLINE void crdti_put_zigzag(crdti_writer *w, int64_t number)
+CRDTI_HOT void crdti_put_zigzag(crdti_writer *w, int64_t number)
 {
     uint64_t twice = (uint64_t)number << 1;
     crdti_put_varint(w, number < 0 ? ~twice : twice);
 }
 
-CRDTI_INLINE void crdti_put_raw(crdti_writer *w, crdt_bytes bytes)
+CRDTI_HOT void crdti_put_raw(crdti_writer *w, crdt_bytes bytes)
 {
     uint8_t *p = crdti_put_room(w, bytes.len);
     if (!p)
@@ -166,7 +166,7 @@ CRDTI_INLINE void crdti_put_raw(crdti_writer *w, crdt_bytes bytes)
 }
 
 /* The length, then the bytes. */
-CRDTI_INLINE void crdti_put_bytes(crdti_writer *w, crdt_bytes bytes)
+CRDTI_HOT void crdti_put_bytes(crdti_writer *w, crdt_bytes bytes)
 {
     crdti_put_varint(w, bytes.len);
     crdti_put_raw(w, bytes);
@@ -224,7 +224,7 @@ CRDTI_FN void crdti_reader_fail(crdti_reader *r, crdt_err err)
 }
 
 /* The next `len` bytes, borrowed; empty when they are not all there. */
-CRDTI_INLINE crdt_bytes crdti_get_raw(crdti_reader *r, size_t len)
+CRDTI_HOT crdt_bytes crdti_get_raw(crdti_reader *r, size_t len)
 {
     crdt_bytes bytes = { NULL, 0 };
     if (CRDTI_UNLIKELY(len > crdti_reader_left(r))) {
@@ -237,19 +237,19 @@ CRDTI_INLINE crdt_bytes crdti_get_raw(crdti_reader *r, size_t len)
     return bytes;
 }
 
-CRDTI_INLINE uint8_t crdti_get_u8(crdti_reader *r)
+CRDTI_HOT uint8_t crdti_get_u8(crdti_reader *r)
 {
     crdt_bytes b = crdti_get_raw(r, 1);
     return b.len ? b.ptr[0] : 0;
 }
 
-CRDTI_INLINE uint32_t crdti_get_u32le(crdti_reader *r)
+CRDTI_HOT uint32_t crdti_get_u32le(crdti_reader *r)
 {
     crdt_bytes b = crdti_get_raw(r, 4);
     return b.len ? crdti_load32(b.ptr) : 0;
 }
 
-CRDTI_INLINE uint64_t crdti_get_u64le(crdti_reader *r)
+CRDTI_HOT uint64_t crdti_get_u64le(crdti_reader *r)
 {
     crdt_bytes b = crdti_get_raw(r, 8);
     return b.len ? crdti_load64(b.ptr) : 0;
@@ -276,14 +276,14 @@ CRDTI_FN uint64_t crdti_get_varint_long(crdti_reader *r)
     return 0;
 }
 
-CRDTI_INLINE uint64_t crdti_get_varint(crdti_reader *r)
+CRDTI_HOT uint64_t crdti_get_varint(crdti_reader *r)
 {
     if (CRDTI_LIKELY(r->ptr < r->end && *r->ptr < 0x80))
         return *r->ptr++;
     return crdti_get_varint_long(r);
 }
 
-CRDTI_INLINE int64_t crdti_get_zigzag(crdti_reader *r)
+CRDTI_HOT int64_t crdti_get_zigzag(crdti_reader *r)
 {
     uint64_t number = crdti_get_varint(r);
     int64_t half = (int64_t)(number >> 1);
@@ -293,8 +293,8 @@ CRDTI_INLINE int64_t crdti_get_zigzag(crdti_reader *r)
 /* A number of things that follow: LIMIT above `max`, TRUNCATED when the bytes
  * left cannot hold that many of `bytes_each`. So whoever allocates for them
  * takes no more than a fixed multiple of what was really sent. */
-CRDTI_INLINE size_t crdti_get_count(crdti_reader *r, size_t max,
-                                    size_t bytes_each)
+CRDTI_HOT size_t crdti_get_count(crdti_reader *r, size_t max,
+                                 size_t bytes_each)
 {
     const uint8_t *at = r->ptr;
     uint64_t count = crdti_get_varint(r);
@@ -306,7 +306,7 @@ CRDTI_INLINE size_t crdti_get_count(crdti_reader *r, size_t max,
 }
 
 /* A length, at most `max`, and that many bytes. */
-CRDTI_INLINE crdt_bytes crdti_get_bytes(crdti_reader *r, size_t max)
+CRDTI_HOT crdt_bytes crdti_get_bytes(crdti_reader *r, size_t max)
 {
     return crdti_get_raw(r, crdti_get_count(r, max, 1));
 }

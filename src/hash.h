@@ -44,8 +44,8 @@ CRDTI_INLINE uint32_t crdti_table_tag(uint64_t hash)
 
 /* The first value from slot `*at` on that has the tag, leaving `*at` behind
  * it; 0 when an empty slot comes first. There always is one. */
-CRDTI_INLINE uint32_t crdti_table_scan(const crdti_hash_table *t, uint32_t tag,
-                                       size_t *at)
+CRDTI_HOT uint32_t crdti_table_scan(const crdti_hash_table *t, uint32_t tag,
+                                    size_t *at)
 {
     size_t mask = t->cap - 1, i = *at;
     for (;; i++) {
@@ -57,8 +57,8 @@ CRDTI_INLINE uint32_t crdti_table_scan(const crdti_hash_table *t, uint32_t tag,
     }
 }
 
-CRDTI_INLINE uint32_t crdti_table_first(const crdti_hash_table *t,
-                                        uint64_t hash, size_t *iter)
+CRDTI_HOT uint32_t crdti_table_first(const crdti_hash_table *t, uint64_t hash,
+                                     size_t *iter)
 {
     uint32_t tag = crdti_table_tag(hash);
     *iter = tag & (t->cap - 1);

@@ -67,8 +67,8 @@ CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
 }
 
 /* The next `n` takes will not fail. LIMIT beyond 2^32 records. */
-CRDTI_INLINE crdt_err crdti_pool_reserve(const crdt_alloc *alloc,
-                                         crdti_pool *p, size_t n)
+CRDTI_HOT crdt_err crdti_pool_reserve(const crdt_alloc *alloc, crdti_pool *p,
+                                      size_t n)
 {
     uint64_t need = (uint64_t)p->live + 1 + crdti_min(n, UINT32_MAX);
     if (CRDTI_LIKELY(need <= p->cap || n == 0))
@@ -77,7 +77,7 @@ CRDTI_INLINE crdt_err crdti_pool_reserve(const crdt_alloc *alloc,
 }
 
 /* A record of zeros. It must have been reserved. */
-CRDTI_INLINE uint32_t crdti_pool_take(crdti_pool *p)
+CRDTI_HOT uint32_t crdti_pool_take(crdti_pool *p)
 {
     uint32_t index = p->free_list;
     if (index)
@@ -90,7 +90,7 @@ CRDTI_INLINE uint32_t crdti_pool_take(crdti_pool *p)
     return index;
 }
 
-CRDTI_INLINE void crdti_pool_give(crdti_pool *p, uint32_t index)
+CRDTI_HOT void crdti_pool_give(crdti_pool *p, uint32_t index)
 {
     CRDTI_ASSERT(p->live > 0);
     crdti_copy(crdti_pool_at(p, index), &p->free_list, 4);

@@ -20,7 +20,8 @@
  *
  * A byte pipe, no more: frames, checksums, heartbeats and who is there are the
  * business of the node. Two nodes that dial each other get two links, and one
- * that dials itself gets both ends of one; the node sees that and drops.
+ * that dials itself gets both ends of one; the node uses one of the two, and
+ * none to itself.
  *
  * WHAT BLOCKS
  *
@@ -84,9 +85,8 @@ CRDT_API crdt_err crdt_tcp_add_peer(const crdt_transport *transport,
 
 /* For a program with a loop of its own: what to wait for now. Fills at most
  * `max` and returns how many there are; ask before each wait, not from within
- * an upcall. When one is
- * ready, or after `*timeout_ms` (-1: whenever; may be NULL), poll the node
- * with timeout 0. */
+ * an upcall. When one is ready, or after `*timeout_ms` (-1: whenever; may be
+ * NULL), poll the node with timeout 0. */
 CRDT_API size_t crdt_tcp_fds(const crdt_transport *transport,
                              struct pollfd *out, size_t max, int *timeout_ms);
 
