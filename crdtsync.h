@@ -516,7 +516,9 @@ CRDT_API crdt_err crdt_map_get_bytes(crdt_obj map, crdt_bytes key,
 /* The container of that type at the key, visible, not created: or null. */
 CRDT_API crdt_obj crdt_map_find(crdt_obj map, crdt_bytes key, crdt_type type);
 /* Calls fn with every concurrent value at the key (containers included), the
- * one that crdt_map_get shows first. Writing inside fn is not allowed. */
+ * one that crdt_map_get shows first. A container that was removed while others
+ * wrote into it comes last, with stamp 0 and dot 0, as its creation is gone.
+ * Writing inside fn is not allowed. */
 CRDT_API crdt_err crdt_map_versions(crdt_obj map, crdt_bytes key,
                                     crdt_version_fn *fn, void *ctx);
 CRDT_API int crdt_map_has(crdt_obj map, crdt_bytes key);
@@ -3224,6 +3226,7 @@ CRDTI_FN int crdti_op_is_later(const crdti_op *a, const crdt_id *a_id,
 
 
 #define CRDTI_ROOT 1u
+#define CRDTI_TYPE_COUNT 4 /* rows of the type table, that of none included */
 #define CRDTI_INLINE_KEY 8
 #define CRDTI_KEY_GONE UINT32_MAX /* length of the key of a freed entry */
 
@@ -4999,20 +5002,26 @@ CRDTI_FN crdt_err crdti_map_entry(crdt_obj map, crdt_bytes key,
 
 /* >>containers ------------------------------------------------------------ */
 
+/* The live CREATE of a container of that type, or 0. */
+CRDTI_FN uint32_t crdti_entry_create(const crdt_doc *doc, uint32_t entry,
+                                     uint8_t type)
+{
+    uint32_t at;
+    for (at = crdti_entry_at(doc, entry)->ops; at;
+         at = crdti_op_at(doc, at)->next) {
+        const crdti_op *op = crdti_op_at(doc, at);
+        if (op->kind == CRDTI_CREATE && op->form == type)
+            return at;
+    }
+    return 0;
+}
+
 /* Whether the container is visible: created and not removed, or written to. */
 CRDTI_FN int crdti_object_is_visible(const crdt_doc *doc, uint32_t index)
 {
     const crdti_object *object = crdti_object_at(doc, index);
-    uint32_t at;
-    if (object->weight)
-        return 1;
-    for (at = crdti_entry_at(doc, object->entry)->ops; at;
-         at = crdti_op_at(doc, at)->next) {
-        const crdti_op *op = crdti_op_at(doc, at);
-        if (op->kind == CRDTI_CREATE && op->form == object->type)
-            return 1;
-    }
-    return 0;
+    return object->weight ||
+           crdti_entry_create(doc, object->entry, object->type);
 }
 
 /* The visible container at the entry that comes first by type, or 0. */
@@ -5262,14 +5271,35 @@ CRDT_API crdt_err crdt_map_get_bytes(crdt_obj map, crdt_bytes key,
     return err;
 }
 
+/* Calls fn with the containers that outlived their CREATE, by type: nobody's
+ * dot and no stamp stand for them. */
+CRDTI_FN void crdti_entry_orphans(crdt_doc *doc, uint32_t entry,
+                                  crdt_version_fn *fn, void *ctx)
+{
+    int type;
+    for (type = CRDT_NONE + 1; type < CRDTI_TYPE_COUNT; type++) {
+        uint32_t child = crdti_object_find(doc, entry, (crdt_type)type);
+        crdt_version version;
+        if (!child || !crdti_object_at(doc, child)->weight ||
+            crdti_entry_create(doc, entry, (uint8_t)type))
+            continue;
+        crdti_zero(&version, sizeof version);
+        version.value.kind = CRDT_OBJECT;
+        version.value.as.object = crdti_obj(doc, child);
+        fn(ctx, &version);
+    }
+}
+
 CRDT_API crdt_err crdt_map_versions(crdt_obj map, crdt_bytes key,
                                     crdt_version_fn *fn, void *ctx)
 {
     uint32_t entry;
     crdt_err err = crdti_map_entry(map, key, &entry);
-    if (!err)
-        crdti_entry_versions(map.doc, entry, fn, ctx);
-    return err;
+    if (err)
+        return err;
+    crdti_entry_versions(map.doc, entry, fn, ctx);
+    crdti_entry_orphans(map.doc, entry, fn, ctx);
+    return CRDT_OK;
 }
 
 CRDT_API int crdt_map_has(crdt_obj map, crdt_bytes key)
@@ -5420,8 +5450,6 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
 #ifndef CRDTI_TYPE_H
 #define CRDTI_TYPE_H
 
-
-#define CRDTI_TYPE_COUNT 4
 
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)

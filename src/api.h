@@ -426,7 +426,9 @@ CRDT_API crdt_err crdt_map_get_bytes(crdt_obj map, crdt_bytes key,
 /* The container of that type at the key, visible, not created: or null. */
 CRDT_API crdt_obj crdt_map_find(crdt_obj map, crdt_bytes key, crdt_type type);
 /* Calls fn with every concurrent value at the key (containers included), the
- * one that crdt_map_get shows first. Writing inside fn is not allowed. */
+ * one that crdt_map_get shows first. A container that was removed while others
+ * wrote into it comes last, with stamp 0 and dot 0, as its creation is gone.
+ * Writing inside fn is not allowed. */
 CRDT_API crdt_err crdt_map_versions(crdt_obj map, crdt_bytes key,
                                     crdt_version_fn *fn, void *ctx);
 CRDT_API int crdt_map_has(crdt_obj map, crdt_bytes key);

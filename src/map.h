@@ -50,20 +50,26 @@ CRDTI_FN crdt_err crdti_map_entry(crdt_obj map, crdt_bytes key,
 
 /* >>containers ------------------------------------------------------------ */
 
+/* The live CREATE of a container of that type, or 0. */
+CRDTI_FN uint32_t crdti_entry_create(const crdt_doc *doc, uint32_t entry,
+                                     uint8_t type)
+{
+    uint32_t at;
+    for (at = crdti_entry_at(doc, entry)->ops; at;
+         at = crdti_op_at(doc, at)->next) {
+        const crdti_op *op = crdti_op_at(doc, at);
+        if (op->kind == CRDTI_CREATE && op->form == type)
+            return at;
+    }
+    return 0;
+}
+
 /* Whether the container is visible: created and not removed, or written to. */
 CRDTI_FN int crdti_object_is_visible(const crdt_doc *doc, uint32_t index)
 {
     const crdti_object *object = crdti_object_at(doc, index);
-    uint32_t at;
-    if (object->weight)
-        return 1;
-    for (at = crdti_entry_at(doc, object->entry)->ops; at;
-         at = crdti_op_at(doc, at)->next) {
-        const crdti_op *op = crdti_op_at(doc, at);
-        if (op->kind == CRDTI_CREATE && op->form == object->type)
-            return 1;
-    }
-    return 0;
+    return object->weight ||
+           crdti_entry_create(doc, object->entry, object->type);
 }
 
 /* The visible container at the entry that comes first by type, or 0. */
@@ -313,14 +319,35 @@ CRDT_API crdt_err crdt_map_get_bytes(crdt_obj map, crdt_bytes key,
     return err;
 }
 
+/* Calls fn with the containers that outlived their CREATE, by type: nobody's
+ * dot and no stamp stand for them. */
+CRDTI_FN void crdti_entry_orphans(crdt_doc *doc, uint32_t entry,
+                                  crdt_version_fn *fn, void *ctx)
+{
+    int type;
+    for (type = CRDT_NONE + 1; type < CRDTI_TYPE_COUNT; type++) {
+        uint32_t child = crdti_object_find(doc, entry, (crdt_type)type);
+        crdt_version version;
+        if (!child || !crdti_object_at(doc, child)->weight ||
+            crdti_entry_create(doc, entry, (uint8_t)type))
+            continue;
+        crdti_zero(&version, sizeof version);
+        version.value.kind = CRDT_OBJECT;
+        version.value.as.object = crdti_obj(doc, child);
+        fn(ctx, &version);
+    }
+}
+
 CRDT_API crdt_err crdt_map_versions(crdt_obj map, crdt_bytes key,
                                     crdt_version_fn *fn, void *ctx)
 {
     uint32_t entry;
     crdt_err err = crdti_map_entry(map, key, &entry);
-    if (!err)
-        crdti_entry_versions(map.doc, entry, fn, ctx);
-    return err;
+    if (err)
+        return err;
+    crdti_entry_versions(map.doc, entry, fn, ctx);
+    crdti_entry_orphans(map.doc, entry, fn, ctx);
+    return CRDT_OK;
 }
 
 CRDT_API int crdt_map_has(crdt_obj map, crdt_bytes key)

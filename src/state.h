@@ -37,6 +37,7 @@
 #include "vv.h"
 
 #define CRDTI_ROOT 1u
+#define CRDTI_TYPE_COUNT 4 /* rows of the type table, that of none included */
 #define CRDTI_INLINE_KEY 8
 #define CRDTI_KEY_GONE UINT32_MAX /* length of the key of a freed entry */
 

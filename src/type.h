@@ -11,8 +11,6 @@
 #include "register.h"
 #include "state.h"
 
-#define CRDTI_TYPE_COUNT 4
-
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)
 {

@@ -480,6 +480,38 @@ TEST(concurrent_values_are_all_readable)
     end();
 }
 
+/* Removed here while others wrote into it there: it is seen, though nothing is
+ * left to say who made it. */
+TEST(a_container_that_outlived_its_creation_is_readable)
+{
+    crdt_doc *other;
+    crdt_buf delta = CRDT_BUF_INIT;
+    struct seen seen;
+    crdt_obj map;
+    begin();
+    CHECK(!crdt_doc_new(&other, NULL));
+    CHECK(!crdt_is_null(crdt_map_map(crdt_root(other), KEY("k"))));
+    CHECK(!crdt_commit(other) && !crdt_delta(other, NULL, &delta));
+    CHECK(!crdt_join(doc, crdt_buf_bytes(&delta)));
+    CHECK(!crdt_map_put_int(root, KEY("k"), 1)); /* takes the CREATE */
+    map = crdt_map_map(crdt_root(other), KEY("k"));
+    CHECK(!crdt_map_put_int(map, KEY("x"), 2));
+    delta.len = 0;
+    CHECK(!crdt_commit(other) && !crdt_delta(other, NULL, &delta));
+    CHECK(!crdt_join(doc, crdt_buf_bytes(&delta)));
+    memset(&seen, 0, sizeof seen);
+    CHECK(!crdt_map_versions(root, KEY("k"), see, &seen));
+    CHECK_INT(seen.count, 2);
+    CHECK_INT(seen.first.value.kind, CRDT_INT);
+    CHECK(!crdt_map_remove(crdt_map_find(root, KEY("k"), CRDT_MAP), KEY("x")));
+    memset(&seen, 0, sizeof seen);
+    CHECK(!crdt_map_versions(root, KEY("k"), see, &seen));
+    CHECK_INT(seen.count, 1);
+    crdt_buf_free(&delta);
+    crdt_doc_free(other);
+    end();
+}
+
 /* >>walking --------------------------------------------------------------- */
 
 TEST(the_walk_is_in_the_order_of_bytes)
@@ -569,6 +601,7 @@ TEST_MAIN(CASE(a_new_document_is_an_empty_map), CASE(a_value_of_every_kind),
           CASE(another_type_fails), CASE(a_value_over_a_container_and_back),
           CASE(handles_survive_removal),
           CASE(concurrent_values_are_all_readable),
+          CASE(a_container_that_outlived_its_creation_is_readable),
           CASE(the_walk_is_in_the_order_of_bytes),
           CASE(the_map_may_change_under_the_walk),
           CASE(removing_all_while_walking), CASE(a_walk_shows_containers))
