@@ -3819,8 +3819,9 @@ CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
  *
  * Absorption: when an op that is itself a killer dies, its records become its
  * own killer's, who had seen all that it had; but they remember the dot that
- * said them first, and are not sent again to who has seen that. If they come from further down,
- * they widen to the killer's scope: all that it saw there is dead.
+ * said them first, and are not sent again to who has seen that. If they come
+ * from further down, they widen to the killer's scope: all that it saw there is
+ * dead.
  *
  * A killer that makes nothing live (REMOVE) keeps a record in the journal as
  * long as it has kill records. Records at or below the floor are dropped.

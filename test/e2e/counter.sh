@@ -328,7 +328,7 @@ a_terminal_has_a_prompt() {
         printf '+5 vis\t\rget \t\r'
         sleep 0.2
         printf '\003'
-    } | NO_COLOR=1 TERM=xterm script -qec "$counter --name me" /dev/null)
+    } | NO_COLOR=1 TERM=xterm script -qec "exec $counter --name me" /dev/null)
     has "$said" 'me> ' 'visitors = 0' 'visitors = 5'
     is "$(grep -c 'visitors = 5' <<<"$said")" 2
 }
