@@ -3246,7 +3246,8 @@ typedef struct crdti_object {
     uint32_t entries; /* list */
     uint32_t weight;  /* how much of it is visible */
     uint32_t wire;    /* scratch of an encoder */
-    uint8_t type, depth, keys_changed;
+    uint32_t stale;   /* the next that is to be settled */
+    uint8_t type, depth, keys_changed, is_stale;
     uint64_t name; /* hash of the path, for digests */
     void *state;   /* the type's own */
 } crdti_object;
@@ -3288,6 +3289,8 @@ typedef struct crdti_type {
     /* A live op came, or is about to go. NULL: nothing to do. */
     void (*born)(crdt_doc *doc, uint32_t object, uint32_t op);
     void (*died)(crdt_doc *doc, uint32_t object, uint32_t op);
+    /* After deaths that asked for it (crdti_stale), once for all of them. */
+    void (*settle)(crdt_doc *doc, uint32_t object);
     /* Frees `state`. */
     void (*drop)(crdt_doc *doc, crdti_object *object);
 } crdti_type;
@@ -3303,6 +3306,7 @@ struct crdt_doc {
     crdti_hash_table names; /* (object, key) -> entry */
     uint32_t self;          /* own replica */
     uint32_t removals;      /* REMOVE records */
+    uint32_t stale;         /* the first object that is to be settled */
     uint64_t written;       /* own seq, uncommitted changes included */
     uint64_t changes;       /* how often the version vector has grown */
     uint64_t seed;          /* of the hash table, against chosen keys */
@@ -3748,6 +3752,31 @@ CRDTI_FN uint32_t crdti_journal_after(const crdt_doc *doc, uint32_t replica,
         if (!last->older || crdti_op_at(doc, last->older)->seq <= seq)
             return high;
         high = last->older;
+    }
+}
+
+/* >>settling -------------------------------------------------------------- */
+
+/* The object's state is to be worked out anew when all that dies is dead: many
+ * deaths at once then cost one such work. */
+CRDTI_FN void crdti_stale(crdt_doc *doc, uint32_t index)
+{
+    crdti_object *object = crdti_object_at(doc, index);
+    if (object->is_stale)
+        return;
+    object->is_stale = 1;
+    object->stale = doc->stale;
+    doc->stale = index;
+}
+
+CRDTI_FN void crdti_settle(crdt_doc *doc)
+{
+    while (doc->stale) {
+        uint32_t index = doc->stale;
+        crdti_object *object = crdti_object_at(doc, index);
+        doc->stale = object->stale;
+        object->is_stale = 0;
+        crdti_type_at(doc, object)->settle(doc, index);
     }
 }
 
@@ -4245,6 +4274,7 @@ CRDTI_FN void crdti_write_over(crdt_doc *doc, const crdti_op *draft)
     uint32_t index = crdti_write_file(doc, draft);
     crdti_kill_all(doc, index);
     crdti_removal_tidy(doc, index);
+    crdti_settle(doc);
 }
 
 /* Takes memory for one op that kills at most `victims`. */
@@ -4683,25 +4713,6 @@ CRDTI_FN void crdti_voids_raise(crdt_doc *doc, uint32_t object,
     }
 }
 
-/* What is void, anew from the live RESETs but the one that is dying. */
-CRDTI_FN void crdti_voids_recount(crdt_doc *doc, uint32_t object,
-                                  uint32_t dying)
-{
-    crdti_counter *counter = crdti_counter_at(doc, object);
-    uint32_t at = crdti_op_at(doc, dying)->entry;
-    size_t i;
-    for (i = 0; i < counter->parts.len; i++) {
-        crdti_part *part = &counter->parts.ptr[i];
-        crdti_part_count(doc, object, part, 0);
-        part->void_plus = part->void_minus = 0;
-        crdti_part_count(doc, object, part, 1);
-    }
-    for (at = crdti_entry_at(doc, at)->ops; at;
-         at = crdti_op_at(doc, at)->next)
-        if (at != dying)
-            crdti_voids_raise(doc, object, crdti_op_at(doc, at));
-}
-
 CRDTI_FN void crdti_add_set(crdt_doc *doc, uint32_t object, uint32_t replica,
                             uint32_t op, uint64_t plus, uint64_t minus)
 {
@@ -4745,14 +4756,35 @@ CRDTI_FN void crdti_counter_died(crdt_doc *doc, uint32_t object,
                                  uint32_t index)
 {
     const crdti_op *op = crdti_op_at(doc, index);
-    uint32_t weight = crdti_object_at(doc, object)->weight;
-    if (op->kind == CRDTI_RESET) {
-        crdti_voids_recount(doc, object, index);
-        crdti_counter_climb(doc, object, weight);
-    } else if (crdti_part_find(crdti_counter_at(doc, object), op->replica)
-                   ->op == index) {
+    if (op->kind == CRDTI_RESET)
+        crdti_stale(doc, object);
+    else if (crdti_part_find(crdti_counter_at(doc, object), op->replica)->op ==
+             index)
         crdti_add_set(doc, object, op->replica, 0, 0, 0);
+}
+
+CRDTI_FN crdt_bytes crdti_reset_key(void)
+{
+    return CRDT_STR("r");
+}
+
+/* RESETs have died: what is void, anew from those that live. */
+CRDTI_FN void crdti_counter_settle(crdt_doc *doc, uint32_t object)
+{
+    crdti_counter *counter = crdti_counter_at(doc, object);
+    uint32_t weight = crdti_object_at(doc, object)->weight;
+    uint32_t at = crdti_entry_find(doc, object, crdti_reset_key());
+    size_t i;
+    for (i = 0; i < counter->parts.len; i++) {
+        crdti_part *part = &counter->parts.ptr[i];
+        crdti_part_count(doc, object, part, 0);
+        part->void_plus = part->void_minus = 0;
+        crdti_part_count(doc, object, part, 1);
     }
+    for (at = at ? crdti_entry_at(doc, at)->ops : 0; at;
+         at = crdti_op_at(doc, at)->next)
+        crdti_voids_raise(doc, object, crdti_op_at(doc, at));
+    crdti_counter_climb(doc, object, weight);
 }
 
 /* The counter's table, made when missing. */
@@ -4797,11 +4829,6 @@ CRDTI_FN void crdti_counter_drop(crdt_doc *doc, crdti_object *object)
 }
 
 /* >>reset ----------------------------------------------------------------- */
-
-CRDTI_FN crdt_bytes crdti_reset_key(void)
-{
-    return CRDT_STR("r");
-}
 
 /* What a RESET must say of the part; 0 when there is nothing to void. */
 CRDTI_FN int crdti_part_void(const crdti_part *part, crdti_void *out)
@@ -5456,12 +5483,13 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
 CRDTI_FN const crdti_type *crdti_type_table(void)
 {
     static const crdti_type table[CRDTI_TYPE_COUNT] = {
-        /* name, is_scope, reserve, reset, born, died, drop */
-        { "none", 0, NULL, NULL, NULL, NULL, NULL },
-        { "map", 1, NULL, NULL, NULL, NULL, crdti_map_drop },
-        { "register", 1, NULL, NULL, NULL, NULL, NULL },
+        /* name, is_scope, reserve, reset, born, died, settle, drop */
+        { "none", 0, NULL, NULL, NULL, NULL, NULL, NULL },
+        { "map", 1, NULL, NULL, NULL, NULL, NULL, crdti_map_drop },
+        { "register", 1, NULL, NULL, NULL, NULL, NULL, NULL },
         { "counter", 0, crdti_counter_reserve, crdti_counter_reset_draft,
-          crdti_counter_born, crdti_counter_died, crdti_counter_drop },
+          crdti_counter_born, crdti_counter_died, crdti_counter_settle,
+          crdti_counter_drop },
     };
     return table;
 }
@@ -6524,6 +6552,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_file(j);
     if (CRDTI_RULE(CONTEXT_KILLS))
         crdti_join_contexts(j, 1);
+    crdti_settle(j->doc);
     for (i = 0; i < d->replicas_len; i++) {
         crdti_replica *own = &j->doc->replicas.ptr[d->replicas[i].number];
         own->seq = crdti_max(own->seq, d->replicas[i].top);

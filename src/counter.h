@@ -152,25 +152,6 @@ CRDTI_FN void crdti_voids_raise(crdt_doc *doc, uint32_t object,
     }
 }
 
-/* What is void, anew from the live RESETs but the one that is dying. */
-CRDTI_FN void crdti_voids_recount(crdt_doc *doc, uint32_t object,
-                                  uint32_t dying)
-{
-    crdti_counter *counter = crdti_counter_at(doc, object);
-    uint32_t at = crdti_op_at(doc, dying)->entry;
-    size_t i;
-    for (i = 0; i < counter->parts.len; i++) {
-        crdti_part *part = &counter->parts.ptr[i];
-        crdti_part_count(doc, object, part, 0);
-        part->void_plus = part->void_minus = 0;
-        crdti_part_count(doc, object, part, 1);
-    }
-    for (at = crdti_entry_at(doc, at)->ops; at;
-         at = crdti_op_at(doc, at)->next)
-        if (at != dying)
-            crdti_voids_raise(doc, object, crdti_op_at(doc, at));
-}
-
 CRDTI_FN void crdti_add_set(crdt_doc *doc, uint32_t object, uint32_t replica,
                             uint32_t op, uint64_t plus, uint64_t minus)
 {
@@ -214,14 +195,35 @@ CRDTI_FN void crdti_counter_died(crdt_doc *doc, uint32_t object,
                                  uint32_t index)
 {
     const crdti_op *op = crdti_op_at(doc, index);
-    uint32_t weight = crdti_object_at(doc, object)->weight;
-    if (op->kind == CRDTI_RESET) {
-        crdti_voids_recount(doc, object, index);
-        crdti_counter_climb(doc, object, weight);
-    } else if (crdti_part_find(crdti_counter_at(doc, object), op->replica)
-                   ->op == index) {
+    if (op->kind == CRDTI_RESET)
+        crdti_stale(doc, object);
+    else if (crdti_part_find(crdti_counter_at(doc, object), op->replica)->op ==
+             index)
         crdti_add_set(doc, object, op->replica, 0, 0, 0);
+}
+
+CRDTI_FN crdt_bytes crdti_reset_key(void)
+{
+    return CRDT_STR("r");
+}
+
+/* RESETs have died: what is void, anew from those that live. */
+CRDTI_FN void crdti_counter_settle(crdt_doc *doc, uint32_t object)
+{
+    crdti_counter *counter = crdti_counter_at(doc, object);
+    uint32_t weight = crdti_object_at(doc, object)->weight;
+    uint32_t at = crdti_entry_find(doc, object, crdti_reset_key());
+    size_t i;
+    for (i = 0; i < counter->parts.len; i++) {
+        crdti_part *part = &counter->parts.ptr[i];
+        crdti_part_count(doc, object, part, 0);
+        part->void_plus = part->void_minus = 0;
+        crdti_part_count(doc, object, part, 1);
     }
+    for (at = at ? crdti_entry_at(doc, at)->ops : 0; at;
+         at = crdti_op_at(doc, at)->next)
+        crdti_voids_raise(doc, object, crdti_op_at(doc, at));
+    crdti_counter_climb(doc, object, weight);
 }
 
 /* The counter's table, made when missing. */
@@ -266,11 +268,6 @@ CRDTI_FN void crdti_counter_drop(crdt_doc *doc, crdti_object *object)
 }
 
 /* >>reset ----------------------------------------------------------------- */
-
-CRDTI_FN crdt_bytes crdti_reset_key(void)
-{
-    return CRDT_STR("r");
-}
 
 /* What a RESET must say of the part; 0 when there is nothing to void. */
 CRDTI_FN int crdti_part_void(const crdti_part *part, crdti_void *out)

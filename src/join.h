@@ -443,6 +443,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_file(j);
     if (CRDTI_RULE(CONTEXT_KILLS))
         crdti_join_contexts(j, 1);
+    crdti_settle(j->doc);
     for (i = 0; i < d->replicas_len; i++) {
         crdti_replica *own = &j->doc->replicas.ptr[d->replicas[i].number];
         own->seq = crdti_max(own->seq, d->replicas[i].top);

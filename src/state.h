@@ -57,7 +57,8 @@ typedef struct crdti_object {
     uint32_t entries; /* list */
     uint32_t weight;  /* how much of it is visible */
     uint32_t wire;    /* scratch of an encoder */
-    uint8_t type, depth, keys_changed;
+    uint32_t stale;   /* the next that is to be settled */
+    uint8_t type, depth, keys_changed, is_stale;
     uint64_t name; /* hash of the path, for digests */
     void *state;   /* the type's own */
 } crdti_object;
@@ -99,6 +100,8 @@ typedef struct crdti_type {
     /* A live op came, or is about to go. NULL: nothing to do. */
     void (*born)(crdt_doc *doc, uint32_t object, uint32_t op);
     void (*died)(crdt_doc *doc, uint32_t object, uint32_t op);
+    /* After deaths that asked for it (crdti_stale), once for all of them. */
+    void (*settle)(crdt_doc *doc, uint32_t object);
     /* Frees `state`. */
     void (*drop)(crdt_doc *doc, crdti_object *object);
 } crdti_type;
@@ -114,6 +117,7 @@ struct crdt_doc {
     crdti_hash_table names; /* (object, key) -> entry */
     uint32_t self;          /* own replica */
     uint32_t removals;      /* REMOVE records */
+    uint32_t stale;         /* the first object that is to be settled */
     uint64_t written;       /* own seq, uncommitted changes included */
     uint64_t changes;       /* how often the version vector has grown */
     uint64_t seed;          /* of the hash table, against chosen keys */
@@ -559,6 +563,31 @@ CRDTI_FN uint32_t crdti_journal_after(const crdt_doc *doc, uint32_t replica,
         if (!last->older || crdti_op_at(doc, last->older)->seq <= seq)
             return high;
         high = last->older;
+    }
+}
+
+/* >>settling -------------------------------------------------------------- */
+
+/* The object's state is to be worked out anew when all that dies is dead: many
+ * deaths at once then cost one such work. */
+CRDTI_FN void crdti_stale(crdt_doc *doc, uint32_t index)
+{
+    crdti_object *object = crdti_object_at(doc, index);
+    if (object->is_stale)
+        return;
+    object->is_stale = 1;
+    object->stale = doc->stale;
+    doc->stale = index;
+}
+
+CRDTI_FN void crdti_settle(crdt_doc *doc)
+{
+    while (doc->stale) {
+        uint32_t index = doc->stale;
+        crdti_object *object = crdti_object_at(doc, index);
+        doc->stale = object->stale;
+        object->is_stale = 0;
+        crdti_type_at(doc, object)->settle(doc, index);
     }
 }
 

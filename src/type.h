@@ -15,12 +15,13 @@
 CRDTI_FN const crdti_type *crdti_type_table(void)
 {
     static const crdti_type table[CRDTI_TYPE_COUNT] = {
-        /* name, is_scope, reserve, reset, born, died, drop */
-        { "none", 0, NULL, NULL, NULL, NULL, NULL },
-        { "map", 1, NULL, NULL, NULL, NULL, crdti_map_drop },
-        { "register", 1, NULL, NULL, NULL, NULL, NULL },
+        /* name, is_scope, reserve, reset, born, died, settle, drop */
+        { "none", 0, NULL, NULL, NULL, NULL, NULL, NULL },
+        { "map", 1, NULL, NULL, NULL, NULL, NULL, crdti_map_drop },
+        { "register", 1, NULL, NULL, NULL, NULL, NULL, NULL },
         { "counter", 0, crdti_counter_reserve, crdti_counter_reset_draft,
-          crdti_counter_born, crdti_counter_died, crdti_counter_drop },
+          crdti_counter_born, crdti_counter_died, crdti_counter_settle,
+          crdti_counter_drop },
     };
     return table;
 }

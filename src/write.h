@@ -52,6 +52,7 @@ CRDTI_FN void crdti_write_over(crdt_doc *doc, const crdti_op *draft)
     uint32_t index = crdti_write_file(doc, draft);
     crdti_kill_all(doc, index);
     crdti_removal_tidy(doc, index);
+    crdti_settle(doc);
 }
 
 /* Takes memory for one op that kills at most `victims`. */

@@ -8,6 +8,8 @@
 #include "../fuzz/doc.h"
 #include "../test.h"
 
+#include <time.h>
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* Joins what was built. Refused: without a trace. Joined: sound, and a
@@ -666,6 +668,102 @@ TEST(a_reset_with_absurd_voids)
     crdt_doc_free(doc);
 }
 
+/* A later reset that voids less than the one it kills: what counts is what is
+ * alive, not what once was. */
+TEST(a_reset_that_takes_a_reset_back)
+{
+    struct build_pair voids = { 0, 10, 0 }, kill = { 1, 1, 0 };
+    struct build_replica replicas[3];
+    struct build_object object = { 0, CRDT_COUNTER, { NULL, 0 } };
+    struct build_op ops[2];
+    struct build_delta d = delta(replicas, 2, ops, 2);
+    crdt_doc *doc = fuzz_doc_new(FUZZ_SELF);
+    crdt_obj counter;
+    int64_t value = 1;
+    replicas[0] = all(1, 1);
+    replicas[1] = all(2, 1);
+    replicas[2] = all(4, 1);
+    d.objects = &object;
+    d.objects_len = 1;
+    ops[0] = op(0, 1, 1, CRDTI_ADD);
+    ops[0].plus = 10;
+    ops[1] = op(1, 1, 1, CRDTI_RESET);
+    ops[1].voids = &voids;
+    ops[1].voids_len = 1;
+    CHECK_ERR(join(doc, &d), CRDT_OK);
+    counter = crdt_map_counter(crdt_root(doc), crdt_str(""));
+    CHECK_ERR(crdt_counter_get(counter, &value), CRDT_OK);
+    CHECK_INT(value, 0);
+    crdt_commit(doc);
+    d.replicas_len = 3;
+    d.flags = 0;
+    replicas[0].base = replicas[1].base = 1;
+    d.ops_len = 1;
+    voids.a = 3;
+    ops[0] = killer(op(2, 1, 1, CRDTI_RESET), &kill, 1);
+    ops[0].voids = &voids;
+    ops[0].voids_len = 1;
+    CHECK_ERR(join(doc, &d), CRDT_OK);
+    CHECK_ERR(crdt_counter_get(counter, &value), CRDT_OK);
+    CHECK_INT(value, 7);
+    fuzz_sound(doc);
+    crdt_doc_free(doc);
+}
+
+/* One reset that kills those of 40,000 replicas: one recount, not 40,000. */
+TEST(a_reset_of_many_resets)
+{
+    enum { MANY = 40000 };
+    struct build_pair voids = { 0, 1, 0 };
+    struct build_pair *kills =
+        (struct build_pair *)calloc(MANY, sizeof *kills);
+    struct build_replica *replicas =
+        (struct build_replica *)calloc(MANY + 1, sizeof *replicas);
+    struct build_op *ops = (struct build_op *)calloc(MANY, sizeof *ops);
+    struct build_object object = { 0, CRDT_COUNTER, { NULL, 0 } };
+    struct build_delta d = delta(replicas, MANY, ops, MANY);
+    crdt_buf first = CRDT_BUF_INIT, second = CRDT_BUF_INIT;
+    crdt_doc *doc = fuzz_doc_new(FUZZ_SELF);
+    crdt_stats stats;
+    clock_t begin;
+    uint32_t i;
+    d.objects = &object;
+    d.objects_len = 1;
+    for (i = 0; i < MANY; i++) {
+        replicas[i].id = build_id(i + 1);
+        replicas[i].top = 1;
+        kills[i].replica = i;
+        kills[i].a = 1;
+        ops[i] = op(i, 1, 1, CRDTI_RESET);
+        ops[i].voids = &voids;
+        ops[i].voids_len = 1;
+    }
+    build_frame(&d, &first);
+    CHECK_ERR(crdt_join(doc, crdt_buf_bytes(&first)), CRDT_OK);
+    for (i = 0; i < MANY; i++)
+        replicas[i].base = 1;
+    replicas[MANY].id = build_id(MANY + 1);
+    replicas[MANY].top = 1;
+    d.replicas_len = MANY + 1;
+    d.flags = 0;
+    d.ops_len = 1;
+    ops[0] = killer(op(MANY, 1, 1, CRDTI_RESET), kills, MANY);
+    ops[0].voids = &voids;
+    ops[0].voids_len = 1;
+    build_frame(&d, &second);
+    begin = clock();
+    CHECK_ERR(crdt_join(doc, crdt_buf_bytes(&second)), CRDT_OK);
+    CHECK(clock() - begin < CLOCKS_PER_SEC);
+    crdt_doc_stats(doc, &stats);
+    CHECK_INT(stats.ops, 1);
+    crdt_doc_free(doc);
+    crdt_buf_free(&first);
+    crdt_buf_free(&second);
+    free(replicas);
+    free(kills);
+    free(ops);
+}
+
 /* In a counter there are additions and resets, and nothing else to remove. */
 TEST(a_removal_in_a_counter_names_one_of_its_two_lists)
 {
@@ -817,6 +915,7 @@ TEST_MAIN(CASE(replicas_up_to_the_limit), CASE(keys_up_to_the_limit),
           CASE(two_additions_of_one_replica),
           CASE(an_addition_kills_only_those_of_its_replica),
           CASE(a_reset_with_absurd_voids),
+          CASE(a_reset_that_takes_a_reset_back), CASE(a_reset_of_many_resets),
           CASE(a_removal_in_a_counter_names_one_of_its_two_lists),
           CASE(many_resets_of_one_counter),
           CASE(a_create_without_its_container),
