@@ -4923,10 +4923,11 @@ CRDTI_FN crdt_err crdti_add_totals(const crdti_counter *counter, uint32_t self,
     crdti_wide value = counter->value;
     uint64_t size = crdti_magnitude(amount);
     uint64_t *total = amount < 0 ? &draft->as.add.minus : &draft->as.add.plus;
+    crdti_void so_far;
     int64_t edge;
-    if (part) {
-        draft->as.add.plus = crdti_max(part->plus, part->void_plus);
-        draft->as.add.minus = crdti_max(part->minus, part->void_minus);
+    if (part && crdti_part_void(part, &so_far)) {
+        draft->as.add.plus = so_far.plus;
+        draft->as.add.minus = so_far.minus;
     }
     if (amount < 0)
         crdti_wide_subtract(&value, size);
@@ -5588,6 +5589,7 @@ CRDT_API crdt_err crdt_doc_new(crdt_doc **out, const crdt_config *config)
         return CRDT_ERR_NOMEM;
     crdti_zero(doc, sizeof *doc);
     doc->alloc = *alloc;
+    doc->changes = 1; /* 0 is for those who have not looked yet */
     doc->types = crdti_type_table();
     crdti_pool_init(&doc->objects, sizeof(crdti_object));
     crdti_pool_init(&doc->entries, sizeof(crdti_entry));
@@ -6944,7 +6946,8 @@ CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
     size_t start = out->len;
     crdti_writer_init(&w, out);
     w.err = crdti_cut_make(doc, since, purpose, &cut);
-    crdti_put_cut(&w, doc, &cut);
+    if (!w.err)
+        crdti_put_cut(&w, doc, &cut);
     crdti_cut_free(doc, &cut);
     if (w.err)
         out->len = start;
@@ -7453,9 +7456,23 @@ CRDTI_FN crdt_err crdti_delta_unframe(crdt_bytes bytes, crdt_bytes *payload,
     return CRDT_OK;
 }
 
-/* Decodes and joins a payload. `*offset` is where a decoder stopped. */
+CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top, crdt_vv *out)
+{
+    size_t i;
+    crdt_err err = CRDT_OK;
+    if (!out)
+        return CRDT_OK;
+    crdt_vv_clear(out);
+    for (i = 0; i < d->replicas_len && !err; i++)
+        err = crdt_vv_set(out, &d->replicas[i].id,
+                          top ? d->replicas[i].top : d->replicas[i].base);
+    return err;
+}
+
+/* Decodes and joins a payload. `*offset` is where a decoder stopped; `top`,
+ * when not NULL, is what the payload brings its joiner to. */
 CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
-                                     size_t *offset)
+                                     size_t *offset, crdt_vv *top)
 {
     crdti_delta delta;
     crdti_reader r;
@@ -7469,6 +7486,8 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     crdti_get_delta(&r, &doc->scratch, &delta);
     *offset = r.err_at;
     err = r.err ? r.err : crdti_delta_join(doc, &delta);
+    if (!err)
+        err = crdti_range_put(&delta, 1, top);
     crdti_arena_reset(&doc->scratch, start);
     return err;
 }
@@ -7483,7 +7502,7 @@ CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta, size_t *offset)
     err = crdti_delta_unframe(delta, &payload, offset);
     if (err)
         return err;
-    err = crdti_payload_join(doc, payload, offset);
+    err = crdti_payload_join(doc, payload, offset, NULL);
     if (err)
         *offset += (size_t)(payload.ptr - delta.ptr);
     return err;
@@ -7493,19 +7512,6 @@ CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta)
 {
     size_t offset;
     return crdt_join_at(doc, delta, &offset);
-}
-
-CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top, crdt_vv *out)
-{
-    size_t i;
-    crdt_err err = CRDT_OK;
-    if (!out)
-        return CRDT_OK;
-    crdt_vv_clear(out);
-    for (i = 0; i < d->replicas_len && !err; i++)
-        err = crdt_vv_set(out, &d->replicas[i].id,
-                          top ? d->replicas[i].top : d->replicas[i].base);
-    return err;
 }
 
 /* What a payload is based on and brings to; reads no further than that. */
@@ -7838,15 +7844,20 @@ CRDTI_FN crdt_err crdti_session_cover(crdti_session *s)
     return CRDT_OK;
 }
 
+CRDTI_FN crdt_bytes crdti_share_name(const crdti_share *share)
+{
+    return crdt_bytes_of(share->name, share->name_len);
+}
+
 /* The share's vector, brought up to date. */
 CRDTI_FN crdt_err crdti_share_look(crdti_share *share)
 {
     crdt_err err;
-    if (share->changes == share->doc->changes + 1)
+    if (share->changes == share->doc->changes)
         return CRDT_OK;
     err = crdt_doc_vv(share->doc, &share->vv);
     if (!err)
-        share->changes = share->doc->changes + 1; /* 0: never looked */
+        share->changes = share->doc->changes;
     return err;
 }
 
@@ -7879,8 +7890,7 @@ CRDTI_FN crdt_err crdti_say_hello(crdti_session *s)
     hello.docs = s->shares->len;
     crdti_put_hello(&w, &hello);
     for (i = 0; i < s->shares->len; i++)
-        crdti_put_bytes(&w, crdt_bytes_of(s->shares->ptr[i].name,
-                                          s->shares->ptr[i].name_len));
+        crdti_put_bytes(&w, crdti_share_name(&s->shares->ptr[i]));
     return crdti_say(s, &w, CRDTI_HELLO, start);
 }
 
@@ -7976,8 +7986,7 @@ CRDTI_FN int crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
             crdti_share *share = &s->shares->ptr[i];
             crdti_track *track = &s->tracks.ptr[i];
             if (track->theirs != CRDTI_NO_DOC ||
-                !crdt_bytes_equal(name,
-                                  crdt_bytes_of(share->name, share->name_len)))
+                !crdt_bytes_equal(name, crdti_share_name(share)))
                 continue;
             track->theirs = theirs;
             track->wants_state = found = 1;
@@ -8091,8 +8100,9 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     crdti_track *track = &s->tracks.ptr[number];
     size_t offset;
     crdt_vv top;
-    crdt_err result = crdti_payload_join(share->doc, payload, &offset);
-    crdt_err err;
+    crdt_err result, err;
+    crdti_vv_start(&top, s->alloc);
+    result = crdti_payload_join(share->doc, payload, &offset, &top);
     if (result == CRDT_ERR_SKEW && payload.len <= CRDTSYNC_MAX_BUFFERED) {
         s->waiting += !track->is_held;
         track->is_held = 1;
@@ -8101,6 +8111,7 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     s->waiting -= track->is_held != 0;
     track->is_held = 0;
     if (result) {
+        crdt_vv_free(&top);
         share->refused++;
         share->alarms += result == CRDT_ERR_FORK;
         track->wants_state |= result == CRDT_ERR_CAUSAL;
@@ -8109,10 +8120,7 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     }
     share->joined++;
     track->joined_id = track->in_id;
-    crdti_vv_start(&top, s->alloc);
-    err = crdti_payload_range(payload, s->alloc, NULL, &top);
-    if (!err)
-        err = crdti_track_learn(share, track, &top);
+    err = crdti_track_learn(share, track, &top);
     crdt_vv_free(&top);
     return err ? err : crdti_say_answer(s, number, track->in_id, CRDT_OK);
 }
@@ -8340,7 +8348,7 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     crdt_err err;
     if (!track->is_known || track->out.len ||
         crdt_doc_uncommitted(share->doc) ||
-        track->pushed == share->doc->changes + 1 ||
+        track->pushed == share->doc->changes ||
         track->flights_len == CRDTSYNC_MAX_IN_FLIGHT || now < track->retry_at)
         return CRDT_OK;
     err = crdti_share_look(share);
@@ -9052,8 +9060,7 @@ CRDTI_FN crdti_share *crdti_node_find(const crdt_node *node, crdt_bytes name)
     size_t i;
     for (i = 0; i < node->shares.len; i++) {
         crdti_share *share = &node->shares.ptr[i];
-        if (crdt_bytes_equal(name,
-                             crdt_bytes_of(share->name, share->name_len)))
+        if (crdt_bytes_equal(name, crdti_share_name(share)))
             return share;
     }
     return NULL;

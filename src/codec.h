@@ -332,7 +332,8 @@ CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
     size_t start = out->len;
     crdti_writer_init(&w, out);
     w.err = crdti_cut_make(doc, since, purpose, &cut);
-    crdti_put_cut(&w, doc, &cut);
+    if (!w.err)
+        crdti_put_cut(&w, doc, &cut);
     crdti_cut_free(doc, &cut);
     if (w.err)
         out->len = start;

@@ -362,10 +362,11 @@ CRDTI_FN crdt_err crdti_add_totals(const crdti_counter *counter, uint32_t self,
     crdti_wide value = counter->value;
     uint64_t size = crdti_magnitude(amount);
     uint64_t *total = amount < 0 ? &draft->as.add.minus : &draft->as.add.plus;
+    crdti_void so_far;
     int64_t edge;
-    if (part) {
-        draft->as.add.plus = crdti_max(part->plus, part->void_plus);
-        draft->as.add.minus = crdti_max(part->minus, part->void_minus);
+    if (part && crdti_part_void(part, &so_far)) {
+        draft->as.add.plus = so_far.plus;
+        draft->as.add.minus = so_far.minus;
     }
     if (amount < 0)
         crdti_wide_subtract(&value, size);

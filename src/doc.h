@@ -73,6 +73,7 @@ CRDT_API crdt_err crdt_doc_new(crdt_doc **out, const crdt_config *config)
         return CRDT_ERR_NOMEM;
     crdti_zero(doc, sizeof *doc);
     doc->alloc = *alloc;
+    doc->changes = 1; /* 0 is for those who have not looked yet */
     doc->types = crdti_type_table();
     crdti_pool_init(&doc->objects, sizeof(crdti_object));
     crdti_pool_init(&doc->entries, sizeof(crdti_entry));

@@ -578,8 +578,7 @@ CRDTI_FN crdti_share *crdti_node_find(const crdt_node *node, crdt_bytes name)
     size_t i;
     for (i = 0; i < node->shares.len; i++) {
         crdti_share *share = &node->shares.ptr[i];
-        if (crdt_bytes_equal(name,
-                             crdt_bytes_of(share->name, share->name_len)))
+        if (crdt_bytes_equal(name, crdti_share_name(share)))
             return share;
     }
     return NULL;

@@ -162,15 +162,20 @@ CRDTI_FN crdt_err crdti_session_cover(crdti_session *s)
     return CRDT_OK;
 }
 
+CRDTI_FN crdt_bytes crdti_share_name(const crdti_share *share)
+{
+    return crdt_bytes_of(share->name, share->name_len);
+}
+
 /* The share's vector, brought up to date. */
 CRDTI_FN crdt_err crdti_share_look(crdti_share *share)
 {
     crdt_err err;
-    if (share->changes == share->doc->changes + 1)
+    if (share->changes == share->doc->changes)
         return CRDT_OK;
     err = crdt_doc_vv(share->doc, &share->vv);
     if (!err)
-        share->changes = share->doc->changes + 1; /* 0: never looked */
+        share->changes = share->doc->changes;
     return err;
 }
 
@@ -203,8 +208,7 @@ CRDTI_FN crdt_err crdti_say_hello(crdti_session *s)
     hello.docs = s->shares->len;
     crdti_put_hello(&w, &hello);
     for (i = 0; i < s->shares->len; i++)
-        crdti_put_bytes(&w, crdt_bytes_of(s->shares->ptr[i].name,
-                                          s->shares->ptr[i].name_len));
+        crdti_put_bytes(&w, crdti_share_name(&s->shares->ptr[i]));
     return crdti_say(s, &w, CRDTI_HELLO, start);
 }
 
@@ -300,8 +304,7 @@ CRDTI_FN int crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
             crdti_share *share = &s->shares->ptr[i];
             crdti_track *track = &s->tracks.ptr[i];
             if (track->theirs != CRDTI_NO_DOC ||
-                !crdt_bytes_equal(name,
-                                  crdt_bytes_of(share->name, share->name_len)))
+                !crdt_bytes_equal(name, crdti_share_name(share)))
                 continue;
             track->theirs = theirs;
             track->wants_state = found = 1;
@@ -415,8 +418,9 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     crdti_track *track = &s->tracks.ptr[number];
     size_t offset;
     crdt_vv top;
-    crdt_err result = crdti_payload_join(share->doc, payload, &offset);
-    crdt_err err;
+    crdt_err result, err;
+    crdti_vv_start(&top, s->alloc);
+    result = crdti_payload_join(share->doc, payload, &offset, &top);
     if (result == CRDT_ERR_SKEW && payload.len <= CRDTSYNC_MAX_BUFFERED) {
         s->waiting += !track->is_held;
         track->is_held = 1;
@@ -425,6 +429,7 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     s->waiting -= track->is_held != 0;
     track->is_held = 0;
     if (result) {
+        crdt_vv_free(&top);
         share->refused++;
         share->alarms += result == CRDT_ERR_FORK;
         track->wants_state |= result == CRDT_ERR_CAUSAL;
@@ -433,10 +438,7 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     }
     share->joined++;
     track->joined_id = track->in_id;
-    crdti_vv_start(&top, s->alloc);
-    err = crdti_payload_range(payload, s->alloc, NULL, &top);
-    if (!err)
-        err = crdti_track_learn(share, track, &top);
+    err = crdti_track_learn(share, track, &top);
     crdt_vv_free(&top);
     return err ? err : crdti_say_answer(s, number, track->in_id, CRDT_OK);
 }
@@ -664,7 +666,7 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
     crdt_err err;
     if (!track->is_known || track->out.len ||
         crdt_doc_uncommitted(share->doc) ||
-        track->pushed == share->doc->changes + 1 ||
+        track->pushed == share->doc->changes ||
         track->flights_len == CRDTSYNC_MAX_IN_FLIGHT || now < track->retry_at)
         return CRDT_OK;
     err = crdti_share_look(share);

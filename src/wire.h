@@ -56,9 +56,23 @@ CRDTI_FN crdt_err crdti_delta_unframe(crdt_bytes bytes, crdt_bytes *payload,
     return CRDT_OK;
 }
 
-/* Decodes and joins a payload. `*offset` is where a decoder stopped. */
+CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top, crdt_vv *out)
+{
+    size_t i;
+    crdt_err err = CRDT_OK;
+    if (!out)
+        return CRDT_OK;
+    crdt_vv_clear(out);
+    for (i = 0; i < d->replicas_len && !err; i++)
+        err = crdt_vv_set(out, &d->replicas[i].id,
+                          top ? d->replicas[i].top : d->replicas[i].base);
+    return err;
+}
+
+/* Decodes and joins a payload. `*offset` is where a decoder stopped; `top`,
+ * when not NULL, is what the payload brings its joiner to. */
 CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
-                                     size_t *offset)
+                                     size_t *offset, crdt_vv *top)
 {
     crdti_delta delta;
     crdti_reader r;
@@ -72,6 +86,8 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     crdti_get_delta(&r, &doc->scratch, &delta);
     *offset = r.err_at;
     err = r.err ? r.err : crdti_delta_join(doc, &delta);
+    if (!err)
+        err = crdti_range_put(&delta, 1, top);
     crdti_arena_reset(&doc->scratch, start);
     return err;
 }
@@ -86,7 +102,7 @@ CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta, size_t *offset)
     err = crdti_delta_unframe(delta, &payload, offset);
     if (err)
         return err;
-    err = crdti_payload_join(doc, payload, offset);
+    err = crdti_payload_join(doc, payload, offset, NULL);
     if (err)
         *offset += (size_t)(payload.ptr - delta.ptr);
     return err;
@@ -96,19 +112,6 @@ CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta)
 {
     size_t offset;
     return crdt_join_at(doc, delta, &offset);
-}
-
-CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top, crdt_vv *out)
-{
-    size_t i;
-    crdt_err err = CRDT_OK;
-    if (!out)
-        return CRDT_OK;
-    crdt_vv_clear(out);
-    for (i = 0; i < d->replicas_len && !err; i++)
-        err = crdt_vv_set(out, &d->replicas[i].id,
-                          top ? d->replicas[i].top : d->replicas[i].base);
-    return err;
 }
 
 /* What a payload is based on and brings to; reads no further than that. */

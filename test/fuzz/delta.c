@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     err = crdt_join_at(doc, bytes, &offset);
     FUZZ_CHECK(offset <= size);
     if (err)
-        err = crdti_payload_join(doc, bytes, &offset);
+        err = crdti_payload_join(doc, bytes, &offset, NULL);
     FUZZ_CHECK(offset <= size);
     if (err)
         FUZZ_CHECK(is_same(doc, &before));

@@ -170,7 +170,7 @@ static void join_one(struct choices *c, crdt_doc *doc)
     payload.len = 0;
     build_payload(&d, &payload);
     fuzz_look(&before, doc, 1);
-    err = crdti_payload_join(doc, crdt_buf_bytes(&payload), &offset);
+    err = crdti_payload_join(doc, crdt_buf_bytes(&payload), &offset, NULL);
     if (getenv("FUZZ_TALK"))
         fprintf(stderr, "%s at %zu of %zu, %zu ops\n", crdt_err_name(err),
                 offset, payload.len, d.ops_len);

@@ -177,7 +177,7 @@ static crdt_err join_payload(const uint8_t *bytes, size_t len, size_t *offset)
     crdti_writer w;
     size_t at = 99;
     crdt_err err, framed;
-    err = crdti_payload_join(doc, crdt_bytes_of(bytes, len), offset);
+    err = crdti_payload_join(doc, crdt_bytes_of(bytes, len), offset, NULL);
     crdti_writer_init(&w, &buf);
     crdti_put_raw(&w, crdt_bytes_of(bytes, len));
     crdti_frame_wrap(&w, CRDTI_FRAME_DELTA, 0);

@@ -337,7 +337,7 @@ static void check_truncated(const struct golden *golden, const crdt_buf *kept)
               CRDT_OK);
     for (i = 0; i < frame.payload.len; i++)
         CHECK(crdti_payload_join(doc, crdt_bytes_of(frame.payload.ptr, i),
-                                 &offset) != CRDT_OK);
+                                 &offset, NULL) != CRDT_OK);
     fuzz_sound(doc);
     CHECK_ERR(crdt_join(doc, crdt_buf_bytes(kept)), CRDT_OK);
     crdt_doc_free(doc);

@@ -323,7 +323,7 @@ TEST(counts_are_checked_before_memory_is_taken)
             crdti_put_varint(&w, counts[k]);
             crdti_put_u8(&w, 0);
             requests = memory.requests;
-            err = crdti_payload_join(doc, crdt_buf_bytes(&buf), &offset);
+            err = crdti_payload_join(doc, crdt_buf_bytes(&buf), &offset, NULL);
             CHECK(err == CRDT_ERR_LIMIT || err == CRDT_ERR_TRUNCATED);
             CHECK_INT(offset, i + 1);
             CHECK(memory.live_bytes < 8192);
