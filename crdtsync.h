@@ -24,7 +24,8 @@
  * CONTENTS
  *     1 conventions    2 errors     3 bytes     4 tables    5 dots, versions
  *     6 documents      7 objects    8 maps      9 registers 10 counters
- *     11 deltas        12 nodes     13 settings (limits.h)
+ *     11 flags         12 sets      13 events and paths
+ *     14 deltas        15 nodes     16 settings (limits.h)
  *
  * >>1 CONVENTIONS
  *
@@ -180,7 +181,9 @@ extern "C" {
     X(ERR_AGAIN, "not now; try again later")                                  \
     X(ERR_CLOSED, "it has been closed")                                       \
     X(ERR_IO, "the system reported an input or output error")                 \
-    X(ERR_UNSUPPORTED, "this build or system does not have that")
+    X(ERR_UNSUPPORTED, "this build or system does not have that")             \
+    X(ERR_RIGHTS, "this replica does not own enough of the counter")          \
+    X(ERR_GONE, "the element has been removed for good")
 
 typedef enum crdt_err {
 /* clang-format off */
@@ -409,8 +412,24 @@ typedef enum crdt_type {
     CRDT_NONE = 0,
     CRDT_MAP = 1,
     CRDT_REGISTER = 2,
-    CRDT_COUNTER = 3
+    CRDT_COUNTER = 3,  /* PN-counter */
+    CRDT_GCOUNTER = 4, /* only grows */
+    CRDT_BOUNDED = 5,  /* never below 0 */
+    CRDT_MAX = 6,
+    CRDT_MIN = 7,
+    CRDT_EW_FLAG = 8,     /* enable wins */
+    CRDT_DW_FLAG = 9,     /* disable wins */
+    CRDT_AW_SET = 10,     /* OR-set, add wins */
+    CRDT_RW_SET = 11,     /* OR-set, remove wins */
+    CRDT_GSET = 12,       /* only grows */
+    CRDT_2PSET = 13,      /* what is removed never comes back */
+    CRDT_LWW_SET = 14,    /* the later stamp wins; of equal ones the add */
+    CRDT_LWW_SET_RM = 15, /* the same, of equal ones the remove */
+    CRDT_TYPE_COUNT = 16
 } crdt_type;
+
+/* "map", "counter", ...; "none" for what is no type. */
+CRDT_API const char *crdt_type_name(crdt_type type);
 
 /* A handle: copy it freely. It stays valid as long as the document, also when
  * the object is removed; writing to it then makes it visible again. */
@@ -479,6 +498,8 @@ typedef void crdt_version_fn(void *ctx, const crdt_version *version);
  * container replaces it; when a container of another type is there, it fails.
  * On failure the result is null and crdt_doc_error says why: NOMEM, LIMIT
  * (key, depth), TYPE, ARG. */
+CRDT_API crdt_obj crdt_map_object(crdt_obj map, crdt_bytes key,
+                                  crdt_type type);
 CRDT_API crdt_obj crdt_map_map(crdt_obj map, crdt_bytes key);
 CRDT_API crdt_obj crdt_map_register(crdt_obj map, crdt_bytes key);
 CRDT_API crdt_obj crdt_map_counter(crdt_obj map, crdt_bytes key);
@@ -552,6 +573,15 @@ CRDT_API crdt_err crdt_register_get(crdt_obj reg, crdt_value *out);
 CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
                                          void *ctx);
 
+/* Max and min registers: the greatest (least) value ever set and seen. Values
+ * of all kinds are ordered as set elements are (section 12). A set that would
+ * not change the value writes nothing. */
+CRDT_API crdt_err crdt_max_set(crdt_obj max, crdt_value value);
+CRDT_API crdt_err crdt_min_set(crdt_obj min, crdt_value value);
+/* NOT_FOUND when nothing was ever set, or all has been cleared. */
+CRDT_API crdt_err crdt_max_get(crdt_obj max, crdt_value *out);
+CRDT_API crdt_err crdt_min_get(crdt_obj min, crdt_value *out);
+
 /* >>10 COUNTERS -------------------------------------------------------------
  * A number that everyone may change at once: the sum of all additions. A reset
  * (or the removal of a key above) takes back exactly what it had seen: a
@@ -559,14 +589,112 @@ CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
  * replica that ever added. Adding 0 does nothing.
  * (PN-counter: Shapiro et al. 2011; reset: Weidner & Almeida 2022) */
 /* OVERFLOW when the value, or all this replica ever added, would leave the
- * int64 range; TYPE, NOMEM. */
+ * int64 range; RANGE for less than 0 to a CRDT_GCOUNTER; TYPE, NOMEM. */
 CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount);
+/* TYPE for a CRDT_GCOUNTER, which only grows. */
 CRDT_API crdt_err crdt_counter_reset(crdt_obj counter);
 /* OVERFLOW when concurrent additions left the range: *out is then the nearest
  * int64. */
 CRDT_API crdt_err crdt_counter_get(crdt_obj counter, int64_t *out);
 
-/* >>11 DELTAS ---------------------------------------------------------------
+/* Bounded counters: never below 0, whoever takes at once, without asking
+ * anyone. What a replica adds it owns, and may take or hand on; what it does
+ * not own it cannot take (RIGHTS). To bound at another number, count from
+ * there. The removal of a key above takes what the remover owns; the rest
+ * belongs to others and stays. Amounts are 0 or more (RANGE); OVERFLOW, TYPE,
+ * NOMEM. O(log replicas). (Balegas et al. 2015) */
+CRDT_API crdt_err crdt_bounded_add(crdt_obj counter, int64_t amount);
+CRDT_API crdt_err crdt_bounded_take(crdt_obj counter, int64_t amount);
+/* Makes `amount` of what this replica owns the other's. */
+CRDT_API crdt_err crdt_bounded_transfer(crdt_obj counter, const crdt_id *to,
+                                        int64_t amount);
+CRDT_API crdt_err crdt_bounded_get(crdt_obj counter, int64_t *out);
+/* What the replica owns. */
+CRDT_API crdt_err crdt_bounded_rights(crdt_obj counter, const crdt_id *who,
+                                      int64_t *out);
+
+/* >>11 FLAGS ----------------------------------------------------------------
+ * True or false, false at first. Set and cleared concurrently, a CRDT_EW_FLAG
+ * is true and a CRDT_DW_FLAG false; the next write replaces all it has seen.
+ * O(1). (Preguica 2018) */
+CRDT_API crdt_err crdt_flag_set(crdt_obj flag, int on);
+CRDT_API crdt_err crdt_flag_get(crdt_obj flag, int *out);
+
+/* >>12 SETS -----------------------------------------------------------------
+ * Of plain values of any kind, CRDTSYNC_MAX_KEY bytes at most. 1 and 1.0 are
+ * two elements; -0.0 is 0.0; a string is not the same as bytes.
+ *
+ *     type              add and remove of one element at once
+ *     CRDT_AW_SET       it is in
+ *     CRDT_RW_SET       it is out
+ *     CRDT_LWW_SET      the later stamp; of equal stamps the add
+ *     CRDT_LWW_SET_RM   the later stamp; of equal stamps the remove
+ *     CRDT_2PSET        it is out, for good
+ *     CRDT_GSET         there is no remove
+ *
+ * The order is by kind, then by value: null, false, true, ints, doubles (NaN
+ * last), strings, bytes (both by bytes, the shorter first), times.
+ * O(1) for an element. (Shapiro et al. 2011; Bieniusa et al. 2012) */
+/* GONE when it was removed from a CRDT_2PSET; LIMIT, ARG (object), TYPE,
+ * NOMEM. */
+CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value element);
+/* NOT_FOUND when it is not in, and the type is AW or 2P: there is nothing that
+ * a remove could take. On the others it is written: it may win over adds that
+ * have not arrived. TYPE for a CRDT_GSET. */
+CRDT_API crdt_err crdt_set_remove(crdt_obj set, crdt_value element);
+/* Removes every element. TYPE for a CRDT_GSET. O(n). */
+CRDT_API crdt_err crdt_set_clear(crdt_obj set);
+CRDT_API int crdt_set_has(crdt_obj set, crdt_value element);
+/* How many elements are in. O(1). */
+CRDT_API size_t crdt_set_size(crdt_obj set);
+/* Walks the elements in order, as crdt_map_next walks keys; cursor->value is
+ * the element, valid as long as the cursor stays where it is. */
+CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor);
+
+/* >>13 EVENTS AND PATHS -----------------------------------------------------
+ * After each commit, and after each join that changed something, one call with
+ * the list of what is different now: one patch for each place that reads
+ * differently than before, however many changes led there.
+ */
+
+typedef enum crdt_patch_kind {
+    CRDT_PATCH_PUT = 1,    /* a place holds `now`: a key, a register, a flag,
+                              a counter; `before` when had_before */
+    CRDT_PATCH_REMOVE = 2, /* it held `before` and holds nothing */
+    CRDT_PATCH_ADD = 3,    /* `now` is in the set */
+    CRDT_PATCH_DROP = 4,   /* `before` is no longer in the set */
+    CRDT_PATCH_LOST = 5    /* there was no memory to tell: read anew */
+} crdt_patch_kind;
+
+/* Borrowed for the call, all of it. */
+typedef struct crdt_patch {
+    crdt_patch_kind kind;
+    crdt_obj object; /* that it happened in */
+    crdt_bytes path; /* of the object, for crdt_at; the root's is empty */
+    crdt_bytes key;  /* in a map; else empty */
+    int had_before;
+    crdt_value before, now;
+    crdt_id author; /* of the change that is shown now; or that removed */
+    int is_local;
+} crdt_patch;
+
+/* It may read the document, but a write, commit or join from within is
+ * refused (AGAIN). */
+typedef void crdt_patch_fn(void *ctx, crdt_doc *doc, const crdt_patch *patches,
+                           size_t len);
+/* One callback a document; NULL ends it. It costs nothing when there is none,
+ * else O(places changed). NOMEM. UNCOMMITTED: changes are open. */
+CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx);
+
+/* What is at a path of keys, "images/beach.jpg/size": a value or an object.
+ * In a key "~1" stands for "/" and "~0" for "~" (as in RFC 6901). The empty
+ * path is the root. NOT_FOUND; TYPE when a step leads through what is no
+ * map. O(length). */
+CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
+/* Appends the path of the object, as crdt_at takes it. NOMEM. */
+CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
+
+/* >>14 DELTAS ---------------------------------------------------------------
  * For a program with a network of its own; a node does all this by itself.
  *
  * Delta(v) turns a replica that has applied at least v into one that has
@@ -606,7 +734,7 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
  * not in it. UNCOMMITTED, NOMEM. O(n log replicas). */
 CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out);
 
-/* >>12 NODES ----------------------------------------------------------------
+/* >>15 NODES ----------------------------------------------------------------
  * A node keeps documents equal with those of its peers over injected
  * transports. It is a step machine: it does something only inside
  * crdt_node_poll and crdt_node_flush, and never blocks longer than asked.
@@ -1157,6 +1285,14 @@ CRDT_API int crdt_bytes_equal(crdt_bytes a, crdt_bytes b)
 {
     return a.len == b.len && crdti_equal(a.ptr, b.ptr, a.len);
 }
+
+/* By bytes; of two that begin alike the shorter first. */
+CRDTI_FN int crdti_bytes_order(crdt_bytes a, crdt_bytes b)
+{
+    int order = crdti_compare(a.ptr, b.ptr, crdti_min_size(a.len, b.len));
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 
 /* >>buf ------------------------------------------------------------------- */
 
@@ -3025,6 +3161,8 @@ CRDTI_INLINE uint64_t crdti_hlc_ahead_ms(uint64_t stamp, uint64_t wall_ms)
  *     RESET     additions up to here are void    a later RESET that saw it
  *     REMOVE    what I saw here is gone          never alive: kept while its
  *                                                kill records are
+ *     IN        this element, or flag, is set    any later write of it
+ *     OUT       this element, or flag, is not    the same
  *
  * The content of a dot never changes, so its share of the digest is a pure
  * function of it.
@@ -3040,7 +3178,9 @@ enum {
     CRDTI_ADD = 3,
     CRDTI_RESET = 4,
     CRDTI_REMOVE = 5,
-    CRDTI_KIND_COUNT = 6
+    CRDTI_IN = 6,
+    CRDTI_OUT = 7,
+    CRDTI_KIND_COUNT = 8
 };
 
 /* What a RESET voids of one replica's additions. */
@@ -3081,10 +3221,15 @@ CRDTI_FN int crdti_op_is_alive(const crdti_op *op)
     return op->kind != CRDTI_REMOVE;
 }
 
-/* Whether a put or a remove above it takes it away. */
+CRDTI_FN int crdti_has_stamp(uint8_t kind)
+{
+    return kind == CRDTI_VALUE || kind == CRDTI_CREATE;
+}
+
+/* Whether it makes its entry visible, where the type does not know better. */
 CRDTI_FN int crdti_op_is_shown(const crdti_op *op)
 {
-    return op->kind == CRDTI_VALUE || op->kind == CRDTI_CREATE;
+    return crdti_has_stamp(op->kind) || op->kind == CRDTI_IN;
 }
 
 CRDTI_FN int crdti_op_has_bytes(const crdti_op *op)
@@ -3216,19 +3361,22 @@ CRDTI_FN int crdti_op_is_later(const crdti_op *a, const crdt_id *a_id,
  * (object, key). It goes as soon as it holds nothing; an object stays, as
  * handles may name it.
  *
- * What is *visible*: an entry with a live VALUE or CREATE, or with a child
- * that has weight; the weight of an object is the number of its visible
- * entries (a counter says for itself). So the size of a map is its weight, and
- * a change climbs only as far as something appears or disappears.
+ * What is *visible*: an entry with a live VALUE, CREATE or IN, or with a child
+ * that has weight, unless the type says otherwise (an OUT may hide an IN); the
+ * weight of an object is the number of its visible entries (a counter says for
+ * itself). So the size of a map or set is its weight, and a change climbs only
+ * as far as something appears or disappears.
  */
 #ifndef CRDTI_STATE_H
 #define CRDTI_STATE_H
 
 
 #define CRDTI_ROOT 1u
-#define CRDTI_TYPE_COUNT 4 /* rows of the type table, that of none included */
 #define CRDTI_INLINE_KEY 8
-#define CRDTI_KEY_GONE UINT32_MAX /* length of the key of a freed entry */
+#define CRDTI_KEY_GONE UINT16_MAX /* length of the key of a freed entry */
+#if CRDTSYNC_MAX_KEY >= 65535
+#error "CRDTSYNC_MAX_KEY must be less than 65535"
+#endif
 
 typedef struct crdti_replica {
     crdt_id id;
@@ -3256,8 +3404,9 @@ typedef struct crdti_entry {
     uint32_t object;
     uint32_t prev, next; /* among the entries of the object */
     uint32_t ops, kills, child;
-    uint32_t visible; /* VALUEs, CREATEs, children with weight */
-    uint32_t key_len;
+    uint32_t shows; /* ops that are shown, children with weight */
+    uint16_t key_len;
+    uint8_t is_visible;
     uint64_t name; /* hash of path and key, for digests */
     union {
         uint8_t inside[CRDTI_INLINE_KEY];
@@ -3278,9 +3427,14 @@ typedef struct crdti_kill {
 /* What a type must say of itself: a row of the type table (type.h). */
 typedef struct crdti_type {
     const char *name;
+    unsigned kinds; /* of ops that it takes, a bit each */
     /* Whether its entries die with what is above it. If not, a removal above
      * writes a reset into it. */
     int is_scope;
+    /* Whether deltas tell the keys of its ops; if not, the kind says them. */
+    int is_keyed;
+    /* Whether it may have an entry of the key. NULL: only the empty one. */
+    int (*has_key)(crdt_bytes key);
     /* Takes all memory that `born` of this op will need. NULL: none. */
     crdt_err (*reserve)(crdt_doc *doc, uint32_t object, const crdti_op *op);
     /* Where it is no scope: the draft of an op that voids what is visible,
@@ -3289,6 +3443,9 @@ typedef struct crdti_type {
     /* A live op came, or is about to go. NULL: nothing to do. */
     void (*born)(crdt_doc *doc, uint32_t object, uint32_t op);
     void (*died)(crdt_doc *doc, uint32_t object, uint32_t op);
+    /* Whether the entry is visible; asked after each birth and death. NULL:
+     * what is shown is visible. */
+    int (*visible)(const crdt_doc *doc, const crdti_entry *entry);
     /* After deaths that asked for it (crdti_stale), once for all of them. */
     void (*settle)(crdt_doc *doc, uint32_t object);
     /* Frees `state`. */
@@ -3419,37 +3576,44 @@ CRDTI_FN void crdti_replicas_trim(crdt_doc *doc, size_t count)
 
 /* >>visibility ------------------------------------------------------------ */
 
+/* The entry's visibility anew. Whether its object appeared or disappeared. */
+CRDTI_FN int crdti_entry_look(crdt_doc *doc, crdti_entry *entry)
+{
+    crdti_object *object = crdti_object_at(doc, entry->object);
+    const crdti_type *type = crdti_type_at(doc, object);
+    int now = type->visible ? type->visible(doc, entry) : entry->shows != 0;
+    int had_weight = object->weight != 0;
+    if (now == entry->is_visible)
+        return 0;
+    entry->is_visible = (uint8_t)now;
+    object->weight += now ? 1u : UINT32_MAX;
+    object->keys_changed = 1;
+    return had_weight != (object->weight != 0);
+}
+
 /* An object appears or disappears; its weight is already changed. */
 CRDTI_FN void crdti_climb(crdt_doc *doc, uint32_t object, int appears)
 {
-    crdti_object *at = crdti_object_at(doc, object);
-    while (at->entry) {
-        crdti_entry *entry = crdti_entry_at(doc, at->entry);
-        int was = entry->visible != 0;
-        entry->visible += appears ? 1u : UINT32_MAX;
-        if (was == (entry->visible != 0))
+    crdti_entry *entry;
+    do {
+        object = crdti_object_at(doc, object)->entry;
+        if (!object)
             return;
-        at = crdti_object_at(doc, entry->object);
-        was = at->weight != 0;
-        at->weight += appears ? 1u : UINT32_MAX;
-        at->keys_changed = 1;
-        if (was == (at->weight != 0))
-            return;
-    }
+        entry = crdti_entry_at(doc, object);
+        entry->shows += appears ? 1u : UINT32_MAX;
+        object = entry->object;
+    } while (crdti_entry_look(doc, entry));
 }
 
-/* A VALUE or CREATE of the entry appears or disappears. */
-CRDTI_FN void crdti_show(crdt_doc *doc, crdti_entry *entry, int appears)
+/* A live op of the entry came (1) or went (0). */
+CRDTI_FN void crdti_show(crdt_doc *doc, const crdti_op *op, int came)
 {
-    crdti_object *object = crdti_object_at(doc, entry->object);
-    int was = entry->visible != 0, had_weight = object->weight != 0;
-    entry->visible += appears ? 1u : UINT32_MAX;
-    if (was == (entry->visible != 0))
-        return;
-    object->weight += appears ? 1u : UINT32_MAX;
-    object->keys_changed = 1;
-    if (had_weight != (object->weight != 0))
-        crdti_climb(doc, entry->object, appears);
+    crdti_entry *entry = crdti_entry_at(doc, op->entry);
+    if (crdti_op_is_shown(op))
+        entry->shows += came ? 1u : UINT32_MAX;
+    if (crdti_entry_look(doc, entry))
+        crdti_climb(doc, entry->object,
+                    crdti_object_at(doc, entry->object)->weight != 0);
 }
 
 /* >>entries --------------------------------------------------------------- */
@@ -3516,7 +3680,7 @@ CRDTI_FN crdt_err crdti_entry_get(crdt_doc *doc, uint32_t object,
     *out = crdti_pool_take(&doc->entries);
     entry = crdti_entry_at(doc, *out);
     entry->object = object;
-    entry->key_len = (uint32_t)key.len;
+    entry->key_len = (uint16_t)key.len;
     entry->key.outside = outside;
     if (key.len)
         crdti_copy(outside ? outside : entry->key.inside, key.ptr, key.len);
@@ -3802,8 +3966,8 @@ CRDTI_FN void crdti_op_born(crdt_doc *doc, uint32_t index)
     type = crdti_type_at(doc, crdti_object_at(doc, entry->object));
     if (type->born)
         type->born(doc, entry->object, index);
-    if (crdti_op_is_shown(op))
-        crdti_show(doc, entry, 1);
+    if (op->kind != CRDTI_ADD && op->kind != CRDTI_RESET)
+        crdti_show(doc, op, 1);
 }
 
 /* Takes a live op out of its entry, out of the digest and out of sight. */
@@ -3820,8 +3984,8 @@ CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
         entry->ops = op->next;
     if (op->next)
         crdti_op_at(doc, op->next)->prev = op->prev;
-    if (crdti_op_is_shown(op))
-        crdti_show(doc, entry, 0);
+    if (op->kind != CRDTI_ADD && op->kind != CRDTI_RESET)
+        crdti_show(doc, op, 0);
     if (type->died)
         type->died(doc, entry->object, index);
     crdti_op_drop(&doc->alloc, op);
@@ -4229,9 +4393,10 @@ CRDTI_FN void crdti_kills_truncate(crdt_doc *doc)
  * without a way to fail. The new op is filed before the old ones die, so a key
  * that is overwritten never disappears in between.
  *
- * Killing what is below a key is the same for maps and registers, but not for
- * counters: a concurrent addition must survive with just what the remover had
- * not seen, so each visible counter below gets a RESET of its own first.
+ * Killing what is below a key is the same for all types but counters: a
+ * concurrent addition must survive with just what the remover had not seen, so
+ * each visible counter below gets a RESET of its own first; and of a bounded
+ * one the remover takes what it owns.
  */
 #ifndef CRDTI_WRITE_H
 #define CRDTI_WRITE_H
@@ -4268,6 +4433,26 @@ CRDTI_FN uint32_t crdti_write_file(crdt_doc *doc, const crdti_op *draft)
     return index;
 }
 
+/* The own live op of the entry, or 0: of ADDs there is one at most. */
+CRDTI_FN uint32_t crdti_own_op(const crdt_doc *doc, uint32_t entry)
+{
+    uint32_t at = crdti_entry_at(doc, entry)->ops;
+    while (at && crdti_op_at(doc, at)->replica != doc->self)
+        at = crdti_op_at(doc, at)->next;
+    return at;
+}
+
+/* Files the draft in place of the own op of the entry. */
+CRDTI_FN void crdti_write_own(crdt_doc *doc, const crdti_op *draft)
+{
+    uint32_t before = crdti_own_op(doc, draft->entry);
+    uint32_t index = crdti_write_file(doc, draft);
+    if (!before)
+        return;
+    crdti_kill_note(doc, index, doc->self, crdti_op_at(doc, before)->seq);
+    crdti_op_die(doc, before, index);
+}
+
 /* Files the draft and kills all that is in its scope. */
 CRDTI_FN void crdti_write_over(crdt_doc *doc, const crdti_op *draft)
 {
@@ -4299,7 +4484,8 @@ CRDTI_FN void crdti_drafts_drop(crdt_doc *doc, crdti_op_array *drafts)
     crdti_array_free(&doc->alloc, drafts);
 }
 
-/* Adds a draft for each visible container at the entry that is no scope. */
+/* Adds a draft for each visible container at the entry that is no scope, and
+ * has something to take. */
 CRDTI_FN crdt_err crdti_drafts_at(crdt_doc *doc, uint32_t entry,
                                   crdti_op_array *drafts)
 {
@@ -4315,7 +4501,7 @@ CRDTI_FN crdt_err crdti_drafts_at(crdt_doc *doc, uint32_t entry,
                   ->reset(doc, child, &drafts->ptr[drafts->len]);
         if (err)
             return err;
-        drafts->len++;
+        drafts->len += drafts->ptr[drafts->len].kind != 0;
     }
     return CRDT_OK;
 }
@@ -4355,7 +4541,10 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
         return err;
     }
     for (i = 0; i < resets.len; i++)
-        crdti_write_over(doc, &resets.ptr[i]);
+        if (resets.ptr[i].kind == CRDTI_ADD)
+            crdti_write_own(doc, &resets.ptr[i]);
+        else
+            crdti_write_over(doc, &resets.ptr[i]);
     crdti_array_free(&doc->alloc, &resets);
     crdti_write_over(doc, draft);
     return CRDT_OK;
@@ -4376,9 +4565,9 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
 #define CRDTI_REGISTER_H
 
 
-/* The object of a handle when it is of that type, or an error. In a chain of
+/* Whether the handle is of one of the types (a bit each), or an error. In a chain of
  * calls the error that made the handle null is the one to tell. */
-CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
+CRDTI_FN crdt_err crdti_check_among(crdt_obj obj, uint32_t types)
 {
     if (!obj.doc)
         return CRDT_ERR_ARG;
@@ -4387,9 +4576,14 @@ CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
             obj.doc->error = CRDT_ERR_ARG;
         return CRDT_ERR_ARG;
     }
-    if (crdti_object_at(obj.doc, obj.index)->type != (uint8_t)type)
+    if (!(types >> crdti_object_at(obj.doc, obj.index)->type & 1))
         return CRDT_ERR_TYPE;
     return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
+{
+    return crdti_check_among(obj, UINT32_C(1) << type);
 }
 
 /* The op that wins among the VALUEs and CREATEs of the entry, or 0. */
@@ -4561,6 +4755,335 @@ CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
 }
 
 #endif
+/* >> order.h */
+/*
+ * The visible entries of an object in the order of their keys, for walking
+ * maps and sets. It is sorted when it is first needed after the set of keys
+ * has changed, and kept. A walk remembers its last key, not a place, so it goes
+ * on right behind it whatever has changed meanwhile.
+ */
+#ifndef CRDTI_ORDER_H
+#define CRDTI_ORDER_H
+
+
+/* The visible entries by key. */
+typedef struct crdti_order {
+    CRDTI_ARRAY(uint32_t) entries;
+    size_t next; /* where the walk that came last will go on */
+} crdti_order;
+
+CRDTI_FN void crdti_order_drop(crdt_doc *doc, crdti_object *object)
+{
+    crdti_order *order = (crdti_order *)object->state;
+    if (!order)
+        return;
+    crdti_array_free(&doc->alloc, &order->entries);
+    crdti_free(&doc->alloc, order, sizeof *order);
+    object->state = NULL;
+}
+
+/* Heap sort: in place, no recursion, no bad case. */
+CRDTI_FN void crdti_order_sift(const crdt_doc *doc, uint32_t *heap,
+                               size_t root, size_t len)
+{
+    for (;;) {
+        size_t child = 2 * root + 1;
+        uint32_t swapped;
+        if (child >= len)
+            return;
+        if (child + 1 < len &&
+            crdti_bytes_order(
+                crdti_entry_key(crdti_entry_at(doc, heap[child])),
+                crdti_entry_key(crdti_entry_at(doc, heap[child + 1]))) < 0)
+            child++;
+        if (crdti_bytes_order(
+                crdti_entry_key(crdti_entry_at(doc, heap[root])),
+                crdti_entry_key(crdti_entry_at(doc, heap[child]))) >= 0)
+            return;
+        swapped = heap[root];
+        heap[root] = heap[child];
+        heap[child] = swapped;
+        root = child;
+    }
+}
+
+CRDTI_FN void crdti_order_sort(const crdt_doc *doc, uint32_t *entries,
+                               size_t len)
+{
+    size_t i;
+    for (i = len / 2; i > 0; i--)
+        crdti_order_sift(doc, entries, i - 1, len);
+    for (i = len; i > 1; i--) {
+        uint32_t greatest = entries[0];
+        entries[0] = entries[i - 1];
+        entries[i - 1] = greatest;
+        crdti_order_sift(doc, entries, 0, i - 1);
+    }
+}
+
+/* The object's order, made anew when its keys have changed. */
+CRDTI_FN crdt_err crdti_order_get(crdt_doc *doc, uint32_t index,
+                                  crdti_order **out)
+{
+    crdti_object *object = crdti_object_at(doc, index);
+    crdti_order *order = (crdti_order *)object->state;
+    uint32_t at;
+    if (!order) {
+        order = (crdti_order *)crdti_alloc(&doc->alloc, sizeof *order);
+        if (!order)
+            return CRDT_ERR_NOMEM;
+        crdti_zero(order, sizeof *order);
+        object->state = order;
+        object->keys_changed = 1;
+    }
+    *out = order;
+    if (!object->keys_changed)
+        return CRDT_OK;
+    order->entries.len = 0;
+    if (crdti_array_reserve(&doc->alloc, &order->entries, object->weight))
+        return CRDT_ERR_NOMEM;
+    for (at = object->entries; at; at = crdti_entry_at(doc, at)->next)
+        if (crdti_entry_at(doc, at)->is_visible)
+            order->entries.ptr[order->entries.len++] = at;
+    crdti_order_sort(doc, order->entries.ptr, order->entries.len);
+    object->keys_changed = 0;
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_bytes crdti_order_key(const crdt_doc *doc,
+                                    const crdti_order *order, size_t place)
+{
+    return crdti_entry_key(crdti_entry_at(doc, order->entries.ptr[place]));
+}
+
+/* The first place whose key is behind the cursor's: mostly the next one. */
+CRDTI_FN size_t crdti_order_behind(const crdt_doc *doc,
+                                   const crdti_order *order, crdt_bytes key)
+{
+    size_t low = 0, high = order->entries.len, next = order->next;
+    if (next && next <= high &&
+        crdt_bytes_equal(crdti_order_key(doc, order, next - 1), key))
+        return next;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (crdti_bytes_order(crdti_order_key(doc, order, middle), key) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The next visible entry; the cursor's value is the caller's to set.
+ * NOT_FOUND at the end, NOMEM. */
+CRDTI_FN crdt_err crdti_order_next(crdt_obj obj, crdt_cursor *cursor,
+                                   uint32_t *entry)
+{
+    crdti_order *order;
+    crdt_bytes key;
+    size_t place = 0;
+    crdt_err err = crdti_order_get(obj.doc, obj.index, &order);
+    if (err)
+        return err;
+    if (cursor->started)
+        place = crdti_order_behind(obj.doc, order, cursor->key);
+    if (place == order->entries.len)
+        return CRDT_ERR_NOT_FOUND;
+    order->next = place + 1;
+    *entry = order->entries.ptr[place];
+    key = crdti_entry_key(crdti_entry_at(obj.doc, *entry));
+    crdti_copy(cursor->key_copy, key.ptr, key.len);
+    cursor->started = 1;
+    cursor->key = crdt_bytes_of(cursor->key_copy, key.len);
+    return CRDT_OK;
+}
+
+#endif
+/* >> element.h */
+/*
+ * Elements of sets as keys: a value in bytes whose order is the order of the
+ * values, so that a set is a map that nobody sees the keys of.
+ *
+ *     null            00
+ *     false, true     20, 21
+ *     int             40 + 10 + n, n bytes        0 or more, n as few as do
+ *                     40 + 10 - n, n bytes of ~   below 0, at least one
+ *     double          60, 8 bytes                 sign bit flipped, or all
+ *     string, bytes   80, the bytes; a0, the bytes
+ *     time            c0 + 10 + n ..              as an int
+ *
+ * The upper three bits of the first byte are the kind. A small int takes two
+ * bytes, and one of less than 57 bits fits into an entry.
+ */
+#ifndef CRDTI_ELEMENT_H
+#define CRDTI_ELEMENT_H
+
+
+typedef struct crdti_element {
+    size_t len;
+    uint8_t bytes[CRDTSYNC_MAX_KEY];
+} crdti_element;
+
+CRDTI_FN crdt_bytes crdti_element_key(const crdti_element *element)
+{
+    return crdt_bytes_of(element->bytes, element->len);
+}
+
+/* Appends the lower `count` bytes of the number, the highest first. */
+CRDTI_FN void crdti_element_number(crdti_element *out, uint64_t number,
+                                   unsigned count)
+{
+    while (count-- > 0)
+        out->bytes[out->len++] = (uint8_t)(number >> 8 * count);
+}
+
+CRDTI_FN void crdti_element_integer(crdti_element *out, int64_t integer)
+{
+    uint64_t size = integer < 0 ? ~(uint64_t)integer : (uint64_t)integer;
+    unsigned count = integer < 0;
+    while (count < 8 && size >> 8 * count)
+        count++;
+    out->bytes[0] |= (uint8_t)(integer < 0 ? 16 - count : 16 + count);
+    crdti_element_number(out, (uint64_t)integer, count);
+}
+
+/* The bits of a double as a number of the same order. */
+CRDTI_FN uint64_t crdti_double_rank(double number)
+{
+    /* + 0.0 makes 0.0 of -0.0. */
+    uint64_t bits = crdti_double_bits(number + 0.0);
+    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
+}
+
+CRDTI_FN double crdti_double_of_rank(uint64_t rank)
+{
+    return crdti_double_from(rank >> 63 ? rank ^ UINT64_C(1) << 63 : ~rank);
+}
+
+/* ARG for what is no plain value, LIMIT. */
+CRDTI_FN crdt_err crdti_element_encode(const crdt_value *value,
+                                       crdti_element *out)
+{
+    out->len = 1;
+    out->bytes[0] = (uint8_t)((unsigned)value->kind << 5);
+    switch (value->kind) {
+    case CRDT_NULL:
+        return CRDT_OK;
+    case CRDT_BOOL:
+        out->bytes[0] |= value->as.boolean != 0;
+        return CRDT_OK;
+    case CRDT_INT:
+    case CRDT_TIME:
+        crdti_element_integer(out, value->as.integer);
+        return CRDT_OK;
+    case CRDT_DOUBLE:
+        crdti_element_number(out, crdti_double_rank(value->as.number), 8);
+        return CRDT_OK;
+    case CRDT_STRING:
+    case CRDT_BYTES:
+        break;
+    case CRDT_OBJECT:
+    default:
+        return CRDT_ERR_ARG;
+    }
+    if (value->as.bytes.len >= CRDTSYNC_MAX_KEY)
+        return CRDT_ERR_LIMIT;
+    if (value->as.bytes.len && !value->as.bytes.ptr)
+        return CRDT_ERR_ARG;
+    out->len += value->as.bytes.len;
+    if (value->as.bytes.len)
+        crdti_copy(out->bytes + 1, value->as.bytes.ptr, value->as.bytes.len);
+    return CRDT_OK;
+}
+
+CRDTI_FN uint64_t crdti_element_read(crdt_bytes key)
+{
+    uint64_t number = 0;
+    size_t i;
+    for (i = 1; i < key.len && i < 9; i++)
+        number = number << 8 | key.ptr[i];
+    return number;
+}
+
+CRDTI_FN int64_t crdti_element_read_integer(crdt_bytes key)
+{
+    uint64_t number = crdti_element_read(key);
+    int negative = (key.ptr[0] & 31) < 16;
+    if (negative && key.len < 9)
+        number |= UINT64_MAX << 8 * (key.len - 1);
+    return number >> 63 ? -(int64_t)(~number) - 1 : (int64_t)number;
+}
+
+/* The value of a key that `encode` wrote, borrowed from it; of other bytes
+ * some value. */
+CRDTI_FN crdt_value crdti_element_decode(crdt_bytes key)
+{
+    crdt_value value;
+    crdti_zero(&value, sizeof value);
+    value.kind = (crdt_kind)(key.ptr[0] >> 5);
+    switch (value.kind) {
+    case CRDT_BOOL:
+        value.as.boolean = key.ptr[0] & 1;
+        break;
+    case CRDT_INT:
+    case CRDT_TIME:
+        value.as.integer = crdti_element_read_integer(key);
+        break;
+    case CRDT_DOUBLE:
+        value.as.number = crdti_double_of_rank(crdti_element_read(key));
+        break;
+    case CRDT_STRING:
+    case CRDT_BYTES:
+        value.as.bytes = crdt_bytes_of(key.ptr + 1, key.len - 1);
+        break;
+    case CRDT_NULL:
+    case CRDT_OBJECT:
+    default:
+        break;
+    }
+    return value;
+}
+
+/* Whether the bytes are what `encode` writes: each element has one key. */
+CRDTI_FN int crdti_element_is_key(crdt_bytes key)
+{
+    crdti_element again;
+    crdt_value value;
+    if (!key.len || key.len > CRDTSYNC_MAX_KEY)
+        return 0;
+    value = crdti_element_decode(key);
+    return !crdti_element_encode(&value, &again) &&
+           crdt_bytes_equal(crdti_element_key(&again), key);
+}
+
+/* The order of values that elements have too: less than 0, 0, or greater. */
+CRDTI_FN int crdti_value_order(const crdt_value *a, const crdt_value *b)
+{
+    uint64_t x, y;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    switch (a->kind) {
+    case CRDT_BOOL:
+        return (a->as.boolean != 0) - (b->as.boolean != 0);
+    case CRDT_INT:
+    case CRDT_TIME:
+        return (a->as.integer > b->as.integer) -
+               (a->as.integer < b->as.integer);
+    case CRDT_DOUBLE:
+        x = crdti_double_rank(a->as.number);
+        y = crdti_double_rank(b->as.number);
+        return (x > y) - (x < y);
+    case CRDT_STRING:
+    case CRDT_BYTES:
+        return crdti_bytes_order(a->as.bytes, b->as.bytes);
+    case CRDT_NULL:
+    case CRDT_OBJECT:
+    default:
+        return 0;
+    }
+}
+
+#endif
 /* >> counter.h */
 /*
  * Counters. Each replica has at most one live ADD, which tells all it ever
@@ -4576,13 +5099,16 @@ CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
  *
  * The totals only grow, so a RESET that saw a's 10 takes 10 from every later
  * total too, and a concurrent +5 leaves exactly 5. The table is kept per
- * counter, with its sum, so reading is one load.
+ * counter, with its sum, so reading is one load. A G-counter is one whose
+ * minus stays 0.
  */
 #ifndef CRDTI_COUNTER_H
 #define CRDTI_COUNTER_H
 
 
 #define CRDTI_COUNT_MAX ((uint64_t)INT64_MAX) /* of each total */
+#define CRDTI_COUNTERS                                                        \
+    (UINT32_C(1) << CRDT_COUNTER | UINT32_C(1) << CRDT_GCOUNTER)
 
 /* A sum that cannot overflow: 65,536 replicas of 2^63 are 2^79. */
 typedef struct crdti_wide {
@@ -4768,6 +5294,11 @@ CRDTI_FN crdt_bytes crdti_reset_key(void)
     return CRDT_STR("r");
 }
 
+CRDTI_FN int crdti_counter_has_key(crdt_bytes key)
+{
+    return key.len == 0 || crdt_bytes_equal(key, crdti_reset_key());
+}
+
 /* RESETs have died: what is void, anew from those that live. */
 CRDTI_FN void crdti_counter_settle(crdt_doc *doc, uint32_t object)
 {
@@ -4902,7 +5433,7 @@ CRDTI_FN crdt_err crdti_wide_get(const crdti_wide *sum, int64_t *out)
 CRDT_API crdt_err crdt_counter_get(crdt_obj counter, int64_t *out)
 {
     const crdti_counter *at;
-    crdt_err err = crdti_check(counter, CRDT_COUNTER);
+    crdt_err err = crdti_check_among(counter, CRDTI_COUNTERS);
     if (err)
         return err;
     at = crdti_counter_at(counter.doc, counter.index);
@@ -4958,9 +5489,11 @@ CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)
 {
     crdt_doc *doc = counter.doc;
     crdti_op draft;
-    crdt_err err = crdti_check(counter, CRDT_COUNTER);
+    crdt_err err = crdti_check_among(counter, CRDTI_COUNTERS);
     if (err || amount == 0)
         return err;
+    if (amount < 0 && crdt_type_of(counter) == CRDT_GCOUNTER)
+        return CRDT_ERR_RANGE;
     crdti_zero(&draft, sizeof draft);
     draft.kind = CRDTI_ADD;
     draft.replica = doc->self;
@@ -4981,6 +5514,665 @@ CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)
 }
 
 #endif
+/* >> bounded.h */
+/*
+ * Bounded counters: never below 0, though nobody asks anybody. Each unit that
+ * is in the counter belongs to a replica, which alone may take it, or hand it
+ * on. Each replica says what it ever did in ADDs of its own:
+ *
+ *     entry ""       ADD a.9: +10 -3      a added 10 and took 3
+ *     entry b's id   ADD a.7: +4          a handed 4 to b
+ *
+ *     rights   a: 10 - 3 - 4 = 3,  b: 4,  value 7
+ *
+ * Totals only grow, and only their owner writes them, so what a replica sees of
+ * its own rights is exact or too little. A reset by others would void what the
+ * owner is taking meanwhile; so a removal above takes the remover's rights and
+ * no more. (Balegas et al. 2015)
+ */
+#ifndef CRDTI_BOUNDED_H
+#define CRDTI_BOUNDED_H
+
+
+typedef struct crdti_share_of {
+    crdt_id owner;
+    crdti_wide rights;
+} crdti_share_of;
+
+typedef struct crdti_bounded {
+    CRDTI_ARRAY(crdti_share_of) shares; /* by owner */
+    crdti_wide value;
+} crdti_bounded;
+
+CRDTI_FN crdti_bounded *crdti_bounded_at(const crdt_doc *doc, uint32_t object)
+{
+    return (crdti_bounded *)crdti_object_at(doc, object)->state;
+}
+
+CRDTI_FN size_t crdti_share_place(const crdti_bounded *counter,
+                                  const crdt_id *owner)
+{
+    size_t low = 0, high = counter->shares.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (crdti_id_order(&counter->shares.ptr[middle].owner, owner) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The share of the owner, or NULL. */
+CRDTI_FN crdti_share_of *crdti_share_find(const crdti_bounded *counter,
+                                          const crdt_id *owner)
+{
+    size_t place = counter ? crdti_share_place(counter, owner) : 0;
+    if (!counter || place == counter->shares.len ||
+        crdti_id_order(&counter->shares.ptr[place].owner, owner))
+        return NULL;
+    return &counter->shares.ptr[place];
+}
+
+/* Makes it when missing; room is reserved. */
+CRDTI_FN void crdti_share_make(crdti_bounded *counter, const crdt_id *owner)
+{
+    size_t place = crdti_share_place(counter, owner);
+    crdti_share_of *share = counter->shares.ptr + place;
+    if (place < counter->shares.len && !crdti_id_order(&share->owner, owner))
+        return;
+    crdti_move(share + 1, share,
+               (counter->shares.len - place) * sizeof *share);
+    crdti_zero(share, sizeof *share);
+    share->owner = *owner;
+    counter->shares.len++;
+}
+
+/* >>birth and death ------------------------------------------------------- */
+
+CRDTI_FN int crdti_wide_is_zero(const crdti_wide *sum)
+{
+    return !sum->lo && !sum->hi;
+}
+
+/* Counts rights in (or out) of the owner's share, which is there. The weight
+ * is the number of owners that have any. */
+CRDTI_FN void crdti_share_count(crdt_doc *doc, uint32_t object,
+                                const crdt_id *owner, uint64_t amount, int in)
+{
+    crdti_wide *rights =
+        &crdti_share_find(crdti_bounded_at(doc, object), owner)->rights;
+    crdti_object *at = crdti_object_at(doc, object);
+    at->weight -= !crdti_wide_is_zero(rights);
+    if (in)
+        crdti_wide_add(rights, amount);
+    else
+        crdti_wide_subtract(rights, amount);
+    at->weight += !crdti_wide_is_zero(rights);
+}
+
+CRDTI_FN int crdti_bounded_has_key(crdt_bytes key)
+{
+    return key.len == 0 || key.len == sizeof(crdt_id);
+}
+
+/* The owner of the share that a handing-on is to. */
+CRDTI_FN crdt_id crdti_share_owner(crdt_bytes key)
+{
+    crdt_id id;
+    crdti_copy(id.b, key.ptr, sizeof id.b);
+    return id;
+}
+
+/* Counts an op in or out. */
+CRDTI_FN void crdti_bounded_count(crdt_doc *doc, uint32_t object,
+                                  uint32_t index, int in)
+{
+    crdti_bounded *counter = crdti_bounded_at(doc, object);
+    const crdti_op *op = crdti_op_at(doc, index);
+    const crdt_id *author = &doc->replicas.ptr[op->replica].id;
+    crdt_bytes key = crdti_entry_key(crdti_entry_at(doc, op->entry));
+    uint32_t weight = crdti_object_at(doc, object)->weight;
+    if (key.len) {
+        crdt_id to = crdti_share_owner(key);
+        crdti_share_count(doc, object, &to, op->as.add.plus, in);
+        crdti_share_count(doc, object, author, op->as.add.plus, !in);
+    } else {
+        crdti_share_count(doc, object, author, op->as.add.plus, in);
+        crdti_share_count(doc, object, author, op->as.add.minus, !in);
+        crdti_wide_add(&counter->value,
+                       in ? op->as.add.plus : op->as.add.minus);
+        crdti_wide_subtract(&counter->value,
+                            in ? op->as.add.minus : op->as.add.plus);
+    }
+    crdti_counter_climb(doc, object, weight);
+}
+
+CRDTI_FN void crdti_bounded_born(crdt_doc *doc, uint32_t object,
+                                 uint32_t index)
+{
+    crdti_bounded_count(doc, object, index, 1);
+}
+
+CRDTI_FN void crdti_bounded_died(crdt_doc *doc, uint32_t object,
+                                 uint32_t index)
+{
+    crdti_bounded_count(doc, object, index, 0);
+}
+
+CRDTI_FN crdt_err crdti_bounded_reserve(crdt_doc *doc, uint32_t object,
+                                        const crdti_op *op)
+{
+    crdti_object *at = crdti_object_at(doc, object);
+    crdti_bounded *counter = (crdti_bounded *)at->state;
+    crdt_bytes key = crdti_entry_key(crdti_entry_at(doc, op->entry));
+    if (!counter) {
+        counter = (crdti_bounded *)crdti_alloc(&doc->alloc, sizeof *counter);
+        if (!counter)
+            return CRDT_ERR_NOMEM;
+        crdti_zero(counter, sizeof *counter);
+        at->state = counter;
+    }
+    if (crdti_array_reserve(&doc->alloc, &counter->shares, 2))
+        return CRDT_ERR_NOMEM;
+    crdti_share_make(counter, &doc->replicas.ptr[op->replica].id);
+    if (key.len) {
+        crdt_id to = crdti_share_owner(key);
+        crdti_share_make(counter, &to);
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN void crdti_bounded_drop(crdt_doc *doc, crdti_object *object)
+{
+    crdti_bounded *counter = (crdti_bounded *)object->state;
+    if (!counter)
+        return;
+    crdti_array_free(&doc->alloc, &counter->shares);
+    crdti_free(&doc->alloc, counter, sizeof *counter);
+    object->state = NULL;
+}
+
+/* >>writing --------------------------------------------------------------- */
+
+/* What the replica owns, as far as it fits. OVERFLOW, with the nearest. */
+CRDTI_FN crdt_err crdti_bounded_own(const crdt_doc *doc, uint32_t object,
+                                    const crdt_id *owner, int64_t *out)
+{
+    const crdti_share_of *share =
+        crdti_share_find(crdti_bounded_at(doc, object), owner);
+    *out = 0;
+    return share ? crdti_wide_get(&share->rights, out) : CRDT_OK;
+}
+
+/* The draft of the own ADD in the entry of the key, with totals as they are.
+ * LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_bounded_draft(crdt_doc *doc, uint32_t object,
+                                      crdt_bytes key, crdti_op *draft)
+{
+    uint32_t at;
+    crdt_err err;
+    crdti_zero(draft, sizeof *draft);
+    draft->kind = CRDTI_ADD;
+    draft->replica = doc->self;
+    err = crdti_entry_get(doc, object, key, &draft->entry);
+    if (err)
+        return err;
+    at = crdti_own_op(doc, draft->entry);
+    if (at)
+        draft->as.add = crdti_op_at(doc, at)->as.add;
+    return CRDT_OK;
+}
+
+/* Adds to the totals of the own ADD at the key, and writes it. */
+CRDTI_FN crdt_err crdti_bounded_write(crdt_obj counter, crdt_bytes key,
+                                      uint64_t plus, uint64_t minus)
+{
+    crdt_doc *doc = counter.doc;
+    crdti_op draft;
+    crdt_err err = crdti_bounded_draft(doc, counter.index, key, &draft);
+    if (err)
+        return err;
+    if (plus > CRDTI_COUNT_MAX - draft.as.add.plus ||
+        minus > CRDTI_COUNT_MAX - draft.as.add.minus)
+        err = CRDT_ERR_OVERFLOW;
+    draft.as.add.plus += plus;
+    draft.as.add.minus += minus;
+    if (!err)
+        err = crdti_write_check(doc, 1);
+    if (!err)
+        err = crdti_bounded_reserve(doc, counter.index, &draft);
+    if (!err)
+        err = crdti_write_reserve(doc, 1, 1);
+    if (err)
+        crdti_entry_tidy(doc, draft.entry);
+    else
+        crdti_write_own(doc, &draft);
+    return err;
+}
+
+/* What every call looks at first. TYPE, RANGE; RIGHTS when it needs them. */
+CRDTI_FN crdt_err crdti_bounded_check(crdt_obj counter, int64_t amount,
+                                      int needs_rights)
+{
+    crdt_err err = crdti_check(counter, CRDT_BOUNDED);
+    crdt_id self;
+    int64_t own;
+    if (err)
+        return err;
+    if (amount < 0)
+        return CRDT_ERR_RANGE;
+    self = crdt_doc_replica(counter.doc);
+    (void)crdti_bounded_own(counter.doc, counter.index, &self, &own);
+    return needs_rights && amount > own ? CRDT_ERR_RIGHTS : CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_bounded_add(crdt_obj counter, int64_t amount)
+{
+    int64_t value;
+    crdt_err err = crdti_bounded_check(counter, amount, 0);
+    if (!err)
+        err = crdt_bounded_get(counter, &value);
+    if (!err && amount > INT64_MAX - value)
+        err = CRDT_ERR_OVERFLOW;
+    if (err || amount == 0)
+        return err;
+    return crdti_bounded_write(counter, crdti_no_key(), (uint64_t)amount, 0);
+}
+
+CRDT_API crdt_err crdt_bounded_take(crdt_obj counter, int64_t amount)
+{
+    crdt_err err = crdti_bounded_check(counter, amount, 1);
+    if (err || amount == 0)
+        return err;
+    return crdti_bounded_write(counter, crdti_no_key(), 0, (uint64_t)amount);
+}
+
+CRDT_API crdt_err crdt_bounded_transfer(crdt_obj counter, const crdt_id *to,
+                                        int64_t amount)
+{
+    crdt_err err = crdti_bounded_check(counter, amount, 1);
+    crdt_id self;
+    if (!err && !to)
+        err = CRDT_ERR_ARG;
+    if (err || amount == 0)
+        return err;
+    self = crdt_doc_replica(counter.doc);
+    if (!crdti_id_order(to, &self))
+        return CRDT_OK;
+    return crdti_bounded_write(counter, crdt_bytes_of(to->b, sizeof to->b),
+                               (uint64_t)amount, 0);
+}
+
+CRDT_API crdt_err crdt_bounded_get(crdt_obj counter, int64_t *out)
+{
+    const crdti_bounded *at;
+    crdt_err err = crdti_check(counter, CRDT_BOUNDED);
+    if (err)
+        return err;
+    at = crdti_bounded_at(counter.doc, counter.index);
+    *out = 0;
+    return at ? crdti_wide_get(&at->value, out) : CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_bounded_rights(crdt_obj counter, const crdt_id *who,
+                                      int64_t *out)
+{
+    crdt_err err = crdti_check(counter, CRDT_BOUNDED);
+    return err ? err : crdti_bounded_own(counter.doc, counter.index, who, out);
+}
+
+/* >>removal above --------------------------------------------------------- */
+
+/* A draft that takes what the remover owns; of kind 0 when that is nothing. */
+CRDTI_FN crdt_err crdti_bounded_reset_draft(crdt_doc *doc, uint32_t object,
+                                            crdti_op *draft)
+{
+    crdt_id self = crdt_doc_replica(doc);
+    uint64_t amount;
+    int64_t own;
+    crdt_err err;
+    (void)crdti_bounded_own(doc, object, &self, &own);
+    draft->kind = 0;
+    if (own <= 0)
+        return CRDT_OK;
+    err = crdti_bounded_draft(doc, object, crdti_no_key(), draft);
+    if (err)
+        return err;
+    amount = crdti_min((uint64_t)own, CRDTI_COUNT_MAX - draft->as.add.minus);
+    draft->as.add.minus += amount;
+    err = crdti_bounded_reserve(doc, object, draft);
+    if (err)
+        crdti_entry_tidy(doc, draft->entry);
+    return err;
+}
+
+#endif
+/* >> extreme.h */
+/*
+ * Max and min registers: one entry with the empty key, and the greatest (least)
+ * of the VALUEs that are alive is shown.
+ *
+ *     max   VALUE 7 by a.3, VALUE 12 by b.9      shows 12
+ *
+ * A value that is not greater than what is shown is not written, so a writer
+ * kills only what is less. (Stamps are there, and mean nothing.)
+ */
+#ifndef CRDTI_EXTREME_H
+#define CRDTI_EXTREME_H
+
+
+/* Whether a is further out than b. */
+CRDTI_FN int crdti_is_further(crdt_type type, const crdt_value *a,
+                              const crdt_value *b)
+{
+    int order = crdti_value_order(a, b);
+    return type == CRDT_MAX ? order > 0 : order < 0;
+}
+
+CRDTI_FN crdt_err crdti_extreme_get(crdt_obj obj, crdt_type type,
+                                    crdt_value *out)
+{
+    uint32_t entry, at;
+    crdt_value value;
+    crdt_err err = crdti_check(obj, type);
+    if (err)
+        return err;
+    entry = crdti_entry_find(obj.doc, obj.index, crdti_no_key());
+    at = entry ? crdti_entry_at(obj.doc, entry)->ops : 0;
+    if (!at)
+        return CRDT_ERR_NOT_FOUND;
+    *out = crdti_op_value(crdti_op_at(obj.doc, at));
+    while ((at = crdti_op_at(obj.doc, at)->next) != 0) {
+        value = crdti_op_value(crdti_op_at(obj.doc, at));
+        if (crdti_is_further(type, &value, out))
+            *out = value;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_extreme_set(crdt_obj obj, crdt_type type,
+                                    const crdt_value *value)
+{
+    crdt_value shown;
+    crdt_err err = crdti_extreme_get(obj, type, &shown);
+    if (err && err != CRDT_ERR_NOT_FOUND)
+        return err;
+    if (!err && !crdti_is_further(type, value, &shown))
+        return CRDT_OK;
+    return crdti_value_write(obj.doc, obj.index, crdti_no_key(), value);
+}
+
+CRDT_API crdt_err crdt_max_set(crdt_obj max, crdt_value value)
+{
+    return crdti_extreme_set(max, CRDT_MAX, &value);
+}
+
+CRDT_API crdt_err crdt_min_set(crdt_obj min, crdt_value value)
+{
+    return crdti_extreme_set(min, CRDT_MIN, &value);
+}
+
+CRDT_API crdt_err crdt_max_get(crdt_obj max, crdt_value *out)
+{
+    return crdti_extreme_get(max, CRDT_MAX, out);
+}
+
+CRDT_API crdt_err crdt_min_get(crdt_obj min, crdt_value *out)
+{
+    return crdti_extreme_get(min, CRDT_MIN, out);
+}
+
+#endif
+/* >> flag.h */
+/*
+ * Flags: one entry with the empty key. What the types disagree about is the
+ * reading of concurrent writes.
+ *
+ *                  enable      disable     true when there is
+ *     EW flag      IN          REMOVE      an IN
+ *     DW flag      IN          OUT         an IN and no OUT
+ *
+ * Each write kills all it has seen, so one op is left of those that were not
+ * concurrent.
+ */
+#ifndef CRDTI_FLAG_H
+#define CRDTI_FLAG_H
+
+
+#define CRDTI_FLAGS (UINT32_C(1) << CRDT_EW_FLAG | UINT32_C(1) << CRDT_DW_FLAG)
+
+/* What an OUT hides: for disable-wins flags and remove-wins sets. */
+CRDTI_FN int crdti_in_and_not_out(const crdt_doc *doc,
+                                  const crdti_entry *entry)
+{
+    uint32_t at;
+    for (at = entry->ops; at; at = crdti_op_at(doc, at)->next)
+        if (crdti_op_at(doc, at)->kind == CRDTI_OUT)
+            return 0;
+    return entry->shows != 0;
+}
+
+/* Writes an IN or OUT over all that is seen at the key. */
+CRDTI_FN crdt_err crdti_mark_write(crdt_doc *doc, uint32_t object,
+                                   crdt_bytes key, uint8_t kind)
+{
+    crdti_op draft;
+    crdt_err err;
+    crdti_zero(&draft, sizeof draft);
+    draft.kind = kind;
+    err = crdti_entry_get(doc, object, key, &draft.entry);
+    if (err)
+        return err;
+    err = crdti_write_scope(doc, &draft);
+    if (err)
+        crdti_entry_tidy(doc, draft.entry);
+    return err;
+}
+
+CRDT_API crdt_err crdt_flag_set(crdt_obj flag, int on)
+{
+    crdt_err err = crdti_check_among(flag, CRDTI_FLAGS);
+    uint32_t entry;
+    if (err)
+        return err;
+    if (on || crdt_type_of(flag) == CRDT_DW_FLAG)
+        return crdti_mark_write(flag.doc, flag.index, crdti_no_key(),
+                                on ? CRDTI_IN : CRDTI_OUT);
+    entry = crdti_entry_find(flag.doc, flag.index, crdti_no_key());
+    if (!entry || !crdti_entry_at(flag.doc, entry)->ops)
+        return CRDT_OK;
+    return crdti_value_remove(flag.doc, entry);
+}
+
+CRDT_API crdt_err crdt_flag_get(crdt_obj flag, int *out)
+{
+    crdt_err err = crdti_check_among(flag, CRDTI_FLAGS);
+    if (!err)
+        *out = crdti_object_at(flag.doc, flag.index)->weight != 0;
+    return err;
+}
+
+#endif
+/* >> set.h */
+/*
+ * Sets: an entry an element, whose key is the element in bytes. What the types
+ * disagree about is what a remove writes, and the reading of concurrent writes.
+ *
+ *                  add             remove          it is in when there is
+ *     G-set        IN, if not in   -               an IN
+ *     2P-set       IN, if not in   OUT             an IN and no OUT
+ *     AW set       IN              REMOVE          an IN
+ *     RW set       IN              OUT             an IN and no OUT
+ *     LWW set      VALUE true      VALUE false     true in the latest VALUE
+ *
+ * Each write kills all it has seen of the element: one op is left of those
+ * that were not concurrent, and of a REMOVE what remembers it until everyone
+ * has it. OUTs stay until the next add, and those of a 2P-set for ever.
+ */
+#ifndef CRDTI_SET_H
+#define CRDTI_SET_H
+
+
+#define CRDTI_LWW_SETS                                                        \
+    (UINT32_C(1) << CRDT_LWW_SET | UINT32_C(1) << CRDT_LWW_SET_RM)
+#define CRDTI_SETS                                                            \
+    (CRDTI_LWW_SETS | UINT32_C(1) << CRDT_AW_SET |                            \
+     UINT32_C(1) << CRDT_RW_SET | UINT32_C(1) << CRDT_GSET |                  \
+     UINT32_C(1) << CRDT_2PSET)
+
+CRDTI_FN int crdti_set_is(const crdti_object *set, uint32_t types)
+{
+    return (int)(types >> set->type & 1);
+}
+
+/* LWW: the latest stamp says it, and the bias where latest stamps are equal:
+ * there the replica id has no say. */
+CRDTI_FN int crdti_latest_is_in(const crdt_doc *doc, const crdti_entry *entry)
+{
+    int bias =
+        crdti_object_at(doc, entry->object)->type == (uint8_t)CRDT_LWW_SET;
+    uint64_t latest = 0;
+    int is_in = 0;
+    uint32_t at;
+    for (at = entry->ops; at; at = crdti_op_at(doc, at)->next) {
+        const crdti_op *op = crdti_op_at(doc, at);
+        int says = op->form == CRDT_BOOL && op->as.value.as.integer;
+        if (at == entry->ops || op->as.value.stamp > latest) {
+            latest = op->as.value.stamp;
+            is_in = says;
+        } else if (op->as.value.stamp == latest && says == bias) {
+            is_in = says;
+        }
+    }
+    return is_in;
+}
+
+/* The entry of the element, 0 when there is none. ARG, LIMIT, TYPE. */
+CRDTI_FN crdt_err crdti_set_find(crdt_obj set, const crdt_value *value,
+                                 crdti_element *element, uint32_t *entry)
+{
+    crdt_err err = crdti_check_among(set, CRDTI_SETS);
+    if (!err)
+        err = crdti_element_encode(value, element);
+    if (!err)
+        *entry =
+            crdti_entry_find(set.doc, set.index, crdti_element_key(element));
+    return err;
+}
+
+CRDTI_FN int crdti_set_is_in(const crdt_doc *doc, uint32_t entry)
+{
+    return entry && crdti_entry_at(doc, entry)->is_visible;
+}
+
+/* Whether the element was removed for good. */
+CRDTI_FN int crdti_set_is_gone(const crdt_doc *doc, uint32_t entry)
+{
+    uint32_t at = entry ? crdti_entry_at(doc, entry)->ops : 0;
+    while (at && crdti_op_at(doc, at)->kind != CRDTI_OUT)
+        at = crdti_op_at(doc, at)->next;
+    return at != 0;
+}
+
+/* An add or remove of an LWW set. */
+CRDTI_FN crdt_err crdti_set_say(crdt_obj set, crdt_bytes key, int is_in)
+{
+    crdt_value value = crdt_bool(is_in);
+    return crdti_value_write(set.doc, set.index, key, &value);
+}
+
+CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value value)
+{
+    crdti_element element;
+    const crdti_object *object;
+    uint32_t entry;
+    crdt_err err = crdti_set_find(set, &value, &element, &entry);
+    if (err)
+        return err;
+    object = crdti_object_at(set.doc, set.index);
+    if (crdti_set_is(object, CRDTI_LWW_SETS))
+        return crdti_set_say(set, crdti_element_key(&element), 1);
+    if (object->type == CRDT_2PSET && crdti_set_is_gone(set.doc, entry))
+        return CRDT_ERR_GONE;
+    if ((object->type == CRDT_2PSET || object->type == CRDT_GSET) &&
+        crdti_set_is_in(set.doc, entry))
+        return CRDT_OK;
+    return crdti_mark_write(set.doc, set.index, crdti_element_key(&element),
+                            CRDTI_IN);
+}
+
+/* Removes the element of the key; `entry` is its entry or 0. */
+CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key, uint32_t entry)
+{
+    const crdti_object *object = crdti_object_at(set.doc, set.index);
+    if (object->type == CRDT_GSET)
+        return CRDT_ERR_TYPE;
+    if (crdti_set_is(object, CRDTI_LWW_SETS))
+        return crdti_set_say(set, key, 0);
+    if (object->type == CRDT_RW_SET)
+        return crdti_mark_write(set.doc, set.index, key, CRDTI_OUT);
+    if (!crdti_set_is_in(set.doc, entry))
+        return CRDT_ERR_NOT_FOUND;
+    if (object->type == CRDT_2PSET)
+        return crdti_mark_write(set.doc, set.index, key, CRDTI_OUT);
+    return crdti_value_remove(set.doc, entry);
+}
+
+CRDT_API crdt_err crdt_set_remove(crdt_obj set, crdt_value value)
+{
+    crdti_element element;
+    uint32_t entry;
+    crdt_err err = crdti_set_find(set, &value, &element, &entry);
+    if (err)
+        return err;
+    return crdti_set_take(set, crdti_element_key(&element), entry);
+}
+
+CRDT_API crdt_err crdt_set_clear(crdt_obj set)
+{
+    uint32_t at, next;
+    crdt_err err = crdti_check_among(set, CRDTI_SETS);
+    if (err)
+        return err;
+    at = crdti_object_at(set.doc, set.index)->entries;
+    for (; at && !err; at = next) {
+        crdti_entry entry = *crdti_entry_at(set.doc, at);
+        next = entry.next;
+        if (entry.is_visible)
+            err = crdti_set_take(set, crdti_entry_key(&entry), at);
+    }
+    return err;
+}
+
+CRDT_API int crdt_set_has(crdt_obj set, crdt_value value)
+{
+    crdti_element element;
+    uint32_t entry;
+    if (crdti_set_find(set, &value, &element, &entry))
+        return 0;
+    return crdti_set_is_in(set.doc, entry);
+}
+
+CRDT_API size_t crdt_set_size(crdt_obj set)
+{
+    if (crdti_check_among(set, CRDTI_SETS))
+        return 0;
+    return crdti_object_at(set.doc, set.index)->weight;
+}
+
+CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor)
+{
+    uint32_t entry;
+    crdt_err err = crdti_check_among(set, CRDTI_SETS);
+    if (!err)
+        err = crdti_order_next(set, cursor, &entry);
+    if (!err)
+        cursor->value = crdti_element_decode(cursor->key);
+    return err;
+}
+
+#endif
 /* >> map.h */
 /*
  * Maps: an entry a key. A key holds plain values and CREATEs of containers;
@@ -4992,29 +6184,10 @@ CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)
  * What is shown at a key: the winner by stamp of its VALUEs and CREATEs. A
  * container whose CREATE was removed while others wrote into it is visible
  * too, and yields to a winner.
- *
- * Iteration is by key bytes. The order is sorted when it is first needed after
- * the set of keys has changed, and kept.
  */
 #ifndef CRDTI_MAP_H
 #define CRDTI_MAP_H
 
-
-/* The visible entries by key. */
-typedef struct crdti_order {
-    CRDTI_ARRAY(uint32_t) entries;
-    size_t next; /* where the walk that came last will go on */
-} crdti_order;
-
-CRDTI_FN void crdti_map_drop(crdt_doc *doc, crdti_object *object)
-{
-    crdti_order *order = (crdti_order *)object->state;
-    if (!order)
-        return;
-    crdti_array_free(&doc->alloc, &order->entries);
-    crdti_free(&doc->alloc, order, sizeof *order);
-    object->state = NULL;
-}
 
 /* The entry when something is visible there. */
 CRDTI_FN crdt_err crdti_map_entry(crdt_obj map, crdt_bytes key,
@@ -5024,9 +6197,15 @@ CRDTI_FN crdt_err crdti_map_entry(crdt_obj map, crdt_bytes key,
     if (err)
         return err;
     *entry = crdti_entry_find(map.doc, map.index, key);
-    if (!*entry || !crdti_entry_at(map.doc, *entry)->visible)
+    if (!*entry || !crdti_entry_at(map.doc, *entry)->is_visible)
         return CRDT_ERR_NOT_FOUND;
     return CRDT_OK;
+}
+
+CRDTI_FN int crdti_map_has_key(crdt_bytes key)
+{
+    (void)key;
+    return 1;
 }
 
 /* >>containers ------------------------------------------------------------ */
@@ -5126,6 +6305,15 @@ CRDTI_FN crdt_obj crdti_map_container(crdt_obj map, crdt_bytes key,
     return crdti_obj(map.doc, 0);
 }
 
+CRDT_API crdt_obj crdt_map_object(crdt_obj map, crdt_bytes key, crdt_type type)
+{
+    if (type > CRDT_NONE && type < CRDT_TYPE_COUNT)
+        return crdti_map_container(map, key, type);
+    if (map.doc)
+        map.doc->error = CRDT_ERR_ARG;
+    return crdti_obj(map.doc, 0);
+}
+
 CRDT_API crdt_obj crdt_map_map(crdt_obj map, crdt_bytes key)
 {
     return crdti_map_container(map, key, CRDT_MAP);
@@ -5210,7 +6398,7 @@ CRDT_API crdt_err crdt_map_clear(crdt_obj map)
     for (at = crdti_object_at(map.doc, map.index)->entries; at && !err;
          at = next) {
         next = crdti_entry_at(map.doc, at)->next;
-        if (crdti_entry_at(map.doc, at)->visible)
+        if (crdti_entry_at(map.doc, at)->is_visible)
             err = crdti_value_remove(map.doc, at);
     }
     return err;
@@ -5306,7 +6494,7 @@ CRDTI_FN void crdti_entry_orphans(crdt_doc *doc, uint32_t entry,
                                   crdt_version_fn *fn, void *ctx)
 {
     int type;
-    for (type = CRDT_NONE + 1; type < CRDTI_TYPE_COUNT; type++) {
+    for (type = CRDT_NONE + 1; type < CRDT_TYPE_COUNT; type++) {
         uint32_t child = crdti_object_find(doc, entry, (crdt_type)type);
         crdt_version version;
         if (!child || !crdti_object_at(doc, child)->weight ||
@@ -5344,129 +6532,15 @@ CRDT_API size_t crdt_map_size(crdt_obj map)
     return crdti_object_at(map.doc, map.index)->weight;
 }
 
-/* >>iteration ------------------------------------------------------------- */
-
-CRDTI_FN int crdti_key_order(crdt_bytes a, crdt_bytes b)
-{
-    int order = crdti_compare(a.ptr, b.ptr, crdti_min_size(a.len, b.len));
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-/* Heap sort: in place, no recursion, no bad case. */
-CRDTI_FN void crdti_order_sift(const crdt_doc *doc, uint32_t *heap,
-                               size_t root, size_t len)
-{
-    for (;;) {
-        size_t child = 2 * root + 1;
-        uint32_t swapped;
-        if (child >= len)
-            return;
-        if (child + 1 < len &&
-            crdti_key_order(
-                crdti_entry_key(crdti_entry_at(doc, heap[child])),
-                crdti_entry_key(crdti_entry_at(doc, heap[child + 1]))) < 0)
-            child++;
-        if (crdti_key_order(
-                crdti_entry_key(crdti_entry_at(doc, heap[root])),
-                crdti_entry_key(crdti_entry_at(doc, heap[child]))) >= 0)
-            return;
-        swapped = heap[root];
-        heap[root] = heap[child];
-        heap[child] = swapped;
-        root = child;
-    }
-}
-
-CRDTI_FN void crdti_order_sort(const crdt_doc *doc, uint32_t *entries,
-                               size_t len)
-{
-    size_t i;
-    for (i = len / 2; i > 0; i--)
-        crdti_order_sift(doc, entries, i - 1, len);
-    for (i = len; i > 1; i--) {
-        uint32_t greatest = entries[0];
-        entries[0] = entries[i - 1];
-        entries[i - 1] = greatest;
-        crdti_order_sift(doc, entries, 0, i - 1);
-    }
-}
-
-/* The map's order, made anew when its keys have changed. */
-CRDTI_FN crdt_err crdti_map_order(crdt_doc *doc, uint32_t map,
-                                  crdti_order **out)
-{
-    crdti_object *object = crdti_object_at(doc, map);
-    crdti_order *order = (crdti_order *)object->state;
-    uint32_t at;
-    if (!order) {
-        order = (crdti_order *)crdti_alloc(&doc->alloc, sizeof *order);
-        if (!order)
-            return CRDT_ERR_NOMEM;
-        crdti_zero(order, sizeof *order);
-        object->state = order;
-        object->keys_changed = 1;
-    }
-    *out = order;
-    if (!object->keys_changed)
-        return CRDT_OK;
-    order->entries.len = 0;
-    if (crdti_array_reserve(&doc->alloc, &order->entries, object->weight))
-        return CRDT_ERR_NOMEM;
-    for (at = object->entries; at; at = crdti_entry_at(doc, at)->next)
-        if (crdti_entry_at(doc, at)->visible)
-            order->entries.ptr[order->entries.len++] = at;
-    crdti_order_sort(doc, order->entries.ptr, order->entries.len);
-    object->keys_changed = 0;
-    return CRDT_OK;
-}
-
-CRDTI_FN crdt_bytes crdti_order_key(const crdt_doc *doc,
-                                    const crdti_order *order, size_t place)
-{
-    return crdti_entry_key(crdti_entry_at(doc, order->entries.ptr[place]));
-}
-
-/* The first place whose key is behind the cursor's: mostly the next one. */
-CRDTI_FN size_t crdti_order_behind(const crdt_doc *doc,
-                                   const crdti_order *order, crdt_bytes key)
-{
-    size_t low = 0, high = order->entries.len, next = order->next;
-    if (next && next <= high &&
-        crdt_bytes_equal(crdti_order_key(doc, order, next - 1), key))
-        return next;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (crdti_key_order(crdti_order_key(doc, order, middle), key) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
 {
-    crdti_order *order;
-    crdt_bytes key;
-    size_t place = 0;
     uint32_t entry;
     crdt_err err = crdti_check(map, CRDT_MAP);
     if (!err)
-        err = crdti_map_order(map.doc, map.index, &order);
-    if (err)
-        return err;
-    if (cursor->started)
-        place = crdti_order_behind(map.doc, order, cursor->key);
-    if (place == order->entries.len)
-        return CRDT_ERR_NOT_FOUND;
-    order->next = place + 1;
-    entry = order->entries.ptr[place];
-    key = crdti_entry_key(crdti_entry_at(map.doc, entry));
-    crdti_copy(cursor->key_copy, key.ptr, key.len);
-    cursor->started = 1;
-    cursor->key = crdt_bytes_of(cursor->key_copy, key.len);
-    cursor->value = crdti_entry_value(map.doc, entry);
-    return CRDT_OK;
+        err = crdti_order_next(map, cursor, &entry);
+    if (!err)
+        cursor->value = crdti_entry_value(map.doc, entry);
+    return err;
 }
 
 #endif
@@ -5480,39 +6554,79 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
 #define CRDTI_TYPE_H
 
 
+/* clang-format off */
+
+/* Kinds of ops, a bit each. A REMOVE may stand anywhere: what is left of a
+ * killer that died. */
+#define CRDTI_TAKES(kind) (1u << (kind) | 1u << CRDTI_REMOVE)
+
+/* What is told by keys and entries alone. */
+#define CRDTI_ENTRIES(name, kinds, is_keyed, has_key, visible)                \
+    { name, kinds, 1, is_keyed, has_key, NULL, NULL, NULL, NULL, visible,     \
+      NULL, crdti_order_drop }
+#define CRDTI_SET(name, kinds, visible)                                       \
+    CRDTI_ENTRIES(name, kinds, 1, crdti_element_is_key, visible)
+#define CRDTI_COUNTER(name)                                                   \
+    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, 0, 0,                 \
+      crdti_counter_has_key, crdti_counter_reserve,                           \
+      crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
+      NULL, crdti_counter_settle, crdti_counter_drop }
+
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)
 {
-    static const crdti_type table[CRDTI_TYPE_COUNT] = {
-        /* name, is_scope, reserve, reset, born, died, settle, drop */
-        { "none", 0, NULL, NULL, NULL, NULL, NULL, NULL },
-        { "map", 1, NULL, NULL, NULL, NULL, NULL, crdti_map_drop },
-        { "register", 1, NULL, NULL, NULL, NULL, NULL, NULL },
-        { "counter", 0, crdti_counter_reserve, crdti_counter_reset_draft,
-          crdti_counter_born, crdti_counter_died, crdti_counter_settle,
-          crdti_counter_drop },
+    enum {
+        VALUE = CRDTI_TAKES(CRDTI_VALUE),
+        IN = CRDTI_TAKES(CRDTI_IN),
+        IN_OUT = IN | 1u << CRDTI_OUT,
+        ANY = VALUE | 1u << CRDTI_CREATE
+    };
+    static const crdti_type table[CRDT_TYPE_COUNT] = {
+        /* name, kinds, is_scope, is_keyed, has_key, reserve, reset, born,
+         * died, visible, settle, drop */
+        { "none", 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL },
+        CRDTI_ENTRIES("map", ANY, 1, crdti_map_has_key, NULL),
+        CRDTI_ENTRIES("register", VALUE, 0, NULL, NULL),
+        CRDTI_COUNTER("counter"),
+        CRDTI_COUNTER("gcounter"),
+        { "bounded", CRDTI_TAKES(CRDTI_ADD), 0, 1, crdti_bounded_has_key,
+          crdti_bounded_reserve, crdti_bounded_reset_draft,
+          crdti_bounded_born, crdti_bounded_died, NULL, NULL,
+          crdti_bounded_drop },
+        CRDTI_ENTRIES("max", VALUE, 0, NULL, NULL),
+        CRDTI_ENTRIES("min", VALUE, 0, NULL, NULL),
+        CRDTI_ENTRIES("ew-flag", IN, 1, NULL, NULL),
+        CRDTI_ENTRIES("dw-flag", IN_OUT, 1, NULL, crdti_in_and_not_out),
+        CRDTI_SET("aw-set", IN, NULL),
+        CRDTI_SET("rw-set", IN_OUT, crdti_in_and_not_out),
+        CRDTI_SET("gset", IN, NULL),
+        CRDTI_SET("2pset", IN_OUT, crdti_in_and_not_out),
+        CRDTI_SET("lww-set", VALUE, crdti_latest_is_in),
+        CRDTI_SET("lww-set-rm", VALUE, crdti_latest_is_in),
     };
     return table;
+}
+
+/* clang-format on */
+
+CRDT_API const char *crdt_type_name(crdt_type type)
+{
+    int known = type > CRDT_NONE && type < CRDT_TYPE_COUNT;
+    return crdti_type_table()[known ? type : CRDT_NONE].name;
 }
 
 /* Whether an op of that kind may stand in an object of that type. */
 CRDTI_FN int crdti_type_takes(uint8_t type, uint8_t kind)
 {
-    static const uint8_t kinds[CRDTI_TYPE_COUNT] = {
-        0,
-        1u << CRDTI_VALUE | 1u << CRDTI_CREATE | 1u << CRDTI_REMOVE,
-        1u << CRDTI_VALUE | 1u << CRDTI_REMOVE,
-        1u << CRDTI_ADD | 1u << CRDTI_RESET | 1u << CRDTI_REMOVE,
-    };
-    return kind < CRDTI_KIND_COUNT && kinds[type] >> kind & 1;
+    return kind < CRDTI_KIND_COUNT &&
+           crdti_type_table()[type].kinds >> kind & 1;
 }
 
 /* Whether an object of that type may have an entry of that key. */
 CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 {
-    if (type == CRDT_MAP || key.len == 0)
-        return 1;
-    return type == CRDT_COUNTER && crdt_bytes_equal(key, crdti_reset_key());
+    const crdti_type *row = &crdti_type_table()[type];
+    return row->has_key ? row->has_key(key) : key.len == 0;
 }
 
 #endif
@@ -6153,7 +7267,7 @@ CRDTI_FN uint64_t crdti_join_last_stamp(const crdti_join *j)
     size_t i;
     for (i = 0; i < j->delta->ops_len; i++) {
         const crdti_op *op = &j->delta->ops[i].op;
-        if (crdti_op_is_shown(op) && op->seq > j->have[op->replica])
+        if (crdti_has_stamp(op->kind) && op->seq > j->have[op->replica])
             last = crdti_max(last, op->as.value.stamp);
     }
     return last;
@@ -6738,12 +7852,7 @@ CRDTI_FN void crdti_put_objects(crdti_writer *w, crdt_doc *doc,
 /* Whether the op's key is told: elsewhere kind and type say it. */
 CRDTI_FN int crdti_has_key(uint8_t type, uint8_t kind)
 {
-    return type == CRDT_MAP || kind == CRDTI_REMOVE;
-}
-
-CRDTI_FN int crdti_has_stamp(uint8_t kind)
-{
-    return kind == CRDTI_VALUE || kind == CRDTI_CREATE;
+    return crdti_type_table()[type].is_keyed || kind == CRDTI_REMOVE;
 }
 
 typedef uint64_t crdti_column_fn(const crdt_doc *doc, const crdti_cut *cut,
@@ -6881,6 +7990,10 @@ CRDTI_FN void crdti_put_contents(crdti_writer *w, crdt_doc *doc,
             break;
         case CRDTI_RESET:
             crdti_put_voids(w, doc, cut, op);
+            break;
+        case CRDTI_IN:
+        case CRDTI_OUT:
+            crdti_put_u8(w, 0); /* so that no op is free: see CRDTI_OP_MIN */
             break;
         default: /* REMOVE has none */
             break;
@@ -7041,7 +8154,7 @@ CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
         return;
     if (object->type == CRDT_NONE || parent->type != CRDT_MAP)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
-    else if (object->type >= CRDTI_TYPE_COUNT)
+    else if (object->type >= CRDT_TYPE_COUNT)
         crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     else if (parent->depth >= CRDTSYNC_MAX_DEPTH)
         crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
@@ -7221,7 +8334,7 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
         op->op.form = crdti_get_u8(r);
         if (op->op.form == CRDT_NONE)
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
-        else if (op->op.form >= CRDTI_TYPE_COUNT)
+        else if (op->op.form >= CRDT_TYPE_COUNT)
             crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
         else if (d->objects[op->object].depth >= CRDTSYNC_MAX_DEPTH)
             crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
@@ -7229,9 +8342,17 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
     case CRDTI_ADD:
         op->op.as.add.plus = crdti_get_total(r);
         op->op.as.add.minus = crdti_get_total(r);
+        if (op->op.as.add.minus &&
+            d->objects[op->object].type == CRDT_GCOUNTER)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         break;
     case CRDTI_RESET:
         crdti_get_voids(r, arena, d, &op->op);
+        break;
+    case CRDTI_IN:
+    case CRDTI_OUT:
+        if (crdti_get_u8(r))
+            crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
         break;
     default:
         break;

@@ -22,7 +22,8 @@
  * CONTENTS
  *     1 conventions    2 errors     3 bytes     4 tables    5 dots, versions
  *     6 documents      7 objects    8 maps      9 registers 10 counters
- *     11 deltas        12 nodes     13 settings (limits.h)
+ *     11 flags         12 sets      13 events and paths
+ *     14 deltas        15 nodes     16 settings (limits.h)
  *
  * >>1 CONVENTIONS
  *
@@ -90,7 +91,9 @@ extern "C" {
     X(ERR_AGAIN, "not now; try again later")                                  \
     X(ERR_CLOSED, "it has been closed")                                       \
     X(ERR_IO, "the system reported an input or output error")                 \
-    X(ERR_UNSUPPORTED, "this build or system does not have that")
+    X(ERR_UNSUPPORTED, "this build or system does not have that")             \
+    X(ERR_RIGHTS, "this replica does not own enough of the counter")          \
+    X(ERR_GONE, "the element has been removed for good")
 
 typedef enum crdt_err {
 /* clang-format off */
@@ -319,8 +322,24 @@ typedef enum crdt_type {
     CRDT_NONE = 0,
     CRDT_MAP = 1,
     CRDT_REGISTER = 2,
-    CRDT_COUNTER = 3
+    CRDT_COUNTER = 3,  /* PN-counter */
+    CRDT_GCOUNTER = 4, /* only grows */
+    CRDT_BOUNDED = 5,  /* never below 0 */
+    CRDT_MAX = 6,
+    CRDT_MIN = 7,
+    CRDT_EW_FLAG = 8,     /* enable wins */
+    CRDT_DW_FLAG = 9,     /* disable wins */
+    CRDT_AW_SET = 10,     /* OR-set, add wins */
+    CRDT_RW_SET = 11,     /* OR-set, remove wins */
+    CRDT_GSET = 12,       /* only grows */
+    CRDT_2PSET = 13,      /* what is removed never comes back */
+    CRDT_LWW_SET = 14,    /* the later stamp wins; of equal ones the add */
+    CRDT_LWW_SET_RM = 15, /* the same, of equal ones the remove */
+    CRDT_TYPE_COUNT = 16
 } crdt_type;
+
+/* "map", "counter", ...; "none" for what is no type. */
+CRDT_API const char *crdt_type_name(crdt_type type);
 
 /* A handle: copy it freely. It stays valid as long as the document, also when
  * the object is removed; writing to it then makes it visible again. */
@@ -389,6 +408,8 @@ typedef void crdt_version_fn(void *ctx, const crdt_version *version);
  * container replaces it; when a container of another type is there, it fails.
  * On failure the result is null and crdt_doc_error says why: NOMEM, LIMIT
  * (key, depth), TYPE, ARG. */
+CRDT_API crdt_obj crdt_map_object(crdt_obj map, crdt_bytes key,
+                                  crdt_type type);
 CRDT_API crdt_obj crdt_map_map(crdt_obj map, crdt_bytes key);
 CRDT_API crdt_obj crdt_map_register(crdt_obj map, crdt_bytes key);
 CRDT_API crdt_obj crdt_map_counter(crdt_obj map, crdt_bytes key);
@@ -462,6 +483,15 @@ CRDT_API crdt_err crdt_register_get(crdt_obj reg, crdt_value *out);
 CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
                                          void *ctx);
 
+/* Max and min registers: the greatest (least) value ever set and seen. Values
+ * of all kinds are ordered as set elements are (section 12). A set that would
+ * not change the value writes nothing. */
+CRDT_API crdt_err crdt_max_set(crdt_obj max, crdt_value value);
+CRDT_API crdt_err crdt_min_set(crdt_obj min, crdt_value value);
+/* NOT_FOUND when nothing was ever set, or all has been cleared. */
+CRDT_API crdt_err crdt_max_get(crdt_obj max, crdt_value *out);
+CRDT_API crdt_err crdt_min_get(crdt_obj min, crdt_value *out);
+
 /* >>10 COUNTERS -------------------------------------------------------------
  * A number that everyone may change at once: the sum of all additions. A reset
  * (or the removal of a key above) takes back exactly what it had seen: a
@@ -469,14 +499,112 @@ CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
  * replica that ever added. Adding 0 does nothing.
  * (PN-counter: Shapiro et al. 2011; reset: Weidner & Almeida 2022) */
 /* OVERFLOW when the value, or all this replica ever added, would leave the
- * int64 range; TYPE, NOMEM. */
+ * int64 range; RANGE for less than 0 to a CRDT_GCOUNTER; TYPE, NOMEM. */
 CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount);
+/* TYPE for a CRDT_GCOUNTER, which only grows. */
 CRDT_API crdt_err crdt_counter_reset(crdt_obj counter);
 /* OVERFLOW when concurrent additions left the range: *out is then the nearest
  * int64. */
 CRDT_API crdt_err crdt_counter_get(crdt_obj counter, int64_t *out);
 
-/* >>11 DELTAS ---------------------------------------------------------------
+/* Bounded counters: never below 0, whoever takes at once, without asking
+ * anyone. What a replica adds it owns, and may take or hand on; what it does
+ * not own it cannot take (RIGHTS). To bound at another number, count from
+ * there. The removal of a key above takes what the remover owns; the rest
+ * belongs to others and stays. Amounts are 0 or more (RANGE); OVERFLOW, TYPE,
+ * NOMEM. O(log replicas). (Balegas et al. 2015) */
+CRDT_API crdt_err crdt_bounded_add(crdt_obj counter, int64_t amount);
+CRDT_API crdt_err crdt_bounded_take(crdt_obj counter, int64_t amount);
+/* Makes `amount` of what this replica owns the other's. */
+CRDT_API crdt_err crdt_bounded_transfer(crdt_obj counter, const crdt_id *to,
+                                        int64_t amount);
+CRDT_API crdt_err crdt_bounded_get(crdt_obj counter, int64_t *out);
+/* What the replica owns. */
+CRDT_API crdt_err crdt_bounded_rights(crdt_obj counter, const crdt_id *who,
+                                      int64_t *out);
+
+/* >>11 FLAGS ----------------------------------------------------------------
+ * True or false, false at first. Set and cleared concurrently, a CRDT_EW_FLAG
+ * is true and a CRDT_DW_FLAG false; the next write replaces all it has seen.
+ * O(1). (Preguica 2018) */
+CRDT_API crdt_err crdt_flag_set(crdt_obj flag, int on);
+CRDT_API crdt_err crdt_flag_get(crdt_obj flag, int *out);
+
+/* >>12 SETS -----------------------------------------------------------------
+ * Of plain values of any kind, CRDTSYNC_MAX_KEY bytes at most. 1 and 1.0 are
+ * two elements; -0.0 is 0.0; a string is not the same as bytes.
+ *
+ *     type              add and remove of one element at once
+ *     CRDT_AW_SET       it is in
+ *     CRDT_RW_SET       it is out
+ *     CRDT_LWW_SET      the later stamp; of equal stamps the add
+ *     CRDT_LWW_SET_RM   the later stamp; of equal stamps the remove
+ *     CRDT_2PSET        it is out, for good
+ *     CRDT_GSET         there is no remove
+ *
+ * The order is by kind, then by value: null, false, true, ints, doubles (NaN
+ * last), strings, bytes (both by bytes, the shorter first), times.
+ * O(1) for an element. (Shapiro et al. 2011; Bieniusa et al. 2012) */
+/* GONE when it was removed from a CRDT_2PSET; LIMIT, ARG (object), TYPE,
+ * NOMEM. */
+CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value element);
+/* NOT_FOUND when it is not in, and the type is AW or 2P: there is nothing that
+ * a remove could take. On the others it is written: it may win over adds that
+ * have not arrived. TYPE for a CRDT_GSET. */
+CRDT_API crdt_err crdt_set_remove(crdt_obj set, crdt_value element);
+/* Removes every element. TYPE for a CRDT_GSET. O(n). */
+CRDT_API crdt_err crdt_set_clear(crdt_obj set);
+CRDT_API int crdt_set_has(crdt_obj set, crdt_value element);
+/* How many elements are in. O(1). */
+CRDT_API size_t crdt_set_size(crdt_obj set);
+/* Walks the elements in order, as crdt_map_next walks keys; cursor->value is
+ * the element, valid as long as the cursor stays where it is. */
+CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor);
+
+/* >>13 EVENTS AND PATHS -----------------------------------------------------
+ * After each commit, and after each join that changed something, one call with
+ * the list of what is different now: one patch for each place that reads
+ * differently than before, however many changes led there.
+ */
+
+typedef enum crdt_patch_kind {
+    CRDT_PATCH_PUT = 1,    /* a place holds `now`: a key, a register, a flag,
+                              a counter; `before` when had_before */
+    CRDT_PATCH_REMOVE = 2, /* it held `before` and holds nothing */
+    CRDT_PATCH_ADD = 3,    /* `now` is in the set */
+    CRDT_PATCH_DROP = 4,   /* `before` is no longer in the set */
+    CRDT_PATCH_LOST = 5    /* there was no memory to tell: read anew */
+} crdt_patch_kind;
+
+/* Borrowed for the call, all of it. */
+typedef struct crdt_patch {
+    crdt_patch_kind kind;
+    crdt_obj object; /* that it happened in */
+    crdt_bytes path; /* of the object, for crdt_at; the root's is empty */
+    crdt_bytes key;  /* in a map; else empty */
+    int had_before;
+    crdt_value before, now;
+    crdt_id author; /* of the change that is shown now; or that removed */
+    int is_local;
+} crdt_patch;
+
+/* It may read the document, but a write, commit or join from within is
+ * refused (AGAIN). */
+typedef void crdt_patch_fn(void *ctx, crdt_doc *doc, const crdt_patch *patches,
+                           size_t len);
+/* One callback a document; NULL ends it. It costs nothing when there is none,
+ * else O(places changed). NOMEM. UNCOMMITTED: changes are open. */
+CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx);
+
+/* What is at a path of keys, "images/beach.jpg/size": a value or an object.
+ * In a key "~1" stands for "/" and "~0" for "~" (as in RFC 6901). The empty
+ * path is the root. NOT_FOUND; TYPE when a step leads through what is no
+ * map. O(length). */
+CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
+/* Appends the path of the object, as crdt_at takes it. NOMEM. */
+CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
+
+/* >>14 DELTAS ---------------------------------------------------------------
  * For a program with a network of its own; a node does all this by itself.
  *
  * Delta(v) turns a replica that has applied at least v into one that has
@@ -516,7 +644,7 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
  * not in it. UNCOMMITTED, NOMEM. O(n log replicas). */
 CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out);
 
-/* >>12 NODES ----------------------------------------------------------------
+/* >>15 NODES ----------------------------------------------------------------
  * A node keeps documents equal with those of its peers over injected
  * transports. It is a step machine: it does something only inside
  * crdt_node_poll and crdt_node_flush, and never blocks longer than asked.

@@ -49,6 +49,14 @@ CRDT_API int crdt_bytes_equal(crdt_bytes a, crdt_bytes b)
     return a.len == b.len && crdti_equal(a.ptr, b.ptr, a.len);
 }
 
+/* By bytes; of two that begin alike the shorter first. */
+CRDTI_FN int crdti_bytes_order(crdt_bytes a, crdt_bytes b)
+{
+    int order = crdti_compare(a.ptr, b.ptr, crdti_min_size(a.len, b.len));
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+
 /* >>buf ------------------------------------------------------------------- */
 
 CRDT_API crdt_bytes crdt_buf_bytes(const crdt_buf *buf)

@@ -124,12 +124,7 @@ CRDTI_FN void crdti_put_objects(crdti_writer *w, crdt_doc *doc,
 /* Whether the op's key is told: elsewhere kind and type say it. */
 CRDTI_FN int crdti_has_key(uint8_t type, uint8_t kind)
 {
-    return type == CRDT_MAP || kind == CRDTI_REMOVE;
-}
-
-CRDTI_FN int crdti_has_stamp(uint8_t kind)
-{
-    return kind == CRDTI_VALUE || kind == CRDTI_CREATE;
+    return crdti_type_table()[type].is_keyed || kind == CRDTI_REMOVE;
 }
 
 typedef uint64_t crdti_column_fn(const crdt_doc *doc, const crdti_cut *cut,
@@ -267,6 +262,10 @@ CRDTI_FN void crdti_put_contents(crdti_writer *w, crdt_doc *doc,
             break;
         case CRDTI_RESET:
             crdti_put_voids(w, doc, cut, op);
+            break;
+        case CRDTI_IN:
+        case CRDTI_OUT:
+            crdti_put_u8(w, 0); /* so that no op is free: see CRDTI_OP_MIN */
             break;
         default: /* REMOVE has none */
             break;
@@ -427,7 +426,7 @@ CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
         return;
     if (object->type == CRDT_NONE || parent->type != CRDT_MAP)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
-    else if (object->type >= CRDTI_TYPE_COUNT)
+    else if (object->type >= CRDT_TYPE_COUNT)
         crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     else if (parent->depth >= CRDTSYNC_MAX_DEPTH)
         crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
@@ -607,7 +606,7 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
         op->op.form = crdti_get_u8(r);
         if (op->op.form == CRDT_NONE)
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
-        else if (op->op.form >= CRDTI_TYPE_COUNT)
+        else if (op->op.form >= CRDT_TYPE_COUNT)
             crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
         else if (d->objects[op->object].depth >= CRDTSYNC_MAX_DEPTH)
             crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
@@ -615,9 +614,17 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
     case CRDTI_ADD:
         op->op.as.add.plus = crdti_get_total(r);
         op->op.as.add.minus = crdti_get_total(r);
+        if (op->op.as.add.minus &&
+            d->objects[op->object].type == CRDT_GCOUNTER)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         break;
     case CRDTI_RESET:
         crdti_get_voids(r, arena, d, &op->op);
+        break;
+    case CRDTI_IN:
+    case CRDTI_OUT:
+        if (crdti_get_u8(r))
+            crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
         break;
     default:
         break;

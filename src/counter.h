@@ -12,7 +12,8 @@
  *
  * The totals only grow, so a RESET that saw a's 10 takes 10 from every later
  * total too, and a concurrent +5 leaves exactly 5. The table is kept per
- * counter, with its sum, so reading is one load.
+ * counter, with its sum, so reading is one load. A G-counter is one whose
+ * minus stays 0.
  */
 #ifndef CRDTI_COUNTER_H
 #define CRDTI_COUNTER_H
@@ -22,6 +23,8 @@
 #include "write.h"
 
 #define CRDTI_COUNT_MAX ((uint64_t)INT64_MAX) /* of each total */
+#define CRDTI_COUNTERS                                                        \
+    (UINT32_C(1) << CRDT_COUNTER | UINT32_C(1) << CRDT_GCOUNTER)
 
 /* A sum that cannot overflow: 65,536 replicas of 2^63 are 2^79. */
 typedef struct crdti_wide {
@@ -207,6 +210,11 @@ CRDTI_FN crdt_bytes crdti_reset_key(void)
     return CRDT_STR("r");
 }
 
+CRDTI_FN int crdti_counter_has_key(crdt_bytes key)
+{
+    return key.len == 0 || crdt_bytes_equal(key, crdti_reset_key());
+}
+
 /* RESETs have died: what is void, anew from those that live. */
 CRDTI_FN void crdti_counter_settle(crdt_doc *doc, uint32_t object)
 {
@@ -341,7 +349,7 @@ CRDTI_FN crdt_err crdti_wide_get(const crdti_wide *sum, int64_t *out)
 CRDT_API crdt_err crdt_counter_get(crdt_obj counter, int64_t *out)
 {
     const crdti_counter *at;
-    crdt_err err = crdti_check(counter, CRDT_COUNTER);
+    crdt_err err = crdti_check_among(counter, CRDTI_COUNTERS);
     if (err)
         return err;
     at = crdti_counter_at(counter.doc, counter.index);
@@ -397,9 +405,11 @@ CRDT_API crdt_err crdt_counter_add(crdt_obj counter, int64_t amount)
 {
     crdt_doc *doc = counter.doc;
     crdti_op draft;
-    crdt_err err = crdti_check(counter, CRDT_COUNTER);
+    crdt_err err = crdti_check_among(counter, CRDTI_COUNTERS);
     if (err || amount == 0)
         return err;
+    if (amount < 0 && crdt_type_of(counter) == CRDT_GCOUNTER)
+        return CRDT_ERR_RANGE;
     crdti_zero(&draft, sizeof draft);
     draft.kind = CRDTI_ADD;
     draft.replica = doc->self;

@@ -29,7 +29,13 @@
 #include "write.h"
 /* 5 types */
 #include "register.h"
+#include "order.h"
+#include "element.h"
 #include "counter.h"
+#include "bounded.h"
+#include "extreme.h"
+#include "flag.h"
+#include "set.h"
 #include "map.h"
 #include "type.h"
 /* 6 document */

@@ -42,7 +42,7 @@ CRDTI_FN uint64_t crdti_join_last_stamp(const crdti_join *j)
     size_t i;
     for (i = 0; i < j->delta->ops_len; i++) {
         const crdti_op *op = &j->delta->ops[i].op;
-        if (crdti_op_is_shown(op) && op->seq > j->have[op->replica])
+        if (crdti_has_stamp(op->kind) && op->seq > j->have[op->replica])
             last = crdti_max(last, op->as.value.stamp);
     }
     return last;

@@ -8,32 +8,14 @@
  * What is shown at a key: the winner by stamp of its VALUEs and CREATEs. A
  * container whose CREATE was removed while others wrote into it is visible
  * too, and yields to a winner.
- *
- * Iteration is by key bytes. The order is sorted when it is first needed after
- * the set of keys has changed, and kept.
  */
 #ifndef CRDTI_MAP_H
 #define CRDTI_MAP_H
 
+#include "order.h"
 #include "register.h"
 #include "state.h"
 #include "write.h"
-
-/* The visible entries by key. */
-typedef struct crdti_order {
-    CRDTI_ARRAY(uint32_t) entries;
-    size_t next; /* where the walk that came last will go on */
-} crdti_order;
-
-CRDTI_FN void crdti_map_drop(crdt_doc *doc, crdti_object *object)
-{
-    crdti_order *order = (crdti_order *)object->state;
-    if (!order)
-        return;
-    crdti_array_free(&doc->alloc, &order->entries);
-    crdti_free(&doc->alloc, order, sizeof *order);
-    object->state = NULL;
-}
 
 /* The entry when something is visible there. */
 CRDTI_FN crdt_err crdti_map_entry(crdt_obj map, crdt_bytes key,
@@ -43,9 +25,15 @@ CRDTI_FN crdt_err crdti_map_entry(crdt_obj map, crdt_bytes key,
     if (err)
         return err;
     *entry = crdti_entry_find(map.doc, map.index, key);
-    if (!*entry || !crdti_entry_at(map.doc, *entry)->visible)
+    if (!*entry || !crdti_entry_at(map.doc, *entry)->is_visible)
         return CRDT_ERR_NOT_FOUND;
     return CRDT_OK;
+}
+
+CRDTI_FN int crdti_map_has_key(crdt_bytes key)
+{
+    (void)key;
+    return 1;
 }
 
 /* >>containers ------------------------------------------------------------ */
@@ -145,6 +133,15 @@ CRDTI_FN crdt_obj crdti_map_container(crdt_obj map, crdt_bytes key,
     return crdti_obj(map.doc, 0);
 }
 
+CRDT_API crdt_obj crdt_map_object(crdt_obj map, crdt_bytes key, crdt_type type)
+{
+    if (type > CRDT_NONE && type < CRDT_TYPE_COUNT)
+        return crdti_map_container(map, key, type);
+    if (map.doc)
+        map.doc->error = CRDT_ERR_ARG;
+    return crdti_obj(map.doc, 0);
+}
+
 CRDT_API crdt_obj crdt_map_map(crdt_obj map, crdt_bytes key)
 {
     return crdti_map_container(map, key, CRDT_MAP);
@@ -229,7 +226,7 @@ CRDT_API crdt_err crdt_map_clear(crdt_obj map)
     for (at = crdti_object_at(map.doc, map.index)->entries; at && !err;
          at = next) {
         next = crdti_entry_at(map.doc, at)->next;
-        if (crdti_entry_at(map.doc, at)->visible)
+        if (crdti_entry_at(map.doc, at)->is_visible)
             err = crdti_value_remove(map.doc, at);
     }
     return err;
@@ -325,7 +322,7 @@ CRDTI_FN void crdti_entry_orphans(crdt_doc *doc, uint32_t entry,
                                   crdt_version_fn *fn, void *ctx)
 {
     int type;
-    for (type = CRDT_NONE + 1; type < CRDTI_TYPE_COUNT; type++) {
+    for (type = CRDT_NONE + 1; type < CRDT_TYPE_COUNT; type++) {
         uint32_t child = crdti_object_find(doc, entry, (crdt_type)type);
         crdt_version version;
         if (!child || !crdti_object_at(doc, child)->weight ||
@@ -363,129 +360,15 @@ CRDT_API size_t crdt_map_size(crdt_obj map)
     return crdti_object_at(map.doc, map.index)->weight;
 }
 
-/* >>iteration ------------------------------------------------------------- */
-
-CRDTI_FN int crdti_key_order(crdt_bytes a, crdt_bytes b)
-{
-    int order = crdti_compare(a.ptr, b.ptr, crdti_min_size(a.len, b.len));
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-/* Heap sort: in place, no recursion, no bad case. */
-CRDTI_FN void crdti_order_sift(const crdt_doc *doc, uint32_t *heap,
-                               size_t root, size_t len)
-{
-    for (;;) {
-        size_t child = 2 * root + 1;
-        uint32_t swapped;
-        if (child >= len)
-            return;
-        if (child + 1 < len &&
-            crdti_key_order(
-                crdti_entry_key(crdti_entry_at(doc, heap[child])),
-                crdti_entry_key(crdti_entry_at(doc, heap[child + 1]))) < 0)
-            child++;
-        if (crdti_key_order(
-                crdti_entry_key(crdti_entry_at(doc, heap[root])),
-                crdti_entry_key(crdti_entry_at(doc, heap[child]))) >= 0)
-            return;
-        swapped = heap[root];
-        heap[root] = heap[child];
-        heap[child] = swapped;
-        root = child;
-    }
-}
-
-CRDTI_FN void crdti_order_sort(const crdt_doc *doc, uint32_t *entries,
-                               size_t len)
-{
-    size_t i;
-    for (i = len / 2; i > 0; i--)
-        crdti_order_sift(doc, entries, i - 1, len);
-    for (i = len; i > 1; i--) {
-        uint32_t greatest = entries[0];
-        entries[0] = entries[i - 1];
-        entries[i - 1] = greatest;
-        crdti_order_sift(doc, entries, 0, i - 1);
-    }
-}
-
-/* The map's order, made anew when its keys have changed. */
-CRDTI_FN crdt_err crdti_map_order(crdt_doc *doc, uint32_t map,
-                                  crdti_order **out)
-{
-    crdti_object *object = crdti_object_at(doc, map);
-    crdti_order *order = (crdti_order *)object->state;
-    uint32_t at;
-    if (!order) {
-        order = (crdti_order *)crdti_alloc(&doc->alloc, sizeof *order);
-        if (!order)
-            return CRDT_ERR_NOMEM;
-        crdti_zero(order, sizeof *order);
-        object->state = order;
-        object->keys_changed = 1;
-    }
-    *out = order;
-    if (!object->keys_changed)
-        return CRDT_OK;
-    order->entries.len = 0;
-    if (crdti_array_reserve(&doc->alloc, &order->entries, object->weight))
-        return CRDT_ERR_NOMEM;
-    for (at = object->entries; at; at = crdti_entry_at(doc, at)->next)
-        if (crdti_entry_at(doc, at)->visible)
-            order->entries.ptr[order->entries.len++] = at;
-    crdti_order_sort(doc, order->entries.ptr, order->entries.len);
-    object->keys_changed = 0;
-    return CRDT_OK;
-}
-
-CRDTI_FN crdt_bytes crdti_order_key(const crdt_doc *doc,
-                                    const crdti_order *order, size_t place)
-{
-    return crdti_entry_key(crdti_entry_at(doc, order->entries.ptr[place]));
-}
-
-/* The first place whose key is behind the cursor's: mostly the next one. */
-CRDTI_FN size_t crdti_order_behind(const crdt_doc *doc,
-                                   const crdti_order *order, crdt_bytes key)
-{
-    size_t low = 0, high = order->entries.len, next = order->next;
-    if (next && next <= high &&
-        crdt_bytes_equal(crdti_order_key(doc, order, next - 1), key))
-        return next;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (crdti_key_order(crdti_order_key(doc, order, middle), key) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
 {
-    crdti_order *order;
-    crdt_bytes key;
-    size_t place = 0;
     uint32_t entry;
     crdt_err err = crdti_check(map, CRDT_MAP);
     if (!err)
-        err = crdti_map_order(map.doc, map.index, &order);
-    if (err)
-        return err;
-    if (cursor->started)
-        place = crdti_order_behind(map.doc, order, cursor->key);
-    if (place == order->entries.len)
-        return CRDT_ERR_NOT_FOUND;
-    order->next = place + 1;
-    entry = order->entries.ptr[place];
-    key = crdti_entry_key(crdti_entry_at(map.doc, entry));
-    crdti_copy(cursor->key_copy, key.ptr, key.len);
-    cursor->started = 1;
-    cursor->key = crdt_bytes_of(cursor->key_copy, key.len);
-    cursor->value = crdti_entry_value(map.doc, entry);
-    return CRDT_OK;
+        err = crdti_order_next(map, cursor, &entry);
+    if (!err)
+        cursor->value = crdti_entry_value(map.doc, entry);
+    return err;
 }
 
 #endif

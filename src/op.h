@@ -12,6 +12,8 @@
  *     RESET     additions up to here are void    a later RESET that saw it
  *     REMOVE    what I saw here is gone          never alive: kept while its
  *                                                kill records are
+ *     IN        this element, or flag, is set    any later write of it
+ *     OUT       this element, or flag, is not    the same
  *
  * The content of a dot never changes, so its share of the digest is a pure
  * function of it.
@@ -31,7 +33,9 @@ enum {
     CRDTI_ADD = 3,
     CRDTI_RESET = 4,
     CRDTI_REMOVE = 5,
-    CRDTI_KIND_COUNT = 6
+    CRDTI_IN = 6,
+    CRDTI_OUT = 7,
+    CRDTI_KIND_COUNT = 8
 };
 
 /* What a RESET voids of one replica's additions. */
@@ -72,10 +76,15 @@ CRDTI_FN int crdti_op_is_alive(const crdti_op *op)
     return op->kind != CRDTI_REMOVE;
 }
 
-/* Whether a put or a remove above it takes it away. */
+CRDTI_FN int crdti_has_stamp(uint8_t kind)
+{
+    return kind == CRDTI_VALUE || kind == CRDTI_CREATE;
+}
+
+/* Whether it makes its entry visible, where the type does not know better. */
 CRDTI_FN int crdti_op_is_shown(const crdti_op *op)
 {
-    return op->kind == CRDTI_VALUE || op->kind == CRDTI_CREATE;
+    return crdti_has_stamp(op->kind) || op->kind == CRDTI_IN;
 }
 
 CRDTI_FN int crdti_op_has_bytes(const crdti_op *op)

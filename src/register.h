@@ -12,9 +12,9 @@
 #include "state.h"
 #include "write.h"
 
-/* The object of a handle when it is of that type, or an error. In a chain of
+/* Whether the handle is of one of the types (a bit each), or an error. In a chain of
  * calls the error that made the handle null is the one to tell. */
-CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
+CRDTI_FN crdt_err crdti_check_among(crdt_obj obj, uint32_t types)
 {
     if (!obj.doc)
         return CRDT_ERR_ARG;
@@ -23,9 +23,14 @@ CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
             obj.doc->error = CRDT_ERR_ARG;
         return CRDT_ERR_ARG;
     }
-    if (crdti_object_at(obj.doc, obj.index)->type != (uint8_t)type)
+    if (!(types >> crdti_object_at(obj.doc, obj.index)->type & 1))
         return CRDT_ERR_TYPE;
     return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
+{
+    return crdti_check_among(obj, UINT32_C(1) << type);
 }
 
 /* The op that wins among the VALUEs and CREATEs of the entry, or 0. */

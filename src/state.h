@@ -16,10 +16,11 @@
  * (object, key). It goes as soon as it holds nothing; an object stays, as
  * handles may name it.
  *
- * What is *visible*: an entry with a live VALUE or CREATE, or with a child
- * that has weight; the weight of an object is the number of its visible
- * entries (a counter says for itself). So the size of a map is its weight, and
- * a change climbs only as far as something appears or disappears.
+ * What is *visible*: an entry with a live VALUE, CREATE or IN, or with a child
+ * that has weight, unless the type says otherwise (an OUT may hide an IN); the
+ * weight of an object is the number of its visible entries (a counter says for
+ * itself). So the size of a map or set is its weight, and a change climbs only
+ * as far as something appears or disappears.
  */
 #ifndef CRDTI_STATE_H
 #define CRDTI_STATE_H
@@ -37,9 +38,11 @@
 #include "vv.h"
 
 #define CRDTI_ROOT 1u
-#define CRDTI_TYPE_COUNT 4 /* rows of the type table, that of none included */
 #define CRDTI_INLINE_KEY 8
-#define CRDTI_KEY_GONE UINT32_MAX /* length of the key of a freed entry */
+#define CRDTI_KEY_GONE UINT16_MAX /* length of the key of a freed entry */
+#if CRDTSYNC_MAX_KEY >= 65535
+#error "CRDTSYNC_MAX_KEY must be less than 65535"
+#endif
 
 typedef struct crdti_replica {
     crdt_id id;
@@ -67,8 +70,9 @@ typedef struct crdti_entry {
     uint32_t object;
     uint32_t prev, next; /* among the entries of the object */
     uint32_t ops, kills, child;
-    uint32_t visible; /* VALUEs, CREATEs, children with weight */
-    uint32_t key_len;
+    uint32_t shows; /* ops that are shown, children with weight */
+    uint16_t key_len;
+    uint8_t is_visible;
     uint64_t name; /* hash of path and key, for digests */
     union {
         uint8_t inside[CRDTI_INLINE_KEY];
@@ -89,9 +93,14 @@ typedef struct crdti_kill {
 /* What a type must say of itself: a row of the type table (type.h). */
 typedef struct crdti_type {
     const char *name;
+    unsigned kinds; /* of ops that it takes, a bit each */
     /* Whether its entries die with what is above it. If not, a removal above
      * writes a reset into it. */
     int is_scope;
+    /* Whether deltas tell the keys of its ops; if not, the kind says them. */
+    int is_keyed;
+    /* Whether it may have an entry of the key. NULL: only the empty one. */
+    int (*has_key)(crdt_bytes key);
     /* Takes all memory that `born` of this op will need. NULL: none. */
     crdt_err (*reserve)(crdt_doc *doc, uint32_t object, const crdti_op *op);
     /* Where it is no scope: the draft of an op that voids what is visible,
@@ -100,6 +109,9 @@ typedef struct crdti_type {
     /* A live op came, or is about to go. NULL: nothing to do. */
     void (*born)(crdt_doc *doc, uint32_t object, uint32_t op);
     void (*died)(crdt_doc *doc, uint32_t object, uint32_t op);
+    /* Whether the entry is visible; asked after each birth and death. NULL:
+     * what is shown is visible. */
+    int (*visible)(const crdt_doc *doc, const crdti_entry *entry);
     /* After deaths that asked for it (crdti_stale), once for all of them. */
     void (*settle)(crdt_doc *doc, uint32_t object);
     /* Frees `state`. */
@@ -230,37 +242,44 @@ CRDTI_FN void crdti_replicas_trim(crdt_doc *doc, size_t count)
 
 /* >>visibility ------------------------------------------------------------ */
 
+/* The entry's visibility anew. Whether its object appeared or disappeared. */
+CRDTI_FN int crdti_entry_look(crdt_doc *doc, crdti_entry *entry)
+{
+    crdti_object *object = crdti_object_at(doc, entry->object);
+    const crdti_type *type = crdti_type_at(doc, object);
+    int now = type->visible ? type->visible(doc, entry) : entry->shows != 0;
+    int had_weight = object->weight != 0;
+    if (now == entry->is_visible)
+        return 0;
+    entry->is_visible = (uint8_t)now;
+    object->weight += now ? 1u : UINT32_MAX;
+    object->keys_changed = 1;
+    return had_weight != (object->weight != 0);
+}
+
 /* An object appears or disappears; its weight is already changed. */
 CRDTI_FN void crdti_climb(crdt_doc *doc, uint32_t object, int appears)
 {
-    crdti_object *at = crdti_object_at(doc, object);
-    while (at->entry) {
-        crdti_entry *entry = crdti_entry_at(doc, at->entry);
-        int was = entry->visible != 0;
-        entry->visible += appears ? 1u : UINT32_MAX;
-        if (was == (entry->visible != 0))
+    crdti_entry *entry;
+    do {
+        object = crdti_object_at(doc, object)->entry;
+        if (!object)
             return;
-        at = crdti_object_at(doc, entry->object);
-        was = at->weight != 0;
-        at->weight += appears ? 1u : UINT32_MAX;
-        at->keys_changed = 1;
-        if (was == (at->weight != 0))
-            return;
-    }
+        entry = crdti_entry_at(doc, object);
+        entry->shows += appears ? 1u : UINT32_MAX;
+        object = entry->object;
+    } while (crdti_entry_look(doc, entry));
 }
 
-/* A VALUE or CREATE of the entry appears or disappears. */
-CRDTI_FN void crdti_show(crdt_doc *doc, crdti_entry *entry, int appears)
+/* A live op of the entry came (1) or went (0). */
+CRDTI_FN void crdti_show(crdt_doc *doc, const crdti_op *op, int came)
 {
-    crdti_object *object = crdti_object_at(doc, entry->object);
-    int was = entry->visible != 0, had_weight = object->weight != 0;
-    entry->visible += appears ? 1u : UINT32_MAX;
-    if (was == (entry->visible != 0))
-        return;
-    object->weight += appears ? 1u : UINT32_MAX;
-    object->keys_changed = 1;
-    if (had_weight != (object->weight != 0))
-        crdti_climb(doc, entry->object, appears);
+    crdti_entry *entry = crdti_entry_at(doc, op->entry);
+    if (crdti_op_is_shown(op))
+        entry->shows += came ? 1u : UINT32_MAX;
+    if (crdti_entry_look(doc, entry))
+        crdti_climb(doc, entry->object,
+                    crdti_object_at(doc, entry->object)->weight != 0);
 }
 
 /* >>entries --------------------------------------------------------------- */
@@ -327,7 +346,7 @@ CRDTI_FN crdt_err crdti_entry_get(crdt_doc *doc, uint32_t object,
     *out = crdti_pool_take(&doc->entries);
     entry = crdti_entry_at(doc, *out);
     entry->object = object;
-    entry->key_len = (uint32_t)key.len;
+    entry->key_len = (uint16_t)key.len;
     entry->key.outside = outside;
     if (key.len)
         crdti_copy(outside ? outside : entry->key.inside, key.ptr, key.len);
@@ -613,8 +632,8 @@ CRDTI_FN void crdti_op_born(crdt_doc *doc, uint32_t index)
     type = crdti_type_at(doc, crdti_object_at(doc, entry->object));
     if (type->born)
         type->born(doc, entry->object, index);
-    if (crdti_op_is_shown(op))
-        crdti_show(doc, entry, 1);
+    if (op->kind != CRDTI_ADD && op->kind != CRDTI_RESET)
+        crdti_show(doc, op, 1);
 }
 
 /* Takes a live op out of its entry, out of the digest and out of sight. */
@@ -631,8 +650,8 @@ CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
         entry->ops = op->next;
     if (op->next)
         crdti_op_at(doc, op->next)->prev = op->prev;
-    if (crdti_op_is_shown(op))
-        crdti_show(doc, entry, 0);
+    if (op->kind != CRDTI_ADD && op->kind != CRDTI_RESET)
+        crdti_show(doc, op, 0);
     if (type->died)
         type->died(doc, entry->object, index);
     crdti_op_drop(&doc->alloc, op);

@@ -6,44 +6,88 @@
 #ifndef CRDTI_TYPE_H
 #define CRDTI_TYPE_H
 
+#include "bounded.h"
 #include "counter.h"
+#include "extreme.h"
+#include "flag.h"
 #include "map.h"
 #include "register.h"
+#include "set.h"
 #include "state.h"
+
+/* clang-format off */
+
+/* Kinds of ops, a bit each. A REMOVE may stand anywhere: what is left of a
+ * killer that died. */
+#define CRDTI_TAKES(kind) (1u << (kind) | 1u << CRDTI_REMOVE)
+
+/* What is told by keys and entries alone. */
+#define CRDTI_ENTRIES(name, kinds, is_keyed, has_key, visible)                \
+    { name, kinds, 1, is_keyed, has_key, NULL, NULL, NULL, NULL, visible,     \
+      NULL, crdti_order_drop }
+#define CRDTI_SET(name, kinds, visible)                                       \
+    CRDTI_ENTRIES(name, kinds, 1, crdti_element_is_key, visible)
+#define CRDTI_COUNTER(name)                                                   \
+    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, 0, 0,                 \
+      crdti_counter_has_key, crdti_counter_reserve,                           \
+      crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
+      NULL, crdti_counter_settle, crdti_counter_drop }
 
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)
 {
-    static const crdti_type table[CRDTI_TYPE_COUNT] = {
-        /* name, is_scope, reserve, reset, born, died, settle, drop */
-        { "none", 0, NULL, NULL, NULL, NULL, NULL, NULL },
-        { "map", 1, NULL, NULL, NULL, NULL, NULL, crdti_map_drop },
-        { "register", 1, NULL, NULL, NULL, NULL, NULL, NULL },
-        { "counter", 0, crdti_counter_reserve, crdti_counter_reset_draft,
-          crdti_counter_born, crdti_counter_died, crdti_counter_settle,
-          crdti_counter_drop },
+    enum {
+        VALUE = CRDTI_TAKES(CRDTI_VALUE),
+        IN = CRDTI_TAKES(CRDTI_IN),
+        IN_OUT = IN | 1u << CRDTI_OUT,
+        ANY = VALUE | 1u << CRDTI_CREATE
+    };
+    static const crdti_type table[CRDT_TYPE_COUNT] = {
+        /* name, kinds, is_scope, is_keyed, has_key, reserve, reset, born,
+         * died, visible, settle, drop */
+        { "none", 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL },
+        CRDTI_ENTRIES("map", ANY, 1, crdti_map_has_key, NULL),
+        CRDTI_ENTRIES("register", VALUE, 0, NULL, NULL),
+        CRDTI_COUNTER("counter"),
+        CRDTI_COUNTER("gcounter"),
+        { "bounded", CRDTI_TAKES(CRDTI_ADD), 0, 1, crdti_bounded_has_key,
+          crdti_bounded_reserve, crdti_bounded_reset_draft,
+          crdti_bounded_born, crdti_bounded_died, NULL, NULL,
+          crdti_bounded_drop },
+        CRDTI_ENTRIES("max", VALUE, 0, NULL, NULL),
+        CRDTI_ENTRIES("min", VALUE, 0, NULL, NULL),
+        CRDTI_ENTRIES("ew-flag", IN, 1, NULL, NULL),
+        CRDTI_ENTRIES("dw-flag", IN_OUT, 1, NULL, crdti_in_and_not_out),
+        CRDTI_SET("aw-set", IN, NULL),
+        CRDTI_SET("rw-set", IN_OUT, crdti_in_and_not_out),
+        CRDTI_SET("gset", IN, NULL),
+        CRDTI_SET("2pset", IN_OUT, crdti_in_and_not_out),
+        CRDTI_SET("lww-set", VALUE, crdti_latest_is_in),
+        CRDTI_SET("lww-set-rm", VALUE, crdti_latest_is_in),
     };
     return table;
+}
+
+/* clang-format on */
+
+CRDT_API const char *crdt_type_name(crdt_type type)
+{
+    int known = type > CRDT_NONE && type < CRDT_TYPE_COUNT;
+    return crdti_type_table()[known ? type : CRDT_NONE].name;
 }
 
 /* Whether an op of that kind may stand in an object of that type. */
 CRDTI_FN int crdti_type_takes(uint8_t type, uint8_t kind)
 {
-    static const uint8_t kinds[CRDTI_TYPE_COUNT] = {
-        0,
-        1u << CRDTI_VALUE | 1u << CRDTI_CREATE | 1u << CRDTI_REMOVE,
-        1u << CRDTI_VALUE | 1u << CRDTI_REMOVE,
-        1u << CRDTI_ADD | 1u << CRDTI_RESET | 1u << CRDTI_REMOVE,
-    };
-    return kind < CRDTI_KIND_COUNT && kinds[type] >> kind & 1;
+    return kind < CRDTI_KIND_COUNT &&
+           crdti_type_table()[type].kinds >> kind & 1;
 }
 
 /* Whether an object of that type may have an entry of that key. */
 CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 {
-    if (type == CRDT_MAP || key.len == 0)
-        return 1;
-    return type == CRDT_COUNTER && crdt_bytes_equal(key, crdti_reset_key());
+    const crdti_type *row = &crdti_type_table()[type];
+    return row->has_key ? row->has_key(key) : key.len == 0;
 }
 
 #endif

@@ -5,9 +5,10 @@
  * without a way to fail. The new op is filed before the old ones die, so a key
  * that is overwritten never disappears in between.
  *
- * Killing what is below a key is the same for maps and registers, but not for
- * counters: a concurrent addition must survive with just what the remover had
- * not seen, so each visible counter below gets a RESET of its own first.
+ * Killing what is below a key is the same for all types but counters: a
+ * concurrent addition must survive with just what the remover had not seen, so
+ * each visible counter below gets a RESET of its own first; and of a bounded
+ * one the remover takes what it owns.
  */
 #ifndef CRDTI_WRITE_H
 #define CRDTI_WRITE_H
@@ -46,6 +47,26 @@ CRDTI_FN uint32_t crdti_write_file(crdt_doc *doc, const crdti_op *draft)
     return index;
 }
 
+/* The own live op of the entry, or 0: of ADDs there is one at most. */
+CRDTI_FN uint32_t crdti_own_op(const crdt_doc *doc, uint32_t entry)
+{
+    uint32_t at = crdti_entry_at(doc, entry)->ops;
+    while (at && crdti_op_at(doc, at)->replica != doc->self)
+        at = crdti_op_at(doc, at)->next;
+    return at;
+}
+
+/* Files the draft in place of the own op of the entry. */
+CRDTI_FN void crdti_write_own(crdt_doc *doc, const crdti_op *draft)
+{
+    uint32_t before = crdti_own_op(doc, draft->entry);
+    uint32_t index = crdti_write_file(doc, draft);
+    if (!before)
+        return;
+    crdti_kill_note(doc, index, doc->self, crdti_op_at(doc, before)->seq);
+    crdti_op_die(doc, before, index);
+}
+
 /* Files the draft and kills all that is in its scope. */
 CRDTI_FN void crdti_write_over(crdt_doc *doc, const crdti_op *draft)
 {
@@ -77,7 +98,8 @@ CRDTI_FN void crdti_drafts_drop(crdt_doc *doc, crdti_op_array *drafts)
     crdti_array_free(&doc->alloc, drafts);
 }
 
-/* Adds a draft for each visible container at the entry that is no scope. */
+/* Adds a draft for each visible container at the entry that is no scope, and
+ * has something to take. */
 CRDTI_FN crdt_err crdti_drafts_at(crdt_doc *doc, uint32_t entry,
                                   crdti_op_array *drafts)
 {
@@ -93,7 +115,7 @@ CRDTI_FN crdt_err crdti_drafts_at(crdt_doc *doc, uint32_t entry,
                   ->reset(doc, child, &drafts->ptr[drafts->len]);
         if (err)
             return err;
-        drafts->len++;
+        drafts->len += drafts->ptr[drafts->len].kind != 0;
     }
     return CRDT_OK;
 }
@@ -133,7 +155,10 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
         return err;
     }
     for (i = 0; i < resets.len; i++)
-        crdti_write_over(doc, &resets.ptr[i]);
+        if (resets.ptr[i].kind == CRDTI_ADD)
+            crdti_write_own(doc, &resets.ptr[i]);
+        else
+            crdti_write_over(doc, &resets.ptr[i]);
     crdti_array_free(&doc->alloc, &resets);
     crdti_write_over(doc, draft);
     return CRDT_OK;

@@ -148,7 +148,11 @@ static inline const char *check_entry(const crdt_doc *doc, uint32_t index,
         CHECK_DOC(crdti_object_at(doc, at)->entry == index);
         visible += crdti_object_at(doc, at)->weight != 0;
     }
-    CHECK_DOC(entry->visible == visible);
+    CHECK_DOC(entry->shows == visible);
+    CHECK_DOC(entry->is_visible ==
+              (crdti_type_at(doc, object)->visible
+                   ? crdti_type_at(doc, object)->visible(doc, entry)
+                   : visible != 0));
     return NULL;
 }
 
@@ -195,6 +199,54 @@ static inline const char *check_counter(const crdt_doc *doc, uint32_t object)
     return NULL;
 }
 
+/* What an owner of a bounded counter has, anew from the live ops. */
+static inline crdti_wide check_share(const crdt_doc *doc, uint32_t object,
+                                     const crdt_id *owner)
+{
+    crdti_wide rights = { 0, 0 };
+    uint32_t at, op;
+    for (at = crdti_object_at(doc, object)->entries; at;
+         at = crdti_entry_at(doc, at)->next) {
+        crdt_bytes key = crdti_entry_key(crdti_entry_at(doc, at));
+        int is_to = key.len && crdti_equal(key.ptr, owner->b, key.len);
+        for (op = crdti_entry_at(doc, at)->ops; op;
+             op = crdti_op_at(doc, op)->next) {
+            const crdti_op *add = crdti_op_at(doc, op);
+            int is_by =
+                !crdti_id_order(&doc->replicas.ptr[add->replica].id, owner);
+            if (key.len ? is_to : is_by)
+                crdti_wide_add(&rights, add->as.add.plus);
+            if (is_by)
+                crdti_wide_subtract(&rights, key.len ? add->as.add.plus
+                                                     : add->as.add.minus);
+        }
+    }
+    return rights;
+}
+
+static inline const char *check_bounded(const crdt_doc *doc, uint32_t object)
+{
+    const crdti_bounded *counter = crdti_bounded_at(doc, object);
+    crdti_wide sum = { 0, 0 };
+    uint32_t weight = 0;
+    size_t i;
+    for (i = 0; counter && i < counter->shares.len; i++) {
+        const crdti_share_of *share = &counter->shares.ptr[i];
+        crdti_wide rights = check_share(doc, object, &share->owner);
+        CHECK_DOC(i == 0 ||
+                  crdti_id_order(&share[-1].owner, &share->owner) < 0);
+        CHECK_DOC(rights.lo == share->rights.lo &&
+                  rights.hi == share->rights.hi);
+        weight += !crdti_wide_is_zero(&rights);
+        crdti_wide_add(&sum, rights.lo);
+        sum.hi += rights.hi;
+    }
+    CHECK_DOC(weight == crdti_object_at(doc, object)->weight);
+    CHECK_DOC(!counter ||
+              (sum.lo == counter->value.lo && sum.hi == counter->value.hi));
+    return NULL;
+}
+
 static inline const char *check_map(const crdt_doc *doc, uint32_t index,
                                     uint32_t visible)
 {
@@ -207,11 +259,11 @@ static inline const char *check_map(const crdt_doc *doc, uint32_t index,
     CHECK_DOC(order->entries.len == visible);
     for (i = 0; i < order->entries.len; i++) {
         const crdti_entry *entry = crdti_entry_at(doc, order->entries.ptr[i]);
-        CHECK_DOC(entry->object == index && entry->visible);
+        CHECK_DOC(entry->object == index && entry->is_visible);
         CHECK_DOC(i == 0 ||
-                  crdti_key_order(crdti_entry_key(crdti_entry_at(
-                                      doc, order->entries.ptr[i - 1])),
-                                  crdti_entry_key(entry)) < 0);
+                  crdti_bytes_order(crdti_entry_key(crdti_entry_at(
+                                        doc, order->entries.ptr[i - 1])),
+                                    crdti_entry_key(entry)) < 0);
     }
     return NULL;
 }
@@ -222,7 +274,7 @@ static inline const char *check_object(const crdt_doc *doc, uint32_t index,
 {
     const crdti_object *object = crdti_object_at(doc, index);
     uint32_t at, before = 0, visible = 0;
-    CHECK_DOC(object->type > CRDT_NONE && object->type < CRDTI_TYPE_COUNT);
+    CHECK_DOC(object->type > CRDT_NONE && object->type < CRDT_TYPE_COUNT);
     CHECK_DOC(object->wire == 0);
     if (index != CRDTI_ROOT) {
         const crdti_entry *entry = crdti_entry_at(doc, object->entry);
@@ -238,11 +290,13 @@ static inline const char *check_object(const crdt_doc *doc, uint32_t index,
             return wrong;
         CHECK_DOC(crdti_entry_at(doc, at)->object == index);
         CHECK_DOC(crdti_entry_at(doc, at)->prev == before);
-        visible += crdti_entry_at(doc, at)->visible != 0;
+        visible += crdti_entry_at(doc, at)->is_visible != 0;
         ++*entries;
     }
-    if (object->type == CRDT_COUNTER)
+    if (CRDTI_COUNTERS >> object->type & 1)
         return check_counter(doc, index);
+    if (object->type == CRDT_BOUNDED)
+        return check_bounded(doc, index);
     return check_map(doc, index, visible);
 }
 

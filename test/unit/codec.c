@@ -139,7 +139,7 @@ static const struct fault {
     { 40, 100, CRDT_ERR_TRUNCATED, 40 },
     { 41, 1, CRDT_ERR_CORRUPT, 41 },    /* inside itself */
     { 42, 0, CRDT_ERR_CORRUPT, 41 },
-    { 42, 4, CRDT_ERR_VERSION, 41 },
+    { 42, 99, CRDT_ERR_VERSION, 41 },
     { 43, 127, CRDT_ERR_TRUNCATED, 43 },
     { 45, 60, CRDT_ERR_TRUNCATED, 45 },
     { 46, 2, CRDT_ERR_CORRUPT, 46 },    /* no such replica */
@@ -150,7 +150,7 @@ static const struct fault {
     { 50, 2, CRDT_ERR_CORRUPT, 50 },    /* beyond the top */
     { 54, 2, CRDT_ERR_CORRUPT, 54 },    /* no such object */
     { 60, 3, CRDT_ERR_CORRUPT, 60 },    /* an ADD in a map */
-    { 60, 6, CRDT_ERR_VERSION, 60 },
+    { 60, 8, CRDT_ERR_VERSION, 60 },
     { 64, 5, CRDT_ERR_CORRUPT, 64 },    /* a REMOVE that kills nothing */
     { 67, 2, CRDT_ERR_VERSION, 66 },    /* no such kind */
     { 72, 127, CRDT_ERR_TRUNCATED, 72 },

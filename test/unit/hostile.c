@@ -815,7 +815,7 @@ TEST(a_create_without_its_container)
     }
     o.form = CRDT_NONE;
     CHECK_ERR(join_one(o), CRDT_ERR_CORRUPT);
-    o.form = CRDTI_TYPE_COUNT;
+    o.form = CRDT_TYPE_COUNT;
     CHECK_ERR(join_one(o), CRDT_ERR_VERSION);
 }
 
@@ -841,7 +841,7 @@ TEST(objects_that_make_no_sense)
     objects[1].parent = 0;
     objects[0].type = CRDT_COUNTER;
     CHECK_ERR(join_empty(&d), CRDT_ERR_CORRUPT);
-    objects[0].type = CRDTI_TYPE_COUNT;
+    objects[0].type = CRDT_TYPE_COUNT;
     CHECK_ERR(join_empty(&d), CRDT_ERR_VERSION);
     objects[0].type = CRDT_NONE;
     CHECK_ERR(join_empty(&d), CRDT_ERR_CORRUPT);
