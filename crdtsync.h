@@ -3360,12 +3360,6 @@ CRDTI_FN int crdti_op_is_later(const crdti_op *a, const crdt_id *a_id,
  * document is a handful of blocks. An entry is found in one hash probe by
  * (object, key). It goes as soon as it holds nothing; an object stays, as
  * handles may name it.
- *
- * What is *visible*: an entry with a live VALUE, CREATE or IN, or with a child
- * that has weight, unless the type says otherwise (an OUT may hide an IN); the
- * weight of an object is the number of its visible entries (a counter says for
- * itself). So the size of a map or set is its weight, and a change climbs only
- * as far as something appears or disappears.
  */
 #ifndef CRDTI_STATE_H
 #define CRDTI_STATE_H
@@ -3572,48 +3566,6 @@ CRDTI_FN void crdti_replicas_trim(crdt_doc *doc, size_t count)
             doc->by_id.ptr[to++] = doc->by_id.ptr[from];
     doc->by_id.len = to;
     doc->replicas.len = count;
-}
-
-/* >>visibility ------------------------------------------------------------ */
-
-/* The entry's visibility anew. Whether its object appeared or disappeared. */
-CRDTI_FN int crdti_entry_look(crdt_doc *doc, crdti_entry *entry)
-{
-    crdti_object *object = crdti_object_at(doc, entry->object);
-    const crdti_type *type = crdti_type_at(doc, object);
-    int now = type->visible ? type->visible(doc, entry) : entry->shows != 0;
-    int had_weight = object->weight != 0;
-    if (now == entry->is_visible)
-        return 0;
-    entry->is_visible = (uint8_t)now;
-    object->weight += now ? 1u : UINT32_MAX;
-    object->keys_changed = 1;
-    return had_weight != (object->weight != 0);
-}
-
-/* An object appears or disappears; its weight is already changed. */
-CRDTI_FN void crdti_climb(crdt_doc *doc, uint32_t object, int appears)
-{
-    crdti_entry *entry;
-    do {
-        object = crdti_object_at(doc, object)->entry;
-        if (!object)
-            return;
-        entry = crdti_entry_at(doc, object);
-        entry->shows += appears ? 1u : UINT32_MAX;
-        object = entry->object;
-    } while (crdti_entry_look(doc, entry));
-}
-
-/* A live op of the entry came (1) or went (0). */
-CRDTI_FN void crdti_show(crdt_doc *doc, const crdti_op *op, int came)
-{
-    crdti_entry *entry = crdti_entry_at(doc, op->entry);
-    if (crdti_op_is_shown(op))
-        entry->shows += came ? 1u : UINT32_MAX;
-    if (crdti_entry_look(doc, entry))
-        crdti_climb(doc, entry->object,
-                    crdti_object_at(doc, entry->object)->weight != 0);
 }
 
 /* >>entries --------------------------------------------------------------- */
@@ -3917,6 +3869,64 @@ CRDTI_FN uint32_t crdti_journal_after(const crdt_doc *doc, uint32_t replica,
             return high;
         high = last->older;
     }
+}
+
+#endif
+/* >> life.h */
+/*
+ * Births and deaths of live ops, and what they change: the entry's list, the
+ * journal, the digest, and what is visible.
+ *
+ * What is *visible*: an entry with a live VALUE, CREATE or IN, or with a child
+ * that has weight, unless the type says otherwise (an OUT may hide an IN); the
+ * weight of an object is the number of its visible entries (a counter says for
+ * itself). So the size of a map or set is its weight, and a change climbs only
+ * as far as something appears or disappears.
+ */
+#ifndef CRDTI_LIFE_H
+#define CRDTI_LIFE_H
+
+
+/* >>visibility ------------------------------------------------------------ */
+
+/* The entry's visibility anew. Whether its object appeared or disappeared. */
+CRDTI_FN int crdti_entry_look(crdt_doc *doc, crdti_entry *entry)
+{
+    crdti_object *object = crdti_object_at(doc, entry->object);
+    const crdti_type *type = crdti_type_at(doc, object);
+    int now = type->visible ? type->visible(doc, entry) : entry->shows != 0;
+    int had_weight = object->weight != 0;
+    if (now == entry->is_visible)
+        return 0;
+    entry->is_visible = (uint8_t)now;
+    object->weight += now ? 1u : UINT32_MAX;
+    object->keys_changed = 1;
+    return had_weight != (object->weight != 0);
+}
+
+/* An object appears or disappears; its weight is already changed. */
+CRDTI_FN void crdti_climb(crdt_doc *doc, uint32_t object, int appears)
+{
+    crdti_entry *entry;
+    do {
+        object = crdti_object_at(doc, object)->entry;
+        if (!object)
+            return;
+        entry = crdti_entry_at(doc, object);
+        entry->shows += appears ? 1u : UINT32_MAX;
+        object = entry->object;
+    } while (crdti_entry_look(doc, entry));
+}
+
+/* A live op of the entry came (1) or went (0). */
+CRDTI_FN void crdti_show(crdt_doc *doc, const crdti_op *op, int came)
+{
+    crdti_entry *entry = crdti_entry_at(doc, op->entry);
+    if (crdti_op_is_shown(op))
+        entry->shows += came ? 1u : UINT32_MAX;
+    if (crdti_entry_look(doc, entry))
+        crdti_climb(doc, entry->object,
+                    crdti_object_at(doc, entry->object)->weight != 0);
 }
 
 /* >>settling -------------------------------------------------------------- */

@@ -25,6 +25,7 @@
 /* 4 state */
 #include "op.h"
 #include "state.h"
+#include "life.h"
 #include "kill.h"
 #include "write.h"
 /* 5 types */

@@ -17,6 +17,7 @@
 #define CRDTI_ELEMENT_H
 
 #include "base.h"
+#include "bytes.h"
 #include "limits.h"
 #include "op.h"
 

@@ -27,6 +27,7 @@
 #ifndef CRDTI_KILL_H
 #define CRDTI_KILL_H
 
+#include "life.h"
 #include "state.h"
 
 /* A join may still hold the number: kind 0 tells it. */

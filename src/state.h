@@ -15,12 +15,6 @@
  * document is a handful of blocks. An entry is found in one hash probe by
  * (object, key). It goes as soon as it holds nothing; an object stays, as
  * handles may name it.
- *
- * What is *visible*: an entry with a live VALUE, CREATE or IN, or with a child
- * that has weight, unless the type says otherwise (an OUT may hide an IN); the
- * weight of an object is the number of its visible entries (a counter says for
- * itself). So the size of a map or set is its weight, and a change climbs only
- * as far as something appears or disappears.
  */
 #ifndef CRDTI_STATE_H
 #define CRDTI_STATE_H
@@ -238,48 +232,6 @@ CRDTI_FN void crdti_replicas_trim(crdt_doc *doc, size_t count)
             doc->by_id.ptr[to++] = doc->by_id.ptr[from];
     doc->by_id.len = to;
     doc->replicas.len = count;
-}
-
-/* >>visibility ------------------------------------------------------------ */
-
-/* The entry's visibility anew. Whether its object appeared or disappeared. */
-CRDTI_FN int crdti_entry_look(crdt_doc *doc, crdti_entry *entry)
-{
-    crdti_object *object = crdti_object_at(doc, entry->object);
-    const crdti_type *type = crdti_type_at(doc, object);
-    int now = type->visible ? type->visible(doc, entry) : entry->shows != 0;
-    int had_weight = object->weight != 0;
-    if (now == entry->is_visible)
-        return 0;
-    entry->is_visible = (uint8_t)now;
-    object->weight += now ? 1u : UINT32_MAX;
-    object->keys_changed = 1;
-    return had_weight != (object->weight != 0);
-}
-
-/* An object appears or disappears; its weight is already changed. */
-CRDTI_FN void crdti_climb(crdt_doc *doc, uint32_t object, int appears)
-{
-    crdti_entry *entry;
-    do {
-        object = crdti_object_at(doc, object)->entry;
-        if (!object)
-            return;
-        entry = crdti_entry_at(doc, object);
-        entry->shows += appears ? 1u : UINT32_MAX;
-        object = entry->object;
-    } while (crdti_entry_look(doc, entry));
-}
-
-/* A live op of the entry came (1) or went (0). */
-CRDTI_FN void crdti_show(crdt_doc *doc, const crdti_op *op, int came)
-{
-    crdti_entry *entry = crdti_entry_at(doc, op->entry);
-    if (crdti_op_is_shown(op))
-        entry->shows += came ? 1u : UINT32_MAX;
-    if (crdti_entry_look(doc, entry))
-        crdti_climb(doc, entry->object,
-                    crdti_object_at(doc, entry->object)->weight != 0);
 }
 
 /* >>entries --------------------------------------------------------------- */
@@ -583,78 +535,6 @@ CRDTI_FN uint32_t crdti_journal_after(const crdt_doc *doc, uint32_t replica,
             return high;
         high = last->older;
     }
-}
-
-/* >>settling -------------------------------------------------------------- */
-
-/* The object's state is to be worked out anew when all that dies is dead: many
- * deaths at once then cost one such work. */
-CRDTI_FN void crdti_stale(crdt_doc *doc, uint32_t index)
-{
-    crdti_object *object = crdti_object_at(doc, index);
-    if (object->is_stale)
-        return;
-    object->is_stale = 1;
-    object->stale = doc->stale;
-    doc->stale = index;
-}
-
-CRDTI_FN void crdti_settle(crdt_doc *doc)
-{
-    while (doc->stale) {
-        uint32_t index = doc->stale;
-        crdti_object *object = crdti_object_at(doc, index);
-        doc->stale = object->stale;
-        object->is_stale = 0;
-        crdti_type_at(doc, object)->settle(doc, index);
-    }
-}
-
-/* >>birth and death ------------------------------------------------------- */
-
-/* Files a record whose dot, entry and content are set. Cannot fail. */
-CRDTI_FN void crdti_op_born(crdt_doc *doc, uint32_t index)
-{
-    crdti_op *op = crdti_op_at(doc, index);
-    crdti_entry *entry = crdti_entry_at(doc, op->entry);
-    const crdti_type *type;
-    crdti_journal_append(doc, index);
-    if (!crdti_op_is_alive(op)) {
-        doc->removals++;
-        return;
-    }
-    op->prev = 0;
-    op->next = entry->ops;
-    if (op->next)
-        crdti_op_at(doc, op->next)->prev = index;
-    entry->ops = index;
-    crdti_digest_add(&doc->digest, crdti_op_digest(doc, op));
-    type = crdti_type_at(doc, crdti_object_at(doc, entry->object));
-    if (type->born)
-        type->born(doc, entry->object, index);
-    if (op->kind != CRDTI_ADD && op->kind != CRDTI_RESET)
-        crdti_show(doc, op, 1);
-}
-
-/* Takes a live op out of its entry, out of the digest and out of sight. */
-CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
-{
-    crdti_op *op = crdti_op_at(doc, index);
-    crdti_entry *entry = crdti_entry_at(doc, op->entry);
-    const crdti_type *type =
-        crdti_type_at(doc, crdti_object_at(doc, entry->object));
-    crdti_digest_subtract(&doc->digest, crdti_op_digest(doc, op));
-    if (op->prev)
-        crdti_op_at(doc, op->prev)->next = op->next;
-    else
-        entry->ops = op->next;
-    if (op->next)
-        crdti_op_at(doc, op->next)->prev = op->prev;
-    if (op->kind != CRDTI_ADD && op->kind != CRDTI_RESET)
-        crdti_show(doc, op, 0);
-    if (type->died)
-        type->died(doc, entry->object, index);
-    crdti_op_drop(&doc->alloc, op);
 }
 
 #endif
