@@ -1293,7 +1293,6 @@ CRDTI_FN int crdti_bytes_order(crdt_bytes a, crdt_bytes b)
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-
 /* >>buf ------------------------------------------------------------------- */
 
 CRDT_API crdt_bytes crdt_buf_bytes(const crdt_buf *buf)
@@ -1959,6 +1958,58 @@ CRDTI_FN void crdti_array_drop(const crdt_alloc *alloc, void *ptr_at,
                      sizeof *(arr)->ptr)
 
 #endif
+/* >> sort.h */
+/*
+ * Sorting numbers of records by what the records say. Heap sort: in place, no
+ * recursion, no bad case. (Williams 1964)
+ */
+#ifndef CRDTI_SORT_H
+#define CRDTI_SORT_H
+
+
+/* Less than 0, 0, or greater, as a comes before b, with it, or behind. */
+typedef int crdti_order_fn(const void *ctx, uint32_t a, uint32_t b);
+
+CRDTI_FN void crdti_sort_swap(uint32_t *items, size_t a, size_t b)
+{
+    uint32_t item = items[a];
+    items[a] = items[b];
+    items[b] = item;
+}
+
+CRDTI_FN void crdti_sort_sift(crdti_order_fn *order, const void *ctx,
+                              uint32_t *heap, size_t root, size_t len)
+{
+    for (;;) {
+        size_t child = 2 * root + 1;
+        if (child >= len)
+            return;
+        if (child + 1 < len && order(ctx, heap[child], heap[child + 1]) < 0)
+            child++;
+        if (order(ctx, heap[root], heap[child]) >= 0)
+            return;
+        crdti_sort_swap(heap, root, child);
+        root = child;
+    }
+}
+
+CRDTI_FN void crdti_sort(crdti_order_fn *order, const void *ctx,
+                         uint32_t *items, size_t len)
+{
+    size_t i;
+    for (i = 1; i < len && order(ctx, items[i - 1], items[i]) <= 0; i++)
+        continue;
+    if (i >= len)
+        return; /* sorted already, as mostly */
+    for (i = len / 2; i > 0; i--)
+        crdti_sort_sift(order, ctx, items, i - 1, len);
+    for (i = len; i > 1; i--) {
+        crdti_sort_swap(items, 0, i - 1);
+        crdti_sort_sift(order, ctx, items, 0, i - 1);
+    }
+}
+
+#endif
 /* >> hash.h */
 /*
  * A hash table from a 64-bit hash to a number that is not 0, mostly the index
@@ -2172,17 +2223,17 @@ CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
     return p->base + (size_t)index * p->size;
 }
 
-/* Doubles while small; a large block grows by half, as the copy and the gap
- * left behind weigh more than a few growths saved. */
+/* Doubles while small; a large block grows by a quarter: it is mostly mapped
+ * anew, not copied, and half of it unused would weigh more. */
 CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
                                   uint64_t need)
 {
     uint64_t cap = p->cap;
     size_t old_size = (size_t)p->cap * p->size;
     void *base;
-    cap += old_size < 1048576 ? cap : cap / 2;
-    cap = crdti_min(crdti_max(cap, crdti_max(need, 8)), UINT32_MAX);
-    if (need > UINT32_MAX)
+    cap += old_size < 1048576 ? cap : cap / 4;
+    cap = crdti_min(crdti_max(cap, crdti_max(need, 8)), INT32_MAX);
+    if (need > INT32_MAX)
         return CRDT_ERR_LIMIT;
     base = crdti_realloc(alloc, p->base, old_size,
                          crdti_mul_size((size_t)cap, p->size));
@@ -2193,7 +2244,7 @@ CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
     return CRDT_OK;
 }
 
-/* The next `n` takes will not fail. LIMIT beyond 2^32 records. */
+/* The next `n` takes will not fail. LIMIT beyond 2^31 records. */
 CRDTI_HOT crdt_err crdti_pool_reserve(const crdt_alloc *alloc, crdti_pool *p,
                                       size_t n)
 {
@@ -3342,6 +3393,203 @@ CRDTI_FN int crdti_op_is_later(const crdti_op *a, const crdt_id *a_id,
 }
 
 #endif
+/* >> element.h */
+/*
+ * Elements of sets as keys: a value in bytes whose order is the order of the
+ * values, so that a set is a map that nobody sees the keys of.
+ *
+ *     null            00
+ *     false, true     20, 21
+ *     int             40 + 10 + n, n bytes        0 or more, n as few as do
+ *                     40 + 10 - n, n bytes of ~   below 0, at least one
+ *     double          60, 8 bytes                 sign bit flipped, or all
+ *     string, bytes   80, the bytes; a0, the bytes
+ *     time            c0 + 10 + n ..              as an int
+ *
+ * The upper three bits of the first byte are the kind. A small int takes two
+ * bytes, and one of less than 57 bits fits into an entry.
+ */
+#ifndef CRDTI_ELEMENT_H
+#define CRDTI_ELEMENT_H
+
+
+typedef struct crdti_element {
+    size_t len;
+    uint8_t bytes[CRDTSYNC_MAX_KEY];
+} crdti_element;
+
+CRDTI_FN crdt_bytes crdti_element_key(const crdti_element *element)
+{
+    return crdt_bytes_of(element->bytes, element->len);
+}
+
+/* Appends the lower `count` bytes of the number, the highest first. */
+CRDTI_FN void crdti_element_number(crdti_element *out, uint64_t number,
+                                   unsigned count)
+{
+    while (count-- > 0)
+        out->bytes[out->len++] = (uint8_t)(number >> 8 * count);
+}
+
+CRDTI_FN void crdti_element_integer(crdti_element *out, int64_t integer)
+{
+    uint64_t size = integer < 0 ? ~(uint64_t)integer : (uint64_t)integer;
+    unsigned count = integer < 0;
+    while (count < 8 && size >> 8 * count)
+        count++;
+    out->bytes[0] |= (uint8_t)(integer < 0 ? 16 - count : 16 + count);
+    crdti_element_number(out, (uint64_t)integer, count);
+}
+
+/* The bits of a double as a number of the same order. */
+CRDTI_FN uint64_t crdti_double_rank(double number)
+{
+    /* + 0.0 makes 0.0 of -0.0. */
+    uint64_t bits = crdti_double_bits(number + 0.0);
+    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
+}
+
+CRDTI_FN double crdti_double_of_rank(uint64_t rank)
+{
+    return crdti_double_from(rank >> 63 ? rank ^ UINT64_C(1) << 63 : ~rank);
+}
+
+/* ARG for what is no plain value, LIMIT. */
+CRDTI_FN crdt_err crdti_element_encode(const crdt_value *value,
+                                       crdti_element *out)
+{
+    out->len = 1;
+    out->bytes[0] = (uint8_t)((unsigned)value->kind << 5);
+    switch (value->kind) {
+    case CRDT_NULL:
+        return CRDT_OK;
+    case CRDT_BOOL:
+        out->bytes[0] |= value->as.boolean != 0;
+        return CRDT_OK;
+    case CRDT_INT:
+    case CRDT_TIME:
+        crdti_element_integer(out, value->as.integer);
+        return CRDT_OK;
+    case CRDT_DOUBLE:
+        crdti_element_number(out, crdti_double_rank(value->as.number), 8);
+        return CRDT_OK;
+    case CRDT_STRING:
+    case CRDT_BYTES:
+        break;
+    case CRDT_OBJECT:
+    default:
+        return CRDT_ERR_ARG;
+    }
+    if (value->as.bytes.len >= CRDTSYNC_MAX_KEY)
+        return CRDT_ERR_LIMIT;
+    if (value->as.bytes.len && !value->as.bytes.ptr)
+        return CRDT_ERR_ARG;
+    out->len += value->as.bytes.len;
+    if (value->as.bytes.len)
+        crdti_copy(out->bytes + 1, value->as.bytes.ptr, value->as.bytes.len);
+    return CRDT_OK;
+}
+
+/* How many bytes follow on the first one, where that says it. */
+CRDTI_FN unsigned crdti_element_rest(uint8_t lead)
+{
+    unsigned kind = lead >> 5, count = lead & 31;
+    if (kind == CRDT_DOUBLE)
+        return 8;
+    if (kind != CRDT_INT && kind != CRDT_TIME)
+        return 0;
+    return count < 16 ? 16 - count : count - 16;
+}
+
+/* The bytes behind the first, up to eight, as a number. */
+CRDTI_FN uint64_t crdti_element_read(crdt_bytes key)
+{
+    uint64_t number = 0;
+    size_t i;
+    for (i = 1; i < key.len && i < 9; i++)
+        number = number << 8 | key.ptr[i];
+    return number;
+}
+
+CRDTI_FN int64_t crdti_element_read_integer(crdt_bytes key)
+{
+    uint64_t number = crdti_element_read(key);
+    int negative = (key.ptr[0] & 31) < 16;
+    if (negative && key.len < 9)
+        number |= UINT64_MAX << 8 * (key.len - 1);
+    return number >> 63 ? -(int64_t)(~number) - 1 : (int64_t)number;
+}
+
+/* The value of a key that `encode` wrote, borrowed from it; of other bytes
+ * some value. */
+CRDTI_FN crdt_value crdti_element_decode(crdt_bytes key)
+{
+    crdt_value value;
+    crdti_zero(&value, sizeof value);
+    value.kind = (crdt_kind)(key.ptr[0] >> 5);
+    switch (value.kind) {
+    case CRDT_BOOL:
+        value.as.boolean = key.ptr[0] & 1;
+        break;
+    case CRDT_INT:
+    case CRDT_TIME:
+        value.as.integer = crdti_element_read_integer(key);
+        break;
+    case CRDT_DOUBLE:
+        value.as.number = crdti_double_of_rank(crdti_element_read(key));
+        break;
+    case CRDT_STRING:
+    case CRDT_BYTES:
+        value.as.bytes = crdt_bytes_of(key.ptr + 1, key.len - 1);
+        break;
+    case CRDT_NULL:
+    case CRDT_OBJECT:
+    default:
+        break;
+    }
+    return value;
+}
+
+/* Whether the bytes are what `encode` writes: each element has one key. */
+CRDTI_FN int crdti_element_is_key(crdt_bytes key)
+{
+    crdti_element again;
+    crdt_value value;
+    if (!key.len || key.len > CRDTSYNC_MAX_KEY)
+        return 0;
+    value = crdti_element_decode(key);
+    return !crdti_element_encode(&value, &again) &&
+           crdt_bytes_equal(crdti_element_key(&again), key);
+}
+
+/* The order of values that elements have too: less than 0, 0, or greater. */
+CRDTI_FN int crdti_value_order(const crdt_value *a, const crdt_value *b)
+{
+    uint64_t x, y;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    switch (a->kind) {
+    case CRDT_BOOL:
+        return (a->as.boolean != 0) - (b->as.boolean != 0);
+    case CRDT_INT:
+    case CRDT_TIME:
+        return (a->as.integer > b->as.integer) -
+               (a->as.integer < b->as.integer);
+    case CRDT_DOUBLE:
+        x = crdti_double_rank(a->as.number);
+        y = crdti_double_rank(b->as.number);
+        return (x > y) - (x < y);
+    case CRDT_STRING:
+    case CRDT_BYTES:
+        return crdti_bytes_order(a->as.bytes, b->as.bytes);
+    case CRDT_NULL:
+    case CRDT_OBJECT:
+    default:
+        return 0;
+    }
+}
+
+#endif
 /* >> state.h */
 /*
  * The state of a document: objects, entries, live ops, kill records.
@@ -3355,6 +3603,7 @@ CRDTI_FN int crdti_op_is_later(const crdti_op *a, const crdt_id *a_id,
  *             +-- child    the containers at this key, one a type
  *
  *     replica  +-- journal  its ops by seq, oldest .. newest
+ *              +-- blocks   the same for rows, the short form of some: row.h
  *
  * All of them are records in pools, and refer to each other by number, so a
  * document is a handful of blocks. An entry is found in one hash probe by
@@ -3367,6 +3616,8 @@ CRDTI_FN int crdti_op_is_later(const crdti_op *a, const crdt_id *a_id,
 
 #define CRDTI_ROOT 1u
 #define CRDTI_INLINE_KEY 8
+#define CRDTI_BLOCK_ROWS 16
+#define CRDTI_ROW_KEY 9 /* bytes of an element that fits into a row */
 #define CRDTI_KEY_GONE UINT16_MAX /* length of the key of a freed entry */
 #if CRDTSYNC_MAX_KEY >= 65535
 #error "CRDTSYNC_MAX_KEY must be less than 65535"
@@ -3379,7 +3630,8 @@ typedef struct crdti_replica {
     uint64_t floor; /* kill records of its ops up to here are forgotten */
     uint64_t mark;  /* scratch of a join: kill up to here */
     uint32_t oldest, newest; /* journal */
-    uint32_t wire;           /* scratch of an encoder: number in the message */
+    uint32_t oldest_block, newest_block;
+    uint32_t wire; /* scratch of an encoder: number in the message */
 } crdti_replica;
 
 typedef struct crdti_object {
@@ -3390,8 +3642,9 @@ typedef struct crdti_object {
     uint32_t wire;    /* scratch of an encoder */
     uint32_t stale;   /* the next that is to be settled */
     uint8_t type, depth, keys_changed, is_stale;
-    uint64_t name; /* hash of the path, for digests */
-    void *state;   /* the type's own */
+    uint32_t blocks; /* of a set: rows (row.h) */
+    uint64_t name;   /* hash of the path, for digests */
+    void *state;     /* the type's own */
 } crdti_object;
 
 typedef struct crdti_entry {
@@ -3418,6 +3671,19 @@ typedef struct crdti_kill {
     uint64_t last;
 } crdti_kill;
 
+/* Rows of one set and replica: see row.h. */
+typedef struct crdti_block {
+    uint32_t object, replica;
+    uint32_t prev, next;              /* among the blocks of the set */
+    uint32_t older, newer;            /* among those of the replica */
+    uint64_t base;                    /* seq of the first row */
+    uint8_t len, used;                /* places taken; rows that are alive */
+    uint8_t is_listed;                /* among those of the replica */
+    uint8_t leads[CRDTI_BLOCK_ROWS];  /* the first byte of the element */
+    uint32_t steps[CRDTI_BLOCK_ROWS]; /* seq - base */
+    uint64_t rests[CRDTI_BLOCK_ROWS]; /* the other bytes, as a number */
+} crdti_block;
+
 /* What a type must say of itself: a row of the type table (type.h). */
 typedef struct crdti_type {
     const char *name;
@@ -3425,6 +3691,8 @@ typedef struct crdti_type {
     /* Whether its entries die with what is above it. If not, a removal above
      * writes a reset into it. */
     int is_scope;
+    /* Whether an IN that kills nothing may be a row (row.h). */
+    int has_rows;
     /* Whether deltas tell the keys of its ops; if not, the kind says them. */
     int is_keyed;
     /* Whether it may have an entry of the key. NULL: only the empty one. */
@@ -3453,14 +3721,17 @@ struct crdt_doc {
     const crdti_type *types;
     CRDTI_ARRAY(crdti_replica) replicas;
     CRDTI_ARRAY(uint32_t) by_id; /* replica numbers, sorted by id */
-    crdti_pool objects, entries, ops, kills;
-    crdti_hash_table names; /* (object, key) -> entry */
-    uint32_t self;          /* own replica */
-    uint32_t removals;      /* REMOVE records */
-    uint32_t stale;         /* the first object that is to be settled */
-    uint64_t written;       /* own seq, uncommitted changes included */
-    uint64_t changes;       /* how often the version vector has grown */
-    uint64_t seed;          /* of the hash table, against chosen keys */
+    crdti_pool objects, entries, ops, kills, blocks;
+    crdti_hash_table names;       /* (object, key) -> entry */
+    crdti_hash_table rows;        /* (set, element) -> row */
+    crdti_hash_table open_blocks; /* (set, replica) -> block */
+    uint32_t self;                /* own replica */
+    uint32_t removals;            /* REMOVE records */
+    uint32_t unborn;              /* rows that a join has made so far */
+    uint32_t stale;               /* the first object that is to be settled */
+    uint64_t written;             /* own seq, uncommitted changes included */
+    uint64_t changes;             /* how often the version vector has grown */
+    uint64_t seed;                /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
     crdti_hlc hlc;
     crdti_arena scratch; /* of one delta at a time; its block stays */
@@ -3488,6 +3759,11 @@ CRDTI_FN crdti_op *crdti_op_at(const crdt_doc *doc, uint32_t index)
 CRDTI_FN crdti_kill *crdti_kill_at(const crdt_doc *doc, uint32_t index)
 {
     return (crdti_kill *)crdti_pool_at(&doc->kills, index);
+}
+
+CRDTI_FN crdti_block *crdti_block_at(const crdt_doc *doc, uint32_t index)
+{
+    return (crdti_block *)crdti_pool_at(&doc->blocks, index);
 }
 
 CRDTI_FN const crdti_type *crdti_type_at(const crdt_doc *doc,
@@ -3683,11 +3959,11 @@ CRDTI_INLINE void crdti_warm(const crdti_pool *pool, uint32_t index)
     CRDTI_PREFETCH(at + pool->size - 1); /* mostly in the next line */
 }
 
-CRDTI_INLINE void crdti_warm_slot(const crdt_doc *doc, uint64_t hash)
+CRDTI_INLINE void crdti_warm_slot(const crdti_hash_table *table, uint64_t hash)
 {
-    if (doc->names.cap)
-        CRDTI_PREFETCH(doc->names.slots +
-                       (crdti_table_tag(hash) & (doc->names.cap - 1)));
+    if (table->cap)
+        CRDTI_PREFETCH(table->slots +
+                       (crdti_table_tag(hash) & (table->cap - 1)));
 }
 
 /* The first candidate; it is hardly ever another's. */
@@ -3792,9 +4068,9 @@ CRDTI_FN uint64_t crdti_op_content_hash(const crdt_doc *doc,
 }
 
 /* The op's share of the digest: place, dot and content, each bit of it. */
-CRDTI_FN crdt_digest crdti_op_digest(const crdt_doc *doc, const crdti_op *op)
+CRDTI_FN crdt_digest crdti_digest_of(const crdt_doc *doc, const crdti_op *op,
+                                     uint64_t place)
 {
-    uint64_t place = crdti_entry_at(doc, op->entry)->name;
     uint64_t dot = crdti_mix(doc->replicas.ptr[op->replica].name,
                              op->seq ^ UINT64_C(0xe7037ed1a0b428db));
     uint64_t content = crdti_op_content_hash(doc, op) ^ place;
@@ -3802,6 +4078,11 @@ CRDTI_FN crdt_digest crdti_op_digest(const crdt_doc *doc, const crdti_op *op)
     digest.lo = crdti_mix(dot ^ UINT64_C(0x8ebc6af09c88c6e3), content);
     digest.hi = crdti_mix(dot, content ^ UINT64_C(0x589965cc75374cc3));
     return digest;
+}
+
+CRDTI_FN crdt_digest crdti_op_digest(const crdt_doc *doc, const crdti_op *op)
+{
+    return crdti_digest_of(doc, op, crdti_entry_at(doc, op->entry)->name);
 }
 
 /* Addition modulo 2^128: order does not matter, and subtraction undoes it. */
@@ -3872,6 +4153,326 @@ CRDTI_FN uint32_t crdti_journal_after(const crdt_doc *doc, uint32_t replica,
 }
 
 #endif
+/* >> row.h */
+/*
+ * Rows: live INs in little space. An IN that killed nothing needs no entry and
+ * no links: its set, its dot and its element say all. So the elements of a set
+ * that were added once, which is most of them, lie in blocks, in the order in
+ * which their replica added them.
+ *
+ *     set      blocks of it
+ *     replica  blocks of it, that with its latest row last
+ *     block    base 40   step   0    1    3    7         seq 40, 41, 43, 47
+ *                        lead   51   52   -    50        "-": no longer there
+ *                        rest   7    300  .    0         elements 7, 300, 0
+ *
+ * A row is named by its block and its place there, and found in a table of its
+ * own by (set, element): 16 bytes a row, and 11 to 21 in the table. It is not
+ * the only form of an IN: one that kills has an entry and an op like any other
+ * (op.h), and a set may hold both, even of one element.
+ *
+ * Strings and bytes do not fit, and are ops always.
+ */
+#ifndef CRDTI_ROW_H
+#define CRDTI_ROW_H
+
+
+#define CRDTI_ROW_BIT 0x80000000u /* tells the name of a row from an op's */
+#define CRDTI_ROW_DEAD 255        /* as lead */
+#define CRDTI_ROW_UNMADE 254
+
+/* Whether an IN of that element that kills nothing is a row. */
+CRDTI_FN int crdti_row_fits(const crdt_doc *doc, uint32_t object,
+                            crdt_bytes key)
+{
+    unsigned kind = key.len ? key.ptr[0] >> 5 : CRDT_STRING;
+    return crdti_type_at(doc, crdti_object_at(doc, object))->has_rows &&
+           kind != CRDT_STRING && kind != CRDT_BYTES;
+}
+
+CRDTI_INLINE crdti_block *crdti_row_block(const crdt_doc *doc, uint32_t row)
+{
+    return (crdti_block *)crdti_pool_at(&doc->blocks, (row & ~CRDTI_ROW_BIT) /
+                                                          CRDTI_BLOCK_ROWS);
+}
+
+CRDTI_INLINE unsigned crdti_row_place(uint32_t row)
+{
+    return row % CRDTI_BLOCK_ROWS;
+}
+
+CRDTI_INLINE uint32_t crdti_row_name(uint32_t block, unsigned place)
+{
+    return CRDTI_ROW_BIT | (block * CRDTI_BLOCK_ROWS + place);
+}
+
+CRDTI_FN uint64_t crdti_row_seq(const crdt_doc *doc, uint32_t row)
+{
+    const crdti_block *block = crdti_row_block(doc, row);
+    return block->base + block->steps[crdti_row_place(row)];
+}
+
+CRDTI_FN uint64_t crdti_block_last(const crdti_block *block)
+{
+    return block->base + block->steps[block->len - 1];
+}
+
+CRDTI_INLINE int crdti_row_is_alive(const crdti_block *block, unsigned place)
+{
+    return place < block->len && block->leads[place] < CRDTI_ROW_UNMADE;
+}
+
+/* The element as a key, in `room`. */
+CRDTI_FN crdt_bytes crdti_row_key(const crdt_doc *doc, uint32_t row,
+                                  uint8_t room[CRDTI_ROW_KEY])
+{
+    const crdti_block *block = crdti_row_block(doc, row);
+    unsigned place = crdti_row_place(row);
+    uint8_t lead = block->leads[place];
+    unsigned i, rest = crdti_element_rest(lead);
+    room[0] = lead;
+    for (i = 0; i < rest; i++)
+        room[1 + i] = (uint8_t)(block->rests[place] >> 8 * (rest - 1 - i));
+    return crdt_bytes_of(room, 1 + rest);
+}
+
+/* As an op, which has no entry. */
+CRDTI_FN void crdti_row_op(const crdt_doc *doc, uint32_t row, crdti_op *op)
+{
+    crdti_zero(op, sizeof *op);
+    op->kind = CRDTI_IN;
+    op->replica = crdti_row_block(doc, row)->replica;
+    op->seq = crdti_row_seq(doc, row);
+}
+
+/* >>finding --------------------------------------------------------------- */
+
+/* A walk through the rows of one element: one of each replica at most that
+ * added it concurrently. A row that goes ends the walk. */
+typedef struct crdti_row_walk {
+    uint64_t hash, rest;
+    size_t iter;
+    uint32_t object;
+    uint8_t lead;
+} crdti_row_walk;
+
+/* The first that is meant, `at` or behind it. */
+CRDTI_FN uint32_t crdti_row_meant(const crdt_doc *doc, crdti_row_walk *walk,
+                                  uint32_t at)
+{
+    for (; at; at = crdti_table_next(&doc->rows, walk->hash, &walk->iter)) {
+        const crdti_block *block = crdti_row_block(doc, at);
+        unsigned place = crdti_row_place(at);
+        if (block->rests[place] == walk->rest &&
+            block->leads[place] == walk->lead && block->object == walk->object)
+            return at;
+    }
+    return 0;
+}
+
+CRDTI_FN uint32_t crdti_row_first(const crdt_doc *doc, uint32_t object,
+                                  crdt_bytes key, crdti_row_walk *walk)
+{
+    if (!crdti_object_at(doc, object)->blocks || key.len == 0)
+        return 0;
+    walk->hash = crdti_entry_hash(doc, object, key);
+    walk->rest = crdti_element_read(key);
+    walk->lead = key.ptr[0];
+    walk->object = object;
+    return crdti_row_meant(
+        doc, walk, crdti_table_first(&doc->rows, walk->hash, &walk->iter));
+}
+
+CRDTI_FN uint32_t crdti_row_next(const crdt_doc *doc, crdti_row_walk *walk)
+{
+    return crdti_row_meant(
+        doc, walk, crdti_table_next(&doc->rows, walk->hash, &walk->iter));
+}
+
+CRDTI_FN int crdti_row_any(const crdt_doc *doc, uint32_t object,
+                           crdt_bytes key)
+{
+    crdti_row_walk walk;
+    return crdti_row_first(doc, object, key, &walk) != 0;
+}
+
+/* The first block with rows of the replica behind `seq`, or 0. */
+CRDTI_FN uint32_t crdti_block_after(const crdt_doc *doc, uint32_t replica,
+                                    uint64_t seq)
+{
+    uint32_t at = doc->replicas.ptr[replica].newest_block, found = 0;
+    while (at && crdti_block_last(crdti_block_at(doc, at)) > seq) {
+        found = at;
+        at = crdti_block_at(doc, at)->older;
+    }
+    return found;
+}
+
+/* >>blocks ---------------------------------------------------------------- */
+
+CRDTI_FN uint64_t crdti_block_hash(const crdt_doc *doc, uint32_t object,
+                                   uint32_t replica)
+{
+    return crdti_mix(doc->seed ^ object, replica + UINT64_C(1));
+}
+
+/* The block that rows of that set and replica go into, or 0. */
+CRDTI_FN uint32_t crdti_block_open(const crdt_doc *doc, uint32_t object,
+                                   uint32_t replica)
+{
+    uint64_t hash = crdti_block_hash(doc, object, replica);
+    size_t iter;
+    uint32_t at = crdti_table_first(&doc->open_blocks, hash, &iter);
+    while (at && (crdti_block_at(doc, at)->object != object ||
+                  crdti_block_at(doc, at)->replica != replica))
+        at = crdti_table_next(&doc->open_blocks, hash, &iter);
+    return at;
+}
+
+/* Takes it out of the order of its replica. */
+CRDTI_FN void crdti_block_unlist(crdt_doc *doc, uint32_t index)
+{
+    crdti_block *block = crdti_block_at(doc, index);
+    crdti_replica *replica = &doc->replicas.ptr[block->replica];
+    if (!block->is_listed)
+        return;
+    if (block->older)
+        crdti_block_at(doc, block->older)->newer = block->newer;
+    else
+        replica->oldest_block = block->newer;
+    if (block->newer)
+        crdti_block_at(doc, block->newer)->older = block->older;
+    else
+        replica->newest_block = block->older;
+    block->is_listed = 0;
+}
+
+/* Its last row is the replica's latest. */
+CRDTI_FN void crdti_block_list(crdt_doc *doc, uint32_t index)
+{
+    crdti_block *block = crdti_block_at(doc, index);
+    crdti_replica *replica = &doc->replicas.ptr[block->replica];
+    if (replica->newest_block == index)
+        return;
+    crdti_block_unlist(doc, index);
+    block->older = replica->newest_block;
+    block->newer = 0;
+    if (block->older)
+        crdti_block_at(doc, block->older)->newer = index;
+    else
+        replica->oldest_block = index;
+    replica->newest_block = index;
+    block->is_listed = 1;
+}
+
+/* An empty one in the place of `full`, if there is one. NOMEM. */
+CRDTI_FN crdt_err crdti_block_new(crdt_doc *doc, uint32_t object,
+                                  uint32_t replica, uint32_t full,
+                                  uint32_t *out)
+{
+    uint64_t hash = crdti_block_hash(doc, object, replica);
+    crdti_block *block;
+    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->blocks, 1);
+    if (!err)
+        err = crdti_table_reserve(&doc->alloc, &doc->open_blocks, 1);
+    if (err)
+        return err;
+    if (doc->blocks.cap > CRDTI_ROW_BIT / CRDTI_BLOCK_ROWS)
+        return CRDT_ERR_LIMIT;
+    *out = crdti_pool_take(&doc->blocks);
+    block = crdti_block_at(doc, *out);
+    block->object = object;
+    block->replica = replica;
+    block->next = crdti_object_at(doc, object)->blocks;
+    if (block->next)
+        crdti_block_at(doc, block->next)->prev = *out;
+    crdti_object_at(doc, object)->blocks = *out;
+    if (full)
+        crdti_table_remove(&doc->open_blocks, hash, full);
+    crdti_table_insert(&doc->open_blocks, hash, *out);
+    return CRDT_OK;
+}
+
+CRDTI_FN void crdti_block_free(crdt_doc *doc, uint32_t index)
+{
+    crdti_block *block = crdti_block_at(doc, index);
+    crdti_block_unlist(doc, index);
+    if (block->prev)
+        crdti_block_at(doc, block->prev)->next = block->next;
+    else
+        crdti_object_at(doc, block->object)->blocks = block->next;
+    if (block->next)
+        crdti_block_at(doc, block->next)->prev = block->prev;
+    crdti_table_remove(&doc->open_blocks,
+                       crdti_block_hash(doc, block->object, block->replica),
+                       index);
+    crdti_pool_give(&doc->blocks, index);
+}
+
+/* >>rows ------------------------------------------------------------------ */
+
+/* A row that is not born yet: all memory is taken. The dot is later than any
+ * row of its replica. LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_row_make(crdt_doc *doc, uint32_t object,
+                                 uint32_t replica, uint64_t seq,
+                                 crdt_bytes key, uint32_t *out)
+{
+    uint32_t at = crdti_block_open(doc, object, replica);
+    crdti_block *block = at ? crdti_block_at(doc, at) : NULL;
+    crdt_err err =
+        crdti_table_reserve(&doc->alloc, &doc->rows, doc->unborn + 1);
+    if (!err && (!block || block->len == CRDTI_BLOCK_ROWS ||
+                 seq - block->base > UINT32_MAX))
+        err = crdti_block_new(doc, object, replica, at, &at);
+    if (err)
+        return err;
+    block = crdti_block_at(doc, at);
+    if (!block->len)
+        block->base = seq;
+    block->steps[block->len] = (uint32_t)(seq - block->base);
+    block->leads[block->len] = key.ptr[0];
+    block->rests[block->len] = crdti_element_read(key);
+    *out = crdti_row_name(at, block->len++);
+    doc->unborn++;
+    return CRDT_OK;
+}
+
+/* Takes back rows that were not born. All of them are to be taken back, so
+ * that what is left ends with a row that was. */
+CRDTI_FN void crdti_row_unmake(crdt_doc *doc, uint32_t row)
+{
+    crdti_block *block = crdti_row_block(doc, row);
+    block->leads[crdti_row_place(row)] = CRDTI_ROW_UNMADE;
+    while (block->len && block->leads[block->len - 1] == CRDTI_ROW_UNMADE)
+        block->len--;
+    doc->unborn--;
+    if (!block->len)
+        crdti_block_free(doc, (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
+}
+
+/* Makes it one of the set's. */
+CRDTI_FN void crdti_row_enter(crdt_doc *doc, uint32_t row, crdt_bytes key)
+{
+    crdti_block *block = crdti_row_block(doc, row);
+    crdti_table_insert(&doc->rows, crdti_entry_hash(doc, block->object, key),
+                       row);
+    block->used++;
+    doc->unborn--;
+    crdti_block_list(doc, (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
+}
+
+/* Its place stays empty, until the block is. */
+CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, crdt_bytes key)
+{
+    crdti_block *block = crdti_row_block(doc, row);
+    crdti_table_remove(&doc->rows, crdti_entry_hash(doc, block->object, key),
+                       row);
+    block->leads[crdti_row_place(row)] = CRDTI_ROW_DEAD;
+    if (--block->used == 0)
+        crdti_block_free(doc, (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
+}
+
+#endif
 /* >> life.h */
 /*
  * Births and deaths of live ops, and what they change: the entry's list, the
@@ -3899,8 +4500,10 @@ CRDTI_FN int crdti_entry_look(crdt_doc *doc, crdti_entry *entry)
     if (now == entry->is_visible)
         return 0;
     entry->is_visible = (uint8_t)now;
-    object->weight += now ? 1u : UINT32_MAX;
     object->keys_changed = 1;
+    if (crdti_row_any(doc, entry->object, crdti_entry_key(entry)))
+        return 0; /* it is in by that, before and after */
+    object->weight += now ? 1u : UINT32_MAX;
     return had_weight != (object->weight != 0);
 }
 
@@ -3999,6 +4602,67 @@ CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
     if (type->died)
         type->died(doc, entry->object, index);
     crdti_op_drop(&doc->alloc, op);
+}
+
+/* >>rows ------------------------------------------------------------------ */
+
+CRDTI_FN crdt_digest crdti_row_digest(const crdt_doc *doc, uint32_t row,
+                                      crdt_bytes key)
+{
+    const crdti_block *block = crdti_row_block(doc, row);
+    uint64_t place = crdti_object_at(doc, block->object)->name;
+    crdti_op op;
+    crdti_row_op(doc, row, &op);
+    return crdti_digest_of(doc, &op, crdti_hash(key.ptr, key.len, place));
+}
+
+/* Whether the element is in by anything that is filed. */
+CRDTI_FN int crdti_element_is_in(const crdt_doc *doc, uint32_t set,
+                                 crdt_bytes key)
+{
+    uint32_t entry;
+    if (crdti_row_any(doc, set, key))
+        return 1;
+    if (!crdti_object_at(doc, set)->entries)
+        return 0;
+    entry = crdti_entry_find(doc, set, key);
+    return entry && crdti_entry_at(doc, entry)->is_visible;
+}
+
+/* A row came or went; was the element in without it? */
+CRDTI_FN void crdti_set_weigh(crdt_doc *doc, uint32_t set, int is_in,
+                              int appears)
+{
+    crdti_object *object = crdti_object_at(doc, set);
+    int had_weight = object->weight != 0;
+    object->keys_changed = 1;
+    if (is_in)
+        return;
+    object->weight += appears ? 1u : UINT32_MAX;
+    if (had_weight != (object->weight != 0))
+        crdti_climb(doc, set, appears);
+}
+
+/* Files a row that was made. Cannot fail. */
+CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
+{
+    uint8_t room[CRDTI_ROW_KEY];
+    crdt_bytes key = crdti_row_key(doc, row, room);
+    uint32_t set = crdti_row_block(doc, row)->object;
+    int was_in = crdti_element_is_in(doc, set, key);
+    crdti_digest_add(&doc->digest, crdti_row_digest(doc, row, key));
+    crdti_row_enter(doc, row, key);
+    crdti_set_weigh(doc, set, was_in, 1);
+}
+
+CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)
+{
+    uint8_t room[CRDTI_ROW_KEY];
+    crdt_bytes key = crdti_row_key(doc, row, room);
+    uint32_t set = crdti_row_block(doc, row)->object;
+    crdti_digest_subtract(&doc->digest, crdti_row_digest(doc, row, key));
+    crdti_row_leave(doc, row, key);
+    crdti_set_weigh(doc, set, crdti_element_is_in(doc, set, key), 0);
 }
 
 #endif
@@ -4240,16 +4904,92 @@ CRDTI_FN uint32_t crdti_scope_next(const crdt_doc *doc, uint32_t top,
     return next;
 }
 
-/* The live ops in the scope: an upper bound for the records a kill needs. */
+/* What to do with a row in the scope. Whether it has died. */
+typedef int crdti_row_fn(crdt_doc *doc, uint32_t killer, uint32_t row);
+
+CRDTI_FN void crdti_element_rows(crdt_doc *doc, uint32_t entry,
+                                 uint32_t killer, crdti_row_fn *fn)
+{
+    const crdti_entry *at = crdti_entry_at(doc, entry);
+    crdt_bytes key = crdti_entry_key(at);
+    crdti_row_walk walk;
+    uint32_t row = crdti_row_first(doc, at->object, key, &walk);
+    while (row)
+        row = fn(doc, killer, row)
+                  ? crdti_row_first(doc, at->object, key, &walk)
+                  : crdti_row_next(doc, &walk);
+}
+
+CRDTI_FN void crdti_set_rows(crdt_doc *doc, uint32_t set, uint32_t killer,
+                             crdti_row_fn *fn)
+{
+    uint32_t block, next;
+    unsigned i;
+    for (block = crdti_object_at(doc, set)->blocks; block; block = next) {
+        next = crdti_block_at(doc, block)->next; /* it goes with its rows */
+        for (i = 0; i < CRDTI_BLOCK_ROWS; i++)
+            if (crdti_row_is_alive(crdti_block_at(doc, block), i))
+                fn(doc, killer, crdti_row_name(block, i));
+    }
+}
+
+/* Calls fn with the rows in the scope that belong to one of its entries: those
+ * of the element, where it is the killer's own, and of the sets at it. */
+CRDTI_FN void crdti_scope_rows(crdt_doc *doc, uint32_t at, uint32_t killer,
+                               crdti_row_fn *fn)
+{
+    uint32_t child = crdti_entry_at(doc, at)->child;
+    if (crdti_op_at(doc, killer)->entry == at)
+        crdti_element_rows(doc, at, killer, fn);
+    for (; child; child = crdti_object_at(doc, child)->sibling)
+        crdti_set_rows(doc, child, killer, fn);
+}
+
+/* How many records a kill of all in the scope needs at most. */
 CRDTI_FN size_t crdti_scope_count(const crdt_doc *doc, uint32_t top)
 {
-    size_t count = 0;
-    uint32_t at, op;
-    for (at = top; at; at = crdti_scope_next(doc, top, at))
-        for (op = crdti_entry_at(doc, at)->ops; op;
-             op = crdti_op_at(doc, op)->next)
+    size_t count = 0, most = doc->replicas.len;
+    uint32_t at, op, child;
+    if (crdti_object_at(doc, crdti_entry_at(doc, top)->object)->blocks)
+        return most;
+    for (at = top; at && count < most; at = crdti_scope_next(doc, top, at)) {
+        const crdti_entry *entry = crdti_entry_at(doc, at);
+        for (op = entry->ops; op; op = crdti_op_at(doc, op)->next)
             count++;
-    return count;
+        for (child = entry->child; child;
+             child = crdti_object_at(doc, child)->sibling)
+            if (crdti_object_at(doc, child)->blocks)
+                return most;
+    }
+    return crdti_min_size(count, most);
+}
+
+CRDTI_FN int crdti_row_kill(crdt_doc *doc, uint32_t killer, uint32_t row)
+{
+    uint32_t replica = crdti_row_block(doc, row)->replica;
+    crdti_kill_note(doc, killer, replica, crdti_row_seq(doc, row));
+    crdti_row_die(doc, row);
+    return 1;
+}
+
+CRDTI_FN int crdti_row_kill_marked(crdt_doc *doc, uint32_t killer,
+                                   uint32_t row)
+{
+    uint32_t replica = crdti_row_block(doc, row)->replica;
+    (void)killer;
+    if (crdti_row_seq(doc, row) > doc->replicas.ptr[replica].mark)
+        return 0;
+    crdti_row_die(doc, row);
+    return 1;
+}
+
+CRDTI_FN int crdti_row_lower_mark(crdt_doc *doc, uint32_t killer, uint32_t row)
+{
+    uint64_t *mark =
+        &doc->replicas.ptr[crdti_row_block(doc, row)->replica].mark;
+    (void)killer;
+    *mark = crdti_min(*mark, crdti_row_seq(doc, row) - 1);
+    return 0;
 }
 
 /* A local op kills all in its scope but itself. Records are reserved. */
@@ -4266,6 +5006,7 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
             crdti_kill_note(doc, killer, victim->replica, victim->seq);
             crdti_op_die(doc, op, killer);
         }
+        crdti_scope_rows(doc, at, killer, crdti_row_kill);
         next = crdti_scope_next(doc, top, at);
         if (at != top)
             crdti_entry_tidy(doc, at);
@@ -4298,6 +5039,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
                 victim->kills && (at != top || crdti_op_is_new(doc, victim));
             crdti_op_die(doc, op, killer);
         }
+        crdti_scope_rows(doc, at, killer, crdti_row_kill_marked);
         next = crdti_scope_next(doc, top, at);
         if (at != top)
             crdti_entry_tidy(doc, at);
@@ -4310,7 +5052,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
 CRDTI_FN void crdti_kill_lower_marks(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at, op;
-    for (at = top; at; at = crdti_scope_next(doc, top, at))
+    for (at = top; at; at = crdti_scope_next(doc, top, at)) {
         for (op = crdti_entry_at(doc, at)->ops; op;
              op = crdti_op_at(doc, op)->next) {
             const crdti_op *alive = crdti_op_at(doc, op);
@@ -4318,6 +5060,8 @@ CRDTI_FN void crdti_kill_lower_marks(crdt_doc *doc, uint32_t killer)
             if (op != killer)
                 *mark = crdti_min(*mark, alive->seq - 1);
         }
+        crdti_scope_rows(doc, at, killer, crdti_row_lower_mark);
+    }
 }
 
 /* What was absorbed from further down says that all it covers is dead in the
@@ -4776,10 +5520,10 @@ CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
 #define CRDTI_ORDER_H
 
 
-/* The visible entries by key. */
+/* By key. */
 typedef struct crdti_order {
-    CRDTI_ARRAY(uint32_t) entries;
-    size_t next; /* where the walk that came last will go on */
+    CRDTI_ARRAY(uint32_t) slots; /* entries, and of sets rows */
+    size_t next;                 /* where the walk that came last will go on */
 } crdti_order;
 
 CRDTI_FN void crdti_order_drop(crdt_doc *doc, crdti_object *object)
@@ -4787,48 +5531,51 @@ CRDTI_FN void crdti_order_drop(crdt_doc *doc, crdti_object *object)
     crdti_order *order = (crdti_order *)object->state;
     if (!order)
         return;
-    crdti_array_free(&doc->alloc, &order->entries);
+    crdti_array_free(&doc->alloc, &order->slots);
     crdti_free(&doc->alloc, order, sizeof *order);
     object->state = NULL;
 }
 
-/* Heap sort: in place, no recursion, no bad case. */
-CRDTI_FN void crdti_order_sift(const crdt_doc *doc, uint32_t *heap,
-                               size_t root, size_t len)
+/* The key of a visible entry or of a row. */
+CRDTI_FN crdt_bytes crdti_slot_key(const crdt_doc *doc, uint32_t slot,
+                                   uint8_t room[CRDTI_ROW_KEY])
 {
-    for (;;) {
-        size_t child = 2 * root + 1;
-        uint32_t swapped;
-        if (child >= len)
-            return;
-        if (child + 1 < len &&
-            crdti_bytes_order(
-                crdti_entry_key(crdti_entry_at(doc, heap[child])),
-                crdti_entry_key(crdti_entry_at(doc, heap[child + 1]))) < 0)
-            child++;
-        if (crdti_bytes_order(
-                crdti_entry_key(crdti_entry_at(doc, heap[root])),
-                crdti_entry_key(crdti_entry_at(doc, heap[child]))) >= 0)
-            return;
-        swapped = heap[root];
-        heap[root] = heap[child];
-        heap[child] = swapped;
-        root = child;
-    }
+    if (slot & CRDTI_ROW_BIT)
+        return crdti_row_key(doc, slot, room);
+    return crdti_entry_key(crdti_entry_at(doc, slot));
 }
 
-CRDTI_FN void crdti_order_sort(const crdt_doc *doc, uint32_t *entries,
-                               size_t len)
+CRDTI_FN int crdti_slot_order(const void *doc, uint32_t a, uint32_t b)
 {
-    size_t i;
-    for (i = len / 2; i > 0; i--)
-        crdti_order_sift(doc, entries, i - 1, len);
-    for (i = len; i > 1; i--) {
-        uint32_t greatest = entries[0];
-        entries[0] = entries[i - 1];
-        entries[i - 1] = greatest;
-        crdti_order_sift(doc, entries, 0, i - 1);
+    uint8_t room_a[CRDTI_ROW_KEY], room_b[CRDTI_ROW_KEY];
+    return crdti_bytes_order(crdti_slot_key((const crdt_doc *)doc, a, room_a),
+                             crdti_slot_key((const crdt_doc *)doc, b, room_b));
+}
+
+/* Adds the rows of a set. NOMEM. */
+CRDTI_FN crdt_err crdti_order_rows(crdt_doc *doc, uint32_t at,
+                                   crdti_order *order)
+{
+    unsigned i;
+    for (; at; at = crdti_block_at(doc, at)->next) {
+        if (crdti_array_reserve(&doc->alloc, &order->slots, CRDTI_BLOCK_ROWS))
+            return CRDT_ERR_NOMEM;
+        for (i = 0; i < CRDTI_BLOCK_ROWS; i++)
+            if (crdti_row_is_alive(crdti_block_at(doc, at), i))
+                order->slots.ptr[order->slots.len++] = crdti_row_name(at, i);
     }
+    return CRDT_OK;
+}
+
+/* An element that is in by several of them shows once. */
+CRDTI_FN void crdti_order_unique(const crdt_doc *doc, crdti_order *order)
+{
+    size_t i, to = 0;
+    for (i = 0; i < order->slots.len; i++)
+        if (to == 0 || crdti_slot_order(doc, order->slots.ptr[to - 1],
+                                        order->slots.ptr[i]))
+            order->slots.ptr[to++] = order->slots.ptr[i];
+    order->slots.len = to;
 }
 
 /* The object's order, made anew when its keys have changed. */
@@ -4849,34 +5596,42 @@ CRDTI_FN crdt_err crdti_order_get(crdt_doc *doc, uint32_t index,
     *out = order;
     if (!object->keys_changed)
         return CRDT_OK;
-    order->entries.len = 0;
-    if (crdti_array_reserve(&doc->alloc, &order->entries, object->weight))
+    order->slots.len = 0;
+    if (crdti_array_reserve(&doc->alloc, &order->slots, object->weight) ||
+        crdti_order_rows(doc, object->blocks, order))
         return CRDT_ERR_NOMEM;
-    for (at = object->entries; at; at = crdti_entry_at(doc, at)->next)
-        if (crdti_entry_at(doc, at)->is_visible)
-            order->entries.ptr[order->entries.len++] = at;
-    crdti_order_sort(doc, order->entries.ptr, order->entries.len);
+    for (at = object->entries; at; at = crdti_entry_at(doc, at)->next) {
+        if (!crdti_entry_at(doc, at)->is_visible)
+            continue;
+        if (crdti_array_reserve(&doc->alloc, &order->slots, 1))
+            return CRDT_ERR_NOMEM;
+        order->slots.ptr[order->slots.len++] = at;
+    }
+    crdti_sort(crdti_slot_order, doc, order->slots.ptr, order->slots.len);
+    if (object->blocks)
+        crdti_order_unique(doc, order);
     object->keys_changed = 0;
     return CRDT_OK;
 }
 
-CRDTI_FN crdt_bytes crdti_order_key(const crdt_doc *doc,
-                                    const crdti_order *order, size_t place)
+CRDTI_FN int crdti_order_compare(const crdt_doc *doc, uint32_t slot,
+                                 crdt_bytes key)
 {
-    return crdti_entry_key(crdti_entry_at(doc, order->entries.ptr[place]));
+    uint8_t room[CRDTI_ROW_KEY];
+    return crdti_bytes_order(crdti_slot_key(doc, slot, room), key);
 }
 
 /* The first place whose key is behind the cursor's: mostly the next one. */
 CRDTI_FN size_t crdti_order_behind(const crdt_doc *doc,
                                    const crdti_order *order, crdt_bytes key)
 {
-    size_t low = 0, high = order->entries.len, next = order->next;
+    size_t low = 0, high = order->slots.len, next = order->next;
     if (next && next <= high &&
-        crdt_bytes_equal(crdti_order_key(doc, order, next - 1), key))
+        crdti_order_compare(doc, order->slots.ptr[next - 1], key) == 0)
         return next;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (crdti_bytes_order(crdti_order_key(doc, order, middle), key) <= 0)
+        if (crdti_order_compare(doc, order->slots.ptr[middle], key) <= 0)
             low = middle + 1;
         else
             high = middle;
@@ -4884,12 +5639,13 @@ CRDTI_FN size_t crdti_order_behind(const crdt_doc *doc,
     return low;
 }
 
-/* The next visible entry; the cursor's value is the caller's to set.
+/* The next visible entry or row; the cursor's value is the caller's to set.
  * NOT_FOUND at the end, NOMEM. */
 CRDTI_FN crdt_err crdti_order_next(crdt_obj obj, crdt_cursor *cursor,
-                                   uint32_t *entry)
+                                   uint32_t *slot)
 {
     crdti_order *order;
+    uint8_t room[CRDTI_ROW_KEY];
     crdt_bytes key;
     size_t place = 0;
     crdt_err err = crdti_order_get(obj.doc, obj.index, &order);
@@ -4897,200 +5653,15 @@ CRDTI_FN crdt_err crdti_order_next(crdt_obj obj, crdt_cursor *cursor,
         return err;
     if (cursor->started)
         place = crdti_order_behind(obj.doc, order, cursor->key);
-    if (place == order->entries.len)
+    if (place == order->slots.len)
         return CRDT_ERR_NOT_FOUND;
     order->next = place + 1;
-    *entry = order->entries.ptr[place];
-    key = crdti_entry_key(crdti_entry_at(obj.doc, *entry));
+    *slot = order->slots.ptr[place];
+    key = crdti_slot_key(obj.doc, *slot, room);
     crdti_copy(cursor->key_copy, key.ptr, key.len);
     cursor->started = 1;
     cursor->key = crdt_bytes_of(cursor->key_copy, key.len);
     return CRDT_OK;
-}
-
-#endif
-/* >> element.h */
-/*
- * Elements of sets as keys: a value in bytes whose order is the order of the
- * values, so that a set is a map that nobody sees the keys of.
- *
- *     null            00
- *     false, true     20, 21
- *     int             40 + 10 + n, n bytes        0 or more, n as few as do
- *                     40 + 10 - n, n bytes of ~   below 0, at least one
- *     double          60, 8 bytes                 sign bit flipped, or all
- *     string, bytes   80, the bytes; a0, the bytes
- *     time            c0 + 10 + n ..              as an int
- *
- * The upper three bits of the first byte are the kind. A small int takes two
- * bytes, and one of less than 57 bits fits into an entry.
- */
-#ifndef CRDTI_ELEMENT_H
-#define CRDTI_ELEMENT_H
-
-
-typedef struct crdti_element {
-    size_t len;
-    uint8_t bytes[CRDTSYNC_MAX_KEY];
-} crdti_element;
-
-CRDTI_FN crdt_bytes crdti_element_key(const crdti_element *element)
-{
-    return crdt_bytes_of(element->bytes, element->len);
-}
-
-/* Appends the lower `count` bytes of the number, the highest first. */
-CRDTI_FN void crdti_element_number(crdti_element *out, uint64_t number,
-                                   unsigned count)
-{
-    while (count-- > 0)
-        out->bytes[out->len++] = (uint8_t)(number >> 8 * count);
-}
-
-CRDTI_FN void crdti_element_integer(crdti_element *out, int64_t integer)
-{
-    uint64_t size = integer < 0 ? ~(uint64_t)integer : (uint64_t)integer;
-    unsigned count = integer < 0;
-    while (count < 8 && size >> 8 * count)
-        count++;
-    out->bytes[0] |= (uint8_t)(integer < 0 ? 16 - count : 16 + count);
-    crdti_element_number(out, (uint64_t)integer, count);
-}
-
-/* The bits of a double as a number of the same order. */
-CRDTI_FN uint64_t crdti_double_rank(double number)
-{
-    /* + 0.0 makes 0.0 of -0.0. */
-    uint64_t bits = crdti_double_bits(number + 0.0);
-    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
-}
-
-CRDTI_FN double crdti_double_of_rank(uint64_t rank)
-{
-    return crdti_double_from(rank >> 63 ? rank ^ UINT64_C(1) << 63 : ~rank);
-}
-
-/* ARG for what is no plain value, LIMIT. */
-CRDTI_FN crdt_err crdti_element_encode(const crdt_value *value,
-                                       crdti_element *out)
-{
-    out->len = 1;
-    out->bytes[0] = (uint8_t)((unsigned)value->kind << 5);
-    switch (value->kind) {
-    case CRDT_NULL:
-        return CRDT_OK;
-    case CRDT_BOOL:
-        out->bytes[0] |= value->as.boolean != 0;
-        return CRDT_OK;
-    case CRDT_INT:
-    case CRDT_TIME:
-        crdti_element_integer(out, value->as.integer);
-        return CRDT_OK;
-    case CRDT_DOUBLE:
-        crdti_element_number(out, crdti_double_rank(value->as.number), 8);
-        return CRDT_OK;
-    case CRDT_STRING:
-    case CRDT_BYTES:
-        break;
-    case CRDT_OBJECT:
-    default:
-        return CRDT_ERR_ARG;
-    }
-    if (value->as.bytes.len >= CRDTSYNC_MAX_KEY)
-        return CRDT_ERR_LIMIT;
-    if (value->as.bytes.len && !value->as.bytes.ptr)
-        return CRDT_ERR_ARG;
-    out->len += value->as.bytes.len;
-    if (value->as.bytes.len)
-        crdti_copy(out->bytes + 1, value->as.bytes.ptr, value->as.bytes.len);
-    return CRDT_OK;
-}
-
-CRDTI_FN uint64_t crdti_element_read(crdt_bytes key)
-{
-    uint64_t number = 0;
-    size_t i;
-    for (i = 1; i < key.len && i < 9; i++)
-        number = number << 8 | key.ptr[i];
-    return number;
-}
-
-CRDTI_FN int64_t crdti_element_read_integer(crdt_bytes key)
-{
-    uint64_t number = crdti_element_read(key);
-    int negative = (key.ptr[0] & 31) < 16;
-    if (negative && key.len < 9)
-        number |= UINT64_MAX << 8 * (key.len - 1);
-    return number >> 63 ? -(int64_t)(~number) - 1 : (int64_t)number;
-}
-
-/* The value of a key that `encode` wrote, borrowed from it; of other bytes
- * some value. */
-CRDTI_FN crdt_value crdti_element_decode(crdt_bytes key)
-{
-    crdt_value value;
-    crdti_zero(&value, sizeof value);
-    value.kind = (crdt_kind)(key.ptr[0] >> 5);
-    switch (value.kind) {
-    case CRDT_BOOL:
-        value.as.boolean = key.ptr[0] & 1;
-        break;
-    case CRDT_INT:
-    case CRDT_TIME:
-        value.as.integer = crdti_element_read_integer(key);
-        break;
-    case CRDT_DOUBLE:
-        value.as.number = crdti_double_of_rank(crdti_element_read(key));
-        break;
-    case CRDT_STRING:
-    case CRDT_BYTES:
-        value.as.bytes = crdt_bytes_of(key.ptr + 1, key.len - 1);
-        break;
-    case CRDT_NULL:
-    case CRDT_OBJECT:
-    default:
-        break;
-    }
-    return value;
-}
-
-/* Whether the bytes are what `encode` writes: each element has one key. */
-CRDTI_FN int crdti_element_is_key(crdt_bytes key)
-{
-    crdti_element again;
-    crdt_value value;
-    if (!key.len || key.len > CRDTSYNC_MAX_KEY)
-        return 0;
-    value = crdti_element_decode(key);
-    return !crdti_element_encode(&value, &again) &&
-           crdt_bytes_equal(crdti_element_key(&again), key);
-}
-
-/* The order of values that elements have too: less than 0, 0, or greater. */
-CRDTI_FN int crdti_value_order(const crdt_value *a, const crdt_value *b)
-{
-    uint64_t x, y;
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
-    switch (a->kind) {
-    case CRDT_BOOL:
-        return (a->as.boolean != 0) - (b->as.boolean != 0);
-    case CRDT_INT:
-    case CRDT_TIME:
-        return (a->as.integer > b->as.integer) -
-               (a->as.integer < b->as.integer);
-    case CRDT_DOUBLE:
-        x = crdti_double_rank(a->as.number);
-        y = crdti_double_rank(b->as.number);
-        return (x > y) - (x < y);
-    case CRDT_STRING:
-    case CRDT_BYTES:
-        return crdti_bytes_order(a->as.bytes, b->as.bytes);
-    case CRDT_NULL:
-    case CRDT_OBJECT:
-    default:
-        return 0;
-    }
 }
 
 #endif
@@ -6018,7 +6589,8 @@ CRDT_API crdt_err crdt_flag_get(crdt_obj flag, int *out)
  *
  * Each write kills all it has seen of the element: one op is left of those
  * that were not concurrent, and of a REMOVE what remembers it until everyone
- * has it. OUTs stay until the next add, and those of a 2P-set for ever.
+ * has it. OUTs stay until the next add, and those of a 2P-set for ever. An IN
+ * that kills nothing is a row where the type has them (row.h).
  */
 #ifndef CRDTI_SET_H
 #define CRDTI_SET_H
@@ -6058,27 +6630,19 @@ CRDTI_FN int crdti_latest_is_in(const crdt_doc *doc, const crdti_entry *entry)
     return is_in;
 }
 
-/* The entry of the element, 0 when there is none. ARG, LIMIT, TYPE. */
-CRDTI_FN crdt_err crdti_set_find(crdt_obj set, const crdt_value *value,
-                                 crdti_element *element, uint32_t *entry)
+/* Looks at the handle and encodes the element. ARG, LIMIT, TYPE. */
+CRDTI_FN crdt_err crdti_set_check(crdt_obj set, const crdt_value *value,
+                                  crdti_element *element)
 {
     crdt_err err = crdti_check_among(set, CRDTI_SETS);
-    if (!err)
-        err = crdti_element_encode(value, element);
-    if (!err)
-        *entry =
-            crdti_entry_find(set.doc, set.index, crdti_element_key(element));
-    return err;
-}
-
-CRDTI_FN int crdti_set_is_in(const crdt_doc *doc, uint32_t entry)
-{
-    return entry && crdti_entry_at(doc, entry)->is_visible;
+    return err ? err : crdti_element_encode(value, element);
 }
 
 /* Whether the element was removed for good. */
-CRDTI_FN int crdti_set_is_gone(const crdt_doc *doc, uint32_t entry)
+CRDTI_FN int crdti_set_is_gone(const crdt_doc *doc, uint32_t set,
+                               crdt_bytes key)
 {
+    uint32_t entry = crdti_entry_find(doc, set, key);
     uint32_t at = entry ? crdti_entry_at(doc, entry)->ops : 0;
     while (at && crdti_op_at(doc, at)->kind != CRDTI_OUT)
         at = crdti_op_at(doc, at)->next;
@@ -6092,76 +6656,100 @@ CRDTI_FN crdt_err crdti_set_say(crdt_obj set, crdt_bytes key, int is_in)
     return crdti_value_write(set.doc, set.index, key, &value);
 }
 
+/* Writes an IN that kills nothing in the short form. */
+CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key)
+{
+    crdt_doc *doc = set.doc;
+    uint32_t row;
+    crdt_err err = crdti_write_check(doc, 1);
+    if (!err)
+        err = crdti_row_make(doc, set.index, doc->self, doc->written + 1, key,
+                             &row);
+    if (err)
+        return err;
+    doc->written++;
+    crdti_row_born(doc, row);
+    return CRDT_OK;
+}
+
 CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value value)
 {
     crdti_element element;
     const crdti_object *object;
-    uint32_t entry;
-    crdt_err err = crdti_set_find(set, &value, &element, &entry);
+    crdt_bytes key;
+    int is_in;
+    crdt_err err = crdti_set_check(set, &value, &element);
     if (err)
         return err;
+    key = crdti_element_key(&element);
     object = crdti_object_at(set.doc, set.index);
     if (crdti_set_is(object, CRDTI_LWW_SETS))
-        return crdti_set_say(set, crdti_element_key(&element), 1);
-    if (object->type == CRDT_2PSET && crdti_set_is_gone(set.doc, entry))
+        return crdti_set_say(set, key, 1);
+    is_in = object->type != CRDT_RW_SET &&
+            crdti_element_is_in(set.doc, set.index, key);
+    if (object->type == CRDT_2PSET &&
+        crdti_set_is_gone(set.doc, set.index, key))
         return CRDT_ERR_GONE;
-    if ((object->type == CRDT_2PSET || object->type == CRDT_GSET) &&
-        crdti_set_is_in(set.doc, entry))
+    if (is_in && (object->type == CRDT_2PSET || object->type == CRDT_GSET))
         return CRDT_OK;
-    return crdti_mark_write(set.doc, set.index, crdti_element_key(&element),
-                            CRDTI_IN);
+    if (!is_in && crdti_row_fits(set.doc, set.index, key))
+        return crdti_set_add_row(set, key);
+    return crdti_mark_write(set.doc, set.index, key, CRDTI_IN);
 }
 
-/* Removes the element of the key; `entry` is its entry or 0. */
-CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key, uint32_t entry)
+CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key)
 {
     const crdti_object *object = crdti_object_at(set.doc, set.index);
+    uint8_t kind = CRDTI_OUT;
     if (object->type == CRDT_GSET)
         return CRDT_ERR_TYPE;
     if (crdti_set_is(object, CRDTI_LWW_SETS))
         return crdti_set_say(set, key, 0);
-    if (object->type == CRDT_RW_SET)
-        return crdti_mark_write(set.doc, set.index, key, CRDTI_OUT);
-    if (!crdti_set_is_in(set.doc, entry))
+    if (object->type != CRDT_RW_SET &&
+        !crdti_element_is_in(set.doc, set.index, key))
         return CRDT_ERR_NOT_FOUND;
-    if (object->type == CRDT_2PSET)
-        return crdti_mark_write(set.doc, set.index, key, CRDTI_OUT);
-    return crdti_value_remove(set.doc, entry);
+    if (object->type == CRDT_AW_SET)
+        kind = CRDTI_REMOVE;
+    return crdti_mark_write(set.doc, set.index, key, kind);
 }
 
 CRDT_API crdt_err crdt_set_remove(crdt_obj set, crdt_value value)
 {
     crdti_element element;
-    uint32_t entry;
-    crdt_err err = crdti_set_find(set, &value, &element, &entry);
-    if (err)
-        return err;
-    return crdti_set_take(set, crdti_element_key(&element), entry);
+    crdt_err err = crdti_set_check(set, &value, &element);
+    return err ? err : crdti_set_take(set, crdti_element_key(&element));
 }
 
+/* Walks a copy of the order: each removal changes it. */
 CRDT_API crdt_err crdt_set_clear(crdt_obj set)
 {
-    uint32_t at, next;
+    crdti_order *order, all;
+    uint8_t room[CRDTI_ROW_KEY];
+    size_t i;
     crdt_err err = crdti_check_among(set, CRDTI_SETS);
+    if (!err && crdt_type_of(set) == CRDT_GSET)
+        err = CRDT_ERR_TYPE;
+    if (!err)
+        err = crdti_order_get(set.doc, set.index, &order);
     if (err)
         return err;
-    at = crdti_object_at(set.doc, set.index)->entries;
-    for (; at && !err; at = next) {
-        crdti_entry entry = *crdti_entry_at(set.doc, at);
-        next = entry.next;
-        if (entry.is_visible)
-            err = crdti_set_take(set, crdti_entry_key(&entry), at);
-    }
+    all = *order;
+    crdti_zero(order, sizeof *order);
+    for (i = 0; i < all.slots.len && !err; i++)
+        err = crdti_set_take(set,
+                             crdti_slot_key(set.doc, all.slots.ptr[i], room));
+    crdti_array_free(&set.doc->alloc, &all.slots);
+    crdti_object_at(set.doc, set.index)->keys_changed = 1;
     return err;
 }
 
 CRDT_API int crdt_set_has(crdt_obj set, crdt_value value)
 {
     crdti_element element;
-    uint32_t entry;
-    if (crdti_set_find(set, &value, &element, &entry))
+    if (crdti_set_check(set, &value, &element))
         return 0;
-    return crdti_set_is_in(set.doc, entry);
+    return crdti_element_is_in(set.doc, set.index,
+                               crdti_element_key(&element));
 }
 
 CRDT_API size_t crdt_set_size(crdt_obj set)
@@ -6173,10 +6761,10 @@ CRDT_API size_t crdt_set_size(crdt_obj set)
 
 CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor)
 {
-    uint32_t entry;
+    uint32_t slot;
     crdt_err err = crdti_check_among(set, CRDTI_SETS);
     if (!err)
-        err = crdti_order_next(set, cursor, &entry);
+        err = crdti_order_next(set, cursor, &slot);
     if (!err)
         cursor->value = crdti_element_decode(cursor->key);
     return err;
@@ -6572,12 +7160,13 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
 
 /* What is told by keys and entries alone. */
 #define CRDTI_ENTRIES(name, kinds, is_keyed, has_key, visible)                \
-    { name, kinds, 1, is_keyed, has_key, NULL, NULL, NULL, NULL, visible,     \
+    { name, kinds, 1, 0, is_keyed, has_key, NULL, NULL, NULL, NULL, visible,  \
       NULL, crdti_order_drop }
-#define CRDTI_SET(name, kinds, visible)                                       \
-    CRDTI_ENTRIES(name, kinds, 1, crdti_element_is_key, visible)
+#define CRDTI_SET(name, kinds, has_rows, visible)                             \
+    { name, kinds, 1, has_rows, 1, crdti_element_is_key, NULL, NULL, NULL,    \
+      NULL, visible, NULL, crdti_order_drop }
 #define CRDTI_COUNTER(name)                                                   \
-    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, 0, 0,                 \
+    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, 0, 0, 0,              \
       crdti_counter_has_key, crdti_counter_reserve,                           \
       crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
       NULL, crdti_counter_settle, crdti_counter_drop }
@@ -6592,14 +7181,14 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         ANY = VALUE | 1u << CRDTI_CREATE
     };
     static const crdti_type table[CRDT_TYPE_COUNT] = {
-        /* name, kinds, is_scope, is_keyed, has_key, reserve, reset, born,
-         * died, visible, settle, drop */
-        { "none", 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL },
+        /* name, kinds, is_scope, has_rows, is_keyed, has_key, reserve, reset,
+         * born, died, visible, settle, drop */
+        { "none", 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL },
         CRDTI_ENTRIES("map", ANY, 1, crdti_map_has_key, NULL),
         CRDTI_ENTRIES("register", VALUE, 0, NULL, NULL),
         CRDTI_COUNTER("counter"),
         CRDTI_COUNTER("gcounter"),
-        { "bounded", CRDTI_TAKES(CRDTI_ADD), 0, 1, crdti_bounded_has_key,
+        { "bounded", CRDTI_TAKES(CRDTI_ADD), 0, 0, 1, crdti_bounded_has_key,
           crdti_bounded_reserve, crdti_bounded_reset_draft,
           crdti_bounded_born, crdti_bounded_died, NULL, NULL,
           crdti_bounded_drop },
@@ -6607,12 +7196,12 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         CRDTI_ENTRIES("min", VALUE, 0, NULL, NULL),
         CRDTI_ENTRIES("ew-flag", IN, 1, NULL, NULL),
         CRDTI_ENTRIES("dw-flag", IN_OUT, 1, NULL, crdti_in_and_not_out),
-        CRDTI_SET("aw-set", IN, NULL),
-        CRDTI_SET("rw-set", IN_OUT, crdti_in_and_not_out),
-        CRDTI_SET("gset", IN, NULL),
-        CRDTI_SET("2pset", IN_OUT, crdti_in_and_not_out),
-        CRDTI_SET("lww-set", VALUE, crdti_latest_is_in),
-        CRDTI_SET("lww-set-rm", VALUE, crdti_latest_is_in),
+        CRDTI_SET("aw-set", IN, 1, NULL),
+        CRDTI_SET("rw-set", IN_OUT, 0, crdti_in_and_not_out),
+        CRDTI_SET("gset", IN, 1, NULL),
+        CRDTI_SET("2pset", IN_OUT, 0, crdti_in_and_not_out),
+        CRDTI_SET("lww-set", VALUE, 0, crdti_latest_is_in),
+        CRDTI_SET("lww-set-rm", VALUE, 0, crdti_latest_is_in),
     };
     return table;
 }
@@ -6719,6 +7308,7 @@ CRDT_API crdt_err crdt_doc_new(crdt_doc **out, const crdt_config *config)
     crdti_pool_init(&doc->entries, sizeof(crdti_entry));
     crdti_pool_init(&doc->ops, sizeof(crdti_op));
     crdti_pool_init(&doc->kills, sizeof(crdti_kill));
+    crdti_pool_init(&doc->blocks, sizeof(crdti_block));
     crdti_arena_init(&doc->scratch, &doc->alloc);
     err = crdti_doc_tables(doc, config);
     if (!err)
@@ -6773,7 +7363,10 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
     crdti_pool_free(&alloc, &doc->entries);
     crdti_pool_free(&alloc, &doc->ops);
     crdti_pool_free(&alloc, &doc->kills);
+    crdti_pool_free(&alloc, &doc->blocks);
     crdti_table_free(&alloc, &doc->names);
+    crdti_table_free(&alloc, &doc->rows);
+    crdti_table_free(&alloc, &doc->open_blocks);
     crdti_free(&alloc, doc, sizeof *doc);
 }
 
@@ -6873,7 +7466,7 @@ CRDT_API crdt_err crdt_doc_floor(const crdt_doc *doc, crdt_vv *out)
 
 CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out)
 {
-    out->ops = doc->ops.live - doc->removals;
+    out->ops = doc->ops.live - doc->removals + doc->rows.len;
     out->removals = doc->removals;
     out->kills = doc->kills.live;
     out->objects = doc->objects.live;
@@ -6988,6 +7581,33 @@ CRDT_API crdt_value crdt_time(int64_t unix_ms)
 
 #define CRDTI_NOT_NAMED UINT32_MAX /* by the delta: a replica's place in it */
 
+/* >>items: live ops in either form ---------------------------------------- */
+
+/* The op of that name; of a row, one made up in `room`. */
+CRDTI_INLINE const crdti_op *crdti_item_op(const crdt_doc *doc, uint32_t item,
+                                           crdti_op *room)
+{
+    if (CRDTI_LIKELY(!(item & CRDTI_ROW_BIT)))
+        return crdti_op_at(doc, item);
+    crdti_row_op(doc, item, room);
+    return room;
+}
+
+CRDTI_INLINE uint32_t crdti_item_object(const crdt_doc *doc, uint32_t item)
+{
+    if (item & CRDTI_ROW_BIT)
+        return crdti_row_block(doc, item)->object;
+    return crdti_entry_at(doc, crdti_op_at(doc, item)->entry)->object;
+}
+
+CRDTI_INLINE crdt_bytes crdti_item_key(const crdt_doc *doc, uint32_t item,
+                                       uint8_t room[CRDTI_ROW_KEY])
+{
+    if (item & CRDTI_ROW_BIT)
+        return crdti_row_key(doc, item, room);
+    return crdti_entry_key(crdti_entry_at(doc, crdti_op_at(doc, item)->entry));
+}
+
 /* >>cut ------------------------------------------------------------------- */
 
 typedef struct crdti_cut {
@@ -6995,7 +7615,8 @@ typedef struct crdti_cut {
     int is_canonical;               /* without kills and floor */
     CRDTI_ARRAY(uint32_t) replicas; /* that it tells of, by id */
     CRDTI_ARRAY(uint64_t) base;     /* by place in `replicas` */
-    CRDTI_ARRAY(uint32_t) ops;      /* by replica and seq */
+    CRDTI_ARRAY(uint32_t) ops;      /* and rows, by replica and seq */
+    CRDTI_ARRAY(uint32_t) rows;     /* of one replica: scratch */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
 } crdti_cut;
 
@@ -7007,6 +7628,7 @@ CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
     crdti_array_free(&doc->alloc, &cut->replicas);
     crdti_array_free(&doc->alloc, &cut->base);
     crdti_array_free(&doc->alloc, &cut->ops);
+    crdti_array_free(&doc->alloc, &cut->rows);
     crdti_array_free(&doc->alloc, &cut->objects);
 }
 
@@ -7098,8 +7720,11 @@ CRDTI_FN uint64_t crdti_cut_last(const crdt_doc *doc, const crdti_cut *cut,
 CRDTI_FN uint32_t crdti_cut_kills(const crdt_doc *doc, const crdti_cut *cut,
                                   uint32_t index)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
+    const crdti_op *op;
     uint32_t at, count = 0;
+    if (index & CRDTI_ROW_BIT)
+        return 0;
+    op = crdti_op_at(doc, index);
     if (cut->is_canonical || !op->kills)
         return 0;
     for (at = crdti_entry_at(doc, op->entry)->kills; at;
@@ -7109,32 +7734,75 @@ CRDTI_FN uint32_t crdti_cut_kills(const crdt_doc *doc, const crdti_cut *cut,
     return count;
 }
 
+CRDTI_FN int crdti_row_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdt_doc *doc = (const crdt_doc *)ctx;
+    uint64_t x = crdti_row_seq(doc, a), y = crdti_row_seq(doc, b);
+    return (x > y) - (x < y);
+}
+
+/* Collects the replica's rows behind the base, by seq: of one set they lie so,
+ * and of several they are sorted. */
+CRDTI_FN crdt_err crdti_cut_rows(crdt_doc *doc, crdti_cut *cut, size_t place)
+{
+    uint64_t base = cut->base.ptr[place];
+    uint32_t at = crdti_block_after(doc, cut->replicas.ptr[place], base);
+    unsigned i;
+    cut->rows.len = 0;
+    for (; at; at = crdti_block_at(doc, at)->newer) {
+        const crdti_block *block = crdti_block_at(doc, at);
+        if (crdti_array_reserve(&doc->alloc, &cut->rows, CRDTI_BLOCK_ROWS))
+            return CRDT_ERR_NOMEM;
+        for (i = 0; i < CRDTI_BLOCK_ROWS; i++)
+            if (crdti_row_is_alive(block, i) &&
+                block->base + block->steps[i] > base)
+                cut->rows.ptr[cut->rows.len++] = crdti_row_name(at, i);
+    }
+    crdti_sort(crdti_row_order, doc, cut->rows.ptr, cut->rows.len);
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_cut_item(crdt_doc *doc, crdti_cut *cut, uint32_t item)
+{
+    crdt_err err = crdti_array_reserve(&doc->alloc, &cut->ops, 1);
+    if (!err)
+        err = crdti_cut_object(doc, cut, crdti_item_object(doc, item));
+    if (!err)
+        cut->ops.ptr[cut->ops.len++] = item;
+    return err;
+}
+
+/* Merges rows and ops of one replica. */
 CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
 {
     uint32_t at = crdti_journal_after(doc, cut->replicas.ptr[place],
                                       cut->base.ptr[place]);
-    for (; at; at = crdti_op_at(doc, at)->newer) {
-        const crdti_op *op = crdti_op_at(doc, at);
-        crdt_err err;
-        if (!crdti_op_is_alive(op) && !crdti_cut_kills(doc, cut, at))
+    size_t row = 0;
+    crdt_err err = crdti_cut_rows(doc, cut, place);
+    while (!err && (at || row < cut->rows.len)) {
+        const crdti_op *op = at ? crdti_op_at(doc, at) : NULL;
+        if (!op || (row < cut->rows.len &&
+                    crdti_row_seq(doc, cut->rows.ptr[row]) < op->seq)) {
+            err = crdti_cut_item(doc, cut, cut->rows.ptr[row++]);
             continue;
-        err = crdti_array_reserve(&doc->alloc, &cut->ops, 1);
-        if (!err)
-            err = crdti_cut_object(doc, cut,
-                                   crdti_entry_at(doc, op->entry)->object);
-        if (err)
-            return err;
-        cut->ops.ptr[cut->ops.len++] = at;
+        }
+        if (crdti_op_is_alive(op) || crdti_cut_kills(doc, cut, at))
+            err = crdti_cut_item(doc, cut, at);
+        at = op->newer;
     }
-    return CRDT_OK;
+    return err;
 }
 
 /* Marks the replicas that the op's kills and voids name. */
 CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
                              uint32_t index)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
-    uint32_t i, at = op->kills ? crdti_entry_at(doc, op->entry)->kills : 0;
+    const crdti_op *op;
+    uint32_t i, at;
+    if (index & CRDTI_ROW_BIT)
+        return;
+    op = crdti_op_at(doc, index);
+    at = op->kills ? crdti_entry_at(doc, op->entry)->kills : 0;
     for (; at; at = crdti_kill_at(doc, at)->next)
         if (crdti_kill_at(doc, at)->killer == index &&
             crdti_cut_last(doc, cut, crdti_kill_at(doc, at)))
@@ -7265,7 +7933,7 @@ typedef struct crdti_join {
 } crdti_join;
 
 #define CRDTI_JOIN_STEP 8    /* ops between two steps of warming */
-#define CRDTI_JOIN_COLD 4096 /* entries of a document worth it */
+#define CRDTI_JOIN_COLD 4096 /* entries and rows of a document worth it */
 
 /* >>look over ------------------------------------------------------------- */
 
@@ -7323,15 +7991,18 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
 /* The same dot in both: whether it says the same. Resets are told apart by
  * the digest, when the vectors are equal. */
 CRDTI_FN int crdti_join_same(const crdti_join *j, const crdti_delta_op *theirs,
-                             const crdti_op *ours)
+                             uint32_t item)
 {
-    const crdti_entry *entry = crdti_entry_at(j->doc, ours->entry);
     uint32_t object = j->delta->objects[theirs->object].number;
+    crdti_op row;
+    const crdti_op *ours = crdti_item_op(j->doc, item, &row);
+    uint8_t room[CRDTI_ROW_KEY];
     if (theirs->op.kind == CRDTI_REMOVE)
         return 1;
     if (theirs->op.kind != ours->kind || theirs->op.form != ours->form ||
-        theirs->op.len != ours->len || entry->object != object ||
-        !crdt_bytes_equal(crdti_entry_key(entry), theirs->key))
+        theirs->op.len != ours->len ||
+        crdti_item_object(j->doc, item) != object ||
+        !crdt_bytes_equal(crdti_item_key(j->doc, item, room), theirs->key))
         return 0;
     if (ours->kind == CRDTI_RESET)
         return 1;
@@ -7369,8 +8040,7 @@ CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
             ++*at;
         shown = *at < d->ops_len && d->ops[*at].op.replica == place &&
                 d->ops[*at].op.seq == ours->seq;
-        if (!apply && alive && shown &&
-            !crdti_join_same(j, &d->ops[*at], ours))
+        if (!apply && alive && shown && !crdti_join_same(j, &d->ops[*at], op))
             return CRDT_ERR_FORK;
         if (apply && alive &&
             (!shown || !crdti_op_is_alive(&d->ops[*at].op))) {
@@ -7382,18 +8052,77 @@ CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
     return CRDT_OK;
 }
 
+/* The op of the delta with that dot, from place `low` on, or NULL. */
+CRDTI_FN const crdti_delta_op *crdti_join_find(const crdti_join *j, size_t low,
+                                               size_t replica, uint64_t seq)
+{
+    const crdti_delta_op *ops = j->delta->ops;
+    size_t high = j->delta->ops_len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const crdti_op *op = &ops[middle].op;
+        if (op->replica < replica || (op->replica == replica && op->seq < seq))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < j->delta->ops_len && ops[low].op.replica == replica &&
+                   ops[low].op.seq == seq
+               ? &ops[low]
+               : NULL;
+}
+
+/* The same for the rows of a block: in no order of their own. */
+CRDTI_FN crdt_err crdti_join_context_block(crdti_join *j, size_t place,
+                                           size_t from, uint32_t block,
+                                           int apply)
+{
+    const crdti_delta_replica *replica = &j->delta->replicas[place];
+    uint64_t last = crdti_min(replica->top, j->have[place]);
+    unsigned i;
+    for (i = 0; i < CRDTI_BLOCK_ROWS; i++) {
+        const crdti_block *at = crdti_block_at(j->doc, block);
+        uint64_t seq = at->base + at->steps[i];
+        const crdti_delta_op *shown;
+        if (!crdti_row_is_alive(at, i) || seq <= replica->base || seq > last)
+            continue;
+        shown = crdti_join_find(j, from, place, seq);
+        if (!apply && shown &&
+            !crdti_join_same(j, shown, crdti_row_name(block, i)))
+            return CRDT_ERR_FORK;
+        if (apply && (!shown || !crdti_op_is_alive(&shown->op)))
+            crdti_row_die(j->doc, crdti_row_name(block, i));
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_join_context_rows(crdti_join *j, size_t place,
+                                          size_t from, int apply)
+{
+    const crdti_delta_replica *replica = &j->delta->replicas[place];
+    uint32_t block = 0, newer;
+    crdt_err err = CRDT_OK;
+    if (replica->base < j->have[place])
+        block = crdti_block_after(j->doc, replica->number, replica->base);
+    for (; block && !err; block = newer) {
+        newer = crdti_block_at(j->doc, block)->newer; /* it may go */
+        err = crdti_join_context_block(j, place, from, block, apply);
+    }
+    return err;
+}
+
 CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
 {
     size_t i, at = 0;
-    for (i = 0; i < j->delta->replicas_len; i++) {
-        crdt_err err;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < j->delta->replicas_len && !err; i++) {
         while (at < j->delta->ops_len && j->delta->ops[at].op.replica < i)
             at++;
-        err = crdti_join_context(j, i, &at, apply);
-        if (err)
-            return err;
+        err = crdti_join_context_rows(j, i, at, apply);
+        if (!err)
+            err = crdti_join_context(j, i, &at, apply);
     }
-    return CRDT_OK;
+    return err;
 }
 
 /* >>prepare --------------------------------------------------------------- */
@@ -7471,6 +8200,14 @@ CRDTI_FN crdt_err crdti_join_child(crdti_join *j, size_t i, const crdti_op *op)
     return err;
 }
 
+/* Whether the op is to be a row. */
+CRDTI_FN int crdti_join_is_row(const crdti_join *j, const crdti_delta_op *from)
+{
+    return from->op.kind == CRDTI_IN && !from->kills_len &&
+           crdti_row_fits(j->doc, j->delta->objects[from->object].number,
+                          from->key);
+}
+
 /* Makes the record of a new op, not yet filed. */
 CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
 {
@@ -7479,7 +8216,12 @@ CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
     uint32_t object = j->delta->objects[from->object].number;
     const crdti_type *type = crdti_type_at(doc, crdti_object_at(doc, object));
     crdti_op op = from->op;
-    crdt_err err = crdti_entry_get(doc, object, from->key, &op.entry);
+    crdt_err err;
+    if (crdti_join_is_row(j, from))
+        return crdti_row_make(doc, object,
+                              j->delta->replicas[op.replica].number, op.seq,
+                              from->key, &j->made[i]);
+    err = crdti_entry_get(doc, object, from->key, &op.entry);
     if (err)
         return err;
     op.replica = j->delta->replicas[op.replica].number;
@@ -7507,10 +8249,15 @@ CRDTI_FN void crdti_join_warm(crdti_join *j, size_t i)
     if (i < n) {
         ops[i].hash = crdti_entry_hash(
             j->doc, j->delta->objects[ops[i].object].number, ops[i].key);
-        crdti_warm_slot(j->doc, ops[i].hash);
+        if (crdti_join_is_row(j, &ops[i])) {
+            crdti_warm_slot(&j->doc->rows, ops[i].hash);
+            ops[i].hash = 0; /* there is no more to fetch */
+        } else {
+            crdti_warm_slot(&j->doc->names, ops[i].hash);
+        }
     }
     i -= CRDTI_JOIN_STEP;
-    if (i < n)
+    if (i < n && ops[i].hash)
         ops[i].op.entry = crdti_warm_entry(j->doc, ops[i].hash);
     i -= CRDTI_JOIN_STEP;
     if (i < n && ops[i].op.entry)
@@ -7521,7 +8268,7 @@ CRDTI_FN void crdti_join_warm(crdti_join *j, size_t i)
 CRDTI_FN int crdti_join_is_cold(const crdti_join *j)
 {
     return j->delta->ops_len > CRDTI_JOIN_STEP &&
-           j->doc->entries.live > CRDTI_JOIN_COLD;
+           j->doc->entries.live + j->doc->rows.len > CRDTI_JOIN_COLD;
 }
 
 CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
@@ -7551,7 +8298,12 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
 CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
 {
     crdt_doc *doc = j->doc;
-    crdti_op *op = crdti_op_at(doc, j->made[i]);
+    crdti_op *op;
+    if (j->made[i] & CRDTI_ROW_BIT) {
+        crdti_row_unmake(doc, j->made[i]);
+        return;
+    }
+    op = crdti_op_at(doc, j->made[i]);
     if (j->new_child[i])
         crdti_object_undo(
             doc, crdti_object_find(doc, op->entry, (crdt_type)op->form));
@@ -7637,7 +8389,9 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i;
     for (i = 0; i < j->delta->ops_len; i++)
-        if (j->made[i])
+        if (j->made[i] & CRDTI_ROW_BIT)
+            crdti_row_born(j->doc, j->made[i]);
+        else if (j->made[i])
             crdti_op_born(j->doc, j->made[i]);
     crdti_join_kills(j);
 }
@@ -7872,17 +8626,18 @@ CRDTI_FN uint64_t crdti_column_replica(const crdt_doc *doc,
                                        const crdti_cut *cut, uint32_t index,
                                        uint64_t *before)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
+    crdti_op room;
     (void)cut;
     (void)before;
-    return doc->replicas.ptr[op->replica].wire;
+    return doc->replicas.ptr[crdti_item_op(doc, index, &room)->replica].wire;
 }
 
 /* `before` holds replica + 1, then seq, of the op before. */
 CRDTI_FN uint64_t crdti_column_step(const crdt_doc *doc, const crdti_cut *cut,
                                     uint32_t index, uint64_t *before)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
+    crdti_op room;
+    const crdti_op *op = crdti_item_op(doc, index, &room);
     uint32_t wire = doc->replicas.ptr[op->replica].wire;
     uint64_t from =
         before[0] == wire + UINT64_C(1) ? before[1] : cut->base.ptr[wire];
@@ -7895,18 +8650,18 @@ CRDTI_FN uint64_t crdti_column_object(const crdt_doc *doc,
                                       const crdti_cut *cut, uint32_t index,
                                       uint64_t *before)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
     (void)cut;
     (void)before;
-    return crdti_object_at(doc, crdti_entry_at(doc, op->entry)->object)->wire;
+    return crdti_object_at(doc, crdti_item_object(doc, index))->wire;
 }
 
 CRDTI_FN uint64_t crdti_column_kind(const crdt_doc *doc, const crdti_cut *cut,
                                     uint32_t index, uint64_t *before)
 {
+    crdti_op room;
     int kills = crdti_cut_kills(doc, cut, index) != 0;
     (void)before;
-    return crdti_op_at(doc, index)->kind |
+    return crdti_item_op(doc, index, &room)->kind |
            (kills ? (unsigned)CRDTI_KILLS_BIT : 0u);
 }
 
@@ -7924,10 +8679,11 @@ CRDTI_FN void crdti_put_column(crdti_writer *w, const crdt_doc *doc,
 CRDTI_FN void crdti_put_stamps(crdti_writer *w, const crdt_doc *doc,
                                const crdti_cut *cut)
 {
+    crdti_op room;
     uint64_t before = 0;
     size_t i;
     for (i = 0; i < cut->ops.len; i++) {
-        const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
+        const crdti_op *op = crdti_item_op(doc, cut->ops.ptr[i], &room);
         if (!crdti_has_stamp(op->kind))
             continue;
         crdti_put_zigzag(w, (int64_t)(op->as.value.stamp - before));
@@ -7938,12 +8694,15 @@ CRDTI_FN void crdti_put_stamps(crdti_writer *w, const crdt_doc *doc,
 CRDTI_FN void crdti_put_keys(crdti_writer *w, const crdt_doc *doc,
                              const crdti_cut *cut)
 {
+    crdti_op room;
+    uint8_t key_room[CRDTI_ROW_KEY];
     size_t i;
     for (i = 0; i < cut->ops.len; i++) {
-        const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
-        const crdti_entry *entry = crdti_entry_at(doc, op->entry);
-        if (crdti_has_key(crdti_object_at(doc, entry->object)->type, op->kind))
-            crdti_put_bytes(w, crdti_entry_key(entry));
+        uint32_t item = cut->ops.ptr[i];
+        const crdti_op *op = crdti_item_op(doc, item, &room);
+        uint32_t object = crdti_item_object(doc, item);
+        if (crdti_has_key(crdti_object_at(doc, object)->type, op->kind))
+            crdti_put_bytes(w, crdti_item_key(doc, item, key_room));
     }
 }
 
@@ -7984,9 +8743,10 @@ CRDTI_FN void crdti_put_voids(crdti_writer *w, crdt_doc *doc,
 CRDTI_FN void crdti_put_contents(crdti_writer *w, crdt_doc *doc,
                                  const crdti_cut *cut)
 {
+    crdti_op room;
     size_t i;
     for (i = 0; i < cut->ops.len; i++) {
-        const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
+        const crdti_op *op = crdti_item_op(doc, cut->ops.ptr[i], &room);
         switch (op->kind) {
         case CRDTI_VALUE:
             crdti_put_value(w, op);

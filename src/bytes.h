@@ -56,7 +56,6 @@ CRDTI_FN int crdti_bytes_order(crdt_bytes a, crdt_bytes b)
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-
 /* >>buf ------------------------------------------------------------------- */
 
 CRDT_API crdt_bytes crdt_buf_bytes(const crdt_buf *buf)

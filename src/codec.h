@@ -134,17 +134,18 @@ CRDTI_FN uint64_t crdti_column_replica(const crdt_doc *doc,
                                        const crdti_cut *cut, uint32_t index,
                                        uint64_t *before)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
+    crdti_op room;
     (void)cut;
     (void)before;
-    return doc->replicas.ptr[op->replica].wire;
+    return doc->replicas.ptr[crdti_item_op(doc, index, &room)->replica].wire;
 }
 
 /* `before` holds replica + 1, then seq, of the op before. */
 CRDTI_FN uint64_t crdti_column_step(const crdt_doc *doc, const crdti_cut *cut,
                                     uint32_t index, uint64_t *before)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
+    crdti_op room;
+    const crdti_op *op = crdti_item_op(doc, index, &room);
     uint32_t wire = doc->replicas.ptr[op->replica].wire;
     uint64_t from =
         before[0] == wire + UINT64_C(1) ? before[1] : cut->base.ptr[wire];
@@ -157,18 +158,18 @@ CRDTI_FN uint64_t crdti_column_object(const crdt_doc *doc,
                                       const crdti_cut *cut, uint32_t index,
                                       uint64_t *before)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
     (void)cut;
     (void)before;
-    return crdti_object_at(doc, crdti_entry_at(doc, op->entry)->object)->wire;
+    return crdti_object_at(doc, crdti_item_object(doc, index))->wire;
 }
 
 CRDTI_FN uint64_t crdti_column_kind(const crdt_doc *doc, const crdti_cut *cut,
                                     uint32_t index, uint64_t *before)
 {
+    crdti_op room;
     int kills = crdti_cut_kills(doc, cut, index) != 0;
     (void)before;
-    return crdti_op_at(doc, index)->kind |
+    return crdti_item_op(doc, index, &room)->kind |
            (kills ? (unsigned)CRDTI_KILLS_BIT : 0u);
 }
 
@@ -186,10 +187,11 @@ CRDTI_FN void crdti_put_column(crdti_writer *w, const crdt_doc *doc,
 CRDTI_FN void crdti_put_stamps(crdti_writer *w, const crdt_doc *doc,
                                const crdti_cut *cut)
 {
+    crdti_op room;
     uint64_t before = 0;
     size_t i;
     for (i = 0; i < cut->ops.len; i++) {
-        const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
+        const crdti_op *op = crdti_item_op(doc, cut->ops.ptr[i], &room);
         if (!crdti_has_stamp(op->kind))
             continue;
         crdti_put_zigzag(w, (int64_t)(op->as.value.stamp - before));
@@ -200,12 +202,15 @@ CRDTI_FN void crdti_put_stamps(crdti_writer *w, const crdt_doc *doc,
 CRDTI_FN void crdti_put_keys(crdti_writer *w, const crdt_doc *doc,
                              const crdti_cut *cut)
 {
+    crdti_op room;
+    uint8_t key_room[CRDTI_ROW_KEY];
     size_t i;
     for (i = 0; i < cut->ops.len; i++) {
-        const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
-        const crdti_entry *entry = crdti_entry_at(doc, op->entry);
-        if (crdti_has_key(crdti_object_at(doc, entry->object)->type, op->kind))
-            crdti_put_bytes(w, crdti_entry_key(entry));
+        uint32_t item = cut->ops.ptr[i];
+        const crdti_op *op = crdti_item_op(doc, item, &room);
+        uint32_t object = crdti_item_object(doc, item);
+        if (crdti_has_key(crdti_object_at(doc, object)->type, op->kind))
+            crdti_put_bytes(w, crdti_item_key(doc, item, key_room));
     }
 }
 
@@ -246,9 +251,10 @@ CRDTI_FN void crdti_put_voids(crdti_writer *w, crdt_doc *doc,
 CRDTI_FN void crdti_put_contents(crdti_writer *w, crdt_doc *doc,
                                  const crdti_cut *cut)
 {
+    crdti_op room;
     size_t i;
     for (i = 0; i < cut->ops.len; i++) {
-        const crdti_op *op = crdti_op_at(doc, cut->ops.ptr[i]);
+        const crdti_op *op = crdti_item_op(doc, cut->ops.ptr[i], &room);
         switch (op->kind) {
         case CRDTI_VALUE:
             crdti_put_value(w, op);

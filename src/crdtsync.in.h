@@ -13,6 +13,7 @@
 #include "system.h"
 /* 2 containers */
 #include "array.h"
+#include "sort.h"
 #include "hash.h"
 #include "pool.h"
 #include "arena.h"
@@ -24,14 +25,15 @@
 #include "hlc.h"
 /* 4 state */
 #include "op.h"
+#include "element.h"
 #include "state.h"
+#include "row.h"
 #include "life.h"
 #include "kill.h"
 #include "write.h"
 /* 5 types */
 #include "register.h"
 #include "order.h"
-#include "element.h"
 #include "counter.h"
 #include "bounded.h"
 #include "extreme.h"

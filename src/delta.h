@@ -18,6 +18,8 @@
 
 #include "arena.h"
 #include "array.h"
+#include "row.h"
+#include "sort.h"
 #include "state.h"
 
 /* The rules of the algebra that a test takes out one at a time, to show that
@@ -28,6 +30,33 @@
 
 #define CRDTI_NOT_NAMED UINT32_MAX /* by the delta: a replica's place in it */
 
+/* >>items: live ops in either form ---------------------------------------- */
+
+/* The op of that name; of a row, one made up in `room`. */
+CRDTI_INLINE const crdti_op *crdti_item_op(const crdt_doc *doc, uint32_t item,
+                                           crdti_op *room)
+{
+    if (CRDTI_LIKELY(!(item & CRDTI_ROW_BIT)))
+        return crdti_op_at(doc, item);
+    crdti_row_op(doc, item, room);
+    return room;
+}
+
+CRDTI_INLINE uint32_t crdti_item_object(const crdt_doc *doc, uint32_t item)
+{
+    if (item & CRDTI_ROW_BIT)
+        return crdti_row_block(doc, item)->object;
+    return crdti_entry_at(doc, crdti_op_at(doc, item)->entry)->object;
+}
+
+CRDTI_INLINE crdt_bytes crdti_item_key(const crdt_doc *doc, uint32_t item,
+                                       uint8_t room[CRDTI_ROW_KEY])
+{
+    if (item & CRDTI_ROW_BIT)
+        return crdti_row_key(doc, item, room);
+    return crdti_entry_key(crdti_entry_at(doc, crdti_op_at(doc, item)->entry));
+}
+
 /* >>cut ------------------------------------------------------------------- */
 
 typedef struct crdti_cut {
@@ -35,7 +64,8 @@ typedef struct crdti_cut {
     int is_canonical;               /* without kills and floor */
     CRDTI_ARRAY(uint32_t) replicas; /* that it tells of, by id */
     CRDTI_ARRAY(uint64_t) base;     /* by place in `replicas` */
-    CRDTI_ARRAY(uint32_t) ops;      /* by replica and seq */
+    CRDTI_ARRAY(uint32_t) ops;      /* and rows, by replica and seq */
+    CRDTI_ARRAY(uint32_t) rows;     /* of one replica: scratch */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
 } crdti_cut;
 
@@ -47,6 +77,7 @@ CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
     crdti_array_free(&doc->alloc, &cut->replicas);
     crdti_array_free(&doc->alloc, &cut->base);
     crdti_array_free(&doc->alloc, &cut->ops);
+    crdti_array_free(&doc->alloc, &cut->rows);
     crdti_array_free(&doc->alloc, &cut->objects);
 }
 
@@ -138,8 +169,11 @@ CRDTI_FN uint64_t crdti_cut_last(const crdt_doc *doc, const crdti_cut *cut,
 CRDTI_FN uint32_t crdti_cut_kills(const crdt_doc *doc, const crdti_cut *cut,
                                   uint32_t index)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
+    const crdti_op *op;
     uint32_t at, count = 0;
+    if (index & CRDTI_ROW_BIT)
+        return 0;
+    op = crdti_op_at(doc, index);
     if (cut->is_canonical || !op->kills)
         return 0;
     for (at = crdti_entry_at(doc, op->entry)->kills; at;
@@ -149,32 +183,75 @@ CRDTI_FN uint32_t crdti_cut_kills(const crdt_doc *doc, const crdti_cut *cut,
     return count;
 }
 
+CRDTI_FN int crdti_row_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdt_doc *doc = (const crdt_doc *)ctx;
+    uint64_t x = crdti_row_seq(doc, a), y = crdti_row_seq(doc, b);
+    return (x > y) - (x < y);
+}
+
+/* Collects the replica's rows behind the base, by seq: of one set they lie so,
+ * and of several they are sorted. */
+CRDTI_FN crdt_err crdti_cut_rows(crdt_doc *doc, crdti_cut *cut, size_t place)
+{
+    uint64_t base = cut->base.ptr[place];
+    uint32_t at = crdti_block_after(doc, cut->replicas.ptr[place], base);
+    unsigned i;
+    cut->rows.len = 0;
+    for (; at; at = crdti_block_at(doc, at)->newer) {
+        const crdti_block *block = crdti_block_at(doc, at);
+        if (crdti_array_reserve(&doc->alloc, &cut->rows, CRDTI_BLOCK_ROWS))
+            return CRDT_ERR_NOMEM;
+        for (i = 0; i < CRDTI_BLOCK_ROWS; i++)
+            if (crdti_row_is_alive(block, i) &&
+                block->base + block->steps[i] > base)
+                cut->rows.ptr[cut->rows.len++] = crdti_row_name(at, i);
+    }
+    crdti_sort(crdti_row_order, doc, cut->rows.ptr, cut->rows.len);
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_cut_item(crdt_doc *doc, crdti_cut *cut, uint32_t item)
+{
+    crdt_err err = crdti_array_reserve(&doc->alloc, &cut->ops, 1);
+    if (!err)
+        err = crdti_cut_object(doc, cut, crdti_item_object(doc, item));
+    if (!err)
+        cut->ops.ptr[cut->ops.len++] = item;
+    return err;
+}
+
+/* Merges rows and ops of one replica. */
 CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
 {
     uint32_t at = crdti_journal_after(doc, cut->replicas.ptr[place],
                                       cut->base.ptr[place]);
-    for (; at; at = crdti_op_at(doc, at)->newer) {
-        const crdti_op *op = crdti_op_at(doc, at);
-        crdt_err err;
-        if (!crdti_op_is_alive(op) && !crdti_cut_kills(doc, cut, at))
+    size_t row = 0;
+    crdt_err err = crdti_cut_rows(doc, cut, place);
+    while (!err && (at || row < cut->rows.len)) {
+        const crdti_op *op = at ? crdti_op_at(doc, at) : NULL;
+        if (!op || (row < cut->rows.len &&
+                    crdti_row_seq(doc, cut->rows.ptr[row]) < op->seq)) {
+            err = crdti_cut_item(doc, cut, cut->rows.ptr[row++]);
             continue;
-        err = crdti_array_reserve(&doc->alloc, &cut->ops, 1);
-        if (!err)
-            err = crdti_cut_object(doc, cut,
-                                   crdti_entry_at(doc, op->entry)->object);
-        if (err)
-            return err;
-        cut->ops.ptr[cut->ops.len++] = at;
+        }
+        if (crdti_op_is_alive(op) || crdti_cut_kills(doc, cut, at))
+            err = crdti_cut_item(doc, cut, at);
+        at = op->newer;
     }
-    return CRDT_OK;
+    return err;
 }
 
 /* Marks the replicas that the op's kills and voids name. */
 CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
                              uint32_t index)
 {
-    const crdti_op *op = crdti_op_at(doc, index);
-    uint32_t i, at = op->kills ? crdti_entry_at(doc, op->entry)->kills : 0;
+    const crdti_op *op;
+    uint32_t i, at;
+    if (index & CRDTI_ROW_BIT)
+        return;
+    op = crdti_op_at(doc, index);
+    at = op->kills ? crdti_entry_at(doc, op->entry)->kills : 0;
     for (; at; at = crdti_kill_at(doc, at)->next)
         if (crdti_kill_at(doc, at)->killer == index &&
             crdti_cut_last(doc, cut, crdti_kill_at(doc, at)))

@@ -79,6 +79,7 @@ CRDT_API crdt_err crdt_doc_new(crdt_doc **out, const crdt_config *config)
     crdti_pool_init(&doc->entries, sizeof(crdti_entry));
     crdti_pool_init(&doc->ops, sizeof(crdti_op));
     crdti_pool_init(&doc->kills, sizeof(crdti_kill));
+    crdti_pool_init(&doc->blocks, sizeof(crdti_block));
     crdti_arena_init(&doc->scratch, &doc->alloc);
     err = crdti_doc_tables(doc, config);
     if (!err)
@@ -133,7 +134,10 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
     crdti_pool_free(&alloc, &doc->entries);
     crdti_pool_free(&alloc, &doc->ops);
     crdti_pool_free(&alloc, &doc->kills);
+    crdti_pool_free(&alloc, &doc->blocks);
     crdti_table_free(&alloc, &doc->names);
+    crdti_table_free(&alloc, &doc->rows);
+    crdti_table_free(&alloc, &doc->open_blocks);
     crdti_free(&alloc, doc, sizeof *doc);
 }
 
@@ -233,7 +237,7 @@ CRDT_API crdt_err crdt_doc_floor(const crdt_doc *doc, crdt_vv *out)
 
 CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out)
 {
-    out->ops = doc->ops.live - doc->removals;
+    out->ops = doc->ops.live - doc->removals + doc->rows.len;
     out->removals = doc->removals;
     out->kills = doc->kills.live;
     out->objects = doc->objects.live;

@@ -98,6 +98,18 @@ CRDTI_FN crdt_err crdti_element_encode(const crdt_value *value,
     return CRDT_OK;
 }
 
+/* How many bytes follow on the first one, where that says it. */
+CRDTI_FN unsigned crdti_element_rest(uint8_t lead)
+{
+    unsigned kind = lead >> 5, count = lead & 31;
+    if (kind == CRDT_DOUBLE)
+        return 8;
+    if (kind != CRDT_INT && kind != CRDT_TIME)
+        return 0;
+    return count < 16 ? 16 - count : count - 16;
+}
+
+/* The bytes behind the first, up to eight, as a number. */
 CRDTI_FN uint64_t crdti_element_read(crdt_bytes key)
 {
     uint64_t number = 0;

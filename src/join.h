@@ -30,7 +30,7 @@ typedef struct crdti_join {
 } crdti_join;
 
 #define CRDTI_JOIN_STEP 8    /* ops between two steps of warming */
-#define CRDTI_JOIN_COLD 4096 /* entries of a document worth it */
+#define CRDTI_JOIN_COLD 4096 /* entries and rows of a document worth it */
 
 /* >>look over ------------------------------------------------------------- */
 
@@ -88,15 +88,18 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
 /* The same dot in both: whether it says the same. Resets are told apart by
  * the digest, when the vectors are equal. */
 CRDTI_FN int crdti_join_same(const crdti_join *j, const crdti_delta_op *theirs,
-                             const crdti_op *ours)
+                             uint32_t item)
 {
-    const crdti_entry *entry = crdti_entry_at(j->doc, ours->entry);
     uint32_t object = j->delta->objects[theirs->object].number;
+    crdti_op row;
+    const crdti_op *ours = crdti_item_op(j->doc, item, &row);
+    uint8_t room[CRDTI_ROW_KEY];
     if (theirs->op.kind == CRDTI_REMOVE)
         return 1;
     if (theirs->op.kind != ours->kind || theirs->op.form != ours->form ||
-        theirs->op.len != ours->len || entry->object != object ||
-        !crdt_bytes_equal(crdti_entry_key(entry), theirs->key))
+        theirs->op.len != ours->len ||
+        crdti_item_object(j->doc, item) != object ||
+        !crdt_bytes_equal(crdti_item_key(j->doc, item, room), theirs->key))
         return 0;
     if (ours->kind == CRDTI_RESET)
         return 1;
@@ -134,8 +137,7 @@ CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
             ++*at;
         shown = *at < d->ops_len && d->ops[*at].op.replica == place &&
                 d->ops[*at].op.seq == ours->seq;
-        if (!apply && alive && shown &&
-            !crdti_join_same(j, &d->ops[*at], ours))
+        if (!apply && alive && shown && !crdti_join_same(j, &d->ops[*at], op))
             return CRDT_ERR_FORK;
         if (apply && alive &&
             (!shown || !crdti_op_is_alive(&d->ops[*at].op))) {
@@ -147,18 +149,77 @@ CRDTI_FN crdt_err crdti_join_context(crdti_join *j, size_t place, size_t *at,
     return CRDT_OK;
 }
 
+/* The op of the delta with that dot, from place `low` on, or NULL. */
+CRDTI_FN const crdti_delta_op *crdti_join_find(const crdti_join *j, size_t low,
+                                               size_t replica, uint64_t seq)
+{
+    const crdti_delta_op *ops = j->delta->ops;
+    size_t high = j->delta->ops_len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const crdti_op *op = &ops[middle].op;
+        if (op->replica < replica || (op->replica == replica && op->seq < seq))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < j->delta->ops_len && ops[low].op.replica == replica &&
+                   ops[low].op.seq == seq
+               ? &ops[low]
+               : NULL;
+}
+
+/* The same for the rows of a block: in no order of their own. */
+CRDTI_FN crdt_err crdti_join_context_block(crdti_join *j, size_t place,
+                                           size_t from, uint32_t block,
+                                           int apply)
+{
+    const crdti_delta_replica *replica = &j->delta->replicas[place];
+    uint64_t last = crdti_min(replica->top, j->have[place]);
+    unsigned i;
+    for (i = 0; i < CRDTI_BLOCK_ROWS; i++) {
+        const crdti_block *at = crdti_block_at(j->doc, block);
+        uint64_t seq = at->base + at->steps[i];
+        const crdti_delta_op *shown;
+        if (!crdti_row_is_alive(at, i) || seq <= replica->base || seq > last)
+            continue;
+        shown = crdti_join_find(j, from, place, seq);
+        if (!apply && shown &&
+            !crdti_join_same(j, shown, crdti_row_name(block, i)))
+            return CRDT_ERR_FORK;
+        if (apply && (!shown || !crdti_op_is_alive(&shown->op)))
+            crdti_row_die(j->doc, crdti_row_name(block, i));
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_join_context_rows(crdti_join *j, size_t place,
+                                          size_t from, int apply)
+{
+    const crdti_delta_replica *replica = &j->delta->replicas[place];
+    uint32_t block = 0, newer;
+    crdt_err err = CRDT_OK;
+    if (replica->base < j->have[place])
+        block = crdti_block_after(j->doc, replica->number, replica->base);
+    for (; block && !err; block = newer) {
+        newer = crdti_block_at(j->doc, block)->newer; /* it may go */
+        err = crdti_join_context_block(j, place, from, block, apply);
+    }
+    return err;
+}
+
 CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
 {
     size_t i, at = 0;
-    for (i = 0; i < j->delta->replicas_len; i++) {
-        crdt_err err;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < j->delta->replicas_len && !err; i++) {
         while (at < j->delta->ops_len && j->delta->ops[at].op.replica < i)
             at++;
-        err = crdti_join_context(j, i, &at, apply);
-        if (err)
-            return err;
+        err = crdti_join_context_rows(j, i, at, apply);
+        if (!err)
+            err = crdti_join_context(j, i, &at, apply);
     }
-    return CRDT_OK;
+    return err;
 }
 
 /* >>prepare --------------------------------------------------------------- */
@@ -236,6 +297,14 @@ CRDTI_FN crdt_err crdti_join_child(crdti_join *j, size_t i, const crdti_op *op)
     return err;
 }
 
+/* Whether the op is to be a row. */
+CRDTI_FN int crdti_join_is_row(const crdti_join *j, const crdti_delta_op *from)
+{
+    return from->op.kind == CRDTI_IN && !from->kills_len &&
+           crdti_row_fits(j->doc, j->delta->objects[from->object].number,
+                          from->key);
+}
+
 /* Makes the record of a new op, not yet filed. */
 CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
 {
@@ -244,7 +313,12 @@ CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
     uint32_t object = j->delta->objects[from->object].number;
     const crdti_type *type = crdti_type_at(doc, crdti_object_at(doc, object));
     crdti_op op = from->op;
-    crdt_err err = crdti_entry_get(doc, object, from->key, &op.entry);
+    crdt_err err;
+    if (crdti_join_is_row(j, from))
+        return crdti_row_make(doc, object,
+                              j->delta->replicas[op.replica].number, op.seq,
+                              from->key, &j->made[i]);
+    err = crdti_entry_get(doc, object, from->key, &op.entry);
     if (err)
         return err;
     op.replica = j->delta->replicas[op.replica].number;
@@ -272,10 +346,15 @@ CRDTI_FN void crdti_join_warm(crdti_join *j, size_t i)
     if (i < n) {
         ops[i].hash = crdti_entry_hash(
             j->doc, j->delta->objects[ops[i].object].number, ops[i].key);
-        crdti_warm_slot(j->doc, ops[i].hash);
+        if (crdti_join_is_row(j, &ops[i])) {
+            crdti_warm_slot(&j->doc->rows, ops[i].hash);
+            ops[i].hash = 0; /* there is no more to fetch */
+        } else {
+            crdti_warm_slot(&j->doc->names, ops[i].hash);
+        }
     }
     i -= CRDTI_JOIN_STEP;
-    if (i < n)
+    if (i < n && ops[i].hash)
         ops[i].op.entry = crdti_warm_entry(j->doc, ops[i].hash);
     i -= CRDTI_JOIN_STEP;
     if (i < n && ops[i].op.entry)
@@ -286,7 +365,7 @@ CRDTI_FN void crdti_join_warm(crdti_join *j, size_t i)
 CRDTI_FN int crdti_join_is_cold(const crdti_join *j)
 {
     return j->delta->ops_len > CRDTI_JOIN_STEP &&
-           j->doc->entries.live > CRDTI_JOIN_COLD;
+           j->doc->entries.live + j->doc->rows.len > CRDTI_JOIN_COLD;
 }
 
 CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
@@ -316,7 +395,12 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
 CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
 {
     crdt_doc *doc = j->doc;
-    crdti_op *op = crdti_op_at(doc, j->made[i]);
+    crdti_op *op;
+    if (j->made[i] & CRDTI_ROW_BIT) {
+        crdti_row_unmake(doc, j->made[i]);
+        return;
+    }
+    op = crdti_op_at(doc, j->made[i]);
     if (j->new_child[i])
         crdti_object_undo(
             doc, crdti_object_find(doc, op->entry, (crdt_type)op->form));
@@ -402,7 +486,9 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i;
     for (i = 0; i < j->delta->ops_len; i++)
-        if (j->made[i])
+        if (j->made[i] & CRDTI_ROW_BIT)
+            crdti_row_born(j->doc, j->made[i]);
+        else if (j->made[i])
             crdti_op_born(j->doc, j->made[i]);
     crdti_join_kills(j);
 }

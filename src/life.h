@@ -12,6 +12,7 @@
 #define CRDTI_LIFE_H
 
 #include "op.h"
+#include "row.h"
 #include "state.h"
 
 /* >>visibility ------------------------------------------------------------ */
@@ -26,8 +27,10 @@ CRDTI_FN int crdti_entry_look(crdt_doc *doc, crdti_entry *entry)
     if (now == entry->is_visible)
         return 0;
     entry->is_visible = (uint8_t)now;
-    object->weight += now ? 1u : UINT32_MAX;
     object->keys_changed = 1;
+    if (crdti_row_any(doc, entry->object, crdti_entry_key(entry)))
+        return 0; /* it is in by that, before and after */
+    object->weight += now ? 1u : UINT32_MAX;
     return had_weight != (object->weight != 0);
 }
 
@@ -126,6 +129,67 @@ CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
     if (type->died)
         type->died(doc, entry->object, index);
     crdti_op_drop(&doc->alloc, op);
+}
+
+/* >>rows ------------------------------------------------------------------ */
+
+CRDTI_FN crdt_digest crdti_row_digest(const crdt_doc *doc, uint32_t row,
+                                      crdt_bytes key)
+{
+    const crdti_block *block = crdti_row_block(doc, row);
+    uint64_t place = crdti_object_at(doc, block->object)->name;
+    crdti_op op;
+    crdti_row_op(doc, row, &op);
+    return crdti_digest_of(doc, &op, crdti_hash(key.ptr, key.len, place));
+}
+
+/* Whether the element is in by anything that is filed. */
+CRDTI_FN int crdti_element_is_in(const crdt_doc *doc, uint32_t set,
+                                 crdt_bytes key)
+{
+    uint32_t entry;
+    if (crdti_row_any(doc, set, key))
+        return 1;
+    if (!crdti_object_at(doc, set)->entries)
+        return 0;
+    entry = crdti_entry_find(doc, set, key);
+    return entry && crdti_entry_at(doc, entry)->is_visible;
+}
+
+/* A row came or went; was the element in without it? */
+CRDTI_FN void crdti_set_weigh(crdt_doc *doc, uint32_t set, int is_in,
+                              int appears)
+{
+    crdti_object *object = crdti_object_at(doc, set);
+    int had_weight = object->weight != 0;
+    object->keys_changed = 1;
+    if (is_in)
+        return;
+    object->weight += appears ? 1u : UINT32_MAX;
+    if (had_weight != (object->weight != 0))
+        crdti_climb(doc, set, appears);
+}
+
+/* Files a row that was made. Cannot fail. */
+CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
+{
+    uint8_t room[CRDTI_ROW_KEY];
+    crdt_bytes key = crdti_row_key(doc, row, room);
+    uint32_t set = crdti_row_block(doc, row)->object;
+    int was_in = crdti_element_is_in(doc, set, key);
+    crdti_digest_add(&doc->digest, crdti_row_digest(doc, row, key));
+    crdti_row_enter(doc, row, key);
+    crdti_set_weigh(doc, set, was_in, 1);
+}
+
+CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)
+{
+    uint8_t room[CRDTI_ROW_KEY];
+    crdt_bytes key = crdti_row_key(doc, row, room);
+    uint32_t set = crdti_row_block(doc, row)->object;
+    crdti_digest_subtract(&doc->digest, crdti_row_digest(doc, row, key));
+    crdti_row_leave(doc, row, key);
+    crdti_set_weigh(doc, set, crdti_element_is_in(doc, set, key), 0);
 }
 
 #endif

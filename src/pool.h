@@ -45,17 +45,17 @@ CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
     return p->base + (size_t)index * p->size;
 }
 
-/* Doubles while small; a large block grows by half, as the copy and the gap
- * left behind weigh more than a few growths saved. */
+/* Doubles while small; a large block grows by a quarter: it is mostly mapped
+ * anew, not copied, and half of it unused would weigh more. */
 CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
                                   uint64_t need)
 {
     uint64_t cap = p->cap;
     size_t old_size = (size_t)p->cap * p->size;
     void *base;
-    cap += old_size < 1048576 ? cap : cap / 2;
-    cap = crdti_min(crdti_max(cap, crdti_max(need, 8)), UINT32_MAX);
-    if (need > UINT32_MAX)
+    cap += old_size < 1048576 ? cap : cap / 4;
+    cap = crdti_min(crdti_max(cap, crdti_max(need, 8)), INT32_MAX);
+    if (need > INT32_MAX)
         return CRDT_ERR_LIMIT;
     base = crdti_realloc(alloc, p->base, old_size,
                          crdti_mul_size((size_t)cap, p->size));
@@ -66,7 +66,7 @@ CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
     return CRDT_OK;
 }
 
-/* The next `n` takes will not fail. LIMIT beyond 2^32 records. */
+/* The next `n` takes will not fail. LIMIT beyond 2^31 records. */
 CRDTI_HOT crdt_err crdti_pool_reserve(const crdt_alloc *alloc, crdti_pool *p,
                                       size_t n)
 {

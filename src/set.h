@@ -11,7 +11,8 @@
  *
  * Each write kills all it has seen of the element: one op is left of those
  * that were not concurrent, and of a REMOVE what remembers it until everyone
- * has it. OUTs stay until the next add, and those of a 2P-set for ever.
+ * has it. OUTs stay until the next add, and those of a 2P-set for ever. An IN
+ * that kills nothing is a row where the type has them (row.h).
  */
 #ifndef CRDTI_SET_H
 #define CRDTI_SET_H
@@ -56,27 +57,19 @@ CRDTI_FN int crdti_latest_is_in(const crdt_doc *doc, const crdti_entry *entry)
     return is_in;
 }
 
-/* The entry of the element, 0 when there is none. ARG, LIMIT, TYPE. */
-CRDTI_FN crdt_err crdti_set_find(crdt_obj set, const crdt_value *value,
-                                 crdti_element *element, uint32_t *entry)
+/* Looks at the handle and encodes the element. ARG, LIMIT, TYPE. */
+CRDTI_FN crdt_err crdti_set_check(crdt_obj set, const crdt_value *value,
+                                  crdti_element *element)
 {
     crdt_err err = crdti_check_among(set, CRDTI_SETS);
-    if (!err)
-        err = crdti_element_encode(value, element);
-    if (!err)
-        *entry =
-            crdti_entry_find(set.doc, set.index, crdti_element_key(element));
-    return err;
-}
-
-CRDTI_FN int crdti_set_is_in(const crdt_doc *doc, uint32_t entry)
-{
-    return entry && crdti_entry_at(doc, entry)->is_visible;
+    return err ? err : crdti_element_encode(value, element);
 }
 
 /* Whether the element was removed for good. */
-CRDTI_FN int crdti_set_is_gone(const crdt_doc *doc, uint32_t entry)
+CRDTI_FN int crdti_set_is_gone(const crdt_doc *doc, uint32_t set,
+                               crdt_bytes key)
 {
+    uint32_t entry = crdti_entry_find(doc, set, key);
     uint32_t at = entry ? crdti_entry_at(doc, entry)->ops : 0;
     while (at && crdti_op_at(doc, at)->kind != CRDTI_OUT)
         at = crdti_op_at(doc, at)->next;
@@ -90,76 +83,100 @@ CRDTI_FN crdt_err crdti_set_say(crdt_obj set, crdt_bytes key, int is_in)
     return crdti_value_write(set.doc, set.index, key, &value);
 }
 
+/* Writes an IN that kills nothing in the short form. */
+CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key)
+{
+    crdt_doc *doc = set.doc;
+    uint32_t row;
+    crdt_err err = crdti_write_check(doc, 1);
+    if (!err)
+        err = crdti_row_make(doc, set.index, doc->self, doc->written + 1, key,
+                             &row);
+    if (err)
+        return err;
+    doc->written++;
+    crdti_row_born(doc, row);
+    return CRDT_OK;
+}
+
 CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value value)
 {
     crdti_element element;
     const crdti_object *object;
-    uint32_t entry;
-    crdt_err err = crdti_set_find(set, &value, &element, &entry);
+    crdt_bytes key;
+    int is_in;
+    crdt_err err = crdti_set_check(set, &value, &element);
     if (err)
         return err;
+    key = crdti_element_key(&element);
     object = crdti_object_at(set.doc, set.index);
     if (crdti_set_is(object, CRDTI_LWW_SETS))
-        return crdti_set_say(set, crdti_element_key(&element), 1);
-    if (object->type == CRDT_2PSET && crdti_set_is_gone(set.doc, entry))
+        return crdti_set_say(set, key, 1);
+    is_in = object->type != CRDT_RW_SET &&
+            crdti_element_is_in(set.doc, set.index, key);
+    if (object->type == CRDT_2PSET &&
+        crdti_set_is_gone(set.doc, set.index, key))
         return CRDT_ERR_GONE;
-    if ((object->type == CRDT_2PSET || object->type == CRDT_GSET) &&
-        crdti_set_is_in(set.doc, entry))
+    if (is_in && (object->type == CRDT_2PSET || object->type == CRDT_GSET))
         return CRDT_OK;
-    return crdti_mark_write(set.doc, set.index, crdti_element_key(&element),
-                            CRDTI_IN);
+    if (!is_in && crdti_row_fits(set.doc, set.index, key))
+        return crdti_set_add_row(set, key);
+    return crdti_mark_write(set.doc, set.index, key, CRDTI_IN);
 }
 
-/* Removes the element of the key; `entry` is its entry or 0. */
-CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key, uint32_t entry)
+CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key)
 {
     const crdti_object *object = crdti_object_at(set.doc, set.index);
+    uint8_t kind = CRDTI_OUT;
     if (object->type == CRDT_GSET)
         return CRDT_ERR_TYPE;
     if (crdti_set_is(object, CRDTI_LWW_SETS))
         return crdti_set_say(set, key, 0);
-    if (object->type == CRDT_RW_SET)
-        return crdti_mark_write(set.doc, set.index, key, CRDTI_OUT);
-    if (!crdti_set_is_in(set.doc, entry))
+    if (object->type != CRDT_RW_SET &&
+        !crdti_element_is_in(set.doc, set.index, key))
         return CRDT_ERR_NOT_FOUND;
-    if (object->type == CRDT_2PSET)
-        return crdti_mark_write(set.doc, set.index, key, CRDTI_OUT);
-    return crdti_value_remove(set.doc, entry);
+    if (object->type == CRDT_AW_SET)
+        kind = CRDTI_REMOVE;
+    return crdti_mark_write(set.doc, set.index, key, kind);
 }
 
 CRDT_API crdt_err crdt_set_remove(crdt_obj set, crdt_value value)
 {
     crdti_element element;
-    uint32_t entry;
-    crdt_err err = crdti_set_find(set, &value, &element, &entry);
-    if (err)
-        return err;
-    return crdti_set_take(set, crdti_element_key(&element), entry);
+    crdt_err err = crdti_set_check(set, &value, &element);
+    return err ? err : crdti_set_take(set, crdti_element_key(&element));
 }
 
+/* Walks a copy of the order: each removal changes it. */
 CRDT_API crdt_err crdt_set_clear(crdt_obj set)
 {
-    uint32_t at, next;
+    crdti_order *order, all;
+    uint8_t room[CRDTI_ROW_KEY];
+    size_t i;
     crdt_err err = crdti_check_among(set, CRDTI_SETS);
+    if (!err && crdt_type_of(set) == CRDT_GSET)
+        err = CRDT_ERR_TYPE;
+    if (!err)
+        err = crdti_order_get(set.doc, set.index, &order);
     if (err)
         return err;
-    at = crdti_object_at(set.doc, set.index)->entries;
-    for (; at && !err; at = next) {
-        crdti_entry entry = *crdti_entry_at(set.doc, at);
-        next = entry.next;
-        if (entry.is_visible)
-            err = crdti_set_take(set, crdti_entry_key(&entry), at);
-    }
+    all = *order;
+    crdti_zero(order, sizeof *order);
+    for (i = 0; i < all.slots.len && !err; i++)
+        err = crdti_set_take(set,
+                             crdti_slot_key(set.doc, all.slots.ptr[i], room));
+    crdti_array_free(&set.doc->alloc, &all.slots);
+    crdti_object_at(set.doc, set.index)->keys_changed = 1;
     return err;
 }
 
 CRDT_API int crdt_set_has(crdt_obj set, crdt_value value)
 {
     crdti_element element;
-    uint32_t entry;
-    if (crdti_set_find(set, &value, &element, &entry))
+    if (crdti_set_check(set, &value, &element))
         return 0;
-    return crdti_set_is_in(set.doc, entry);
+    return crdti_element_is_in(set.doc, set.index,
+                               crdti_element_key(&element));
 }
 
 CRDT_API size_t crdt_set_size(crdt_obj set)
@@ -171,10 +188,10 @@ CRDT_API size_t crdt_set_size(crdt_obj set)
 
 CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor)
 {
-    uint32_t entry;
+    uint32_t slot;
     crdt_err err = crdti_check_among(set, CRDTI_SETS);
     if (!err)
-        err = crdti_order_next(set, cursor, &entry);
+        err = crdti_order_next(set, cursor, &slot);
     if (!err)
         cursor->value = crdti_element_decode(cursor->key);
     return err;

@@ -10,6 +10,7 @@
  *             +-- child    the containers at this key, one a type
  *
  *     replica  +-- journal  its ops by seq, oldest .. newest
+ *              +-- blocks   the same for rows, the short form of some: row.h
  *
  * All of them are records in pools, and refer to each other by number, so a
  * document is a handful of blocks. An entry is found in one hash probe by
@@ -33,6 +34,8 @@
 
 #define CRDTI_ROOT 1u
 #define CRDTI_INLINE_KEY 8
+#define CRDTI_BLOCK_ROWS 16
+#define CRDTI_ROW_KEY 9 /* bytes of an element that fits into a row */
 #define CRDTI_KEY_GONE UINT16_MAX /* length of the key of a freed entry */
 #if CRDTSYNC_MAX_KEY >= 65535
 #error "CRDTSYNC_MAX_KEY must be less than 65535"
@@ -45,7 +48,8 @@ typedef struct crdti_replica {
     uint64_t floor; /* kill records of its ops up to here are forgotten */
     uint64_t mark;  /* scratch of a join: kill up to here */
     uint32_t oldest, newest; /* journal */
-    uint32_t wire;           /* scratch of an encoder: number in the message */
+    uint32_t oldest_block, newest_block;
+    uint32_t wire; /* scratch of an encoder: number in the message */
 } crdti_replica;
 
 typedef struct crdti_object {
@@ -56,8 +60,9 @@ typedef struct crdti_object {
     uint32_t wire;    /* scratch of an encoder */
     uint32_t stale;   /* the next that is to be settled */
     uint8_t type, depth, keys_changed, is_stale;
-    uint64_t name; /* hash of the path, for digests */
-    void *state;   /* the type's own */
+    uint32_t blocks; /* of a set: rows (row.h) */
+    uint64_t name;   /* hash of the path, for digests */
+    void *state;     /* the type's own */
 } crdti_object;
 
 typedef struct crdti_entry {
@@ -84,6 +89,19 @@ typedef struct crdti_kill {
     uint64_t last;
 } crdti_kill;
 
+/* Rows of one set and replica: see row.h. */
+typedef struct crdti_block {
+    uint32_t object, replica;
+    uint32_t prev, next;              /* among the blocks of the set */
+    uint32_t older, newer;            /* among those of the replica */
+    uint64_t base;                    /* seq of the first row */
+    uint8_t len, used;                /* places taken; rows that are alive */
+    uint8_t is_listed;                /* among those of the replica */
+    uint8_t leads[CRDTI_BLOCK_ROWS];  /* the first byte of the element */
+    uint32_t steps[CRDTI_BLOCK_ROWS]; /* seq - base */
+    uint64_t rests[CRDTI_BLOCK_ROWS]; /* the other bytes, as a number */
+} crdti_block;
+
 /* What a type must say of itself: a row of the type table (type.h). */
 typedef struct crdti_type {
     const char *name;
@@ -91,6 +109,8 @@ typedef struct crdti_type {
     /* Whether its entries die with what is above it. If not, a removal above
      * writes a reset into it. */
     int is_scope;
+    /* Whether an IN that kills nothing may be a row (row.h). */
+    int has_rows;
     /* Whether deltas tell the keys of its ops; if not, the kind says them. */
     int is_keyed;
     /* Whether it may have an entry of the key. NULL: only the empty one. */
@@ -119,14 +139,17 @@ struct crdt_doc {
     const crdti_type *types;
     CRDTI_ARRAY(crdti_replica) replicas;
     CRDTI_ARRAY(uint32_t) by_id; /* replica numbers, sorted by id */
-    crdti_pool objects, entries, ops, kills;
-    crdti_hash_table names; /* (object, key) -> entry */
-    uint32_t self;          /* own replica */
-    uint32_t removals;      /* REMOVE records */
-    uint32_t stale;         /* the first object that is to be settled */
-    uint64_t written;       /* own seq, uncommitted changes included */
-    uint64_t changes;       /* how often the version vector has grown */
-    uint64_t seed;          /* of the hash table, against chosen keys */
+    crdti_pool objects, entries, ops, kills, blocks;
+    crdti_hash_table names;       /* (object, key) -> entry */
+    crdti_hash_table rows;        /* (set, element) -> row */
+    crdti_hash_table open_blocks; /* (set, replica) -> block */
+    uint32_t self;                /* own replica */
+    uint32_t removals;            /* REMOVE records */
+    uint32_t unborn;              /* rows that a join has made so far */
+    uint32_t stale;               /* the first object that is to be settled */
+    uint64_t written;             /* own seq, uncommitted changes included */
+    uint64_t changes;             /* how often the version vector has grown */
+    uint64_t seed;                /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
     crdti_hlc hlc;
     crdti_arena scratch; /* of one delta at a time; its block stays */
@@ -154,6 +177,11 @@ CRDTI_FN crdti_op *crdti_op_at(const crdt_doc *doc, uint32_t index)
 CRDTI_FN crdti_kill *crdti_kill_at(const crdt_doc *doc, uint32_t index)
 {
     return (crdti_kill *)crdti_pool_at(&doc->kills, index);
+}
+
+CRDTI_FN crdti_block *crdti_block_at(const crdt_doc *doc, uint32_t index)
+{
+    return (crdti_block *)crdti_pool_at(&doc->blocks, index);
 }
 
 CRDTI_FN const crdti_type *crdti_type_at(const crdt_doc *doc,
@@ -349,11 +377,11 @@ CRDTI_INLINE void crdti_warm(const crdti_pool *pool, uint32_t index)
     CRDTI_PREFETCH(at + pool->size - 1); /* mostly in the next line */
 }
 
-CRDTI_INLINE void crdti_warm_slot(const crdt_doc *doc, uint64_t hash)
+CRDTI_INLINE void crdti_warm_slot(const crdti_hash_table *table, uint64_t hash)
 {
-    if (doc->names.cap)
-        CRDTI_PREFETCH(doc->names.slots +
-                       (crdti_table_tag(hash) & (doc->names.cap - 1)));
+    if (table->cap)
+        CRDTI_PREFETCH(table->slots +
+                       (crdti_table_tag(hash) & (table->cap - 1)));
 }
 
 /* The first candidate; it is hardly ever another's. */
@@ -458,9 +486,9 @@ CRDTI_FN uint64_t crdti_op_content_hash(const crdt_doc *doc,
 }
 
 /* The op's share of the digest: place, dot and content, each bit of it. */
-CRDTI_FN crdt_digest crdti_op_digest(const crdt_doc *doc, const crdti_op *op)
+CRDTI_FN crdt_digest crdti_digest_of(const crdt_doc *doc, const crdti_op *op,
+                                     uint64_t place)
 {
-    uint64_t place = crdti_entry_at(doc, op->entry)->name;
     uint64_t dot = crdti_mix(doc->replicas.ptr[op->replica].name,
                              op->seq ^ UINT64_C(0xe7037ed1a0b428db));
     uint64_t content = crdti_op_content_hash(doc, op) ^ place;
@@ -468,6 +496,11 @@ CRDTI_FN crdt_digest crdti_op_digest(const crdt_doc *doc, const crdti_op *op)
     digest.lo = crdti_mix(dot ^ UINT64_C(0x8ebc6af09c88c6e3), content);
     digest.hi = crdti_mix(dot, content ^ UINT64_C(0x589965cc75374cc3));
     return digest;
+}
+
+CRDTI_FN crdt_digest crdti_op_digest(const crdt_doc *doc, const crdti_op *op)
+{
+    return crdti_digest_of(doc, op, crdti_entry_at(doc, op->entry)->name);
 }
 
 /* Addition modulo 2^128: order does not matter, and subtraction undoes it. */

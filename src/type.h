@@ -23,12 +23,13 @@
 
 /* What is told by keys and entries alone. */
 #define CRDTI_ENTRIES(name, kinds, is_keyed, has_key, visible)                \
-    { name, kinds, 1, is_keyed, has_key, NULL, NULL, NULL, NULL, visible,     \
+    { name, kinds, 1, 0, is_keyed, has_key, NULL, NULL, NULL, NULL, visible,  \
       NULL, crdti_order_drop }
-#define CRDTI_SET(name, kinds, visible)                                       \
-    CRDTI_ENTRIES(name, kinds, 1, crdti_element_is_key, visible)
+#define CRDTI_SET(name, kinds, has_rows, visible)                             \
+    { name, kinds, 1, has_rows, 1, crdti_element_is_key, NULL, NULL, NULL,    \
+      NULL, visible, NULL, crdti_order_drop }
 #define CRDTI_COUNTER(name)                                                   \
-    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, 0, 0,                 \
+    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, 0, 0, 0,              \
       crdti_counter_has_key, crdti_counter_reserve,                           \
       crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
       NULL, crdti_counter_settle, crdti_counter_drop }
@@ -43,14 +44,14 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         ANY = VALUE | 1u << CRDTI_CREATE
     };
     static const crdti_type table[CRDT_TYPE_COUNT] = {
-        /* name, kinds, is_scope, is_keyed, has_key, reserve, reset, born,
-         * died, visible, settle, drop */
-        { "none", 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL },
+        /* name, kinds, is_scope, has_rows, is_keyed, has_key, reserve, reset,
+         * born, died, visible, settle, drop */
+        { "none", 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL },
         CRDTI_ENTRIES("map", ANY, 1, crdti_map_has_key, NULL),
         CRDTI_ENTRIES("register", VALUE, 0, NULL, NULL),
         CRDTI_COUNTER("counter"),
         CRDTI_COUNTER("gcounter"),
-        { "bounded", CRDTI_TAKES(CRDTI_ADD), 0, 1, crdti_bounded_has_key,
+        { "bounded", CRDTI_TAKES(CRDTI_ADD), 0, 0, 1, crdti_bounded_has_key,
           crdti_bounded_reserve, crdti_bounded_reset_draft,
           crdti_bounded_born, crdti_bounded_died, NULL, NULL,
           crdti_bounded_drop },
@@ -58,12 +59,12 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         CRDTI_ENTRIES("min", VALUE, 0, NULL, NULL),
         CRDTI_ENTRIES("ew-flag", IN, 1, NULL, NULL),
         CRDTI_ENTRIES("dw-flag", IN_OUT, 1, NULL, crdti_in_and_not_out),
-        CRDTI_SET("aw-set", IN, NULL),
-        CRDTI_SET("rw-set", IN_OUT, crdti_in_and_not_out),
-        CRDTI_SET("gset", IN, NULL),
-        CRDTI_SET("2pset", IN_OUT, crdti_in_and_not_out),
-        CRDTI_SET("lww-set", VALUE, crdti_latest_is_in),
-        CRDTI_SET("lww-set-rm", VALUE, crdti_latest_is_in),
+        CRDTI_SET("aw-set", IN, 1, NULL),
+        CRDTI_SET("rw-set", IN_OUT, 0, crdti_in_and_not_out),
+        CRDTI_SET("gset", IN, 1, NULL),
+        CRDTI_SET("2pset", IN_OUT, 0, crdti_in_and_not_out),
+        CRDTI_SET("lww-set", VALUE, 0, crdti_latest_is_in),
+        CRDTI_SET("lww-set-rm", VALUE, 0, crdti_latest_is_in),
     };
     return table;
 }

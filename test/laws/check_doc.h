@@ -57,15 +57,64 @@ static inline int check_is_filed(const crdt_doc *doc, uint32_t index)
     return at == index;
 }
 
+/* The blocks of a replica: in the order of their last rows, each row in the
+ * table, by the seqs that it may have. Adds up their digest. */
+static inline const char *check_blocks(const crdt_doc *doc, size_t number,
+                                       uint32_t *blocks, size_t *rows,
+                                       crdt_digest *digest)
+{
+    const crdti_replica *r = &doc->replicas.ptr[number];
+    uint64_t last = 0, top = number == doc->self ? doc->written : r->seq;
+    uint32_t at, older = 0;
+    for (at = r->oldest_block; at;
+         older = at, at = crdti_block_at(doc, at)->newer) {
+        const crdti_block *block = crdti_block_at(doc, at);
+        unsigned i, used = 0;
+        CHECK_DOC(block->replica == number && block->is_listed);
+        CHECK_DOC(block->older == older && block->used > 0);
+        CHECK_DOC(block->len <= CRDTI_BLOCK_ROWS);
+        CHECK_DOC(crdti_block_last(block) > last);
+        last = crdti_block_last(block);
+        CHECK_DOC(last <= top);
+        for (i = 0; i < block->len; i++) {
+            uint32_t row = crdti_row_name(at, i), found;
+            uint8_t room[CRDTI_ROW_KEY];
+            crdti_row_walk walk;
+            crdt_bytes key;
+            CHECK_DOC(i == 0 || block->steps[i] > block->steps[i - 1]);
+            CHECK_DOC(block->leads[i] != CRDTI_ROW_UNMADE);
+            if (!crdti_row_is_alive(block, i))
+                continue;
+            used++;
+            key = crdti_row_key(doc, row, room);
+            CHECK_DOC(crdti_element_is_key(key));
+            CHECK_DOC(crdti_row_fits(doc, block->object, key));
+            found = crdti_row_first(doc, block->object, key, &walk);
+            while (found && found != row)
+                found = crdti_row_next(doc, &walk);
+            CHECK_DOC(found == row);
+            crdti_digest_add(digest, crdti_row_digest(doc, row, key));
+        }
+        CHECK_DOC(used == block->used);
+        *rows += used;
+        ++*blocks;
+    }
+    CHECK_DOC(r->newest_block == older);
+    return NULL;
+}
+
 static inline const char *check_journals(const crdt_doc *doc)
 {
-    uint32_t count = 0, removals = 0;
-    size_t i;
+    uint32_t count = 0, removals = 0, blocks = 0;
+    size_t i, rows = 0;
     crdt_digest digest = { 0, 0 };
     for (i = 0; i < doc->replicas.len; i++) {
         const crdti_replica *r = &doc->replicas.ptr[i];
         uint64_t seq = 0;
         uint32_t at, older = 0;
+        const char *wrong = check_blocks(doc, i, &blocks, &rows, &digest);
+        if (wrong)
+            return wrong;
         for (at = r->oldest; at;
              older = at, at = crdti_op_at(doc, at)->newer) {
             const crdti_op *op = crdti_op_at(doc, at);
@@ -88,9 +137,36 @@ static inline const char *check_journals(const crdt_doc *doc)
         CHECK_DOC(r->newest == older);
     }
     CHECK_DOC(count == doc->ops.live);
+    CHECK_DOC(rows == doc->rows.len && blocks == doc->blocks.live);
+    CHECK_DOC(doc->unborn == 0);
     CHECK_DOC(removals == doc->removals);
     CHECK_DOC(digest.hi == doc->digest.hi && digest.lo == doc->digest.lo);
     return NULL;
+}
+
+/* Whether a row of the set, and of the element if one is named, has a dot that
+ * the record says is dead. */
+static inline int check_has_dead_row(const crdt_doc *doc, uint32_t object,
+                                     const crdt_bytes *element,
+                                     const crdti_kill *kill)
+{
+    uint32_t at;
+    unsigned i;
+    for (at = crdti_object_at(doc, object)->blocks; at;
+         at = crdti_block_at(doc, at)->next)
+        for (i = 0; i < CRDTI_BLOCK_ROWS; i++) {
+            const crdti_block *block = crdti_block_at(doc, at);
+            uint8_t room[CRDTI_ROW_KEY];
+            crdt_bytes key;
+            if (!crdti_row_is_alive(block, i) ||
+                block->replica != kill->replica ||
+                block->base + block->steps[i] > kill->last)
+                continue;
+            key = crdti_row_key(doc, crdti_row_name(at, i), room);
+            if (!element || crdt_bytes_equal(key, *element))
+                return 1;
+        }
+    return 0;
 }
 
 /* What a record says is dead is not there. */
@@ -100,6 +176,7 @@ static inline const char *check_kill(const crdt_doc *doc, uint32_t entry,
     const crdti_op *killer = crdti_op_at(doc, kill->killer);
     const crdti_replica *r = &doc->replicas.ptr[kill->replica];
     uint32_t at, other, count = 0;
+    crdt_bytes key;
     CHECK_DOC(killer->entry == entry && killer->kills > 0);
     CHECK_DOC(kill->last > 0);
     CHECK_DOC(kill->last <=
@@ -113,6 +190,13 @@ static inline const char *check_kill(const crdt_doc *doc, uint32_t entry,
         count += crdti_kill_at(doc, other)->killer == kill->killer;
     }
     CHECK_DOC(count == killer->kills);
+    key = crdti_entry_key(crdti_entry_at(doc, entry));
+    CHECK_DOC(!check_has_dead_row(doc, crdti_entry_at(doc, entry)->object,
+                                  &key, kill));
+    for (at = entry; at; at = crdti_scope_next(doc, entry, at))
+        for (other = crdti_entry_at(doc, at)->child; other;
+             other = crdti_object_at(doc, other)->sibling)
+            CHECK_DOC(!check_has_dead_row(doc, other, NULL, kill));
     for (at = entry; at; at = crdti_scope_next(doc, entry, at))
         for (other = crdti_entry_at(doc, at)->ops; other;
              other = crdti_op_at(doc, other)->next)
@@ -247,6 +331,28 @@ static inline const char *check_bounded(const crdt_doc *doc, uint32_t object)
     return NULL;
 }
 
+/* How many elements are in by rows alone. */
+static inline uint32_t check_elements(const crdt_doc *doc, uint32_t index)
+{
+    uint32_t at, count = 0;
+    unsigned i;
+    for (at = crdti_object_at(doc, index)->blocks; at;
+         at = crdti_block_at(doc, at)->next)
+        for (i = 0; i < CRDTI_BLOCK_ROWS; i++) {
+            uint32_t row = crdti_row_name(at, i), entry;
+            uint8_t room[CRDTI_ROW_KEY];
+            crdti_row_walk walk;
+            crdt_bytes key;
+            if (!crdti_row_is_alive(crdti_block_at(doc, at), i))
+                continue;
+            key = crdti_row_key(doc, row, room);
+            entry = crdti_entry_find(doc, index, key);
+            count += crdti_row_first(doc, index, key, &walk) == row &&
+                     !(entry && crdti_entry_at(doc, entry)->is_visible);
+        }
+    return count;
+}
+
 static inline const char *check_map(const crdt_doc *doc, uint32_t index,
                                     uint32_t visible)
 {
@@ -256,14 +362,16 @@ static inline const char *check_map(const crdt_doc *doc, uint32_t index,
     CHECK_DOC(object->weight == visible);
     if (!order || object->keys_changed)
         return NULL;
-    CHECK_DOC(order->entries.len == visible);
-    for (i = 0; i < order->entries.len; i++) {
-        const crdti_entry *entry = crdti_entry_at(doc, order->entries.ptr[i]);
-        CHECK_DOC(entry->object == index && entry->is_visible);
+    CHECK_DOC(order->slots.len == visible);
+    for (i = 0; i < order->slots.len; i++) {
+        uint32_t slot = order->slots.ptr[i];
+        if (slot & CRDTI_ROW_BIT)
+            CHECK_DOC(crdti_row_block(doc, slot)->object == index);
+        else
+            CHECK_DOC(crdti_entry_at(doc, slot)->object == index &&
+                      crdti_entry_at(doc, slot)->is_visible);
         CHECK_DOC(i == 0 ||
-                  crdti_bytes_order(crdti_entry_key(crdti_entry_at(
-                                        doc, order->entries.ptr[i - 1])),
-                                    crdti_entry_key(entry)) < 0);
+                  crdti_slot_order(doc, order->slots.ptr[i - 1], slot) < 0);
     }
     return NULL;
 }
@@ -297,7 +405,7 @@ static inline const char *check_object(const crdt_doc *doc, uint32_t index,
         return check_counter(doc, index);
     if (object->type == CRDT_BOUNDED)
         return check_bounded(doc, index);
-    return check_map(doc, index, visible);
+    return check_map(doc, index, visible + check_elements(doc, index));
 }
 
 static inline const char *check_doc(const crdt_doc *doc)
@@ -320,6 +428,8 @@ static inline const char *check_doc(const crdt_doc *doc)
         wrong = check_pool(&doc->ops);
     if (!wrong)
         wrong = check_pool(&doc->kills);
+    if (!wrong)
+        wrong = check_pool(&doc->blocks);
     if (wrong)
         return wrong;
     CHECK_DOC(objects == doc->objects.live);
