@@ -2231,7 +2231,7 @@ CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
     uint64_t cap = p->cap;
     size_t old_size = (size_t)p->cap * p->size;
     void *base;
-    cap += old_size < 1048576 ? cap : cap / 4;
+    cap += old_size < 262144 ? cap : cap / 4;
     cap = crdti_min(crdti_max(cap, crdti_max(need, 8)), INT32_MAX);
     if (need > INT32_MAX)
         return CRDT_ERR_LIMIT;
@@ -3680,7 +3680,7 @@ typedef struct crdti_block {
     uint8_t len, used;                /* places taken; rows that are alive */
     uint8_t is_listed;                /* among those of the replica */
     uint8_t leads[CRDTI_BLOCK_ROWS];  /* the first byte of the element */
-    uint32_t steps[CRDTI_BLOCK_ROWS]; /* seq - base */
+    uint16_t steps[CRDTI_BLOCK_ROWS]; /* seq - base */
     uint64_t rests[CRDTI_BLOCK_ROWS]; /* the other bytes, as a number */
 } crdti_block;
 
@@ -4167,7 +4167,7 @@ CRDTI_FN uint32_t crdti_journal_after(const crdt_doc *doc, uint32_t replica,
  *                        rest   7    300  .    0         elements 7, 300, 0
  *
  * A row is named by its block and its place there, and found in a table of its
- * own by (set, element): 16 bytes a row, and 11 to 21 in the table. It is not
+ * own by (set, element): 14 to 17 bytes, and 11 to 21 in the table. It is not
  * the only form of an IN: one that kills has an entry and an op like any other
  * (op.h), and a set may hold both, even of one element.
  *
@@ -4270,17 +4270,26 @@ CRDTI_FN uint32_t crdti_row_meant(const crdt_doc *doc, crdti_row_walk *walk,
     return 0;
 }
 
-CRDTI_FN uint32_t crdti_row_first(const crdt_doc *doc, uint32_t object,
-                                  crdt_bytes key, crdti_row_walk *walk)
+/* `hash` is crdti_entry_hash of set and element. */
+CRDTI_FN uint32_t crdti_row_probe(const crdt_doc *doc, uint32_t object,
+                                  crdt_bytes key, uint64_t hash,
+                                  crdti_row_walk *walk)
 {
-    if (!crdti_object_at(doc, object)->blocks || key.len == 0)
-        return 0;
-    walk->hash = crdti_entry_hash(doc, object, key);
+    walk->hash = hash;
     walk->rest = crdti_element_read(key);
     walk->lead = key.ptr[0];
     walk->object = object;
     return crdti_row_meant(
         doc, walk, crdti_table_first(&doc->rows, walk->hash, &walk->iter));
+}
+
+CRDTI_FN uint32_t crdti_row_first(const crdt_doc *doc, uint32_t object,
+                                  crdt_bytes key, crdti_row_walk *walk)
+{
+    if (!crdti_object_at(doc, object)->blocks || key.len == 0)
+        return 0;
+    return crdti_row_probe(doc, object, key,
+                           crdti_entry_hash(doc, object, key), walk);
 }
 
 CRDTI_FN uint32_t crdti_row_next(const crdt_doc *doc, crdti_row_walk *walk)
@@ -4422,14 +4431,14 @@ CRDTI_FN crdt_err crdti_row_make(crdt_doc *doc, uint32_t object,
     crdt_err err =
         crdti_table_reserve(&doc->alloc, &doc->rows, doc->unborn + 1);
     if (!err && (!block || block->len == CRDTI_BLOCK_ROWS ||
-                 seq - block->base > UINT32_MAX))
+                 seq - block->base > UINT16_MAX))
         err = crdti_block_new(doc, object, replica, at, &at);
     if (err)
         return err;
     block = crdti_block_at(doc, at);
     if (!block->len)
         block->base = seq;
-    block->steps[block->len] = (uint32_t)(seq - block->base);
+    block->steps[block->len] = (uint16_t)(seq - block->base);
     block->leads[block->len] = key.ptr[0];
     block->rests[block->len] = crdti_element_read(key);
     *out = crdti_row_name(at, block->len++);
@@ -4451,22 +4460,20 @@ CRDTI_FN void crdti_row_unmake(crdt_doc *doc, uint32_t row)
 }
 
 /* Makes it one of the set's. */
-CRDTI_FN void crdti_row_enter(crdt_doc *doc, uint32_t row, crdt_bytes key)
+CRDTI_FN void crdti_row_enter(crdt_doc *doc, uint32_t row, uint64_t hash)
 {
     crdti_block *block = crdti_row_block(doc, row);
-    crdti_table_insert(&doc->rows, crdti_entry_hash(doc, block->object, key),
-                       row);
+    crdti_table_insert(&doc->rows, hash, row);
     block->used++;
     doc->unborn--;
     crdti_block_list(doc, (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
 }
 
 /* Its place stays empty, until the block is. */
-CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, crdt_bytes key)
+CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, uint64_t hash)
 {
     crdti_block *block = crdti_row_block(doc, row);
-    crdti_table_remove(&doc->rows, crdti_entry_hash(doc, block->object, key),
-                       row);
+    crdti_table_remove(&doc->rows, hash, row);
     block->leads[crdti_row_place(row)] = CRDTI_ROW_DEAD;
     if (--block->used == 0)
         crdti_block_free(doc, (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
@@ -4616,16 +4623,19 @@ CRDTI_FN crdt_digest crdti_row_digest(const crdt_doc *doc, uint32_t row,
     return crdti_digest_of(doc, &op, crdti_hash(key.ptr, key.len, place));
 }
 
-/* Whether the element is in by anything that is filed. */
+/* Whether the element is in by anything that is filed. `hash` is
+ * crdti_entry_hash of set and element. */
 CRDTI_FN int crdti_element_is_in(const crdt_doc *doc, uint32_t set,
-                                 crdt_bytes key)
+                                 crdt_bytes key, uint64_t hash)
 {
+    const crdti_object *object = crdti_object_at(doc, set);
+    crdti_row_walk walk;
     uint32_t entry;
-    if (crdti_row_any(doc, set, key))
+    if (object->blocks && crdti_row_probe(doc, set, key, hash, &walk))
         return 1;
-    if (!crdti_object_at(doc, set)->entries)
+    if (!object->entries)
         return 0;
-    entry = crdti_entry_find(doc, set, key);
+    entry = crdti_entry_probe(doc, set, key, hash);
     return entry && crdti_entry_at(doc, entry)->is_visible;
 }
 
@@ -4643,16 +4653,23 @@ CRDTI_FN void crdti_set_weigh(crdt_doc *doc, uint32_t set, int is_in,
         crdti_climb(doc, set, appears);
 }
 
-/* Files a row that was made. Cannot fail. */
+/* Files a row that was made, of an element that was in or not. */
+CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_bytes key,
+                             uint64_t hash, int was_in)
+{
+    crdti_digest_add(&doc->digest, crdti_row_digest(doc, row, key));
+    crdti_row_enter(doc, row, hash);
+    crdti_set_weigh(doc, crdti_row_block(doc, row)->object, was_in, 1);
+}
+
 CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
 {
     uint8_t room[CRDTI_ROW_KEY];
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
-    int was_in = crdti_element_is_in(doc, set, key);
-    crdti_digest_add(&doc->digest, crdti_row_digest(doc, row, key));
-    crdti_row_enter(doc, row, key);
-    crdti_set_weigh(doc, set, was_in, 1);
+    uint64_t hash = crdti_entry_hash(doc, set, key);
+    crdti_row_file(doc, row, key, hash,
+                   crdti_element_is_in(doc, set, key, hash));
 }
 
 CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)
@@ -4660,9 +4677,10 @@ CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)
     uint8_t room[CRDTI_ROW_KEY];
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
+    uint64_t hash = crdti_entry_hash(doc, set, key);
     crdti_digest_subtract(&doc->digest, crdti_row_digest(doc, row, key));
-    crdti_row_leave(doc, row, key);
-    crdti_set_weigh(doc, set, crdti_element_is_in(doc, set, key), 0);
+    crdti_row_leave(doc, row, hash);
+    crdti_set_weigh(doc, set, crdti_element_is_in(doc, set, key, hash), 0);
 }
 
 #endif
@@ -6657,7 +6675,8 @@ CRDTI_FN crdt_err crdti_set_say(crdt_obj set, crdt_bytes key, int is_in)
 }
 
 /* Writes an IN that kills nothing in the short form. */
-CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key)
+CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key,
+                                    uint64_t hash)
 {
     crdt_doc *doc = set.doc;
     uint32_t row;
@@ -6668,7 +6687,7 @@ CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key)
     if (err)
         return err;
     doc->written++;
-    crdti_row_born(doc, row);
+    crdti_row_file(doc, row, key, hash, 0);
     return CRDT_OK;
 }
 
@@ -6677,6 +6696,7 @@ CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value value)
     crdti_element element;
     const crdti_object *object;
     crdt_bytes key;
+    uint64_t hash;
     int is_in;
     crdt_err err = crdti_set_check(set, &value, &element);
     if (err)
@@ -6685,16 +6705,24 @@ CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value value)
     object = crdti_object_at(set.doc, set.index);
     if (crdti_set_is(object, CRDTI_LWW_SETS))
         return crdti_set_say(set, key, 1);
+    hash = crdti_entry_hash(set.doc, set.index, key);
     is_in = object->type != CRDT_RW_SET &&
-            crdti_element_is_in(set.doc, set.index, key);
+            crdti_element_is_in(set.doc, set.index, key, hash);
     if (object->type == CRDT_2PSET &&
         crdti_set_is_gone(set.doc, set.index, key))
         return CRDT_ERR_GONE;
     if (is_in && (object->type == CRDT_2PSET || object->type == CRDT_GSET))
         return CRDT_OK;
     if (!is_in && crdti_row_fits(set.doc, set.index, key))
-        return crdti_set_add_row(set, key);
+        return crdti_set_add_row(set, key, hash);
     return crdti_mark_write(set.doc, set.index, key, CRDTI_IN);
+}
+
+/* Whether it is in, as it is seen. */
+CRDTI_FN int crdti_set_shows(crdt_obj set, crdt_bytes key)
+{
+    return crdti_element_is_in(set.doc, set.index, key,
+                               crdti_entry_hash(set.doc, set.index, key));
 }
 
 CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key)
@@ -6705,8 +6733,7 @@ CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key)
         return CRDT_ERR_TYPE;
     if (crdti_set_is(object, CRDTI_LWW_SETS))
         return crdti_set_say(set, key, 0);
-    if (object->type != CRDT_RW_SET &&
-        !crdti_element_is_in(set.doc, set.index, key))
+    if (object->type != CRDT_RW_SET && !crdti_set_shows(set, key))
         return CRDT_ERR_NOT_FOUND;
     if (object->type == CRDT_AW_SET)
         kind = CRDTI_REMOVE;
@@ -6748,8 +6775,7 @@ CRDT_API int crdt_set_has(crdt_obj set, crdt_value value)
     crdti_element element;
     if (crdti_set_check(set, &value, &element))
         return 0;
-    return crdti_element_is_in(set.doc, set.index,
-                               crdti_element_key(&element));
+    return crdti_set_shows(set, crdti_element_key(&element));
 }
 
 CRDT_API size_t crdt_set_size(crdt_obj set)
@@ -8221,7 +8247,9 @@ CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
         return crdti_row_make(doc, object,
                               j->delta->replicas[op.replica].number, op.seq,
                               from->key, &j->made[i]);
-    err = crdti_entry_get(doc, object, from->key, &op.entry);
+    err = crdti_pool_reserve(&doc->alloc, &doc->ops, 1);
+    if (!err)
+        err = crdti_entry_get(doc, object, from->key, &op.entry);
     if (err)
         return err;
     op.replica = j->delta->replicas[op.replica].number;
@@ -8271,13 +8299,22 @@ CRDTI_FN int crdti_join_is_cold(const crdti_join *j)
            j->doc->entries.live + j->doc->rows.len > CRDTI_JOIN_COLD;
 }
 
+/* How many rows there will be at most: room is made once. */
+CRDTI_FN size_t crdti_join_rows(const crdti_join *j)
+{
+    size_t i, count = 0;
+    for (i = 0; i < j->delta->ops_len; i++)
+        count += j->delta->ops[i].op.kind == CRDTI_IN;
+    return count;
+}
+
 CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     const crdti_delta *d = j->delta;
     size_t i, ahead = 3 * CRDTI_JOIN_STEP;
     int cold = crdti_join_is_cold(j);
-    if (crdti_pool_reserve(&doc->alloc, &doc->ops, d->ops_len) ||
+    if (crdti_table_reserve(&doc->alloc, &doc->rows, crdti_join_rows(j)) ||
         crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills_len))
         return CRDT_ERR_NOMEM;
     for (i = 0; cold && i < ahead; i++)

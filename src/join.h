@@ -318,7 +318,9 @@ CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
         return crdti_row_make(doc, object,
                               j->delta->replicas[op.replica].number, op.seq,
                               from->key, &j->made[i]);
-    err = crdti_entry_get(doc, object, from->key, &op.entry);
+    err = crdti_pool_reserve(&doc->alloc, &doc->ops, 1);
+    if (!err)
+        err = crdti_entry_get(doc, object, from->key, &op.entry);
     if (err)
         return err;
     op.replica = j->delta->replicas[op.replica].number;
@@ -368,13 +370,22 @@ CRDTI_FN int crdti_join_is_cold(const crdti_join *j)
            j->doc->entries.live + j->doc->rows.len > CRDTI_JOIN_COLD;
 }
 
+/* How many rows there will be at most: room is made once. */
+CRDTI_FN size_t crdti_join_rows(const crdti_join *j)
+{
+    size_t i, count = 0;
+    for (i = 0; i < j->delta->ops_len; i++)
+        count += j->delta->ops[i].op.kind == CRDTI_IN;
+    return count;
+}
+
 CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     const crdti_delta *d = j->delta;
     size_t i, ahead = 3 * CRDTI_JOIN_STEP;
     int cold = crdti_join_is_cold(j);
-    if (crdti_pool_reserve(&doc->alloc, &doc->ops, d->ops_len) ||
+    if (crdti_table_reserve(&doc->alloc, &doc->rows, crdti_join_rows(j)) ||
         crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills_len))
         return CRDT_ERR_NOMEM;
     for (i = 0; cold && i < ahead; i++)

@@ -143,16 +143,19 @@ CRDTI_FN crdt_digest crdti_row_digest(const crdt_doc *doc, uint32_t row,
     return crdti_digest_of(doc, &op, crdti_hash(key.ptr, key.len, place));
 }
 
-/* Whether the element is in by anything that is filed. */
+/* Whether the element is in by anything that is filed. `hash` is
+ * crdti_entry_hash of set and element. */
 CRDTI_FN int crdti_element_is_in(const crdt_doc *doc, uint32_t set,
-                                 crdt_bytes key)
+                                 crdt_bytes key, uint64_t hash)
 {
+    const crdti_object *object = crdti_object_at(doc, set);
+    crdti_row_walk walk;
     uint32_t entry;
-    if (crdti_row_any(doc, set, key))
+    if (object->blocks && crdti_row_probe(doc, set, key, hash, &walk))
         return 1;
-    if (!crdti_object_at(doc, set)->entries)
+    if (!object->entries)
         return 0;
-    entry = crdti_entry_find(doc, set, key);
+    entry = crdti_entry_probe(doc, set, key, hash);
     return entry && crdti_entry_at(doc, entry)->is_visible;
 }
 
@@ -170,16 +173,23 @@ CRDTI_FN void crdti_set_weigh(crdt_doc *doc, uint32_t set, int is_in,
         crdti_climb(doc, set, appears);
 }
 
-/* Files a row that was made. Cannot fail. */
+/* Files a row that was made, of an element that was in or not. */
+CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_bytes key,
+                             uint64_t hash, int was_in)
+{
+    crdti_digest_add(&doc->digest, crdti_row_digest(doc, row, key));
+    crdti_row_enter(doc, row, hash);
+    crdti_set_weigh(doc, crdti_row_block(doc, row)->object, was_in, 1);
+}
+
 CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
 {
     uint8_t room[CRDTI_ROW_KEY];
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
-    int was_in = crdti_element_is_in(doc, set, key);
-    crdti_digest_add(&doc->digest, crdti_row_digest(doc, row, key));
-    crdti_row_enter(doc, row, key);
-    crdti_set_weigh(doc, set, was_in, 1);
+    uint64_t hash = crdti_entry_hash(doc, set, key);
+    crdti_row_file(doc, row, key, hash,
+                   crdti_element_is_in(doc, set, key, hash));
 }
 
 CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)
@@ -187,9 +197,10 @@ CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)
     uint8_t room[CRDTI_ROW_KEY];
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
+    uint64_t hash = crdti_entry_hash(doc, set, key);
     crdti_digest_subtract(&doc->digest, crdti_row_digest(doc, row, key));
-    crdti_row_leave(doc, row, key);
-    crdti_set_weigh(doc, set, crdti_element_is_in(doc, set, key), 0);
+    crdti_row_leave(doc, row, hash);
+    crdti_set_weigh(doc, set, crdti_element_is_in(doc, set, key, hash), 0);
 }
 
 #endif

@@ -53,7 +53,7 @@ CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
     uint64_t cap = p->cap;
     size_t old_size = (size_t)p->cap * p->size;
     void *base;
-    cap += old_size < 1048576 ? cap : cap / 4;
+    cap += old_size < 262144 ? cap : cap / 4;
     cap = crdti_min(crdti_max(cap, crdti_max(need, 8)), INT32_MAX);
     if (need > INT32_MAX)
         return CRDT_ERR_LIMIT;

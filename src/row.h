@@ -11,7 +11,7 @@
  *                        rest   7    300  .    0         elements 7, 300, 0
  *
  * A row is named by its block and its place there, and found in a table of its
- * own by (set, element): 16 bytes a row, and 11 to 21 in the table. It is not
+ * own by (set, element): 14 to 17 bytes, and 11 to 21 in the table. It is not
  * the only form of an IN: one that kills has an entry and an op like any other
  * (op.h), and a set may hold both, even of one element.
  *
@@ -118,17 +118,26 @@ CRDTI_FN uint32_t crdti_row_meant(const crdt_doc *doc, crdti_row_walk *walk,
     return 0;
 }
 
-CRDTI_FN uint32_t crdti_row_first(const crdt_doc *doc, uint32_t object,
-                                  crdt_bytes key, crdti_row_walk *walk)
+/* `hash` is crdti_entry_hash of set and element. */
+CRDTI_FN uint32_t crdti_row_probe(const crdt_doc *doc, uint32_t object,
+                                  crdt_bytes key, uint64_t hash,
+                                  crdti_row_walk *walk)
 {
-    if (!crdti_object_at(doc, object)->blocks || key.len == 0)
-        return 0;
-    walk->hash = crdti_entry_hash(doc, object, key);
+    walk->hash = hash;
     walk->rest = crdti_element_read(key);
     walk->lead = key.ptr[0];
     walk->object = object;
     return crdti_row_meant(
         doc, walk, crdti_table_first(&doc->rows, walk->hash, &walk->iter));
+}
+
+CRDTI_FN uint32_t crdti_row_first(const crdt_doc *doc, uint32_t object,
+                                  crdt_bytes key, crdti_row_walk *walk)
+{
+    if (!crdti_object_at(doc, object)->blocks || key.len == 0)
+        return 0;
+    return crdti_row_probe(doc, object, key,
+                           crdti_entry_hash(doc, object, key), walk);
 }
 
 CRDTI_FN uint32_t crdti_row_next(const crdt_doc *doc, crdti_row_walk *walk)
@@ -270,14 +279,14 @@ CRDTI_FN crdt_err crdti_row_make(crdt_doc *doc, uint32_t object,
     crdt_err err =
         crdti_table_reserve(&doc->alloc, &doc->rows, doc->unborn + 1);
     if (!err && (!block || block->len == CRDTI_BLOCK_ROWS ||
-                 seq - block->base > UINT32_MAX))
+                 seq - block->base > UINT16_MAX))
         err = crdti_block_new(doc, object, replica, at, &at);
     if (err)
         return err;
     block = crdti_block_at(doc, at);
     if (!block->len)
         block->base = seq;
-    block->steps[block->len] = (uint32_t)(seq - block->base);
+    block->steps[block->len] = (uint16_t)(seq - block->base);
     block->leads[block->len] = key.ptr[0];
     block->rests[block->len] = crdti_element_read(key);
     *out = crdti_row_name(at, block->len++);
@@ -299,22 +308,20 @@ CRDTI_FN void crdti_row_unmake(crdt_doc *doc, uint32_t row)
 }
 
 /* Makes it one of the set's. */
-CRDTI_FN void crdti_row_enter(crdt_doc *doc, uint32_t row, crdt_bytes key)
+CRDTI_FN void crdti_row_enter(crdt_doc *doc, uint32_t row, uint64_t hash)
 {
     crdti_block *block = crdti_row_block(doc, row);
-    crdti_table_insert(&doc->rows, crdti_entry_hash(doc, block->object, key),
-                       row);
+    crdti_table_insert(&doc->rows, hash, row);
     block->used++;
     doc->unborn--;
     crdti_block_list(doc, (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
 }
 
 /* Its place stays empty, until the block is. */
-CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, crdt_bytes key)
+CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, uint64_t hash)
 {
     crdti_block *block = crdti_row_block(doc, row);
-    crdti_table_remove(&doc->rows, crdti_entry_hash(doc, block->object, key),
-                       row);
+    crdti_table_remove(&doc->rows, hash, row);
     block->leads[crdti_row_place(row)] = CRDTI_ROW_DEAD;
     if (--block->used == 0)
         crdti_block_free(doc, (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);

@@ -84,7 +84,8 @@ CRDTI_FN crdt_err crdti_set_say(crdt_obj set, crdt_bytes key, int is_in)
 }
 
 /* Writes an IN that kills nothing in the short form. */
-CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key)
+CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key,
+                                    uint64_t hash)
 {
     crdt_doc *doc = set.doc;
     uint32_t row;
@@ -95,7 +96,7 @@ CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key)
     if (err)
         return err;
     doc->written++;
-    crdti_row_born(doc, row);
+    crdti_row_file(doc, row, key, hash, 0);
     return CRDT_OK;
 }
 
@@ -104,6 +105,7 @@ CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value value)
     crdti_element element;
     const crdti_object *object;
     crdt_bytes key;
+    uint64_t hash;
     int is_in;
     crdt_err err = crdti_set_check(set, &value, &element);
     if (err)
@@ -112,16 +114,24 @@ CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value value)
     object = crdti_object_at(set.doc, set.index);
     if (crdti_set_is(object, CRDTI_LWW_SETS))
         return crdti_set_say(set, key, 1);
+    hash = crdti_entry_hash(set.doc, set.index, key);
     is_in = object->type != CRDT_RW_SET &&
-            crdti_element_is_in(set.doc, set.index, key);
+            crdti_element_is_in(set.doc, set.index, key, hash);
     if (object->type == CRDT_2PSET &&
         crdti_set_is_gone(set.doc, set.index, key))
         return CRDT_ERR_GONE;
     if (is_in && (object->type == CRDT_2PSET || object->type == CRDT_GSET))
         return CRDT_OK;
     if (!is_in && crdti_row_fits(set.doc, set.index, key))
-        return crdti_set_add_row(set, key);
+        return crdti_set_add_row(set, key, hash);
     return crdti_mark_write(set.doc, set.index, key, CRDTI_IN);
+}
+
+/* Whether it is in, as it is seen. */
+CRDTI_FN int crdti_set_shows(crdt_obj set, crdt_bytes key)
+{
+    return crdti_element_is_in(set.doc, set.index, key,
+                               crdti_entry_hash(set.doc, set.index, key));
 }
 
 CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key)
@@ -132,8 +142,7 @@ CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key)
         return CRDT_ERR_TYPE;
     if (crdti_set_is(object, CRDTI_LWW_SETS))
         return crdti_set_say(set, key, 0);
-    if (object->type != CRDT_RW_SET &&
-        !crdti_element_is_in(set.doc, set.index, key))
+    if (object->type != CRDT_RW_SET && !crdti_set_shows(set, key))
         return CRDT_ERR_NOT_FOUND;
     if (object->type == CRDT_AW_SET)
         kind = CRDTI_REMOVE;
@@ -175,8 +184,7 @@ CRDT_API int crdt_set_has(crdt_obj set, crdt_value value)
     crdti_element element;
     if (crdti_set_check(set, &value, &element))
         return 0;
-    return crdti_element_is_in(set.doc, set.index,
-                               crdti_element_key(&element));
+    return crdti_set_shows(set, crdti_element_key(&element));
 }
 
 CRDT_API size_t crdt_set_size(crdt_obj set)

@@ -98,7 +98,7 @@ typedef struct crdti_block {
     uint8_t len, used;                /* places taken; rows that are alive */
     uint8_t is_listed;                /* among those of the replica */
     uint8_t leads[CRDTI_BLOCK_ROWS];  /* the first byte of the element */
-    uint32_t steps[CRDTI_BLOCK_ROWS]; /* seq - base */
+    uint16_t steps[CRDTI_BLOCK_ROWS]; /* seq - base */
     uint64_t rests[CRDTI_BLOCK_ROWS]; /* the other bytes, as a number */
 } crdti_block;
 
