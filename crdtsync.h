@@ -931,6 +931,12 @@ CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out);
 #define CRDTI_ASSERT(cond) assert(cond)
 #endif
 
+/* The rules that a test takes out one at a time, to show that none is there
+ * for nothing. */
+#ifndef CRDTI_RULE
+#define CRDTI_RULE(name) 1
+#endif
+
 /* >>memory ----------------------------------------------------------------
  * As in string.h, but NULL with length 0 is allowed: crdt_bytes may be that,
  * and the C standard calls it undefined. The test costs nothing where the
@@ -4325,13 +4331,24 @@ CRDTI_FN uint64_t crdti_block_hash(const crdt_doc *doc, uint32_t object,
     return crdti_mix(doc->seed ^ object, replica + UINT64_C(1));
 }
 
-/* The block that rows of that set and replica go into, or 0. */
-CRDTI_FN uint32_t crdti_block_open(const crdt_doc *doc, uint32_t object,
-                                   uint32_t replica)
+CRDTI_FN int crdti_block_takes(const crdti_block *block, uint64_t seq)
 {
-    uint64_t hash = crdti_block_hash(doc, object, replica);
+    return block->len < CRDTI_BLOCK_ROWS && seq - block->base <= UINT16_MAX;
+}
+
+/* The block that rows of that set and replica go into, or 0. The next one is
+ * `seq`. */
+CRDTI_FN uint32_t crdti_block_open(const crdt_doc *doc, uint32_t object,
+                                   uint32_t replica, uint64_t seq)
+{
+    uint32_t at = doc->replicas.ptr[replica].newest_block;
+    uint64_t hash;
     size_t iter;
-    uint32_t at = crdti_table_first(&doc->open_blocks, hash, &iter);
+    if (at && crdti_block_at(doc, at)->object == object &&
+        crdti_block_takes(crdti_block_at(doc, at), seq))
+        return at; /* mostly */
+    hash = crdti_block_hash(doc, object, replica);
+    at = crdti_table_first(&doc->open_blocks, hash, &iter);
     while (at && (crdti_block_at(doc, at)->object != object ||
                   crdti_block_at(doc, at)->replica != replica))
         at = crdti_table_next(&doc->open_blocks, hash, &iter);
@@ -4426,12 +4443,11 @@ CRDTI_FN crdt_err crdti_row_make(crdt_doc *doc, uint32_t object,
                                  uint32_t replica, uint64_t seq,
                                  crdt_bytes key, uint32_t *out)
 {
-    uint32_t at = crdti_block_open(doc, object, replica);
+    uint32_t at = crdti_block_open(doc, object, replica, seq);
     crdti_block *block = at ? crdti_block_at(doc, at) : NULL;
     crdt_err err =
         crdti_table_reserve(&doc->alloc, &doc->rows, doc->unborn + 1);
-    if (!err && (!block || block->len == CRDTI_BLOCK_ROWS ||
-                 seq - block->base > UINT16_MAX))
+    if (!err && (!block || !crdti_block_takes(block, seq)))
         err = crdti_block_new(doc, object, replica, at, &at);
     if (err)
         return err;
@@ -4654,10 +4670,10 @@ CRDTI_FN void crdti_set_weigh(crdt_doc *doc, uint32_t set, int is_in,
 }
 
 /* Files a row that was made, of an element that was in or not. */
-CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_bytes key,
+CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_digest digest,
                              uint64_t hash, int was_in)
 {
-    crdti_digest_add(&doc->digest, crdti_row_digest(doc, row, key));
+    crdti_digest_add(&doc->digest, digest);
     crdti_row_enter(doc, row, hash);
     crdti_set_weigh(doc, crdti_row_block(doc, row)->object, was_in, 1);
 }
@@ -4668,7 +4684,7 @@ CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
     uint64_t hash = crdti_entry_hash(doc, set, key);
-    crdti_row_file(doc, row, key, hash,
+    crdti_row_file(doc, row, crdti_row_digest(doc, row, key), hash,
                    crdti_element_is_in(doc, set, key, hash));
 }
 
@@ -5018,7 +5034,7 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {
             const crdti_op *victim = crdti_op_at(doc, op);
-            next = victim->next;
+            next = CRDTI_RULE(KILLS_ALL_SEEN) ? victim->next : 0;
             if (op == killer)
                 continue;
             crdti_kill_note(doc, killer, victim->replica, victim->seq);
@@ -5370,7 +5386,8 @@ CRDTI_FN uint32_t crdti_entry_winner(const crdt_doc *doc, uint32_t entry)
             continue;
         }
         other = crdti_op_at(doc, best);
-        if (crdti_op_is_later(op, &doc->replicas.ptr[op->replica].id, other,
+        if (CRDTI_RULE(LATEST_WINS) &&
+            crdti_op_is_later(op, &doc->replicas.ptr[op->replica].id, other,
                               &doc->replicas.ptr[other->replica].id))
             best = at;
     }
@@ -6484,7 +6501,8 @@ CRDTI_FN crdt_err crdti_extreme_get(crdt_obj obj, crdt_type type,
     *out = crdti_op_value(crdti_op_at(obj.doc, at));
     while ((at = crdti_op_at(obj.doc, at)->next) != 0) {
         value = crdti_op_value(crdti_op_at(obj.doc, at));
-        if (crdti_is_further(type, &value, out))
+        if (CRDTI_RULE(EXTREME_IS_SHOWN) &&
+            crdti_is_further(type, &value, out))
             *out = value;
     }
     return CRDT_OK;
@@ -6497,7 +6515,8 @@ CRDTI_FN crdt_err crdti_extreme_set(crdt_obj obj, crdt_type type,
     crdt_err err = crdti_extreme_get(obj, type, &shown);
     if (err && err != CRDT_ERR_NOT_FOUND)
         return err;
-    if (!err && !crdti_is_further(type, value, &shown))
+    if (!err && CRDTI_RULE(EXTREME_STAYS) &&
+        !crdti_is_further(type, value, &shown))
         return CRDT_OK;
     return crdti_value_write(obj.doc, obj.index, crdti_no_key(), value);
 }
@@ -6674,55 +6693,62 @@ CRDTI_FN crdt_err crdti_set_say(crdt_obj set, crdt_bytes key, int is_in)
     return crdti_value_write(set.doc, set.index, key, &value);
 }
 
-/* Writes an IN that kills nothing in the short form. */
-CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key,
-                                    uint64_t hash)
+/* Whether it is in, as it is seen. */
+CRDTI_FN int crdti_set_shows(crdt_obj set, crdt_bytes key)
+{
+    return crdti_element_is_in(set.doc, set.index, key,
+                               crdti_entry_hash(set.doc, set.index, key));
+}
+
+/* Writes an IN as a row, unless the element is in already: then *done is 0. The
+ * row is made first, while the slot of the table, where it will be looked up, is
+ * on its way from memory: in large sets that takes longer than all the rest. */
+CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key, int *done)
 {
     crdt_doc *doc = set.doc;
+    uint64_t hash = crdti_entry_hash(doc, set.index, key);
+    crdt_digest digest;
     uint32_t row;
     crdt_err err = crdti_write_check(doc, 1);
+    crdti_warm_slot(&doc->rows, hash);
     if (!err)
         err = crdti_row_make(doc, set.index, doc->self, doc->written + 1, key,
                              &row);
     if (err)
         return err;
+    digest = crdti_row_digest(doc, row, key);
+    *done = !crdti_element_is_in(doc, set.index, key, hash);
+    if (!*done) {
+        crdti_row_unmake(doc, row);
+        return CRDT_OK;
+    }
     doc->written++;
-    crdti_row_file(doc, row, key, hash, 0);
+    crdti_row_file(doc, row, digest, hash, 0);
     return CRDT_OK;
 }
 
 CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value value)
 {
     crdti_element element;
-    const crdti_object *object;
     crdt_bytes key;
-    uint64_t hash;
-    int is_in;
+    uint8_t type;
+    int done = 0;
     crdt_err err = crdti_set_check(set, &value, &element);
     if (err)
         return err;
     key = crdti_element_key(&element);
-    object = crdti_object_at(set.doc, set.index);
-    if (crdti_set_is(object, CRDTI_LWW_SETS))
+    type = crdti_object_at(set.doc, set.index)->type;
+    if (crdti_row_fits(set.doc, set.index, key))
+        err = crdti_set_add_row(set, key, &done);
+    if (err || done)
+        return err;
+    if (CRDTI_LWW_SETS >> type & 1)
         return crdti_set_say(set, key, 1);
-    hash = crdti_entry_hash(set.doc, set.index, key);
-    is_in = object->type != CRDT_RW_SET &&
-            crdti_element_is_in(set.doc, set.index, key, hash);
-    if (object->type == CRDT_2PSET &&
-        crdti_set_is_gone(set.doc, set.index, key))
+    if (type == CRDT_2PSET && crdti_set_is_gone(set.doc, set.index, key))
         return CRDT_ERR_GONE;
-    if (is_in && (object->type == CRDT_2PSET || object->type == CRDT_GSET))
+    if ((type == CRDT_2PSET || type == CRDT_GSET) && crdti_set_shows(set, key))
         return CRDT_OK;
-    if (!is_in && crdti_row_fits(set.doc, set.index, key))
-        return crdti_set_add_row(set, key, hash);
     return crdti_mark_write(set.doc, set.index, key, CRDTI_IN);
-}
-
-/* Whether it is in, as it is seen. */
-CRDTI_FN int crdti_set_shows(crdt_obj set, crdt_bytes key)
-{
-    return crdti_element_is_in(set.doc, set.index, key,
-                               crdti_entry_hash(set.doc, set.index, key));
 }
 
 CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key)
@@ -7598,12 +7624,6 @@ CRDT_API crdt_value crdt_time(int64_t unix_ms)
 #ifndef CRDTI_DELTA_H
 #define CRDTI_DELTA_H
 
-
-/* The rules of the algebra that a test takes out one at a time, to show that
- * none is there for nothing. */
-#ifndef CRDTI_RULE
-#define CRDTI_RULE(name) 1
-#endif
 
 #define CRDTI_NOT_NAMED UINT32_MAX /* by the delta: a replica's place in it */
 

@@ -56,6 +56,12 @@
 #define CRDTI_ASSERT(cond) assert(cond)
 #endif
 
+/* The rules that a test takes out one at a time, to show that none is there
+ * for nothing. */
+#ifndef CRDTI_RULE
+#define CRDTI_RULE(name) 1
+#endif
+
 /* >>memory ----------------------------------------------------------------
  * As in string.h, but NULL with length 0 is allowed: crdt_bytes may be that,
  * and the C standard calls it undefined. The test costs nothing where the

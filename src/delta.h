@@ -22,12 +22,6 @@
 #include "sort.h"
 #include "state.h"
 
-/* The rules of the algebra that a test takes out one at a time, to show that
- * none is there for nothing. */
-#ifndef CRDTI_RULE
-#define CRDTI_RULE(name) 1
-#endif
-
 #define CRDTI_NOT_NAMED UINT32_MAX /* by the delta: a replica's place in it */
 
 /* >>items: live ops in either form ---------------------------------------- */

@@ -37,7 +37,8 @@ CRDTI_FN crdt_err crdti_extreme_get(crdt_obj obj, crdt_type type,
     *out = crdti_op_value(crdti_op_at(obj.doc, at));
     while ((at = crdti_op_at(obj.doc, at)->next) != 0) {
         value = crdti_op_value(crdti_op_at(obj.doc, at));
-        if (crdti_is_further(type, &value, out))
+        if (CRDTI_RULE(EXTREME_IS_SHOWN) &&
+            crdti_is_further(type, &value, out))
             *out = value;
     }
     return CRDT_OK;
@@ -50,7 +51,8 @@ CRDTI_FN crdt_err crdti_extreme_set(crdt_obj obj, crdt_type type,
     crdt_err err = crdti_extreme_get(obj, type, &shown);
     if (err && err != CRDT_ERR_NOT_FOUND)
         return err;
-    if (!err && !crdti_is_further(type, value, &shown))
+    if (!err && CRDTI_RULE(EXTREME_STAYS) &&
+        !crdti_is_further(type, value, &shown))
         return CRDT_OK;
     return crdti_value_write(obj.doc, obj.index, crdti_no_key(), value);
 }

@@ -333,7 +333,7 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {
             const crdti_op *victim = crdti_op_at(doc, op);
-            next = victim->next;
+            next = CRDTI_RULE(KILLS_ALL_SEEN) ? victim->next : 0;
             if (op == killer)
                 continue;
             crdti_kill_note(doc, killer, victim->replica, victim->seq);

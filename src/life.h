@@ -174,10 +174,10 @@ CRDTI_FN void crdti_set_weigh(crdt_doc *doc, uint32_t set, int is_in,
 }
 
 /* Files a row that was made, of an element that was in or not. */
-CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_bytes key,
+CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_digest digest,
                              uint64_t hash, int was_in)
 {
-    crdti_digest_add(&doc->digest, crdti_row_digest(doc, row, key));
+    crdti_digest_add(&doc->digest, digest);
     crdti_row_enter(doc, row, hash);
     crdti_set_weigh(doc, crdti_row_block(doc, row)->object, was_in, 1);
 }
@@ -188,7 +188,7 @@ CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
     uint64_t hash = crdti_entry_hash(doc, set, key);
-    crdti_row_file(doc, row, key, hash,
+    crdti_row_file(doc, row, crdti_row_digest(doc, row, key), hash,
                    crdti_element_is_in(doc, set, key, hash));
 }
 

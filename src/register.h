@@ -45,7 +45,8 @@ CRDTI_FN uint32_t crdti_entry_winner(const crdt_doc *doc, uint32_t entry)
             continue;
         }
         other = crdti_op_at(doc, best);
-        if (crdti_op_is_later(op, &doc->replicas.ptr[op->replica].id, other,
+        if (CRDTI_RULE(LATEST_WINS) &&
+            crdti_op_is_later(op, &doc->replicas.ptr[op->replica].id, other,
                               &doc->replicas.ptr[other->replica].id))
             best = at;
     }

@@ -173,13 +173,24 @@ CRDTI_FN uint64_t crdti_block_hash(const crdt_doc *doc, uint32_t object,
     return crdti_mix(doc->seed ^ object, replica + UINT64_C(1));
 }
 
-/* The block that rows of that set and replica go into, or 0. */
-CRDTI_FN uint32_t crdti_block_open(const crdt_doc *doc, uint32_t object,
-                                   uint32_t replica)
+CRDTI_FN int crdti_block_takes(const crdti_block *block, uint64_t seq)
 {
-    uint64_t hash = crdti_block_hash(doc, object, replica);
+    return block->len < CRDTI_BLOCK_ROWS && seq - block->base <= UINT16_MAX;
+}
+
+/* The block that rows of that set and replica go into, or 0. The next one is
+ * `seq`. */
+CRDTI_FN uint32_t crdti_block_open(const crdt_doc *doc, uint32_t object,
+                                   uint32_t replica, uint64_t seq)
+{
+    uint32_t at = doc->replicas.ptr[replica].newest_block;
+    uint64_t hash;
     size_t iter;
-    uint32_t at = crdti_table_first(&doc->open_blocks, hash, &iter);
+    if (at && crdti_block_at(doc, at)->object == object &&
+        crdti_block_takes(crdti_block_at(doc, at), seq))
+        return at; /* mostly */
+    hash = crdti_block_hash(doc, object, replica);
+    at = crdti_table_first(&doc->open_blocks, hash, &iter);
     while (at && (crdti_block_at(doc, at)->object != object ||
                   crdti_block_at(doc, at)->replica != replica))
         at = crdti_table_next(&doc->open_blocks, hash, &iter);
@@ -274,12 +285,11 @@ CRDTI_FN crdt_err crdti_row_make(crdt_doc *doc, uint32_t object,
                                  uint32_t replica, uint64_t seq,
                                  crdt_bytes key, uint32_t *out)
 {
-    uint32_t at = crdti_block_open(doc, object, replica);
+    uint32_t at = crdti_block_open(doc, object, replica, seq);
     crdti_block *block = at ? crdti_block_at(doc, at) : NULL;
     crdt_err err =
         crdti_table_reserve(&doc->alloc, &doc->rows, doc->unborn + 1);
-    if (!err && (!block || block->len == CRDTI_BLOCK_ROWS ||
-                 seq - block->base > UINT16_MAX))
+    if (!err && (!block || !crdti_block_takes(block, seq)))
         err = crdti_block_new(doc, object, replica, at, &at);
     if (err)
         return err;

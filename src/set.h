@@ -83,55 +83,62 @@ CRDTI_FN crdt_err crdti_set_say(crdt_obj set, crdt_bytes key, int is_in)
     return crdti_value_write(set.doc, set.index, key, &value);
 }
 
-/* Writes an IN that kills nothing in the short form. */
-CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key,
-                                    uint64_t hash)
+/* Whether it is in, as it is seen. */
+CRDTI_FN int crdti_set_shows(crdt_obj set, crdt_bytes key)
+{
+    return crdti_element_is_in(set.doc, set.index, key,
+                               crdti_entry_hash(set.doc, set.index, key));
+}
+
+/* Writes an IN as a row, unless the element is in already: then *done is 0. The
+ * row is made first, while the slot of the table, where it will be looked up, is
+ * on its way from memory: in large sets that takes longer than all the rest. */
+CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key, int *done)
 {
     crdt_doc *doc = set.doc;
+    uint64_t hash = crdti_entry_hash(doc, set.index, key);
+    crdt_digest digest;
     uint32_t row;
     crdt_err err = crdti_write_check(doc, 1);
+    crdti_warm_slot(&doc->rows, hash);
     if (!err)
         err = crdti_row_make(doc, set.index, doc->self, doc->written + 1, key,
                              &row);
     if (err)
         return err;
+    digest = crdti_row_digest(doc, row, key);
+    *done = !crdti_element_is_in(doc, set.index, key, hash);
+    if (!*done) {
+        crdti_row_unmake(doc, row);
+        return CRDT_OK;
+    }
     doc->written++;
-    crdti_row_file(doc, row, key, hash, 0);
+    crdti_row_file(doc, row, digest, hash, 0);
     return CRDT_OK;
 }
 
 CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value value)
 {
     crdti_element element;
-    const crdti_object *object;
     crdt_bytes key;
-    uint64_t hash;
-    int is_in;
+    uint8_t type;
+    int done = 0;
     crdt_err err = crdti_set_check(set, &value, &element);
     if (err)
         return err;
     key = crdti_element_key(&element);
-    object = crdti_object_at(set.doc, set.index);
-    if (crdti_set_is(object, CRDTI_LWW_SETS))
+    type = crdti_object_at(set.doc, set.index)->type;
+    if (crdti_row_fits(set.doc, set.index, key))
+        err = crdti_set_add_row(set, key, &done);
+    if (err || done)
+        return err;
+    if (CRDTI_LWW_SETS >> type & 1)
         return crdti_set_say(set, key, 1);
-    hash = crdti_entry_hash(set.doc, set.index, key);
-    is_in = object->type != CRDT_RW_SET &&
-            crdti_element_is_in(set.doc, set.index, key, hash);
-    if (object->type == CRDT_2PSET &&
-        crdti_set_is_gone(set.doc, set.index, key))
+    if (type == CRDT_2PSET && crdti_set_is_gone(set.doc, set.index, key))
         return CRDT_ERR_GONE;
-    if (is_in && (object->type == CRDT_2PSET || object->type == CRDT_GSET))
+    if ((type == CRDT_2PSET || type == CRDT_GSET) && crdti_set_shows(set, key))
         return CRDT_OK;
-    if (!is_in && crdti_row_fits(set.doc, set.index, key))
-        return crdti_set_add_row(set, key, hash);
     return crdti_mark_write(set.doc, set.index, key, CRDTI_IN);
-}
-
-/* Whether it is in, as it is seen. */
-CRDTI_FN int crdti_set_shows(crdt_obj set, crdt_bytes key)
-{
-    return crdti_element_is_in(set.doc, set.index, key,
-                               crdti_entry_hash(set.doc, set.index, key));
 }
 
 CRDTI_FN crdt_err crdti_set_take(crdt_obj set, crdt_bytes key)

@@ -2,18 +2,7 @@
  * No rule of the algebra is there for nothing: with any one left out, the
  * driver of algebra.h finds a seed at which a document is wrong.
  */
-enum {
-    NO_RULE,
-    KILLS_TRAVEL,         /* kills of dots outside the base travel */
-    CONTEXT_KILLS,        /* own ops inside the context die */
-    FLOOR_RAISED,         /* the joiner of a snapshot raises its floor */
-    SNAPSHOT_BELOW_FLOOR, /* below the floor a snapshot goes out */
-    RULES
-};
-
-static int left_out = NO_RULE;
-
-#define CRDTI_RULE(name) (left_out != (name))
+#include "rule_names.h"
 
 #include "algebra.h"
 

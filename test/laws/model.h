@@ -1,0 +1,494 @@
+/*
+ * What every type must show, computed from nothing but what has been seen.
+ *
+ * A history is a list of events, and an event knows its past: what its writer
+ * had seen. A replica is a set of events, and what it shows is a function of
+ * that set alone, said here as the definitions say it. A place is one key of
+ * one container; an event is *taken* when a put, create or remove of a key
+ * above its place had seen it. Among the events of a place that are not taken:
+ *
+ *     counters          the sum of the additions that no reset had seen
+ *     bounded           all additions less all takes, taken or not; an owner's
+ *                       rights: that of its own, and what was handed to it,
+ *                       less what it handed on
+ *     register, key     the writes that no other write had seen; shown is that
+ *                       of the greatest (stamp, replica)
+ *     max, min          the greatest, the least
+ *     EW flag, AW set   in: there is an add that no remove had seen
+ *     DW flag, RW set   in: of the writes that no other write had seen, one is
+ *                       an add and none is a remove
+ *     G-set             in: there is an add
+ *     2P-set            in: there is an add, and no remove
+ *     LWW sets          in: what the latest stamp says, or where latest stamps
+ *                       are equal the bias
+ *
+ * Slow it is, and nothing is kept between two questions.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "../../src/wire.h"
+
+#include <string.h>
+
+/* >>sets of events -------------------------------------------------------- */
+
+enum { MODEL_EVENTS = 320, MODEL_WORDS = MODEL_EVENTS / 64 };
+
+typedef struct {
+    uint64_t w[MODEL_WORDS];
+} bits;
+
+static inline bits bits_none(void)
+{
+    bits none;
+    memset(&none, 0, sizeof none);
+    return none;
+}
+
+static inline int bits_has(const bits *s, int i)
+{
+    return (int)(s->w[i / 64] >> (i % 64) & 1);
+}
+
+static inline void bits_add(bits *s, int i)
+{
+    s->w[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static inline void bits_join(bits *a, const bits *b)
+{
+    size_t i;
+    for (i = 0; i < MODEL_WORDS; i++)
+        a->w[i] |= b->w[i];
+}
+
+static inline bits bits_both(const bits *a, const bits *b)
+{
+    bits both;
+    size_t i;
+    for (i = 0; i < MODEL_WORDS; i++)
+        both.w[i] = a->w[i] & b->w[i];
+    return both;
+}
+
+static inline bits bits_without(const bits *a, const bits *b)
+{
+    bits rest;
+    size_t i;
+    for (i = 0; i < MODEL_WORDS; i++)
+        rest.w[i] = a->w[i] & ~b->w[i];
+    return rest;
+}
+
+static inline int bits_equal(const bits *a, const bits *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+static inline int bits_any(const bits *a)
+{
+    bits none = bits_none();
+    return !bits_equal(a, &none);
+}
+
+static inline int bits_cover(const bits *a, const bits *b)
+{
+    bits rest = bits_without(b, a);
+    return !bits_any(&rest);
+}
+
+/* The first at or behind i, or MODEL_EVENTS. */
+static inline int bits_next(const bits *s, int i)
+{
+    for (; i < MODEL_EVENTS; i = (i / 64 + 1) * 64) {
+        uint64_t word = s->w[i / 64] >> (i % 64);
+        if (!word)
+            continue;
+        for (; !(word & 0xff); word >>= 8)
+            i += 8;
+        for (; !(word & 1); word >>= 1)
+            i++;
+        return i;
+    }
+    return MODEL_EVENTS;
+}
+
+#define FOR_BITS(i, s)                                                        \
+    for (i = bits_next(s, 0); i < MODEL_EVENTS; i = bits_next(s, i + 1))
+
+/* >>history --------------------------------------------------------------- */
+
+enum {
+    MODEL_AUTHORS = 16,
+    MODEL_NODES = 12, /* containers; 0 is the root */
+    MODEL_KEYS = 4    /* keys, elements, values of a history */
+};
+
+typedef enum {
+    DO_ADD,    /* of an element or an amount; to set a flag */
+    DO_REMOVE, /* of a key or element; to clear or reset */
+    DO_SET,    /* a plain value */
+    DO_CREATE, /* a container */
+    DO_TAKE,   /* of a bounded counter */
+    DO_HAND    /* the same, on to another */
+} deed;
+
+typedef struct {
+    deed what;
+    int author, node, key; /* key 0 where there are none */
+    int64_t amount;        /* number of the value; type of the container */
+    int to;                /* HAND: an author */
+    uint64_t stamp;
+    bits past;
+} event;
+
+typedef struct {
+    crdt_type type;
+    int parent, key; /* where it hangs; the parent has a smaller number */
+} model_node;
+
+typedef struct {
+    model_node nodes[MODEL_NODES];
+    int nodes_len;
+    unsigned below[MODEL_NODES][MODEL_KEYS]; /* nodes under a key, a bit each*/
+    event events[MODEL_EVENTS];
+    int events_len;
+    bits at[MODEL_NODES][MODEL_KEYS]; /* the events of a place */
+    crdt_id ids[MODEL_AUTHORS];
+    int authors;
+} model;
+
+/* A history of which nothing has happened yet. */
+static inline void model_begin(model *m)
+{
+    memset(m->below, 0, sizeof m->below);
+    memset(m->at, 0, sizeof m->at);
+    m->events_len = m->authors = 0;
+    m->nodes_len = 1;
+    m->nodes[0].type = CRDT_MAP;
+    m->nodes[0].parent = -1;
+}
+
+/* The container of that type at the key: its number, an old one when there is
+ * one. */
+static inline int model_node_get(model *m, int parent, int key, crdt_type type)
+{
+    int n, up;
+    for (n = 1; n < m->nodes_len; n++)
+        if (m->nodes[n].parent == parent && m->nodes[n].key == key &&
+            m->nodes[n].type == type)
+            return n;
+    m->nodes[n].parent = parent;
+    m->nodes[n].key = key;
+    m->nodes[n].type = type;
+    m->nodes_len++;
+    for (up = n; up > 0; up = m->nodes[up].parent)
+        m->below[m->nodes[up].parent][m->nodes[up].key] |= 1u << n;
+    return n;
+}
+
+static inline event *model_tell(model *m, deed what, int author, int node,
+                                int key, const bits *past)
+{
+    int i = m->events_len++;
+    event *e = &m->events[i];
+    memset(e, 0, sizeof *e);
+    e->what = what;
+    e->author = author;
+    e->node = node;
+    e->key = key;
+    e->past = *past;
+    bits_add(&m->at[node][key], i);
+    return e;
+}
+
+static inline int model_room(const model *m)
+{
+    return MODEL_EVENTS - m->events_len;
+}
+
+/* >>what is there --------------------------------------------------------- */
+
+typedef struct {
+    const model *m;
+    bits seen;
+    bits taken[MODEL_NODES];
+    size_t weight[MODEL_NODES]; /* how much of it there is to see */
+} view;
+
+static inline int model_is(const view *v, int node, crdt_type type)
+{
+    return v->m->nodes[node].type == type;
+}
+
+static inline bits seen_at(const view *v, int node, int key)
+{
+    return bits_both(&v->m->at[node][key], &v->seen);
+}
+
+static inline bits standing_at(const view *v, int node, int key)
+{
+    bits here = seen_at(v, node, key);
+    return bits_without(&here, &v->taken[node]);
+}
+
+/* Those of one deed. */
+static inline bits of_deed(const view *v, const bits *from, deed what)
+{
+    bits found = bits_none();
+    int i;
+    FOR_BITS(i, from)
+    if (v->m->events[i].what == what)
+        bits_add(&found, i);
+    return found;
+}
+
+/* All that they had seen. */
+static inline bits past_of(const view *v, const bits *of)
+{
+    bits past = bits_none();
+    int i;
+    FOR_BITS(i, of) bits_join(&past, &v->m->events[i].past);
+    return past;
+}
+
+/* The additions that no remove had seen. */
+static inline bits unremoved(const view *v, int node, int key)
+{
+    bits here = seen_at(v, node, key);
+    bits removes = of_deed(v, &here, DO_REMOVE);
+    bits gone = past_of(v, &removes), left = standing_at(v, node, key);
+    left = of_deed(v, &left, DO_ADD);
+    return bits_without(&left, &gone);
+}
+
+/* The writes that no other write had seen. */
+static inline bits latest(const view *v, int node, int key)
+{
+    bits here = seen_at(v, node, key), over = past_of(v, &here);
+    bits left = standing_at(v, node, key);
+    return bits_without(&left, &over);
+}
+
+/* An add, and no remove. */
+static inline int add_and_no_remove(const view *v, const bits *of)
+{
+    bits adds = of_deed(v, of, DO_ADD), removes = of_deed(v, of, DO_REMOVE);
+    return bits_any(&adds) && !bits_any(&removes);
+}
+
+static inline int latest_stamp_says(const view *v, const bits *of, int bias)
+{
+    uint64_t stamp = 0;
+    int i, adds = 0, removes = 0;
+    FOR_BITS(i, of) stamp = crdti_max(stamp, v->m->events[i].stamp);
+    FOR_BITS(i, of)
+    {
+        const event *e = &v->m->events[i];
+        adds |= e->stamp == stamp && e->what == DO_ADD;
+        removes |= e->stamp == stamp && e->what == DO_REMOVE;
+    }
+    return adds && removes ? bias : adds;
+}
+
+/* Whether the element is in the set, or the flag set. */
+static inline int model_in(const view *v, int node, int key)
+{
+    bits standing = standing_at(v, node, key), some;
+    crdt_type type = v->m->nodes[node].type;
+    if (type == CRDT_EW_FLAG || type == CRDT_AW_SET) {
+        some = unremoved(v, node, key);
+        return bits_any(&some);
+    }
+    if (type == CRDT_DW_FLAG || type == CRDT_RW_SET)
+        some = latest(v, node, key);
+    else
+        some = standing;
+    if (type == CRDT_LWW_SET || type == CRDT_LWW_SET_RM)
+        return latest_stamp_says(v, &some, type == CRDT_LWW_SET);
+    return add_and_no_remove(v, &some);
+}
+
+/* Removed from a 2P-set. */
+static inline int model_gone(const view *v, int node, int key)
+{
+    bits standing = standing_at(v, node, key);
+    standing = of_deed(v, &standing, DO_REMOVE);
+    return bits_any(&standing);
+}
+
+static inline int64_t model_total(const view *v, int node)
+{
+    bits adds = unremoved(v, node, 0);
+    int64_t total = 0;
+    int i;
+    FOR_BITS(i, &adds) total += v->m->events[i].amount;
+    return total;
+}
+
+/* Of a bounded counter; of one owner, or of all for -1. */
+static inline int64_t model_rights(const view *v, int node, int owner)
+{
+    bits here = seen_at(v, node, 0);
+    int64_t rights = 0;
+    int i;
+    FOR_BITS(i, &here)
+    {
+        const event *e = &v->m->events[i];
+        int own = owner < 0 || e->author == owner;
+        int to = owner < 0 || e->to == owner;
+        if (e->what == DO_ADD)
+            rights += own ? e->amount : 0;
+        else if (e->what == DO_TAKE)
+            rights -= own ? e->amount : 0;
+        else
+            rights += (to ? e->amount : 0) - (own ? e->amount : 0);
+    }
+    return rights;
+}
+
+/* The number of the value of a max or min register, or -1. */
+static inline int64_t model_extreme(const view *v, int node)
+{
+    bits sets = standing_at(v, node, 0);
+    int64_t best = -1;
+    int i;
+    FOR_BITS(i, &sets)
+    {
+        int64_t value = v->m->events[i].amount;
+        int further =
+            model_is(v, node, CRDT_MAX) ? value > best : value < best;
+        if (best < 0 || further)
+            best = value;
+    }
+    return best;
+}
+
+/* The values and containers written to a key, or the values of a register. */
+static inline bits model_versions(const view *v, int node, int key)
+{
+    bits some = latest(v, node, key), creates = of_deed(v, &some, DO_CREATE);
+    some = of_deed(v, &some, DO_SET);
+    bits_join(&some, &creates);
+    return some;
+}
+
+/* The one that is shown, or -1. */
+static inline int model_winner(const view *v, const bits *versions)
+{
+    int i, best = -1;
+    FOR_BITS(i, versions)
+    {
+        const event *e = &v->m->events[i];
+        const event *b = &v->m->events[best < 0 ? i : best];
+        if (best < 0 || e->stamp > b->stamp ||
+            (e->stamp == b->stamp &&
+             crdt_id_compare(&v->m->ids[e->author], &v->m->ids[b->author]) >
+                 0))
+            best = i;
+    }
+    return best;
+}
+
+/* >>what is visible ------------------------------------------------------- */
+
+static inline int model_created(const view *v, int node)
+{
+    const model_node *n = &v->m->nodes[node];
+    bits versions = model_versions(v, n->parent, n->key);
+    int i;
+    FOR_BITS(i, &versions)
+    if (v->m->events[i].what == DO_CREATE &&
+        v->m->events[i].amount == (int64_t)n->type)
+        return 1;
+    return 0;
+}
+
+/* A container: it was created, or somebody wrote into it. */
+static inline int model_visible(const view *v, int node)
+{
+    return node == 0 || v->weight[node] || model_created(v, node);
+}
+
+/* The visible container at the key that comes first by type, or -1. */
+static inline int model_container(const view *v, int map, int key)
+{
+    int n, best = -1;
+    for (n = 1; n < v->m->nodes_len; n++)
+        if (v->m->nodes[n].parent == map && v->m->nodes[n].key == key &&
+            model_visible(v, n) &&
+            (best < 0 || v->m->nodes[n].type < v->m->nodes[best].type))
+            best = n;
+    return best;
+}
+
+static inline int model_key_visible(const view *v, int map, int key)
+{
+    bits versions = model_versions(v, map, key);
+    return bits_any(&versions) || model_container(v, map, key) >= 0;
+}
+
+static inline size_t model_weight(const view *v, int node)
+{
+    size_t weight = 0;
+    bits some;
+    int i;
+    switch (v->m->nodes[node].type) {
+    case CRDT_MAP:
+        for (i = 0; i < MODEL_KEYS; i++)
+            weight += (size_t)model_key_visible(v, node, i);
+        return weight;
+    case CRDT_REGISTER:
+        some = model_versions(v, node, 0);
+        return (size_t)bits_any(&some);
+    case CRDT_COUNTER:
+    case CRDT_GCOUNTER:
+        some = unremoved(v, node, 0);
+        return (size_t)bits_any(&some);
+    case CRDT_BOUNDED:
+        for (i = 0; i < v->m->authors; i++)
+            weight += model_rights(v, node, i) != 0;
+        return weight;
+    case CRDT_MAX:
+    case CRDT_MIN:
+        return model_extreme(v, node) >= 0;
+    case CRDT_NONE:
+    case CRDT_EW_FLAG:
+    case CRDT_DW_FLAG:
+    case CRDT_AW_SET:
+    case CRDT_RW_SET:
+    case CRDT_GSET:
+    case CRDT_2PSET:
+    case CRDT_LWW_SET:
+    case CRDT_LWW_SET_RM:
+    case CRDT_TYPE_COUNT:
+    default:
+        for (i = 0; i < MODEL_KEYS; i++)
+            weight += (size_t)model_in(v, node, i);
+        return weight;
+    }
+}
+
+static inline view model_look(const model *m, const bits *seen)
+{
+    view v;
+    int i, n;
+    v.m = m;
+    v.seen = *seen;
+    memset(v.taken, 0, sizeof v.taken);
+    memset(v.weight, 0, sizeof v.weight);
+    FOR_BITS(i, seen)
+    {
+        const event *e = &m->events[i];
+        for (n = 1; n < m->nodes_len; n++)
+            if (m->nodes[e->node].type == CRDT_MAP &&
+                (m->below[e->node][e->key] >> n & 1))
+                bits_join(&v.taken[n], &e->past);
+    }
+    for (n = m->nodes_len - 1; n >= 0; n--)
+        v.weight[n] = model_weight(&v, n);
+    return v;
+}
+
+#endif

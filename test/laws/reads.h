@@ -1,0 +1,263 @@
+/*
+ * Whether a document shows what the model says: every container of a history,
+ * by every call of the public face that reads it.
+ */
+#ifndef READS_H
+#define READS_H
+
+#include "world.h"
+
+static inline void read_set(world *w, const view *v, int node, crdt_obj obj)
+{
+    crdt_cursor cursor = CRDT_CURSOR_INIT;
+    int key;
+    EXPECT_OF(node, crdt_set_size(obj) == v->weight[node]);
+    for (key = 0; key < MODEL_KEYS; key++) {
+        int in = model_in(v, node, key);
+        EXPECT_OF(node, crdt_set_has(obj, w->values[key]) == in);
+        if (!in)
+            continue;
+        EXPECT_OF(node, crdt_set_next(obj, &cursor) == CRDT_OK);
+        EXPECT_OF(node, same_value(&cursor.value, &w->values[key]));
+    }
+    EXPECT_OF(node, crdt_set_next(obj, &cursor) == CRDT_ERR_NOT_FOUND);
+}
+
+static inline void read_counter(world *w, const view *v, int node,
+                                crdt_obj obj)
+{
+    int64_t value = -1;
+    EXPECT_OF(node, !crdt_counter_get(obj, &value));
+    EXPECT_OF(node, value == model_total(v, node));
+}
+
+static inline void read_bounded(world *w, const view *v, int node,
+                                crdt_obj obj)
+{
+    int64_t value = -1;
+    int i;
+    EXPECT_OF(node, !crdt_bounded_get(obj, &value) && value >= 0);
+    EXPECT_OF(node, value == model_rights(v, node, -1));
+    for (i = 0; i < w->m.authors; i++) {
+        EXPECT_OF(node, !crdt_bounded_rights(obj, &w->m.ids[i], &value));
+        EXPECT_OF(node, value == model_rights(v, node, i) && value >= 0);
+    }
+}
+
+static inline void read_extreme(world *w, const view *v, int node,
+                                crdt_obj obj)
+{
+    int64_t want = model_extreme(v, node);
+    crdt_value value;
+    crdt_err err = (model_is(v, node, CRDT_MAX) ? crdt_max_get
+                                                : crdt_min_get)(obj, &value);
+    EXPECT_OF(node, err == (want < 0 ? CRDT_ERR_NOT_FOUND : CRDT_OK));
+    EXPECT_OF(node, err || number_of(w, &value) == want);
+}
+
+static inline void read_flag(world *w, const view *v, int node, crdt_obj obj)
+{
+    int on = -1;
+    EXPECT_OF(node, !crdt_flag_get(obj, &on));
+    EXPECT_OF(node, on == model_in(v, node, 0));
+}
+
+/* >>registers and maps ---------------------------------------------------- */
+
+/* What one callback of versions was told. */
+typedef struct {
+    world *w;
+    const view *v;
+    int node, key, calls, winner;
+    bits versions;
+    unsigned shown; /* values and, behind them, types: a bit each */
+} told_versions;
+
+/* Each is one of those that stand, each content comes once, and the winner
+ * first. */
+static inline void read_version(void *ctx, const crdt_version *version)
+{
+    told_versions *t = (told_versions *)ctx;
+    world *w = t->w;
+    int is_object = version->value.kind == CRDT_OBJECT;
+    int content =
+        is_object ? MODEL_KEYS + (int)crdt_type_of(version->value.as.object)
+                  : number_of(w, &version->value);
+    int i, found = 0;
+    EXPECT_OF(t->node, content >= 0 && !(t->shown >> content & 1));
+    if (content >= 0)
+        t->shown |= 1u << content;
+    FOR_BITS(i, &t->versions)
+    {
+        const event *e = &w->m.events[i];
+        found |= version->stamp == e->stamp &&
+                 !crdt_id_compare(&version->dot.replica, &w->m.ids[e->author]);
+    }
+    EXPECT_OF(t->node, found || (is_object && !version->stamp));
+    if (t->calls++ == 0 && t->winner >= 0)
+        EXPECT_OF(t->node, version->stamp == w->m.events[t->winner].stamp &&
+                               !crdt_id_compare(
+                                   &version->dot.replica,
+                                   &w->m.ids[w->m.events[t->winner].author]));
+}
+
+/* The bits that `shown` must have in the end. */
+static inline unsigned want_shown(const told_versions *t)
+{
+    const model *m = &t->w->m;
+    unsigned want = 0;
+    int i;
+    FOR_BITS(i, &t->versions)
+    want |= 1u << (m->events[i].amount +
+                   (m->events[i].what == DO_CREATE ? MODEL_KEYS : 0));
+    for (i = 1; i < m->nodes_len; i++)
+        if (model_is(t->v, t->node, CRDT_MAP) &&
+            m->nodes[i].parent == t->node && m->nodes[i].key == t->key &&
+            t->v->weight[i])
+            want |= 1u << (MODEL_KEYS + m->nodes[i].type);
+    return want;
+}
+
+static inline told_versions versions_of(world *w, const view *v, int node,
+                                        int key)
+{
+    told_versions t;
+    memset(&t, 0, sizeof t);
+    t.w = w;
+    t.v = v;
+    t.node = node;
+    t.key = key;
+    t.versions = model_versions(v, node, key);
+    t.winner = model_winner(v, &t.versions);
+    return t;
+}
+
+static inline void read_register(world *w, const view *v, int node,
+                                 crdt_obj obj)
+{
+    told_versions t = versions_of(w, v, node, 0);
+    crdt_value value;
+    crdt_err err = crdt_register_get(obj, &value);
+    EXPECT_OF(node, err == (t.winner < 0 ? CRDT_ERR_NOT_FOUND : CRDT_OK));
+    if (err || t.winner < 0)
+        return;
+    EXPECT_OF(node, number_of(w, &value) == w->m.events[t.winner].amount);
+    EXPECT_OF(node, !crdt_register_versions(obj, read_version, &t));
+    EXPECT_OF(node, t.shown == want_shown(&t));
+}
+
+/* What is shown at a key: the winner, or a container that outlived it. */
+static inline void read_shown(world *w, const told_versions *t,
+                              const crdt_value *value)
+{
+    const event *winner = t->winner < 0 ? NULL : &w->m.events[t->winner];
+    int64_t type;
+    if (winner && winner->what == DO_SET) {
+        EXPECT_OF(t->node, number_of(w, value) == winner->amount);
+        return;
+    }
+    type =
+        winner
+            ? winner->amount
+            : (int64_t)w->m.nodes[model_container(t->v, t->node, t->key)].type;
+    EXPECT_OF(t->node, value->kind == CRDT_OBJECT);
+    EXPECT_OF(t->node,
+              w->wrong || crdt_type_of(value->as.object) == (crdt_type)type);
+}
+
+static inline void read_key(world *w, const view *v, int node, int key,
+                            crdt_obj obj, crdt_cursor *cursor)
+{
+    told_versions t = versions_of(w, v, node, key);
+    int there = model_key_visible(v, node, key);
+    crdt_err want = there ? CRDT_OK : CRDT_ERR_NOT_FOUND;
+    crdt_value value;
+    EXPECT_OF(node, crdt_map_has(obj, key_at(key)) == there);
+    EXPECT_OF(node, crdt_map_get(obj, key_at(key), &value) == want);
+    EXPECT_OF(node,
+              crdt_map_versions(obj, key_at(key), read_version, &t) == want);
+    EXPECT_OF(node, t.shown == want_shown(&t));
+    if (!there || w->wrong)
+        return;
+    read_shown(w, &t, &value);
+    EXPECT_OF(node, !crdt_map_next(obj, cursor));
+    EXPECT_OF(node, crdt_bytes_equal(cursor->key, key_at(key)));
+    EXPECT_OF(node, w->wrong || cursor->value.kind == value.kind);
+}
+
+static inline void read_map(world *w, const view *v, int node, crdt_obj obj)
+{
+    crdt_cursor cursor = CRDT_CURSOR_INIT;
+    int key;
+    EXPECT_OF(node, crdt_map_size(obj) == v->weight[node]);
+    for (key = 0; key < MODEL_KEYS; key++)
+        read_key(w, v, node, key, obj, &cursor);
+    EXPECT_OF(node, crdt_map_next(obj, &cursor) == CRDT_ERR_NOT_FOUND);
+}
+
+/* >>all ------------------------------------------------------------------- */
+
+static inline void read_node(world *w, const view *v, int node, crdt_obj obj)
+{
+    EXPECT_OF(node, crdt_type_of(obj) == w->m.nodes[node].type);
+    switch (w->m.nodes[node].type) {
+    case CRDT_MAP:
+        read_map(w, v, node, obj);
+        return;
+    case CRDT_REGISTER:
+        read_register(w, v, node, obj);
+        return;
+    case CRDT_COUNTER:
+    case CRDT_GCOUNTER:
+        read_counter(w, v, node, obj);
+        return;
+    case CRDT_BOUNDED:
+        read_bounded(w, v, node, obj);
+        return;
+    case CRDT_MAX:
+    case CRDT_MIN:
+        read_extreme(w, v, node, obj);
+        return;
+    case CRDT_EW_FLAG:
+    case CRDT_DW_FLAG:
+        read_flag(w, v, node, obj);
+        return;
+    case CRDT_NONE:
+    case CRDT_AW_SET:
+    case CRDT_RW_SET:
+    case CRDT_GSET:
+    case CRDT_2PSET:
+    case CRDT_LWW_SET:
+    case CRDT_LWW_SET_RM:
+    case CRDT_TYPE_COUNT:
+    default:
+        read_set(w, v, node, obj);
+        return;
+    }
+}
+
+/* Every container: by its path, when it is visible; and by a handle of old,
+ * which must be the same. */
+static inline void read_document(world *w, crdt_doc *doc, const crdt_obj *held,
+                                 const bits *seen)
+{
+    view v = model_look(&w->m, seen);
+    crdt_obj at[MODEL_NODES];
+    int n;
+    at[0] = crdt_root(doc);
+    read_map(w, &v, 0, at[0]);
+    for (n = 1; n < w->m.nodes_len && !w->wrong; n++) {
+        const model_node *node = &w->m.nodes[n];
+        int visible = model_visible(&v, n);
+        at[n] = crdt_map_find(at[node->parent], key_at(node->key), node->type);
+        EXPECT_OF(n, crdt_is_null(at[n]) == !visible);
+        if (held && !crdt_is_null(held[n])) {
+            EXPECT_OF(n, crdt_is_null(at[n]) || at[n].index == held[n].index);
+            at[n] = held[n];
+        }
+        if (!crdt_is_null(at[n]))
+            read_node(w, &v, n, at[n]);
+    }
+}
+
+#endif

@@ -1,0 +1,377 @@
+/*
+ * One write to a document, at random; the model is told what it must have
+ * done, and what the call answers is what the model makes of its past.
+ */
+#ifndef WRITES_H
+#define WRITES_H
+
+#include "world.h"
+
+/* >>writing --------------------------------------------------------------- */
+
+/* The stamp that the engine gave to the write of a moment ago: later than all
+ * that stood at its place. */
+static inline void tell_stamp(world *w, const member *m, const view *before,
+                              crdt_obj obj, event *e)
+{
+    crdti_element element;
+    crdt_bytes key = crdt_bytes_of(NULL, 0);
+    uint32_t entry, op;
+    bits over = latest(before, e->node, e->key);
+    int i;
+    if (model_is(before, e->node, CRDT_MAP)) {
+        key = key_at(e->key);
+    } else if (CRDTI_LWW_SETS >> w->m.nodes[e->node].type & 1) {
+        EXPECT(!crdti_element_encode(&w->values[e->key], &element));
+        key = crdti_element_key(&element);
+    }
+    entry = crdti_entry_find(m->doc, obj.index, key);
+    op = entry ? crdti_own_op(m->doc, entry) : 0;
+    EXPECT_OF(e->node, op != 0);
+    if (!op)
+        return;
+    e->stamp = crdti_op_at(m->doc, op)->as.value.stamp;
+    FOR_BITS(i, &over)
+    EXPECT_OF(e->node, w->m.events[i].stamp < e->stamp);
+}
+
+/* Who removes what is above a bounded counter takes what it owns. */
+static inline void tell_takes(world *w, member *m, const view *before,
+                              int node, int key)
+{
+    int n;
+    for (n = 1; n < w->m.nodes_len; n++) {
+        int64_t own;
+        if (!model_is(before, n, CRDT_BOUNDED) ||
+            !(w->m.below[node][key] >> n & 1))
+            continue;
+        own = model_rights(before, n, m->author);
+        if (!own)
+            continue;
+        bits_add(&m->seen, w->m.events_len);
+        model_tell(&w->m, DO_TAKE, m->author, n, 0, &before->seen)->amount =
+            own;
+    }
+}
+
+static inline event *tell(world *w, member *m, const view *before, deed what,
+                          int node, int key, int64_t amount)
+{
+    event *e;
+    if (model_is(before, node, CRDT_MAP))
+        tell_takes(w, m, before, node, key);
+    bits_add(&m->seen, w->m.events_len);
+    e = model_tell(&w->m, what, m->author, node, key, &before->seen);
+    e->amount = amount;
+    return e;
+}
+
+/* Nothing else may have been written. */
+static inline void tell_written(world *w, const member *m, int node,
+                                uint64_t before, int something)
+{
+    EXPECT_OF(node, (m->doc->written != before) == (something != 0));
+}
+
+static inline void do_commit(world *w, member *m)
+{
+    EXPECT(crdt_commit(m->doc) == CRDT_OK);
+    m->done = m->seen;
+}
+
+static inline crdt_obj null_obj(void)
+{
+    crdt_obj none;
+    memset(&none, 0, sizeof none);
+    return none;
+}
+
+/* Asks for the container, which creates it when it is not visible; null when
+ * there is one of another type. */
+static inline crdt_obj get_or_create(world *w, member *m, crdt_obj up,
+                                     int node)
+{
+    const model_node *n = &w->m.nodes[node];
+    view before = model_look(&w->m, &m->seen);
+    uint64_t written = m->doc->written;
+    crdt_obj got = crdt_map_object(up, key_at(n->key), n->type);
+    int there = model_visible(&before, node);
+    int other = !there && model_container(&before, n->parent, n->key) >= 0;
+    tell_written(w, m, node, written, !there && !other);
+    EXPECT_OF(node, crdt_is_null(got) == other);
+    if (other) {
+        EXPECT_OF(node, crdt_doc_error(m->doc) == CRDT_ERR_TYPE);
+        return got;
+    }
+    EXPECT_OF(node, crdt_type_of(got) == n->type);
+    if (!there && !w->wrong)
+        tell_stamp(w, m, &before, up,
+                   tell(w, m, &before, DO_CREATE, n->parent, n->key,
+                        (int64_t)n->type));
+    m->held[node] = got;
+    return got;
+}
+
+/* A handle: one of old, of a container that may be gone; or a fresh one. */
+static inline crdt_obj reach(world *w, member *m, int node)
+{
+    crdt_obj up;
+    if (node == 0)
+        return crdt_root(m->doc);
+    if (!crdt_is_null(m->held[node]) && percent(w, 50))
+        return m->held[node];
+    up = reach(w, m, w->m.nodes[node].parent);
+    return crdt_is_null(up) || w->wrong ? up : get_or_create(w, m, up, node);
+}
+
+/* What a write needs to know. */
+typedef struct {
+    member *m;
+    crdt_obj obj;
+    int node;
+    view before;
+    uint64_t written;
+} writing;
+
+static inline event *did(world *w, const writing *x, deed what, int key,
+                         int64_t amount)
+{
+    return tell(w, x->m, &x->before, what, x->node, key, amount);
+}
+
+static inline void did_stamped(world *w, const writing *x, deed what, int key,
+                               int64_t amount)
+{
+    tell_stamp(w, x->m, &x->before, x->obj, did(w, x, what, key, amount));
+}
+
+/* >>one write of each type ------------------------------------------------ */
+
+static inline void write_map(world *w, writing *x)
+{
+    int key = (int)below(w, MODEL_KEYS), i;
+    int64_t value = below(w, MODEL_KEYS);
+    uint32_t dice = below(w, 100);
+    int there = model_key_visible(&x->before, x->node, key);
+    if (dice < 35) {
+        EXPECT(!crdt_map_put(x->obj, key_at(key), w->values[value]));
+        did_stamped(w, x, DO_SET, key, value);
+    } else if (dice < 90) {
+        EXPECT(crdt_map_remove(x->obj, key_at(key)) ==
+               (there ? CRDT_OK : CRDT_ERR_NOT_FOUND));
+        if (there)
+            did(w, x, DO_REMOVE, key, 0);
+        tell_written(w, x->m, x->node, x->written, there);
+    } else {
+        EXPECT(!crdt_map_clear(x->obj));
+        for (i = 0; i < MODEL_KEYS; i++)
+            if (model_key_visible(&x->before, x->node, i))
+                did(w, x, DO_REMOVE, i, 0);
+    }
+}
+
+static inline void write_register(world *w, writing *x)
+{
+    int64_t value = below(w, MODEL_KEYS);
+    int there = x->before.weight[x->node] != 0;
+    if (percent(w, 75)) {
+        EXPECT(!crdt_register_set(x->obj, w->values[value]));
+        did_stamped(w, x, DO_SET, 0, value);
+        return;
+    }
+    EXPECT(crdt_register_clear(x->obj) ==
+           (there ? CRDT_OK : CRDT_ERR_NOT_FOUND));
+    tell_written(w, x->m, x->node, x->written, there);
+    if (there)
+        did(w, x, DO_REMOVE, 0, 0);
+}
+
+static inline void write_extreme(world *w, writing *x)
+{
+    int64_t value = below(w, MODEL_KEYS);
+    int64_t now = model_extreme(&x->before, x->node);
+    int is_max = model_is(&x->before, x->node, CRDT_MAX);
+    int changes = now < 0 || (is_max ? value > now : value < now);
+    EXPECT(!(is_max ? crdt_max_set : crdt_min_set)(x->obj, w->values[value]));
+    tell_written(w, x->m, x->node, x->written, changes);
+    if (changes)
+        did_stamped(w, x, DO_SET, 0, value);
+}
+
+static inline void write_counter(world *w, writing *x)
+{
+    int grows = model_is(&x->before, x->node, CRDT_GCOUNTER);
+    int64_t amount = (int64_t)below(w, 13) - 6;
+    int there = x->before.weight[x->node] != 0;
+    if (percent(w, 10))
+        amount *= INT64_C(1) << 40;
+    if (percent(w, 25)) {
+        EXPECT(crdt_counter_reset(x->obj) ==
+               (grows ? CRDT_ERR_TYPE : CRDT_OK));
+        tell_written(w, x->m, x->node, x->written, there && !grows);
+        if (there && !grows)
+            did(w, x, DO_REMOVE, 0, 0);
+        return;
+    }
+    EXPECT(crdt_counter_add(x->obj, amount) ==
+           (grows && amount < 0 ? CRDT_ERR_RANGE : CRDT_OK));
+    there = amount && !(grows && amount < 0);
+    tell_written(w, x->m, x->node, x->written, there);
+    if (there)
+        did(w, x, DO_ADD, 0, amount);
+}
+
+static inline void write_bounded(world *w, writing *x)
+{
+    int64_t own = model_rights(&x->before, x->node, x->m->author);
+    int64_t amount = (int64_t)below(w, 9) - 1;
+    int to = (int)below(w, (uint32_t)w->m.authors);
+    uint32_t dice = below(w, 100);
+    deed what = dice < 40 ? DO_ADD : dice < 70 ? DO_TAKE : DO_HAND;
+    crdt_err want = amount < 0                       ? CRDT_ERR_RANGE
+                    : what != DO_ADD && amount > own ? CRDT_ERR_RIGHTS
+                                                     : CRDT_OK;
+    int does = !want && amount && (what != DO_HAND || to != x->m->author);
+    event *e;
+    if (what == DO_ADD)
+        EXPECT(crdt_bounded_add(x->obj, amount) == want);
+    else if (what == DO_TAKE)
+        EXPECT(crdt_bounded_take(x->obj, amount) == want);
+    else
+        EXPECT(crdt_bounded_transfer(x->obj, &w->m.ids[to], amount) == want);
+    tell_written(w, x->m, x->node, x->written, does);
+    if (!does)
+        return;
+    e = did(w, x, what, 0, amount);
+    e->to = to;
+}
+
+static inline void write_flag(world *w, writing *x)
+{
+    int on = percent(w, 50);
+    int writes = on || model_is(&x->before, x->node, CRDT_DW_FLAG) ||
+                 x->before.weight[x->node];
+    EXPECT(!crdt_flag_set(x->obj, on));
+    tell_written(w, x->m, x->node, x->written, writes);
+    if (writes)
+        did(w, x, on ? DO_ADD : DO_REMOVE, 0, 0);
+}
+
+static inline int is_lww(const writing *x)
+{
+    return (int)(CRDTI_LWW_SETS >> x->before.m->nodes[x->node].type & 1);
+}
+
+static inline void did_mark(world *w, const writing *x, deed what, int key)
+{
+    if (is_lww(x))
+        did_stamped(w, x, what, key, 0);
+    else
+        did(w, x, what, key, 0);
+}
+
+static inline void write_set_add(world *w, writing *x, int key)
+{
+    int in = model_in(&x->before, x->node, key);
+    int is_2p = model_is(&x->before, x->node, CRDT_2PSET);
+    int gone = is_2p && model_gone(&x->before, x->node, key);
+    int same = in && (is_2p || model_is(&x->before, x->node, CRDT_GSET));
+    EXPECT_OF(x->node, crdt_set_add(x->obj, w->values[key]) ==
+                           (gone ? CRDT_ERR_GONE : CRDT_OK));
+    tell_written(w, x->m, x->node, x->written, !gone && !same);
+    if (!gone && !same)
+        did_mark(w, x, DO_ADD, key);
+}
+
+static inline void write_set_remove(world *w, writing *x, int key)
+{
+    int in = model_in(&x->before, x->node, key);
+    int needs = model_is(&x->before, x->node, CRDT_AW_SET) ||
+                model_is(&x->before, x->node, CRDT_2PSET);
+    crdt_err want = model_is(&x->before, x->node, CRDT_GSET) ? CRDT_ERR_TYPE
+                    : needs && !in ? CRDT_ERR_NOT_FOUND
+                                   : CRDT_OK;
+    EXPECT_OF(x->node, crdt_set_remove(x->obj, w->values[key]) == want);
+    tell_written(w, x->m, x->node, x->written, !want);
+    if (!want)
+        did_mark(w, x, DO_REMOVE, key);
+}
+
+static inline void write_set(world *w, writing *x)
+{
+    int key = (int)below(w, MODEL_KEYS);
+    uint32_t dice = below(w, 100);
+    int grows = model_is(&x->before, x->node, CRDT_GSET);
+    if (dice < 50) {
+        write_set_add(w, x, key);
+    } else if (dice < 92) {
+        write_set_remove(w, x, key);
+    } else {
+        EXPECT_OF(x->node,
+                  crdt_set_clear(x->obj) == (grows ? CRDT_ERR_TYPE : CRDT_OK));
+        for (key = 0; key < MODEL_KEYS && !grows; key++)
+            if (model_in(&x->before, x->node, key))
+                did_mark(w, x, DO_REMOVE, key);
+        EXPECT_OF(x->node, grows || crdt_set_size(x->obj) == 0);
+    }
+}
+
+static inline void write_into(world *w, writing *x)
+{
+    switch (crdt_type_of(x->obj)) {
+    case CRDT_MAP:
+        write_map(w, x);
+        return;
+    case CRDT_REGISTER:
+        write_register(w, x);
+        return;
+    case CRDT_COUNTER:
+    case CRDT_GCOUNTER:
+        write_counter(w, x);
+        return;
+    case CRDT_BOUNDED:
+        write_bounded(w, x);
+        return;
+    case CRDT_MAX:
+    case CRDT_MIN:
+        write_extreme(w, x);
+        return;
+    case CRDT_EW_FLAG:
+    case CRDT_DW_FLAG:
+        write_flag(w, x);
+        return;
+    case CRDT_NONE:
+    case CRDT_AW_SET:
+    case CRDT_RW_SET:
+    case CRDT_GSET:
+    case CRDT_2PSET:
+    case CRDT_LWW_SET:
+    case CRDT_LWW_SET_RM:
+    case CRDT_TYPE_COUNT:
+    default:
+        write_set(w, x);
+        return;
+    }
+}
+
+/* Half of the writes to maps would remove what the others are about. */
+static inline void do_write(world *w, member *m)
+{
+    writing x;
+    x.node = (int)below(w, (uint32_t)w->m.nodes_len);
+    if (model_room(&w->m) < ONE_WRITE_MAX)
+        return;
+    if (w->m.nodes[x.node].type == CRDT_MAP && percent(w, 50))
+        x.node = w->m.nodes_len - 1;
+    x.m = m;
+    x.obj = reach(w, m, x.node);
+    if (crdt_is_null(x.obj) || w->wrong)
+        return;
+    x.before = model_look(&w->m, &m->seen);
+    x.written = m->doc->written;
+    write_into(w, &x);
+    if (percent(w, 75))
+        do_commit(w, m);
+}
+
+#endif
