@@ -48,7 +48,7 @@ submake  = +$(Q)$(MAKE) --no-print-directory $(if $(V),,-s) $(PARALLEL)
 PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 compile = $(CC) $(STD) $(WARN) $(CFLAGS) $(SANITIZE) \
-	-I. -Itransports -Istores -MMD -MP -MT $@ -MF $@.d
+	-I. -Itransports -Istores -Icodecs -MMD -MP -MT $@ -MF $@.d
 
 # $(call begin,what): makes room for the target and says what is made.
 define begin
@@ -79,7 +79,7 @@ crdtsync.h: $(wildcard src/*.h) src build/amalgamate
 	$(Q)build/amalgamate src/crdtsync.in.h -o $@
 endif
 
-ADAPTERS := $(wildcard transports/*.h stores/*.h)
+ADAPTERS := $(wildcard transports/*.h stores/*.h codecs/*.h)
 
 # >> tests --------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ $(TEST_PROGS): $(BUILD)/%: %.c Makefile
 # Without libFuzzer: the target, and a main that feeds it its corpus.
 $(FUZZ_PROGS): $(BUILD)/%: %.c $(BUILD)/obj/test/fuzz/replay.o Makefile
 	$(call begin,CC)
-	$(Q)$(compile) -o $@ $< $(BUILD)/obj/test/fuzz/replay.o $(LDFLAGS)
+	$(Q)$(compile) -o $@ $< $(BUILD)/obj/test/fuzz/replay.o $(needs) $(LDFLAGS)
 
 test: ## builds and runs every test
 	$(Q)tools/setup
@@ -147,9 +147,9 @@ tsan: ## the tests under ThreadSanitizer
 FUZZERS := $(FUZZ:test/fuzz/%.c=build/fuzz/%)
 build/fuzz/%: test/fuzz/%.c crdtsync.h Makefile
 	$(call begin,FUZZER)
-	$(Q)$(CLANG) $(STD) $(WARN) -O2 -g -I. -Itransports \
+	$(Q)$(CLANG) $(STD) $(WARN) -O2 -g -I. -Itransports -Icodecs \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-MMD -MP -MT $@ -MF $@.d -o $@ $<
+		-MMD -MP -MT $@ -MF $@.d -o $@ $< $(needs)
 
 fuzz: ## libFuzzer on every decoder: FUZZ_RUNS=10000000
 	$(call require,$(CLANG),clang)
@@ -237,8 +237,8 @@ tidy-programs: crdtsync.h
 	$(TIDY) tools/amalgamate.c $(COUNTER) $(COMMON) -- $(STD) -I. \
 		-Itransports $(demo_flags)
 
-SOURCES = $(shell find $(wildcard src transports stores demo test bench tools) \
-	-name '*.[ch]')
+SOURCES = $(shell find $(wildcard src transports stores codecs demo test bench \
+	tools) -name '*.[ch]')
 format: ## clang-format on every file but crdtsync.h
 	$(call require,$(CLANG_FORMAT),clang-format)
 	$(CLANG_FORMAT) -i $(SOURCES)
