@@ -653,8 +653,13 @@ CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor);
 
 /* >>13 EVENTS AND PATHS -----------------------------------------------------
  * After each commit, and after each join that changed something, one call with
- * the list of what is different now: one patch for each place that reads
- * differently than before, however many changes led there.
+ * the list of what reads differently than at the call before: one patch for
+ * each place, however many changes led there. (Changes that are not committed
+ * when a join comes are told with it.)
+ *
+ * A container that appears under a key, or disappears, is one patch, that of
+ * the key: what is in it is there to be read, and has no patches of its own.
+ * Nor has what is hidden: changes in a container that its key does not show.
  */
 
 typedef enum crdt_patch_kind {
@@ -672,26 +677,30 @@ typedef struct crdt_patch {
     crdt_obj object; /* that it happened in */
     crdt_bytes path; /* of the object, for crdt_at; the root's is empty */
     crdt_bytes key;  /* in a map; else empty */
-    int had_before;
+    int had_before;  /* flags and counters read false and 0 from the start */
     crdt_value before, now;
-    crdt_id author; /* of the change that is shown now; or that removed */
+    /* Whose change is shown now, or removed it. Zero: nobody's; what removed
+     * it is forgotten already. */
+    crdt_id author;
     int is_local;
 } crdt_patch;
 
 /* It may read the document, but a write, commit or join from within is
- * refused (AGAIN). */
+ * refused (AGAIN); it must not free the document, nor poll its node. */
 typedef void crdt_patch_fn(void *ctx, crdt_doc *doc, const crdt_patch *patches,
                            size_t len);
-/* One callback a document; NULL ends it. It costs nothing when there is none,
- * else O(places changed). NOMEM. UNCOMMITTED: changes are open. */
+/* One callback a document; NULL ends it. It costs a comparison a change when
+ * there is none, else O(places changed x depth), in time and memory. AGAIN
+ * (from within), NOMEM. UNCOMMITTED: changes are open. */
 CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx);
 
 /* What is at a path of keys, "images/beach.jpg/size": a value or an object.
- * In a key "~1" stands for "/" and "~0" for "~" (as in RFC 6901). The empty
- * path is the root. NOT_FOUND; TYPE when a step leads through what is no
- * map. O(length). */
+ * In a key "~1" stands for "/" and "~0" for "~", and a "/" in front may stand
+ * or not, as in a JSON pointer (RFC 6901); only where the first key is empty
+ * it must. The empty path is the root. NOT_FOUND; TYPE when a step leads
+ * through what is no map; ARG for another "~"; LIMIT (key). O(length). */
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
-/* Appends the path of the object, as crdt_at takes it. NOMEM. */
+/* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
 /* >>14 DELTAS ---------------------------------------------------------------
@@ -3690,10 +3699,18 @@ typedef struct crdti_block {
     uint64_t rests[CRDTI_BLOCK_ROWS]; /* the other bytes, as a number */
 } crdti_block;
 
+/* What there is to read in an object: places, see place.h. */
+enum {
+    CRDTI_ONE_VALUE,
+    CRDTI_BY_KEY,    /* a value, or container, at each key */
+    CRDTI_BY_ELEMENT /* whether it is there, of each element */
+};
+
 /* What a type must say of itself: a row of the type table (type.h). */
 typedef struct crdti_type {
     const char *name;
     unsigned kinds; /* of ops that it takes, a bit each */
+    int shape;
     /* Whether its entries die with what is above it. If not, a removal above
      * writes a reset into it. */
     int is_scope;
@@ -3703,6 +3720,10 @@ typedef struct crdti_type {
     int is_keyed;
     /* Whether it may have an entry of the key. NULL: only the empty one. */
     int (*has_key)(crdt_bytes key);
+    /* Whether there is something to read at the key, and what: *out is
+     * borrowed, and nothing for elements. */
+    int (*read)(crdt_doc *doc, uint32_t object, crdt_bytes key,
+                crdt_value *out);
     /* Takes all memory that `born` of this op will need. NULL: none. */
     crdt_err (*reserve)(crdt_doc *doc, uint32_t object, const crdti_op *op);
     /* Where it is no scope: the draft of an op that voids what is visible,
@@ -3720,6 +3741,10 @@ typedef struct crdti_type {
     void (*drop)(crdt_doc *doc, crdti_object *object);
 } crdti_type;
 
+#define CRDTI_NOBODY UINT32_MAX /* as the number of a replica */
+
+typedef struct crdti_watch crdti_watch;
+
 struct crdt_doc {
     crdt_alloc alloc;
     crdt_clock clock;
@@ -3735,6 +3760,7 @@ struct crdt_doc {
     uint32_t removals;            /* REMOVE records */
     uint32_t unborn;              /* rows that a join has made so far */
     uint32_t stale;               /* the first object that is to be settled */
+    uint32_t actor;               /* who does what is being done; or nobody */
     uint64_t written;             /* own seq, uncommitted changes included */
     uint64_t changes;             /* how often the version vector has grown */
     uint64_t seed;                /* of the hash table, against chosen keys */
@@ -3743,6 +3769,7 @@ struct crdt_doc {
     crdti_arena scratch; /* of one delta at a time; its block stays */
     crdt_digest digest;
     crdt_err error;
+    crdti_watch *watch; /* or NULL: place.h */
 };
 
 /* >>access ---------------------------------------------------------------- */
@@ -3783,6 +3810,14 @@ CRDTI_FN crdt_bytes crdti_entry_key(const crdti_entry *entry)
     int inside = entry->key_len <= CRDTI_INLINE_KEY;
     return crdt_bytes_of(inside ? entry->key.inside : entry->key.outside,
                          entry->key_len);
+}
+
+CRDTI_FN crdt_obj crdti_obj(crdt_doc *doc, uint32_t index)
+{
+    crdt_obj obj;
+    obj.doc = doc;
+    obj.index = index;
+    return obj;
 }
 
 /* >>replicas -------------------------------------------------------------- */
@@ -4496,6 +4531,145 @@ CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, uint64_t hash)
 }
 
 #endif
+/* >> place.h */
+/*
+ * Places: what there is to read in a document. A place is a key of a map, an
+ * element of a set, or the one value of any other object. Before something is
+ * done to a place for the first time since the watcher of the document was
+ * told, what it reads is kept; so is what the keys above it read, as they
+ * change when the object that they show appears or disappears.
+ *
+ *     born, dies --> touch (14, "views") before: 7
+ *                          (3, "beach.jpg") before: map 14
+ *                          (1, "images") before: map 3
+ *                    tell  reads them again: event.h
+ *
+ * Without a watcher a touch is one comparison.
+ */
+#ifndef CRDTI_PLACE_H
+#define CRDTI_PLACE_H
+
+
+typedef struct crdti_place {
+    uint32_t object;
+    uint32_t actor; /* number of the replica that was at it last */
+    crdt_bytes key; /* in the arena, as all bytes here */
+    crdt_value before, now;
+    uint8_t had_before, has_now, is_changed;
+} crdti_place;
+
+struct crdti_watch {
+    crdt_patch_fn *fn;
+    void *ctx;
+    CRDTI_ARRAY(crdti_place) places; /* touched since the last telling */
+    crdti_hash_table index;          /* (object, key) -> place + 1 */
+    crdti_arena arena;
+    uint8_t is_lost; /* there was no memory for a place */
+    uint8_t is_telling;
+};
+
+/* The touched place, or NULL. */
+CRDTI_FN crdti_place *crdti_place_find(const crdti_watch *watch,
+                                       uint32_t object, crdt_bytes key,
+                                       uint64_t hash)
+{
+    size_t iter;
+    uint32_t at = crdti_table_first(&watch->index, hash, &iter);
+    for (; at; at = crdti_table_next(&watch->index, hash, &iter)) {
+        crdti_place *place = &watch->places.ptr[at - 1];
+        if (place->object == object && crdt_bytes_equal(place->key, key))
+            return place;
+    }
+    return NULL;
+}
+
+/* Copies the bytes; NOMEM. */
+CRDTI_FN crdt_err crdti_watch_keep(crdti_watch *watch, crdt_bytes *bytes)
+{
+    uint8_t *copy = (uint8_t *)crdti_arena_alloc(&watch->arena, bytes->len);
+    if (!copy)
+        return CRDT_ERR_NOMEM;
+    crdti_copy(copy, bytes->ptr, bytes->len);
+    bytes->ptr = copy;
+    return CRDT_OK;
+}
+
+/* Adds the place with what it reads now. */
+CRDTI_FN crdt_err crdti_place_add(crdt_doc *doc, uint32_t object,
+                                  crdt_bytes key, uint64_t hash)
+{
+    crdti_watch *watch = doc->watch;
+    const crdti_type *type = crdti_type_at(doc, crdti_object_at(doc, object));
+    crdti_place *place;
+    if (crdti_array_reserve(&doc->alloc, &watch->places, 1) ||
+        crdti_table_reserve(&doc->alloc, &watch->index, 1) ||
+        crdti_watch_keep(watch, &key))
+        return CRDT_ERR_NOMEM;
+    place = &watch->places.ptr[watch->places.len];
+    crdti_zero(place, sizeof *place);
+    place->object = object;
+    place->actor = doc->actor;
+    place->key = key;
+    place->had_before = (uint8_t)type->read(doc, object, key, &place->before);
+    if (place->had_before && type->shape != CRDTI_BY_ELEMENT &&
+        (place->before.kind == CRDT_STRING ||
+         place->before.kind == CRDT_BYTES) &&
+        crdti_watch_keep(watch, &place->before.as.bytes))
+        return CRDT_ERR_NOMEM;
+    crdti_table_insert(&watch->index, hash, (uint32_t)++watch->places.len);
+    return CRDT_OK;
+}
+
+/* The place, and the keys above it, as far as they are not touched yet. */
+CRDTI_FN void crdti_place_touch(crdt_doc *doc, uint32_t object, crdt_bytes key)
+{
+    crdti_watch *watch = doc->watch;
+    int is_above = 0;
+    while (!watch->is_lost) {
+        const crdti_object *at = crdti_object_at(doc, object);
+        const crdti_entry *entry;
+        crdti_place *place;
+        uint64_t hash;
+        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE)
+            key.len = 0;
+        hash = crdti_entry_hash(doc, object, key);
+        place = crdti_place_find(watch, object, key, hash);
+        if (place && !is_above)
+            place->actor = doc->actor;
+        if (place)
+            return;
+        if (crdti_place_add(doc, object, key, hash)) {
+            watch->is_lost = 1;
+            return;
+        }
+        if (!at->entry)
+            return;
+        entry = crdti_entry_at(doc, at->entry);
+        object = entry->object;
+        key = crdti_entry_key(entry);
+        is_above = 1;
+    }
+}
+
+/* Something is about to be done there, by doc->actor. */
+CRDTI_INLINE void crdti_touch(crdt_doc *doc, uint32_t object, crdt_bytes key)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_place_touch(doc, object, key);
+}
+
+CRDTI_INLINE void crdti_touch_entry(crdt_doc *doc, const crdti_entry *entry)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_place_touch(doc, entry->object, crdti_entry_key(entry));
+}
+
+CRDTI_FN int crdti_is_telling(const crdt_doc *doc)
+{
+    return doc->watch && doc->watch->is_telling;
+}
+
+#endif
 /* >> life.h */
 /*
  * Births and deaths of live ops, and what they change: the entry's list, the
@@ -4588,6 +4762,8 @@ CRDTI_FN void crdti_op_born(crdt_doc *doc, uint32_t index)
     crdti_op *op = crdti_op_at(doc, index);
     crdti_entry *entry = crdti_entry_at(doc, op->entry);
     const crdti_type *type;
+    doc->actor = op->replica;
+    crdti_touch_entry(doc, entry);
     crdti_journal_append(doc, index);
     if (!crdti_op_is_alive(op)) {
         doc->removals++;
@@ -4613,6 +4789,7 @@ CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
     crdti_entry *entry = crdti_entry_at(doc, op->entry);
     const crdti_type *type =
         crdti_type_at(doc, crdti_object_at(doc, entry->object));
+    crdti_touch_entry(doc, entry);
     crdti_digest_subtract(&doc->digest, crdti_op_digest(doc, op));
     if (op->prev)
         crdti_op_at(doc, op->prev)->next = op->next;
@@ -4670,12 +4847,15 @@ CRDTI_FN void crdti_set_weigh(crdt_doc *doc, uint32_t set, int is_in,
 }
 
 /* Files a row that was made, of an element that was in or not. */
-CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_digest digest,
-                             uint64_t hash, int was_in)
+CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_bytes key,
+                             crdt_digest digest, uint64_t hash, int was_in)
 {
+    const crdti_block *block = crdti_row_block(doc, row);
+    doc->actor = block->replica;
+    crdti_touch(doc, block->object, key);
     crdti_digest_add(&doc->digest, digest);
     crdti_row_enter(doc, row, hash);
-    crdti_set_weigh(doc, crdti_row_block(doc, row)->object, was_in, 1);
+    crdti_set_weigh(doc, block->object, was_in, 1);
 }
 
 CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
@@ -4684,7 +4864,7 @@ CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
     uint64_t hash = crdti_entry_hash(doc, set, key);
-    crdti_row_file(doc, row, crdti_row_digest(doc, row, key), hash,
+    crdti_row_file(doc, row, key, crdti_row_digest(doc, row, key), hash,
                    crdti_element_is_in(doc, set, key, hash));
 }
 
@@ -4694,6 +4874,7 @@ CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
     uint64_t hash = crdti_entry_hash(doc, set, key);
+    crdti_touch(doc, set, key);
     crdti_digest_subtract(&doc->digest, crdti_row_digest(doc, row, key));
     crdti_row_leave(doc, row, hash);
     crdti_set_weigh(doc, set, crdti_element_is_in(doc, set, key, hash), 0);
@@ -5030,6 +5211,7 @@ CRDTI_FN int crdti_row_lower_mark(crdt_doc *doc, uint32_t killer, uint32_t row)
 CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
+    doc->actor = crdti_op_at(doc, killer)->replica;
     while (at) {
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {
@@ -5061,6 +5243,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
     int widened = 0;
+    doc->actor = crdti_op_at(doc, killer)->replica;
     while (at) {
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {
@@ -5196,6 +5379,8 @@ typedef CRDTI_ARRAY(crdti_op) crdti_op_array;
 CRDTI_FN crdt_err crdti_write_check(const crdt_doc *doc, size_t count)
 {
     uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     if (count > CRDTSYNC_MAX_COMMIT_OPS - open ||
         count > CRDTSYNC_MAX_SEQ - doc->written)
         return CRDT_ERR_LIMIT;
@@ -5531,6 +5716,14 @@ CRDT_API crdt_err crdt_register_get(crdt_obj reg, crdt_value *out)
     *out = crdti_op_value(
         crdti_op_at(reg.doc, crdti_entry_winner(reg.doc, entry)));
     return CRDT_OK;
+}
+
+/* For the type table. */
+CRDTI_FN int crdti_register_read(crdt_doc *doc, uint32_t reg, crdt_bytes key,
+                                 crdt_value *out)
+{
+    (void)key;
+    return !crdt_register_get(crdti_obj(doc, reg), out);
 }
 
 CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
@@ -6057,6 +6250,16 @@ CRDT_API crdt_err crdt_counter_get(crdt_obj counter, int64_t *out)
     return at ? crdti_wide_get(&at->value, out) : CRDT_OK;
 }
 
+/* For the type table: at the end of the range, the end. */
+CRDTI_FN int crdti_counter_read(crdt_doc *doc, uint32_t counter,
+                                crdt_bytes key, crdt_value *out)
+{
+    (void)key;
+    *out = crdt_int(0);
+    (void)crdt_counter_get(crdti_obj(doc, counter), &out->as.integer);
+    return 1;
+}
+
 CRDTI_FN uint64_t crdti_magnitude(int64_t amount)
 {
     return amount < 0 ? ~(uint64_t)amount + 1 : (uint64_t)amount;
@@ -6431,6 +6634,16 @@ CRDT_API crdt_err crdt_bounded_get(crdt_obj counter, int64_t *out)
     return at ? crdti_wide_get(&at->value, out) : CRDT_OK;
 }
 
+/* For the type table: at the end of the range, the end. */
+CRDTI_FN int crdti_bounded_read(crdt_doc *doc, uint32_t counter,
+                                crdt_bytes key, crdt_value *out)
+{
+    (void)key;
+    *out = crdt_int(0);
+    (void)crdt_bounded_get(crdti_obj(doc, counter), &out->as.integer);
+    return 1;
+}
+
 CRDT_API crdt_err crdt_bounded_rights(crdt_obj counter, const crdt_id *who,
                                       int64_t *out)
 {
@@ -6541,6 +6754,15 @@ CRDT_API crdt_err crdt_min_get(crdt_obj min, crdt_value *out)
     return crdti_extreme_get(min, CRDT_MIN, out);
 }
 
+/* For the type table. */
+CRDTI_FN int crdti_extreme_read(crdt_doc *doc, uint32_t index, crdt_bytes key,
+                                crdt_value *out)
+{
+    crdt_type type = (crdt_type)crdti_object_at(doc, index)->type;
+    (void)key;
+    return !crdti_extreme_get(crdti_obj(doc, index), type, out);
+}
+
 #endif
 /* >> flag.h */
 /*
@@ -6601,6 +6823,15 @@ CRDT_API crdt_err crdt_flag_set(crdt_obj flag, int on)
     if (!entry || !crdti_entry_at(flag.doc, entry)->ops)
         return CRDT_OK;
     return crdti_value_remove(flag.doc, entry);
+}
+
+/* For the type table. */
+CRDTI_FN int crdti_flag_read(crdt_doc *doc, uint32_t flag, crdt_bytes key,
+                             crdt_value *out)
+{
+    (void)key;
+    *out = crdt_bool(crdti_object_at(doc, flag)->weight != 0);
+    return 1;
 }
 
 CRDT_API crdt_err crdt_flag_get(crdt_obj flag, int *out)
@@ -6723,7 +6954,7 @@ CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key, int *done)
         return CRDT_OK;
     }
     doc->written++;
-    crdti_row_file(doc, row, digest, hash, 0);
+    crdti_row_file(doc, row, key, digest, hash, 0);
     return CRDT_OK;
 }
 
@@ -6794,6 +7025,14 @@ CRDT_API crdt_err crdt_set_clear(crdt_obj set)
     crdti_array_free(&set.doc->alloc, &all.slots);
     crdti_object_at(set.doc, set.index)->keys_changed = 1;
     return err;
+}
+
+/* For the type table. */
+CRDTI_FN int crdti_set_read(crdt_doc *doc, uint32_t set, crdt_bytes key,
+                            crdt_value *out)
+{
+    (void)out;
+    return crdti_element_is_in(doc, set, key, crdti_entry_hash(doc, set, key));
 }
 
 CRDT_API int crdt_set_has(crdt_obj set, crdt_value value)
@@ -6933,14 +7172,6 @@ CRDTI_FN crdt_err crdti_container_get(crdt_doc *doc, uint32_t map,
     return err;
 }
 
-CRDTI_FN crdt_obj crdti_obj(crdt_doc *doc, uint32_t index)
-{
-    crdt_obj obj;
-    obj.doc = doc;
-    obj.index = index;
-    return obj;
-}
-
 CRDTI_FN crdt_obj crdti_map_container(crdt_obj map, crdt_bytes key,
                                       crdt_type type)
 {
@@ -7066,6 +7297,13 @@ CRDTI_FN crdt_value crdti_entry_value(crdt_doc *doc, uint32_t entry)
     value.kind = CRDT_OBJECT;
     value.as.object = crdti_obj(doc, crdti_entry_container(doc, entry));
     return value;
+}
+
+/* For the type table. */
+CRDTI_FN int crdti_map_read(crdt_doc *doc, uint32_t map, crdt_bytes key,
+                            crdt_value *out)
+{
+    return !crdt_map_get(crdti_obj(doc, map), key, out);
 }
 
 CRDT_API crdt_err crdt_map_get(crdt_obj map, crdt_bytes key, crdt_value *out)
@@ -7211,17 +7449,30 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
 #define CRDTI_TAKES(kind) (1u << (kind) | 1u << CRDTI_REMOVE)
 
 /* What is told by keys and entries alone. */
-#define CRDTI_ENTRIES(name, kinds, is_keyed, has_key, visible)                \
-    { name, kinds, 1, 0, is_keyed, has_key, NULL, NULL, NULL, NULL, visible,  \
-      NULL, crdti_order_drop }
+#define CRDTI_MAP(name, kinds)                                                \
+    { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_map_has_key, crdti_map_read,  \
+      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop }
+#define CRDTI_REGISTER(name, kinds, read)                                     \
+    { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, NULL, read, NULL, NULL, NULL,    \
+      NULL, NULL, NULL, NULL }
+#define CRDTI_FLAG(name, kinds, visible)                                      \
+    { name, kinds, CRDTI_ONE_VALUE, 1, 0, 1, NULL, crdti_flag_read, NULL,     \
+      NULL, NULL, NULL, visible, NULL, NULL }
 #define CRDTI_SET(name, kinds, has_rows, visible)                             \
-    { name, kinds, 1, has_rows, 1, crdti_element_is_key, NULL, NULL, NULL,    \
-      NULL, visible, NULL, crdti_order_drop }
+    { name, kinds, CRDTI_BY_ELEMENT, 1, has_rows, 1, crdti_element_is_key,    \
+      crdti_set_read, NULL, NULL, NULL, NULL, visible, NULL,                  \
+      crdti_order_drop }
+/* What has a state of its own. */
 #define CRDTI_COUNTER(name)                                                   \
-    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, 0, 0, 0,              \
-      crdti_counter_has_key, crdti_counter_reserve,                           \
+    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, CRDTI_ONE_VALUE, 0,   \
+      0, 0, crdti_counter_has_key, crdti_counter_read, crdti_counter_reserve, \
       crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
       NULL, crdti_counter_settle, crdti_counter_drop }
+#define CRDTI_BOUNDED(name)                                                   \
+    { name, CRDTI_TAKES(CRDTI_ADD), CRDTI_ONE_VALUE, 0, 0, 1,                 \
+      crdti_bounded_has_key, crdti_bounded_read, crdti_bounded_reserve,       \
+      crdti_bounded_reset_draft, crdti_bounded_born, crdti_bounded_died,      \
+      NULL, NULL, crdti_bounded_drop }
 
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)
@@ -7232,22 +7483,20 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         IN_OUT = IN | 1u << CRDTI_OUT,
         ANY = VALUE | 1u << CRDTI_CREATE
     };
+    /* name, kinds, shape, is_scope, has_rows, is_keyed, has_key, read,
+     * reserve, reset, born, died, visible, settle, drop */
     static const crdti_type table[CRDT_TYPE_COUNT] = {
-        /* name, kinds, is_scope, has_rows, is_keyed, has_key, reserve, reset,
-         * born, died, visible, settle, drop */
-        { "none", 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL },
-        CRDTI_ENTRIES("map", ANY, 1, crdti_map_has_key, NULL),
-        CRDTI_ENTRIES("register", VALUE, 0, NULL, NULL),
+        { "none", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+          NULL, NULL },
+        CRDTI_MAP("map", ANY),
+        CRDTI_REGISTER("register", VALUE, crdti_register_read),
         CRDTI_COUNTER("counter"),
         CRDTI_COUNTER("gcounter"),
-        { "bounded", CRDTI_TAKES(CRDTI_ADD), 0, 0, 1, crdti_bounded_has_key,
-          crdti_bounded_reserve, crdti_bounded_reset_draft,
-          crdti_bounded_born, crdti_bounded_died, NULL, NULL,
-          crdti_bounded_drop },
-        CRDTI_ENTRIES("max", VALUE, 0, NULL, NULL),
-        CRDTI_ENTRIES("min", VALUE, 0, NULL, NULL),
-        CRDTI_ENTRIES("ew-flag", IN, 1, NULL, NULL),
-        CRDTI_ENTRIES("dw-flag", IN_OUT, 1, NULL, crdti_in_and_not_out),
+        CRDTI_BOUNDED("bounded"),
+        CRDTI_REGISTER("max", VALUE, crdti_extreme_read),
+        CRDTI_REGISTER("min", VALUE, crdti_extreme_read),
+        CRDTI_FLAG("ew-flag", IN, NULL),
+        CRDTI_FLAG("dw-flag", IN_OUT, crdti_in_and_not_out),
         CRDTI_SET("aw-set", IN, 1, NULL),
         CRDTI_SET("rw-set", IN_OUT, 0, crdti_in_and_not_out),
         CRDTI_SET("gset", IN, 1, NULL),
@@ -7282,6 +7531,375 @@ CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 
 #endif
 /* 6 document */
+/* >> path.h */
+/*
+ * Paths: keys from the root down, as text.
+ *
+ *     images/beach.jpg/size      ~1 stands for a "/" in a key, ~0 for a "~"
+ *     /                          the empty key of the root
+ *
+ * With a "/" in front it is a JSON pointer (RFC 6901); without one it is the
+ * same, and only a path whose first key is empty needs it.
+ */
+#ifndef CRDTI_PATH_H
+#define CRDTI_PATH_H
+
+
+/* >>from an object to its path -------------------------------------------- */
+
+/* How long the key is, escaped. */
+CRDTI_FN size_t crdti_path_key_len(crdt_bytes key)
+{
+    size_t i, len = key.len;
+    for (i = 0; i < key.len; i++)
+        len += key.ptr[i] == '~' || key.ptr[i] == '/';
+    return len;
+}
+
+/* Writes the escaped key so that it ends before `end`. */
+CRDTI_FN uint8_t *crdti_path_put_key(uint8_t *end, crdt_bytes key)
+{
+    size_t i = key.len;
+    while (i-- > 0) {
+        int is_escaped = key.ptr[i] == '~' || key.ptr[i] == '/';
+        *--end =
+            is_escaped ? (uint8_t)('0' + (key.ptr[i] == '/')) : key.ptr[i];
+        if (is_escaped)
+            *--end = '~';
+    }
+    return end;
+}
+
+/* Whether it takes a "/" in front: where its first key is empty. */
+CRDTI_FN int crdti_path_is_led(const crdt_doc *doc, uint32_t entry)
+{
+    const crdti_entry *at = crdti_entry_at(doc, entry);
+    return at->object == CRDTI_ROOT && at->key_len == 0;
+}
+
+CRDTI_FN size_t crdti_path_len(const crdt_doc *doc, uint32_t object)
+{
+    uint32_t entry = crdti_object_at(doc, object)->entry;
+    size_t len = 0;
+    while (entry) {
+        const crdti_entry *at = crdti_entry_at(doc, entry);
+        uint32_t above = crdti_object_at(doc, at->object)->entry;
+        len += crdti_path_key_len(crdti_entry_key(at)) +
+               (above || crdti_path_is_led(doc, entry));
+        entry = above;
+    }
+    return len;
+}
+
+/* Writes it to where there is just room for it. */
+CRDTI_FN void crdti_path_put(const crdt_doc *doc, uint32_t object,
+                             uint8_t *out)
+{
+    uint8_t *end = out + crdti_path_len(doc, object);
+    uint32_t entry = crdti_object_at(doc, object)->entry;
+    while (entry) {
+        const crdti_entry *at = crdti_entry_at(doc, entry);
+        end = crdti_path_put_key(end, crdti_entry_key(at));
+        if (end > out)
+            *--end = '/';
+        entry = crdti_object_at(doc, at->object)->entry;
+    }
+}
+
+CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out)
+{
+    size_t len;
+    crdt_err err;
+    if (crdt_is_null(obj) || !out)
+        return CRDT_ERR_ARG;
+    len = crdti_path_len(obj.doc, obj.index);
+    err = crdti_buf_reserve(out, len);
+    if (err)
+        return err;
+    crdti_path_put(obj.doc, obj.index, out->ptr + out->len);
+    out->len += len;
+    return CRDT_OK;
+}
+
+/* >>from a path to what is there ------------------------------------------ */
+
+/* Takes the first key off the path, unescaped, and says whether there are
+ * more. ARG for a "~" that stands for nothing; LIMIT. */
+CRDTI_FN crdt_err crdti_path_step(crdt_bytes *path, int *more, uint8_t *key,
+                                  size_t *len)
+{
+    size_t i = 0;
+    *len = 0;
+    for (; i < path->len && path->ptr[i] != '/'; i++) {
+        uint8_t c = path->ptr[i];
+        if (*len == CRDTSYNC_MAX_KEY)
+            return CRDT_ERR_LIMIT;
+        if (c == '~') {
+            if (++i == path->len || (path->ptr[i] | 1) != '1')
+                return CRDT_ERR_ARG;
+            c = path->ptr[i] == '0' ? '~' : '/';
+        }
+        key[(*len)++] = c;
+    }
+    *more = i < path->len;
+    i += *more != 0;
+    *path = crdt_bytes_of(path->ptr + i, path->len - i);
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
+{
+    uint8_t key[CRDTSYNC_MAX_KEY];
+    crdt_value value;
+    crdt_err err = CRDT_OK;
+    size_t len;
+    int more;
+    if (!doc || !out || (path.len && !path.ptr))
+        return CRDT_ERR_ARG;
+    value.kind = CRDT_OBJECT;
+    value.as.object = crdt_root(doc);
+    more = path.len != 0;
+    if (more && path.ptr[0] == '/')
+        path = crdt_bytes_of(path.ptr + 1, path.len - 1);
+    while (more && !err) {
+        err = crdti_path_step(&path, &more, key, &len);
+        if (!err && value.kind != CRDT_OBJECT)
+            err = CRDT_ERR_TYPE;
+        if (!err)
+            err =
+                crdt_map_get(value.as.object, crdt_bytes_of(key, len), &value);
+    }
+    if (!err)
+        *out = value;
+    return err;
+}
+
+#endif
+/* >> event.h */
+/*
+ * Events: what is different since the watcher was told last, as patches.
+ *
+ *     touched places      read again      told
+ *     "size"    7         9               PUT 7 -> 9
+ *     "name"    "a"       "a"             -
+ *     "photo"   -         map 3           PUT map 3
+ *     (3, "x")  -         1               -  inside what has appeared
+ *     (5, "y")  2         -               -  inside what is shown no longer
+ *
+ * Telling is after commits and joins, when nothing is under way; while it goes
+ * on, writes are refused.
+ */
+#ifndef CRDTI_EVENT_H
+#define CRDTI_EVENT_H
+
+
+/* Whether a reader sees no difference; of NaNs none does. */
+CRDTI_FN int crdti_value_same(const crdt_value *a, const crdt_value *b)
+{
+    if (a->kind != b->kind)
+        return 0;
+    if (a->kind == CRDT_OBJECT)
+        return a->as.object.index == b->as.object.index;
+    if (a->kind == CRDT_DOUBLE)
+        return crdti_double_bits(a->as.number) ==
+               crdti_double_bits(b->as.number);
+    return crdti_value_order(a, b) == 0;
+}
+
+/* >>which places are told ------------------------------------------------- */
+
+CRDTI_FN void crdti_place_look(crdt_doc *doc, crdti_place *place)
+{
+    const crdti_type *type =
+        crdti_type_at(doc, crdti_object_at(doc, place->object));
+    place->has_now =
+        (uint8_t)type->read(doc, place->object, place->key, &place->now);
+    place->is_changed = place->has_now != place->had_before ||
+                        (place->has_now && type->shape != CRDTI_BY_ELEMENT &&
+                         !crdti_value_same(&place->now, &place->before));
+}
+
+/* Whether the keys above show the object, and did before. */
+CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
+{
+    while (object != CRDTI_ROOT) {
+        uint32_t at = crdti_object_at(doc, object)->entry;
+        const crdti_entry *entry = crdti_entry_at(doc, at);
+        crdt_bytes key = crdti_entry_key(entry);
+        const crdti_place *above =
+            crdti_place_find(doc->watch, entry->object, key,
+                             crdti_entry_hash(doc, entry->object, key));
+        crdt_value shown;
+        if (above && above->is_changed)
+            return 0;
+        if (!crdti_map_read(doc, entry->object, key, &shown) ||
+            shown.kind != CRDT_OBJECT || shown.as.object.index != object)
+            return 0;
+        object = entry->object;
+    }
+    return 1;
+}
+
+/* >>patches --------------------------------------------------------------- */
+
+/* Who wrote what a key or register shows; otherwise who was there last, or
+ * nobody. */
+CRDTI_FN uint32_t crdti_place_author(const crdt_doc *doc,
+                                     const crdti_place *place)
+{
+    uint32_t entry = crdti_entry_find(doc, place->object, place->key);
+    uint8_t type = crdti_object_at(doc, place->object)->type;
+    uint32_t winner = 0;
+    if (entry && (type == CRDT_MAP || type == CRDT_REGISTER))
+        winner = crdti_entry_winner(doc, entry);
+    return winner ? crdti_op_at(doc, winner)->replica : place->actor;
+}
+
+CRDTI_FN crdt_err crdti_patch_path(crdt_doc *doc, uint32_t object,
+                                   crdt_bytes *out)
+{
+    size_t len = crdti_path_len(doc, object);
+    uint8_t *path = (uint8_t *)crdti_arena_alloc(&doc->watch->arena, len);
+    if (!path)
+        return CRDT_ERR_NOMEM;
+    crdti_path_put(doc, object, path);
+    *out = crdt_bytes_of(path, len);
+    return CRDT_OK;
+}
+
+/* Fills the patch but for its path. */
+CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
+                               crdt_patch *out)
+{
+    int shape = crdti_type_at(doc, crdti_object_at(doc, place->object))->shape;
+    uint32_t author = crdti_place_author(doc, place);
+    out->kind = place->has_now ? CRDT_PATCH_PUT : CRDT_PATCH_REMOVE;
+    out->object = crdti_obj(doc, place->object);
+    out->had_before = place->had_before;
+    out->before = place->before;
+    out->now = place->now;
+    if (shape == CRDTI_BY_KEY)
+        out->key = place->key;
+    if (shape == CRDTI_BY_ELEMENT) {
+        out->kind = place->has_now ? CRDT_PATCH_ADD : CRDT_PATCH_DROP;
+        *(place->has_now ? &out->now : &out->before) =
+            crdti_element_decode(place->key);
+    }
+    if (author != CRDTI_NOBODY)
+        out->author = doc->replicas.ptr[author].id;
+    out->is_local = author == doc->self;
+}
+
+/* The list, in the order in which places were touched; in the arena. */
+CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
+                                     size_t *len)
+{
+    crdti_watch *watch = doc->watch;
+    size_t i, size = watch->places.len * sizeof **out;
+    *len = 0;
+    *out = (crdt_patch *)crdti_arena_alloc(&watch->arena, size);
+    if (!*out)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(*out, size);
+    for (i = 0; i < watch->places.len; i++)
+        crdti_place_look(doc, &watch->places.ptr[i]);
+    for (i = 0; i < watch->places.len; i++) {
+        const crdti_place *place = &watch->places.ptr[i];
+        crdt_patch *patch = *out + *len, *before = patch - (*len != 0);
+        if (!place->is_changed || !crdti_object_was_shown(doc, place->object))
+            continue;
+        if (*len && before->object.index == place->object)
+            patch->path = before->path;
+        else if (crdti_patch_path(doc, place->object, &patch->path))
+            return CRDT_ERR_NOMEM;
+        crdti_patch_fill(doc, place, patch);
+        ++*len;
+    }
+    return CRDT_OK;
+}
+
+/* >>telling --------------------------------------------------------------- */
+
+/* Forgets the touched places, and gives back memory that was much. */
+CRDTI_FN void crdti_watch_clear(const crdt_alloc *alloc, crdti_watch *watch)
+{
+    enum { MUCH = 1024 };
+    crdti_arena_free(&watch->arena);
+    if (watch->places.cap > MUCH)
+        crdti_array_free(alloc, &watch->places);
+    if (watch->index.cap > MUCH)
+        crdti_table_free(alloc, &watch->index);
+    crdti_zero(watch->index.slots,
+               watch->index.cap * sizeof *watch->index.slots);
+    watch->index.len = 0;
+    watch->places.len = 0;
+    watch->is_lost = 0;
+}
+
+/* Tells the watcher, when there is one and there is something to tell. */
+CRDTI_FN void crdti_tell(crdt_doc *doc)
+{
+    crdti_watch *watch = doc->watch;
+    crdt_patch lost, *patches = &lost;
+    size_t len = 1;
+    if (!watch || (!watch->places.len && !watch->is_lost))
+        return;
+    if (watch->is_lost || crdti_patches_make(doc, &patches, &len)) {
+        crdti_zero(&lost, sizeof lost);
+        lost.kind = CRDT_PATCH_LOST;
+        lost.object = crdt_root(doc);
+        patches = &lost;
+        len = 1;
+    }
+    watch->is_telling = 1;
+    if (len)
+        watch->fn(watch->ctx, doc, patches, len);
+    watch->is_telling = 0;
+    crdti_watch_clear(&doc->alloc, watch);
+}
+
+/* >>watching -------------------------------------------------------------- */
+
+CRDTI_FN void crdti_watch_end(crdt_doc *doc)
+{
+    crdti_watch *watch = doc->watch;
+    if (!watch)
+        return;
+    crdti_arena_free(&watch->arena);
+    crdti_array_free(&doc->alloc, &watch->places);
+    crdti_table_free(&doc->alloc, &watch->index);
+    crdti_free(&doc->alloc, watch, sizeof *watch);
+    doc->watch = NULL;
+}
+
+CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx)
+{
+    crdti_watch *watch;
+    if (!doc)
+        return CRDT_ERR_ARG;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
+    if (!fn) {
+        crdti_watch_end(doc);
+        return CRDT_OK;
+    }
+    if (crdt_doc_uncommitted(doc))
+        return CRDT_ERR_UNCOMMITTED;
+    watch = doc->watch;
+    if (!watch) {
+        watch = (crdti_watch *)crdti_alloc(&doc->alloc, sizeof *watch);
+        if (!watch)
+            return CRDT_ERR_NOMEM;
+        crdti_zero(watch, sizeof *watch);
+        crdti_arena_init(&watch->arena, &doc->alloc);
+        doc->watch = watch;
+    }
+    watch->fn = fn;
+    watch->ctx = ctx;
+    return CRDT_OK;
+}
+
+#endif
 /* >> doc.h */
 /*
  * Documents: making and ending them, commits, and what they say of themselves.
@@ -7407,6 +8025,7 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
     for (i = 1; i < doc->objects.used; i++)
         if (crdti_object_at(doc, i)->type)
             crdti_doc_free_entries(doc, crdti_object_at(doc, i));
+    crdti_watch_end(doc);
     alloc = doc->alloc;
     crdti_arena_free(&doc->scratch);
     crdti_array_free(&alloc, &doc->replicas);
@@ -7435,9 +8054,12 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
 {
     if (!doc)
         return CRDT_ERR_ARG;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     if (crdt_doc_uncommitted(doc))
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
+    crdti_tell(doc);
     return CRDT_OK;
 }
 
@@ -8161,6 +8783,7 @@ CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
 {
     size_t i, at = 0;
     crdt_err err = CRDT_OK;
+    j->doc->actor = CRDTI_NOBODY; /* that is not told */
     for (i = 0; i < j->delta->replicas_len && !err; i++) {
         while (at < j->delta->ops_len && j->delta->ops[at].op.replica < i)
             at++;
@@ -8544,6 +9167,8 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         crdti_join_undo(&j);
     else
         crdti_join_apply(&j);
+    if (!err)
+        crdti_tell(doc);
     return err;
 }
 
@@ -9426,6 +10051,8 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     crdti_reader r;
     crdti_arena_mark start;
     crdt_err err;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     /* The first block stays from join to join. */
     if (!doc->scratch.top && !crdti_arena_alloc(&doc->scratch, 1))
         return CRDT_ERR_NOMEM;

@@ -563,8 +563,13 @@ CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor);
 
 /* >>13 EVENTS AND PATHS -----------------------------------------------------
  * After each commit, and after each join that changed something, one call with
- * the list of what is different now: one patch for each place that reads
- * differently than before, however many changes led there.
+ * the list of what reads differently than at the call before: one patch for
+ * each place, however many changes led there. (Changes that are not committed
+ * when a join comes are told with it.)
+ *
+ * A container that appears under a key, or disappears, is one patch, that of
+ * the key: what is in it is there to be read, and has no patches of its own.
+ * Nor has what is hidden: changes in a container that its key does not show.
  */
 
 typedef enum crdt_patch_kind {
@@ -582,26 +587,30 @@ typedef struct crdt_patch {
     crdt_obj object; /* that it happened in */
     crdt_bytes path; /* of the object, for crdt_at; the root's is empty */
     crdt_bytes key;  /* in a map; else empty */
-    int had_before;
+    int had_before;  /* flags and counters read false and 0 from the start */
     crdt_value before, now;
-    crdt_id author; /* of the change that is shown now; or that removed */
+    /* Whose change is shown now, or removed it. Zero: nobody's; what removed
+     * it is forgotten already. */
+    crdt_id author;
     int is_local;
 } crdt_patch;
 
 /* It may read the document, but a write, commit or join from within is
- * refused (AGAIN). */
+ * refused (AGAIN); it must not free the document, nor poll its node. */
 typedef void crdt_patch_fn(void *ctx, crdt_doc *doc, const crdt_patch *patches,
                            size_t len);
-/* One callback a document; NULL ends it. It costs nothing when there is none,
- * else O(places changed). NOMEM. UNCOMMITTED: changes are open. */
+/* One callback a document; NULL ends it. It costs a comparison a change when
+ * there is none, else O(places changed x depth), in time and memory. AGAIN
+ * (from within), NOMEM. UNCOMMITTED: changes are open. */
 CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx);
 
 /* What is at a path of keys, "images/beach.jpg/size": a value or an object.
- * In a key "~1" stands for "/" and "~0" for "~" (as in RFC 6901). The empty
- * path is the root. NOT_FOUND; TYPE when a step leads through what is no
- * map. O(length). */
+ * In a key "~1" stands for "/" and "~0" for "~", and a "/" in front may stand
+ * or not, as in a JSON pointer (RFC 6901); only where the first key is empty
+ * it must. The empty path is the root. NOT_FOUND; TYPE when a step leads
+ * through what is no map; ARG for another "~"; LIMIT (key). O(length). */
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
-/* Appends the path of the object, as crdt_at takes it. NOMEM. */
+/* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
 /* >>14 DELTAS ---------------------------------------------------------------

@@ -302,6 +302,16 @@ CRDT_API crdt_err crdt_bounded_get(crdt_obj counter, int64_t *out)
     return at ? crdti_wide_get(&at->value, out) : CRDT_OK;
 }
 
+/* For the type table: at the end of the range, the end. */
+CRDTI_FN int crdti_bounded_read(crdt_doc *doc, uint32_t counter,
+                                crdt_bytes key, crdt_value *out)
+{
+    (void)key;
+    *out = crdt_int(0);
+    (void)crdt_bounded_get(crdti_obj(doc, counter), &out->as.integer);
+    return 1;
+}
+
 CRDT_API crdt_err crdt_bounded_rights(crdt_obj counter, const crdt_id *who,
                                       int64_t *out)
 {

@@ -28,6 +28,7 @@
 #include "element.h"
 #include "state.h"
 #include "row.h"
+#include "place.h"
 #include "life.h"
 #include "kill.h"
 #include "write.h"
@@ -42,6 +43,8 @@
 #include "map.h"
 #include "type.h"
 /* 6 document */
+#include "path.h"
+#include "event.h"
 #include "doc.h"
 #include "delta.h"
 #include "join.h"

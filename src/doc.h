@@ -13,6 +13,7 @@
 #ifndef CRDTI_DOC_H
 #define CRDTI_DOC_H
 
+#include "event.h"
 #include "kill.h"
 #include "state.h"
 #include "system.h"
@@ -126,6 +127,7 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
     for (i = 1; i < doc->objects.used; i++)
         if (crdti_object_at(doc, i)->type)
             crdti_doc_free_entries(doc, crdti_object_at(doc, i));
+    crdti_watch_end(doc);
     alloc = doc->alloc;
     crdti_arena_free(&doc->scratch);
     crdti_array_free(&alloc, &doc->replicas);
@@ -154,9 +156,12 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
 {
     if (!doc)
         return CRDT_ERR_ARG;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     if (crdt_doc_uncommitted(doc))
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
+    crdti_tell(doc);
     return CRDT_OK;
 }
 

@@ -77,4 +77,13 @@ CRDT_API crdt_err crdt_min_get(crdt_obj min, crdt_value *out)
     return crdti_extreme_get(min, CRDT_MIN, out);
 }
 
+/* For the type table. */
+CRDTI_FN int crdti_extreme_read(crdt_doc *doc, uint32_t index, crdt_bytes key,
+                                crdt_value *out)
+{
+    crdt_type type = (crdt_type)crdti_object_at(doc, index)->type;
+    (void)key;
+    return !crdti_extreme_get(crdti_obj(doc, index), type, out);
+}
+
 #endif

@@ -61,6 +61,15 @@ CRDT_API crdt_err crdt_flag_set(crdt_obj flag, int on)
     return crdti_value_remove(flag.doc, entry);
 }
 
+/* For the type table. */
+CRDTI_FN int crdti_flag_read(crdt_doc *doc, uint32_t flag, crdt_bytes key,
+                             crdt_value *out)
+{
+    (void)key;
+    *out = crdt_bool(crdti_object_at(doc, flag)->weight != 0);
+    return 1;
+}
+
 CRDT_API crdt_err crdt_flag_get(crdt_obj flag, int *out)
 {
     crdt_err err = crdti_check_among(flag, CRDTI_FLAGS);

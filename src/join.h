@@ -212,6 +212,7 @@ CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
 {
     size_t i, at = 0;
     crdt_err err = CRDT_OK;
+    j->doc->actor = CRDTI_NOBODY; /* that is not told */
     for (i = 0; i < j->delta->replicas_len && !err; i++) {
         while (at < j->delta->ops_len && j->delta->ops[at].op.replica < i)
             at++;
@@ -595,6 +596,8 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         crdti_join_undo(&j);
     else
         crdti_join_apply(&j);
+    if (!err)
+        crdti_tell(doc);
     return err;
 }
 

@@ -329,6 +329,7 @@ CRDTI_FN int crdti_row_lower_mark(crdt_doc *doc, uint32_t killer, uint32_t row)
 CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
+    doc->actor = crdti_op_at(doc, killer)->replica;
     while (at) {
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {
@@ -360,6 +361,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
 {
     uint32_t top = crdti_op_at(doc, killer)->entry, at = top;
     int widened = 0;
+    doc->actor = crdti_op_at(doc, killer)->replica;
     while (at) {
         uint32_t op = crdti_entry_at(doc, at)->ops, next;
         for (; op; op = next) {

@@ -12,6 +12,7 @@
 #define CRDTI_LIFE_H
 
 #include "op.h"
+#include "place.h"
 #include "row.h"
 #include "state.h"
 
@@ -92,6 +93,8 @@ CRDTI_FN void crdti_op_born(crdt_doc *doc, uint32_t index)
     crdti_op *op = crdti_op_at(doc, index);
     crdti_entry *entry = crdti_entry_at(doc, op->entry);
     const crdti_type *type;
+    doc->actor = op->replica;
+    crdti_touch_entry(doc, entry);
     crdti_journal_append(doc, index);
     if (!crdti_op_is_alive(op)) {
         doc->removals++;
@@ -117,6 +120,7 @@ CRDTI_FN void crdti_op_unfile(crdt_doc *doc, uint32_t index)
     crdti_entry *entry = crdti_entry_at(doc, op->entry);
     const crdti_type *type =
         crdti_type_at(doc, crdti_object_at(doc, entry->object));
+    crdti_touch_entry(doc, entry);
     crdti_digest_subtract(&doc->digest, crdti_op_digest(doc, op));
     if (op->prev)
         crdti_op_at(doc, op->prev)->next = op->next;
@@ -174,12 +178,15 @@ CRDTI_FN void crdti_set_weigh(crdt_doc *doc, uint32_t set, int is_in,
 }
 
 /* Files a row that was made, of an element that was in or not. */
-CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_digest digest,
-                             uint64_t hash, int was_in)
+CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_bytes key,
+                             crdt_digest digest, uint64_t hash, int was_in)
 {
+    const crdti_block *block = crdti_row_block(doc, row);
+    doc->actor = block->replica;
+    crdti_touch(doc, block->object, key);
     crdti_digest_add(&doc->digest, digest);
     crdti_row_enter(doc, row, hash);
-    crdti_set_weigh(doc, crdti_row_block(doc, row)->object, was_in, 1);
+    crdti_set_weigh(doc, block->object, was_in, 1);
 }
 
 CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
@@ -188,7 +195,7 @@ CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
     uint64_t hash = crdti_entry_hash(doc, set, key);
-    crdti_row_file(doc, row, crdti_row_digest(doc, row, key), hash,
+    crdti_row_file(doc, row, key, crdti_row_digest(doc, row, key), hash,
                    crdti_element_is_in(doc, set, key, hash));
 }
 
@@ -198,6 +205,7 @@ CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
     uint64_t hash = crdti_entry_hash(doc, set, key);
+    crdti_touch(doc, set, key);
     crdti_digest_subtract(&doc->digest, crdti_row_digest(doc, row, key));
     crdti_row_leave(doc, row, hash);
     crdti_set_weigh(doc, set, crdti_element_is_in(doc, set, key, hash), 0);

@@ -111,14 +111,6 @@ CRDTI_FN crdt_err crdti_container_get(crdt_doc *doc, uint32_t map,
     return err;
 }
 
-CRDTI_FN crdt_obj crdti_obj(crdt_doc *doc, uint32_t index)
-{
-    crdt_obj obj;
-    obj.doc = doc;
-    obj.index = index;
-    return obj;
-}
-
 CRDTI_FN crdt_obj crdti_map_container(crdt_obj map, crdt_bytes key,
                                       crdt_type type)
 {
@@ -244,6 +236,13 @@ CRDTI_FN crdt_value crdti_entry_value(crdt_doc *doc, uint32_t entry)
     value.kind = CRDT_OBJECT;
     value.as.object = crdti_obj(doc, crdti_entry_container(doc, entry));
     return value;
+}
+
+/* For the type table. */
+CRDTI_FN int crdti_map_read(crdt_doc *doc, uint32_t map, crdt_bytes key,
+                            crdt_value *out)
+{
+    return !crdt_map_get(crdti_obj(doc, map), key, out);
 }
 
 CRDT_API crdt_err crdt_map_get(crdt_obj map, crdt_bytes key, crdt_value *out)

@@ -192,6 +192,14 @@ CRDT_API crdt_err crdt_register_get(crdt_obj reg, crdt_value *out)
     return CRDT_OK;
 }
 
+/* For the type table. */
+CRDTI_FN int crdti_register_read(crdt_doc *doc, uint32_t reg, crdt_bytes key,
+                                 crdt_value *out)
+{
+    (void)key;
+    return !crdt_register_get(crdti_obj(doc, reg), out);
+}
+
 CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
                                          void *ctx)
 {

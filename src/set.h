@@ -113,7 +113,7 @@ CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key, int *done)
         return CRDT_OK;
     }
     doc->written++;
-    crdti_row_file(doc, row, digest, hash, 0);
+    crdti_row_file(doc, row, key, digest, hash, 0);
     return CRDT_OK;
 }
 
@@ -184,6 +184,14 @@ CRDT_API crdt_err crdt_set_clear(crdt_obj set)
     crdti_array_free(&set.doc->alloc, &all.slots);
     crdti_object_at(set.doc, set.index)->keys_changed = 1;
     return err;
+}
+
+/* For the type table. */
+CRDTI_FN int crdti_set_read(crdt_doc *doc, uint32_t set, crdt_bytes key,
+                            crdt_value *out)
+{
+    (void)out;
+    return crdti_element_is_in(doc, set, key, crdti_entry_hash(doc, set, key));
 }
 
 CRDT_API int crdt_set_has(crdt_obj set, crdt_value value)

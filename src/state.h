@@ -102,10 +102,18 @@ typedef struct crdti_block {
     uint64_t rests[CRDTI_BLOCK_ROWS]; /* the other bytes, as a number */
 } crdti_block;
 
+/* What there is to read in an object: places, see place.h. */
+enum {
+    CRDTI_ONE_VALUE,
+    CRDTI_BY_KEY,    /* a value, or container, at each key */
+    CRDTI_BY_ELEMENT /* whether it is there, of each element */
+};
+
 /* What a type must say of itself: a row of the type table (type.h). */
 typedef struct crdti_type {
     const char *name;
     unsigned kinds; /* of ops that it takes, a bit each */
+    int shape;
     /* Whether its entries die with what is above it. If not, a removal above
      * writes a reset into it. */
     int is_scope;
@@ -115,6 +123,10 @@ typedef struct crdti_type {
     int is_keyed;
     /* Whether it may have an entry of the key. NULL: only the empty one. */
     int (*has_key)(crdt_bytes key);
+    /* Whether there is something to read at the key, and what: *out is
+     * borrowed, and nothing for elements. */
+    int (*read)(crdt_doc *doc, uint32_t object, crdt_bytes key,
+                crdt_value *out);
     /* Takes all memory that `born` of this op will need. NULL: none. */
     crdt_err (*reserve)(crdt_doc *doc, uint32_t object, const crdti_op *op);
     /* Where it is no scope: the draft of an op that voids what is visible,
@@ -132,6 +144,10 @@ typedef struct crdti_type {
     void (*drop)(crdt_doc *doc, crdti_object *object);
 } crdti_type;
 
+#define CRDTI_NOBODY UINT32_MAX /* as the number of a replica */
+
+typedef struct crdti_watch crdti_watch;
+
 struct crdt_doc {
     crdt_alloc alloc;
     crdt_clock clock;
@@ -147,6 +163,7 @@ struct crdt_doc {
     uint32_t removals;            /* REMOVE records */
     uint32_t unborn;              /* rows that a join has made so far */
     uint32_t stale;               /* the first object that is to be settled */
+    uint32_t actor;               /* who does what is being done; or nobody */
     uint64_t written;             /* own seq, uncommitted changes included */
     uint64_t changes;             /* how often the version vector has grown */
     uint64_t seed;                /* of the hash table, against chosen keys */
@@ -155,6 +172,7 @@ struct crdt_doc {
     crdti_arena scratch; /* of one delta at a time; its block stays */
     crdt_digest digest;
     crdt_err error;
+    crdti_watch *watch; /* or NULL: place.h */
 };
 
 /* >>access ---------------------------------------------------------------- */
@@ -195,6 +213,14 @@ CRDTI_FN crdt_bytes crdti_entry_key(const crdti_entry *entry)
     int inside = entry->key_len <= CRDTI_INLINE_KEY;
     return crdt_bytes_of(inside ? entry->key.inside : entry->key.outside,
                          entry->key_len);
+}
+
+CRDTI_FN crdt_obj crdti_obj(crdt_doc *doc, uint32_t index)
+{
+    crdt_obj obj;
+    obj.doc = doc;
+    obj.index = index;
+    return obj;
 }
 
 /* >>replicas -------------------------------------------------------------- */

@@ -22,17 +22,30 @@
 #define CRDTI_TAKES(kind) (1u << (kind) | 1u << CRDTI_REMOVE)
 
 /* What is told by keys and entries alone. */
-#define CRDTI_ENTRIES(name, kinds, is_keyed, has_key, visible)                \
-    { name, kinds, 1, 0, is_keyed, has_key, NULL, NULL, NULL, NULL, visible,  \
-      NULL, crdti_order_drop }
+#define CRDTI_MAP(name, kinds)                                                \
+    { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_map_has_key, crdti_map_read,  \
+      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop }
+#define CRDTI_REGISTER(name, kinds, read)                                     \
+    { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, NULL, read, NULL, NULL, NULL,    \
+      NULL, NULL, NULL, NULL }
+#define CRDTI_FLAG(name, kinds, visible)                                      \
+    { name, kinds, CRDTI_ONE_VALUE, 1, 0, 1, NULL, crdti_flag_read, NULL,     \
+      NULL, NULL, NULL, visible, NULL, NULL }
 #define CRDTI_SET(name, kinds, has_rows, visible)                             \
-    { name, kinds, 1, has_rows, 1, crdti_element_is_key, NULL, NULL, NULL,    \
-      NULL, visible, NULL, crdti_order_drop }
+    { name, kinds, CRDTI_BY_ELEMENT, 1, has_rows, 1, crdti_element_is_key,    \
+      crdti_set_read, NULL, NULL, NULL, NULL, visible, NULL,                  \
+      crdti_order_drop }
+/* What has a state of its own. */
 #define CRDTI_COUNTER(name)                                                   \
-    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, 0, 0, 0,              \
-      crdti_counter_has_key, crdti_counter_reserve,                           \
+    { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, CRDTI_ONE_VALUE, 0,   \
+      0, 0, crdti_counter_has_key, crdti_counter_read, crdti_counter_reserve, \
       crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
       NULL, crdti_counter_settle, crdti_counter_drop }
+#define CRDTI_BOUNDED(name)                                                   \
+    { name, CRDTI_TAKES(CRDTI_ADD), CRDTI_ONE_VALUE, 0, 0, 1,                 \
+      crdti_bounded_has_key, crdti_bounded_read, crdti_bounded_reserve,       \
+      crdti_bounded_reset_draft, crdti_bounded_born, crdti_bounded_died,      \
+      NULL, NULL, crdti_bounded_drop }
 
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)
@@ -43,22 +56,20 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         IN_OUT = IN | 1u << CRDTI_OUT,
         ANY = VALUE | 1u << CRDTI_CREATE
     };
+    /* name, kinds, shape, is_scope, has_rows, is_keyed, has_key, read,
+     * reserve, reset, born, died, visible, settle, drop */
     static const crdti_type table[CRDT_TYPE_COUNT] = {
-        /* name, kinds, is_scope, has_rows, is_keyed, has_key, reserve, reset,
-         * born, died, visible, settle, drop */
-        { "none", 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL },
-        CRDTI_ENTRIES("map", ANY, 1, crdti_map_has_key, NULL),
-        CRDTI_ENTRIES("register", VALUE, 0, NULL, NULL),
+        { "none", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+          NULL, NULL },
+        CRDTI_MAP("map", ANY),
+        CRDTI_REGISTER("register", VALUE, crdti_register_read),
         CRDTI_COUNTER("counter"),
         CRDTI_COUNTER("gcounter"),
-        { "bounded", CRDTI_TAKES(CRDTI_ADD), 0, 0, 1, crdti_bounded_has_key,
-          crdti_bounded_reserve, crdti_bounded_reset_draft,
-          crdti_bounded_born, crdti_bounded_died, NULL, NULL,
-          crdti_bounded_drop },
-        CRDTI_ENTRIES("max", VALUE, 0, NULL, NULL),
-        CRDTI_ENTRIES("min", VALUE, 0, NULL, NULL),
-        CRDTI_ENTRIES("ew-flag", IN, 1, NULL, NULL),
-        CRDTI_ENTRIES("dw-flag", IN_OUT, 1, NULL, crdti_in_and_not_out),
+        CRDTI_BOUNDED("bounded"),
+        CRDTI_REGISTER("max", VALUE, crdti_extreme_read),
+        CRDTI_REGISTER("min", VALUE, crdti_extreme_read),
+        CRDTI_FLAG("ew-flag", IN, NULL),
+        CRDTI_FLAG("dw-flag", IN_OUT, crdti_in_and_not_out),
         CRDTI_SET("aw-set", IN, 1, NULL),
         CRDTI_SET("rw-set", IN_OUT, 0, crdti_in_and_not_out),
         CRDTI_SET("gset", IN, 1, NULL),

@@ -78,6 +78,8 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     crdti_reader r;
     crdti_arena_mark start;
     crdt_err err;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     /* The first block stays from join to join. */
     if (!doc->scratch.top && !crdti_arena_alloc(&doc->scratch, 1))
         return CRDT_ERR_NOMEM;

@@ -22,6 +22,8 @@ typedef CRDTI_ARRAY(crdti_op) crdti_op_array;
 CRDTI_FN crdt_err crdti_write_check(const crdt_doc *doc, size_t count)
 {
     uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     if (count > CRDTSYNC_MAX_COMMIT_OPS - open ||
         count > CRDTSYNC_MAX_SEQ - doc->written)
         return CRDT_ERR_LIMIT;

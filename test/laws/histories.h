@@ -397,28 +397,4 @@ static inline const char *run_seed(world *w, uint64_t seed, int slow)
     return w->wrong;
 }
 
-static inline world *world_new(void)
-{
-    world *w = (world *)calloc(1, sizeof *w);
-    if (w)
-        w->block = (uint8_t *)malloc(BLOCK);
-    if (!w || !w->block)
-        exit(1);
-    return w;
-}
-
-static inline void world_free(world *w)
-{
-    int i;
-    for (i = 0; i < MAX_LETTERS; i++)
-        crdt_buf_free(&w->letters[i].bytes);
-    for (i = 0; i < MAX_MEMBERS; i++)
-        crdt_vv_free(&w->members[i].told_vv);
-    crdt_buf_free(&w->a);
-    crdt_buf_free(&w->b);
-    crdt_vv_free(&w->vv);
-    free(w->block);
-    free(w);
-}
-
 #endif

@@ -39,7 +39,8 @@ typedef struct {
     crdt_buf bytes;
 } letter;
 
-typedef struct {
+typedef struct world world;
+struct world {
     model m;
     uint64_t seed, random, ids, now, skew;
     int slow, step;
@@ -52,11 +53,12 @@ typedef struct {
     int letters_len;
     crdt_buf a, b;
     crdt_vv vv;
-    const crdti_type *types; /* NULL: those of the engine */
+    const crdti_type *types;               /* NULL: those of the engine */
+    void (*made)(world *w, crdt_doc *doc); /* of each document; or NULL */
     crdt_alloc bump; /* one block for a whole seed: malloc takes time */
     uint8_t *block;
     size_t block_used;
-} world;
+};
 
 static inline void say(world *w, const char *what)
 {
@@ -195,32 +197,68 @@ static inline crdt_err world_fill(void *ctx, void *out, size_t len)
     return CRDT_OK;
 }
 
-static inline crdt_doc *doc_new(world *w)
+/* NULL: malloc, which tells the sanitizer. */
+static inline crdt_doc *doc_new_in(world *w, const crdt_alloc *alloc)
 {
     crdt_config config;
     crdt_clock clock;
     crdt_random random;
     crdt_doc *doc = NULL;
     memset(&config, 0, sizeof config);
-    clock.version = random.version = w->bump.version = 1;
-    clock.ctx = random.ctx = w->bump.ctx = w;
-    w->bump.resize = bump_resize;
+    clock.version = random.version = 1;
+    clock.ctx = random.ctx = w;
     clock.wall_ms = clock.mono_ms = world_wall;
     random.fill = world_fill;
     config.clock = &clock;
     config.random = &random;
-    config.alloc = w->slow ? NULL : &w->bump; /* malloc tells the sanitizer */
+    config.alloc = alloc;
     if (crdt_doc_new(&doc, &config))
         exit(1);
     if (w->types)
         doc->types = w->types;
+    if (w->made)
+        w->made(w, doc);
     return doc;
+}
+
+static inline crdt_doc *doc_new(world *w)
+{
+    w->bump.version = 1;
+    w->bump.ctx = w;
+    w->bump.resize = bump_resize;
+    return doc_new_in(w, w->slow ? NULL : &w->bump);
 }
 
 static inline void doc_free(const world *w, crdt_doc *doc)
 {
     if (w->slow)
         crdt_doc_free(doc);
+}
+
+/* >>worlds ---------------------------------------------------------------- */
+
+static inline world *world_new(void)
+{
+    world *w = (world *)calloc(1, sizeof *w);
+    if (w)
+        w->block = (uint8_t *)malloc(BLOCK);
+    if (!w || !w->block)
+        exit(1);
+    return w;
+}
+
+static inline void world_free(world *w)
+{
+    int i;
+    for (i = 0; i < MAX_LETTERS; i++)
+        crdt_buf_free(&w->letters[i].bytes);
+    for (i = 0; i < MAX_MEMBERS; i++)
+        crdt_vv_free(&w->members[i].told_vv);
+    crdt_buf_free(&w->a);
+    crdt_buf_free(&w->b);
+    crdt_vv_free(&w->vv);
+    free(w->block);
+    free(w);
 }
 
 #endif

@@ -1,0 +1,297 @@
+/*
+ * What a watcher is told is what has changed: random histories of all types,
+ * with every document watched. A watcher keeps what the document read when it
+ * was told last, as a list of lines, and compares:
+ *
+ *     object 3 key "size" is 48213        line of before
+ *     object 3 key "size" is 48214        line of now: a PUT must tell it
+ *
+ * and nothing else may be told, but in objects that are in only one of both
+ * lists nothing is.
+ */
+#include "rule_names.h"
+
+#include "histories.h"
+
+enum { MAX_LINES = 400, MAX_WATCHERS = 64 };
+
+typedef struct {
+    uint32_t object;
+    size_t key_len, value_len;
+    uint8_t key[20], value[40];
+    int is_told;
+} line;
+
+typedef struct {
+    line lines[MAX_LINES];
+    size_t len;
+} reading;
+
+typedef struct {
+    world *w;
+    crdt_doc *doc;
+    reading before, now;
+    uint64_t calls;
+} watcher;
+
+static watcher watchers[MAX_WATCHERS];
+static size_t watchers_len;
+
+/* >>reading all of a document --------------------------------------------- */
+
+static void put_bytes(uint8_t *to, size_t room, size_t *len, const void *from,
+                      size_t count)
+{
+    if (count > room - *len)
+        exit(1);
+    memcpy(to + *len, from, count);
+    *len += count;
+}
+
+/* Equal values have equal bytes. */
+static void put_value(line *l, const crdt_value *value)
+{
+    crdti_element element;
+    uint32_t index = value->as.object.index;
+    if (value->kind == CRDT_OBJECT) {
+        put_bytes(l->value, sizeof l->value, &l->value_len, &index,
+                  sizeof index);
+        return;
+    }
+    if (crdti_element_encode(value, &element))
+        exit(1);
+    put_bytes(l->value, sizeof l->value, &l->value_len, element.bytes,
+              element.len);
+}
+
+static line *put_line(reading *r, crdt_obj obj, crdt_bytes key)
+{
+    line *l = &r->lines[r->len++];
+    if (r->len == MAX_LINES)
+        exit(1);
+    memset(l, 0, sizeof *l);
+    l->object = obj.index;
+    put_bytes(l->key, sizeof l->key, &l->key_len, key.ptr, key.len);
+    return l;
+}
+
+static void read_object(reading *r, crdt_obj obj);
+
+static void read_map_lines(reading *r, crdt_obj map)
+{
+    crdt_cursor cursor = CRDT_CURSOR_INIT;
+    while (!crdt_map_next(map, &cursor)) {
+        put_value(put_line(r, map, cursor.key), &cursor.value);
+        if (cursor.value.kind == CRDT_OBJECT)
+            read_object(r, cursor.value.as.object);
+    }
+}
+
+static void read_set_lines(reading *r, crdt_obj set)
+{
+    crdt_cursor cursor = CRDT_CURSOR_INIT;
+    while (!crdt_set_next(set, &cursor)) {
+        crdti_element element;
+        if (crdti_element_encode(&cursor.value, &element))
+            exit(1);
+        put_line(r, set, crdti_element_key(&element));
+    }
+}
+
+static void read_object(reading *r, crdt_obj obj)
+{
+    crdt_type type = crdt_type_of(obj);
+    crdt_value value = crdt_int(0);
+    crdt_err err = CRDT_OK;
+    if (type == CRDT_MAP)
+        read_map_lines(r, obj);
+    else if (CRDTI_SETS >> type & 1)
+        read_set_lines(r, obj);
+    else if (type == CRDT_REGISTER)
+        err = crdt_register_get(obj, &value);
+    else if (type == CRDT_MAX)
+        err = crdt_max_get(obj, &value);
+    else if (type == CRDT_MIN)
+        err = crdt_min_get(obj, &value);
+    else if (type == CRDT_BOUNDED)
+        (void)crdt_bounded_get(obj, &value.as.integer);
+    else if (type == CRDT_COUNTER || type == CRDT_GCOUNTER)
+        (void)crdt_counter_get(obj, &value.as.integer);
+    else {
+        int on = 0;
+        (void)crdt_flag_get(obj, &on);
+        value = crdt_bool(on);
+    }
+    /* An object that has nothing has a line too: that it is there. */
+    put_line(r, obj, crdt_bytes_of(NULL, 0))->value_len = 0;
+    if (type != CRDT_MAP && !(CRDTI_SETS >> type & 1) && !err)
+        put_value(&r->lines[r->len - 1], &value);
+    r->lines[r->len - 1].key_len = SIZE_MAX; /* is no key */
+}
+
+/* >>comparing ------------------------------------------------------------- */
+
+static line *find_line(reading *r, uint32_t object, const uint8_t *key,
+                       size_t key_len)
+{
+    size_t i;
+    for (i = 0; i < r->len; i++) {
+        line *l = &r->lines[i];
+        if (l->object == object && l->key_len == key_len &&
+            (key_len == SIZE_MAX || !memcmp(l->key, key, key_len)))
+            return l;
+    }
+    return NULL;
+}
+
+static int same_line(const line *a, const line *b)
+{
+    return a->value_len == b->value_len &&
+           !memcmp(a->value, b->value, a->value_len);
+}
+
+static int value_is(const line *l, const crdt_value *value)
+{
+    line other;
+    memset(&other, 0, sizeof other);
+    put_value(&other, value);
+    return same_line(l, &other);
+}
+
+static int is_one_value(const crdt_patch *p)
+{
+    crdt_type type = crdt_type_of(p->object);
+    return type != CRDT_MAP && !(CRDTI_SETS >> type & 1);
+}
+
+/* The lines that the patch is about; either may be missing. */
+static void lines_of(watcher *x, const crdt_patch *p, line **before,
+                     line **now)
+{
+    crdti_element element;
+    const uint8_t *key = p->key.ptr;
+    size_t len = is_one_value(p) ? SIZE_MAX : p->key.len;
+    if (p->kind == CRDT_PATCH_ADD || p->kind == CRDT_PATCH_DROP) {
+        const crdt_value *value =
+            p->kind == CRDT_PATCH_ADD ? &p->now : &p->before;
+        if (crdti_element_encode(value, &element))
+            exit(1);
+        key = element.bytes;
+        len = element.len;
+    }
+    *before = find_line(&x->before, p->object.index, key, len);
+    *now = find_line(&x->now, p->object.index, key, len);
+}
+
+static void check_patch(watcher *x, const crdt_patch *p)
+{
+    world *w = x->w;
+    line *before, *now;
+    crdt_value at;
+    crdt_id self = crdt_doc_replica(x->doc);
+    lines_of(x, p, &before, &now);
+    EXPECT(p->kind != CRDT_PATCH_LOST);
+    EXPECT(!crdt_at(x->doc, p->path, &at) && at.kind == CRDT_OBJECT &&
+           at.as.object.index == p->object.index);
+    EXPECT(before || now);
+    if (before)
+        before->is_told++;
+    if (now)
+        now->is_told++;
+    if (p->kind == CRDT_PATCH_PUT)
+        EXPECT(now && value_is(now, &p->now));
+    if (p->kind == CRDT_PATCH_ADD)
+        EXPECT(now && !before);
+    if (p->kind == CRDT_PATCH_DROP)
+        EXPECT(before && !now);
+    if (p->kind == CRDT_PATCH_REMOVE)
+        EXPECT(is_one_value(p) ? now && !now->value_len : !now);
+    if (p->had_before && p->kind <= CRDT_PATCH_REMOVE)
+        EXPECT(before && value_is(before, &p->before));
+    EXPECT(p->is_local == (crdt_id_compare(&p->author, &self) == 0));
+}
+
+/* Whether the object was there, and is. */
+static int in_both(watcher *x, uint32_t object)
+{
+    uint8_t none = 0;
+    return find_line(&x->before, object, &none, SIZE_MAX) &&
+           find_line(&x->now, object, &none, SIZE_MAX);
+}
+
+/* Each line of `these` that the others have not like that was told. */
+static void check_told(watcher *x, reading *these, reading *others)
+{
+    world *w = x->w;
+    size_t i;
+    for (i = 0; i < these->len; i++) {
+        const line *l = &these->lines[i];
+        const line *other = find_line(others, l->object, l->key, l->key_len);
+        int differs = !other || !same_line(l, other);
+        EXPECT(l->is_told == (differs && in_both(x, l->object)));
+    }
+}
+
+static void read_now(watcher *x)
+{
+    x->now.len = 0;
+    read_object(&x->now, crdt_root(x->doc));
+}
+
+static void told(void *ctx, crdt_doc *doc, const crdt_patch *patches,
+                 size_t len)
+{
+    watcher *x = (watcher *)ctx;
+    size_t i;
+    x->calls++;
+    x->doc = doc;
+    read_now(x);
+    for (i = 0; i < len && !x->w->wrong; i++)
+        check_patch(x, &patches[i]);
+    check_told(x, &x->before, &x->now);
+    check_told(x, &x->now, &x->before);
+    for (i = 0; i < x->now.len; i++)
+        x->now.lines[i].is_told = 0;
+    x->before = x->now;
+}
+
+static void watch(world *w, crdt_doc *doc)
+{
+    watcher *x = &watchers[watchers_len++];
+    if (watchers_len == MAX_WATCHERS)
+        exit(1);
+    x->w = w;
+    x->doc = doc;
+    x->calls = 0;
+    read_now(x);
+    x->before = x->now;
+    if (crdt_doc_watch(doc, told, x))
+        exit(1);
+}
+
+TEST(a_watcher_is_told_what_has_changed)
+{
+    uint64_t first = test_env("CRDT_SEED", 0);
+    uint64_t count = test_env("CRDT_SEEDS", first ? 1 : 4000), i;
+    uint64_t calls = 0;
+    world *w = world_new();
+    w->made = watch;
+    for (i = 0; i < count; i++) {
+        const char *wrong;
+        watchers_len = 0;
+        wrong = run_seed(w, first + i, 0);
+        while (watchers_len > 0)
+            calls += watchers[--watchers_len].calls;
+        if (!wrong)
+            continue;
+        printf("%s; replay with CRDT_SEED=%llu\n", wrong,
+               (unsigned long long)(first + i));
+        CHECK(!wrong);
+        break;
+    }
+    world_free(w);
+    printf("%llu calls\n", (unsigned long long)calls);
+    CHECK(calls > count);
+}
+
+TEST_MAIN(CASE(a_watcher_is_told_what_has_changed))
