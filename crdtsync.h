@@ -642,7 +642,7 @@ CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value element);
  * a remove could take. On the others it is written: it may win over adds that
  * have not arrived. TYPE for a CRDT_GSET. */
 CRDT_API crdt_err crdt_set_remove(crdt_obj set, crdt_value element);
-/* Removes every element. TYPE for a CRDT_GSET. O(n). */
+/* Removes every element, one by one. TYPE for a CRDT_GSET. O(n). */
 CRDT_API crdt_err crdt_set_clear(crdt_obj set);
 CRDT_API int crdt_set_has(crdt_obj set, crdt_value element);
 /* How many elements are in. O(1). */
@@ -3352,10 +3352,23 @@ CRDTI_FN crdt_value crdti_op_value(const crdti_op *op)
     return value;
 }
 
+/* Whether it is a plain value that can be written. ARG, LIMIT. */
+CRDTI_FN crdt_err crdti_value_check(const crdt_value *value)
+{
+    int has_bytes = value->kind == CRDT_STRING || value->kind == CRDT_BYTES;
+    if ((unsigned)value->kind >= CRDT_OBJECT ||
+        (has_bytes && value->as.bytes.len && !value->as.bytes.ptr))
+        return CRDT_ERR_ARG;
+    if (has_bytes && value->as.bytes.len > CRDTSYNC_MAX_VALUE)
+        return CRDT_ERR_LIMIT;
+    return CRDT_OK;
+}
+
 /* Fills the op from a value, copying bytes. ARG, LIMIT, NOMEM. */
 CRDTI_FN crdt_err crdti_op_set_value(const crdt_alloc *alloc, crdti_op *op,
                                      const crdt_value *value)
 {
+    crdt_err err = crdti_value_check(value);
     op->kind = CRDTI_VALUE;
     op->form = (uint8_t)value->kind;
     op->as.value.as.integer = 0;
@@ -3375,19 +3388,16 @@ CRDTI_FN crdt_err crdti_op_set_value(const crdt_alloc *alloc, crdti_op *op,
         return CRDT_OK;
     case CRDT_STRING:
     case CRDT_BYTES:
-        break;
     case CRDT_OBJECT:
     default:
-        return CRDT_ERR_ARG;
+        break;
     }
-    if (value->as.bytes.len > CRDTSYNC_MAX_VALUE)
-        return CRDT_ERR_LIMIT;
+    if (err)
+        return err;
     op->as.value.as.bytes = NULL;
     op->len = (uint32_t)value->as.bytes.len;
     if (op->len == 0)
         return CRDT_OK;
-    if (!value->as.bytes.ptr)
-        return CRDT_ERR_ARG;
     op->as.value.as.bytes = (uint8_t *)crdti_alloc(alloc, op->len);
     if (!op->as.value.as.bytes)
         return CRDT_ERR_NOMEM;
@@ -3565,6 +3575,18 @@ CRDTI_FN crdt_value crdti_element_decode(crdt_bytes key)
     return value;
 }
 
+/* Of an integer: as many bytes as it says, and fewer would not do. */
+CRDTI_FN int crdti_element_is_integer(crdt_bytes key)
+{
+    unsigned negative = (key.ptr[0] & 31) < 16;
+    unsigned rest = crdti_element_rest(key.ptr[0]);
+    if (rest > 8 || rest < negative || key.len != rest + 1u)
+        return 0;
+    if (rest == 8 && key.ptr[1] >> 7 != negative)
+        return 0; /* beyond 64 bits */
+    return rest == negative || key.ptr[1] != (negative ? 0xff : 0);
+}
+
 /* Whether the bytes are what `encode` writes: each element has one key. */
 CRDTI_FN int crdti_element_is_key(crdt_bytes key)
 {
@@ -3572,6 +3594,8 @@ CRDTI_FN int crdti_element_is_key(crdt_bytes key)
     crdt_value value;
     if (!key.len || key.len > CRDTSYNC_MAX_KEY)
         return 0;
+    if (key.ptr[0] >> 5 == CRDT_INT || key.ptr[0] >> 5 == CRDT_TIME)
+        return crdti_element_is_integer(key);
     value = crdti_element_decode(key);
     return !crdti_element_encode(&value, &again) &&
            crdt_bytes_equal(crdti_element_key(&again), key);
@@ -4346,6 +4370,20 @@ CRDTI_FN int crdti_row_any(const crdt_doc *doc, uint32_t object,
     return crdti_row_first(doc, object, key, &walk) != 0;
 }
 
+/* The replica's row of the element that is not `row`, or 0. */
+CRDTI_FN uint32_t crdti_row_other(const crdt_doc *doc, uint32_t object,
+                                  crdt_bytes key, uint32_t replica,
+                                  uint32_t row)
+{
+    crdti_row_walk walk;
+    uint32_t at = 0;
+    if (crdti_row_fits(doc, object, key))
+        at = crdti_row_first(doc, object, key, &walk);
+    while (at && (at == row || crdti_row_block(doc, at)->replica != replica))
+        at = crdti_row_next(doc, &walk);
+    return at;
+}
+
 /* The first block with rows of the replica behind `seq`, or 0. */
 CRDTI_FN uint32_t crdti_block_after(const crdt_doc *doc, uint32_t replica,
                                     uint64_t seq)
@@ -4858,14 +4896,17 @@ CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_bytes key,
     crdti_set_weigh(doc, block->object, was_in, 1);
 }
 
-CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
+/* `hash` is crdti_entry_hash of set and element. Whether that was in already.
+ */
+CRDTI_FN int crdti_row_born(crdt_doc *doc, uint32_t row, uint64_t hash)
 {
     uint8_t room[CRDTI_ROW_KEY];
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
-    uint64_t hash = crdti_entry_hash(doc, set, key);
+    int was_in = crdti_element_is_in(doc, set, key, hash);
     crdti_row_file(doc, row, key, crdti_row_digest(doc, row, key), hash,
-                   crdti_element_is_in(doc, set, key, hash));
+                   was_in);
+    return was_in;
 }
 
 CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)
@@ -6393,13 +6434,11 @@ CRDTI_FN crdti_share_of *crdti_share_find(const crdti_bounded *counter,
     return &counter->shares.ptr[place];
 }
 
-/* Makes it when missing; room is reserved. */
+/* Makes one that is missing; room is reserved. */
 CRDTI_FN void crdti_share_make(crdti_bounded *counter, const crdt_id *owner)
 {
     size_t place = crdti_share_place(counter, owner);
     crdti_share_of *share = counter->shares.ptr + place;
-    if (place < counter->shares.len && !crdti_id_order(&share->owner, owner))
-        return;
     crdti_move(share + 1, share,
                (counter->shares.len - place) * sizeof *share);
     crdti_zero(share, sizeof *share);
@@ -6479,12 +6518,29 @@ CRDTI_FN void crdti_bounded_died(crdt_doc *doc, uint32_t object,
     crdti_bounded_count(doc, object, index, 0);
 }
 
+/* Makes the owner's share when it is missing. Anybody may hand on to ids that
+ * nobody has, so there is a limit. LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_share_get(crdt_doc *doc, crdti_bounded *counter,
+                                  const crdt_id *owner)
+{
+    if (crdti_share_find(counter, owner))
+        return CRDT_OK;
+    if (counter->shares.len == CRDTSYNC_MAX_REPLICAS)
+        return CRDT_ERR_LIMIT;
+    if (crdti_array_reserve(&doc->alloc, &counter->shares, 1))
+        return CRDT_ERR_NOMEM;
+    crdti_share_make(counter, owner);
+    return CRDT_OK;
+}
+
 CRDTI_FN crdt_err crdti_bounded_reserve(crdt_doc *doc, uint32_t object,
                                         const crdti_op *op)
 {
     crdti_object *at = crdti_object_at(doc, object);
     crdti_bounded *counter = (crdti_bounded *)at->state;
     crdt_bytes key = crdti_entry_key(crdti_entry_at(doc, op->entry));
+    crdt_id to;
+    crdt_err err;
     if (!counter) {
         counter = (crdti_bounded *)crdti_alloc(&doc->alloc, sizeof *counter);
         if (!counter)
@@ -6492,14 +6548,11 @@ CRDTI_FN crdt_err crdti_bounded_reserve(crdt_doc *doc, uint32_t object,
         crdti_zero(counter, sizeof *counter);
         at->state = counter;
     }
-    if (crdti_array_reserve(&doc->alloc, &counter->shares, 2))
-        return CRDT_ERR_NOMEM;
-    crdti_share_make(counter, &doc->replicas.ptr[op->replica].id);
-    if (key.len) {
-        crdt_id to = crdti_share_owner(key);
-        crdti_share_make(counter, &to);
-    }
-    return CRDT_OK;
+    err = crdti_share_get(doc, counter, &doc->replicas.ptr[op->replica].id);
+    if (err || !key.len)
+        return err;
+    to = crdti_share_owner(key);
+    return crdti_share_get(doc, counter, &to);
 }
 
 CRDTI_FN void crdti_bounded_drop(crdt_doc *doc, crdti_object *object)
@@ -6592,7 +6645,7 @@ CRDT_API crdt_err crdt_bounded_add(crdt_obj counter, int64_t amount)
     crdt_err err = crdti_bounded_check(counter, amount, 0);
     if (!err)
         err = crdt_bounded_get(counter, &value);
-    if (!err && amount > INT64_MAX - value)
+    if (!err && value > 0 && amount > INT64_MAX - value)
         err = CRDT_ERR_OVERFLOW;
     if (err || amount == 0)
         return err;
@@ -6728,6 +6781,8 @@ CRDTI_FN crdt_err crdti_extreme_set(crdt_obj obj, crdt_type type,
     crdt_err err = crdti_extreme_get(obj, type, &shown);
     if (err && err != CRDT_ERR_NOT_FOUND)
         return err;
+    if (crdti_value_check(value))
+        return crdti_value_check(value);
     if (!err && CRDTI_RULE(EXTREME_STAYS) &&
         !crdti_is_further(type, value, &shown))
         return CRDT_OK;
@@ -8043,6 +8098,8 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
 
 CRDT_API crdt_err crdt_doc_reincarnate(crdt_doc *doc)
 {
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     if (crdt_doc_uncommitted(doc))
         return CRDT_ERR_UNCOMMITTED;
     return crdti_doc_become(doc, NULL);
@@ -8156,6 +8213,8 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
     size_t i;
     if (!doc || !cut)
         return CRDT_ERR_ARG;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     for (i = 0; i < cut->len; i++) {
         uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
         crdti_replica *replica;
@@ -8597,6 +8656,9 @@ typedef struct crdti_join {
     uint8_t *new_object; /* made by this join, by number in the message */
     uint8_t *new_child;  /* the same for what CREATEs create, by op */
     uint8_t *widens;     /* records that it absorbed have widened, by op */
+    uint8_t *doubtful;   /* whether it takes another's place, by op */
+    int in_doubt;        /* one of them */
+    int replaced;        /* something new was, before it could kill */
     size_t replicas_before;
 } crdti_join;
 
@@ -8622,8 +8684,11 @@ CRDTI_FN uint64_t crdti_join_last_stamp(const crdti_join *j)
 CRDTI_FN crdt_err crdti_join_skew(const crdti_join *j)
 {
     crdt_doc *doc = j->doc;
-    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx);
-    uint64_t ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
+    uint64_t wall, ahead_ms;
+    if (!j->delta->last_stamp)
+        return CRDT_OK; /* nor need the clock be read */
+    wall = doc->clock.wall_ms(doc->clock.ctx);
+    ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
     if (ahead_ms > CRDTSYNC_MAX_SKEW_MS)
         ahead_ms = crdti_hlc_ahead_ms(crdti_join_last_stamp(j), wall);
     if (ahead_ms <= CRDTSYNC_MAX_SKEW_MS)
@@ -8910,6 +8975,13 @@ CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
                : CRDT_OK;
 }
 
+CRDTI_FN uint64_t crdti_join_hash(const crdti_join *j,
+                                  const crdti_delta_op *op)
+{
+    return crdti_entry_hash(j->doc, j->delta->objects[op->object].number,
+                            op->key);
+}
+
 /* Has what op i will need fetched, and follows what was fetched for those
  * before it. What lies beyond either end of the delta is left alone: below 0
  * the numbers are very large. */
@@ -8917,15 +8989,9 @@ CRDTI_FN void crdti_join_warm(crdti_join *j, size_t i)
 {
     crdti_delta_op *ops = j->delta->ops;
     size_t n = j->delta->ops_len;
-    if (i < n) {
-        ops[i].hash = crdti_entry_hash(
-            j->doc, j->delta->objects[ops[i].object].number, ops[i].key);
-        if (crdti_join_is_row(j, &ops[i])) {
-            crdti_warm_slot(&j->doc->rows, ops[i].hash);
-            ops[i].hash = 0; /* there is no more to fetch */
-        } else {
-            crdti_warm_slot(&j->doc->names, ops[i].hash);
-        }
+    if (i < n && !crdti_join_is_row(j, &ops[i])) {
+        ops[i].hash = crdti_join_hash(j, &ops[i]);
+        crdti_warm_slot(&j->doc->names, ops[i].hash);
     }
     i -= CRDTI_JOIN_STEP;
     if (i < n && ops[i].hash)
@@ -9008,13 +9074,97 @@ CRDTI_FN void crdti_join_undo(crdti_join *j)
 
 /* >>apply ----------------------------------------------------------------- */
 
-/* Whether a new op has not died in this very join, as none of an honest
- * delta does. */
+/* Whether a new op has not been killed in this very join, as none of an honest
+ * delta is. */
 CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
 {
-    return j->made[i] &&
-           crdti_op_at(j->doc, j->made[i])->kind == j->delta->ops[i].op.kind;
+    return j->made[i] && crdti_op_at(j->doc, j->made[i])->kind;
 }
+
+/* >>one live op of each replica at each place ----------------------------- */
+
+/* What is written takes the place of what its replica wrote there before,
+ * whether it says so or not, as honest ones do. So what walks an entry has an
+ * end, and bytes from outside cannot make it long. */
+
+/* The other live op, or row, of its replica in the place of this one; or 0. */
+CRDTI_FN uint32_t crdti_join_other(const crdt_doc *doc, uint32_t item)
+{
+    uint8_t room[CRDTI_ROW_KEY];
+    crdti_op row;
+    const crdti_op *op = crdti_item_op(doc, item, &row);
+    uint32_t object = crdti_item_object(doc, item), at;
+    crdt_bytes key = crdti_item_key(doc, item, room);
+    at = op->entry ? op->entry : crdti_entry_find(doc, object, key);
+    at = at ? crdti_entry_at(doc, at)->ops : 0;
+    while (at && (at == item || crdti_op_at(doc, at)->replica != op->replica))
+        at = crdti_op_at(doc, at)->next;
+    return at ? at : crdti_row_other(doc, object, key, op->replica, item);
+}
+
+CRDTI_FN void crdti_join_replace(crdti_join *j, uint32_t item)
+{
+    crdti_op *op;
+    uint32_t entry;
+    if (item & CRDTI_ROW_BIT) {
+        crdti_row_die(j->doc, item);
+        return;
+    }
+    op = crdti_op_at(j->doc, item);
+    entry = op->entry;
+    if (!crdti_op_is_new(j->doc, op)) {
+        crdti_op_vanish(j->doc, item);
+        crdti_entry_tidy(j->doc, entry);
+        return;
+    }
+    /* It may have to kill yet. */
+    crdti_op_unfile(j->doc, item);
+    op->kind = CRDTI_REMOVE;
+    j->doc->removals++;
+    j->replaced = 1;
+}
+
+/* One that came before may die by this very join. But of two that are new one
+ * goes at once, lest a long list of them be walked for each. */
+CRDTI_FN void crdti_join_doubt(crdti_join *j, size_t i)
+{
+    uint32_t other = crdti_join_other(j->doc, j->made[i]);
+    crdti_op row;
+    if (!other)
+        return;
+    if (crdti_op_is_new(j->doc, crdti_item_op(j->doc, other, &row)))
+        crdti_join_replace(j, other);
+    else
+        j->in_doubt = j->doubtful[i] = 1;
+}
+
+CRDTI_FN int crdti_join_is_alive(const crdti_join *j, size_t i)
+{
+    uint32_t item = j->made[i];
+    if (item & CRDTI_ROW_BIT)
+        return crdti_row_is_alive(crdti_row_block(j->doc, item),
+                                  crdti_row_place(item));
+    return crdti_join_has(j, i) &&
+           crdti_op_is_alive(crdti_op_at(j->doc, item));
+}
+
+/* When all that was to die has died. */
+CRDTI_FN void crdti_join_decide(crdti_join *j)
+{
+    size_t i;
+    for (i = 0; j->in_doubt && i < j->delta->ops_len; i++) {
+        uint32_t other = 0;
+        if (j->doubtful[i] && crdti_join_is_alive(j, i))
+            other = crdti_join_other(j->doc, j->made[i]);
+        if (other)
+            crdti_join_replace(j, other);
+    }
+    for (i = 0; j->replaced && i < j->delta->ops_len; i++)
+        if (!(j->made[i] & CRDTI_ROW_BIT) && crdti_join_has(j, i))
+            crdti_removal_tidy(j->doc, j->made[i]);
+}
+
+/* >>kills ----------------------------------------------------------------- */
 
 /* A new killer does its work, and what it killed is remembered. */
 CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
@@ -9040,6 +9190,8 @@ CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
             crdti_kill_add(doc, killer, replica, *mark);
         *mark = 0;
     }
+    if (crdti_op_is_alive(crdti_op_at(doc, killer)))
+        crdti_join_doubt(j, i);
     /* A removal whose kills were all known already needs no record. */
     crdti_removal_tidy(doc, killer);
     crdti_entry_tidy(doc, entry);
@@ -9065,14 +9217,48 @@ CRDTI_FN void crdti_join_kills(crdti_join *j)
                 crdti_join_kill(j, i);
 }
 
+/* New ones of one replica follow each other, the latest first. Of one that
+ * kills it is asked again when it has killed. */
+CRDTI_FN void crdti_join_op_born(crdti_join *j, size_t i)
+{
+    const crdti_delta_op *from = &j->delta->ops[i];
+    const crdti_op *op = crdti_op_at(j->doc, j->made[i]), *next;
+    crdti_op_born(j->doc, j->made[i]);
+    if (!crdti_op_is_alive(op) || !op->next)
+        return;
+    next = crdti_op_at(j->doc, op->next);
+    if ((next->replica == op->replica && crdti_op_is_new(j->doc, next)) ||
+        (!from->kills_len && j->have[from->op.replica]))
+        crdti_join_doubt(j, i);
+}
+
+/* Has the slot fetched where row i will be looked up. */
+CRDTI_FN void crdti_join_warm_row(crdti_join *j, size_t i)
+{
+    if (i >= j->delta->ops_len || !(j->made[i] & CRDTI_ROW_BIT))
+        return;
+    j->delta->ops[i].hash = crdti_join_hash(j, &j->delta->ops[i]);
+    crdti_warm_slot(&j->doc->rows, j->delta->ops[i].hash);
+}
+
+CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
+{
+    if (crdti_row_born(j->doc, j->made[i], j->delta->ops[i].hash))
+        crdti_join_doubt(j, i);
+}
+
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
-    size_t i;
-    for (i = 0; i < j->delta->ops_len; i++)
+    size_t i, ahead = 2 * CRDTI_JOIN_STEP;
+    for (i = 0; i < ahead; i++)
+        crdti_join_warm_row(j, i);
+    for (i = 0; i < j->delta->ops_len; i++) {
+        crdti_join_warm_row(j, i + ahead);
         if (j->made[i] & CRDTI_ROW_BIT)
-            crdti_row_born(j->doc, j->made[i]);
+            crdti_join_row_born(j, i);
         else if (j->made[i])
-            crdti_op_born(j->doc, j->made[i]);
+            crdti_join_op_born(j, i);
+    }
     crdti_join_kills(j);
 }
 
@@ -9112,6 +9298,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_file(j);
     if (CRDTI_RULE(CONTEXT_KILLS))
         crdti_join_contexts(j, 1);
+    crdti_join_decide(j);
     crdti_settle(j->doc);
     for (i = 0; i < d->replicas_len; i++) {
         crdti_replica *own = &j->doc->replicas.ptr[d->replicas[i].number];
@@ -9131,7 +9318,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
 {
     size_t have = delta->replicas_len * sizeof *j->have;
     size_t made = delta->ops_len * sizeof *j->made;
-    size_t size = have + made + delta->objects_len + 2 * delta->ops_len;
+    size_t size = have + made + delta->objects_len + 3 * delta->ops_len;
     uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);
     if (!block)
         return CRDT_ERR_NOMEM;
@@ -9143,6 +9330,8 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     j->new_object = block + have + made;
     j->new_child = j->new_object + delta->objects_len;
     j->widens = j->new_child + delta->ops_len;
+    j->doubtful = j->widens + delta->ops_len;
+    j->in_doubt = j->replaced = 0;
     j->replicas_before = doc->replicas.len;
     return CRDT_OK;
 }
@@ -9781,6 +9970,9 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
     switch (op->op.kind) {
     case CRDTI_VALUE:
         crdti_get_value(r, &op->op);
+        if (op->op.form != CRDT_BOOL &&
+            1u << d->objects[op->object].type & CRDTI_LWW_SETS)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         break;
     case CRDTI_CREATE:
         op->op.form = crdti_get_u8(r);
@@ -9795,7 +9987,7 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
         op->op.as.add.plus = crdti_get_total(r);
         op->op.as.add.minus = crdti_get_total(r);
         if (op->op.as.add.minus &&
-            d->objects[op->object].type == CRDT_GCOUNTER)
+            (d->objects[op->object].type == CRDT_GCOUNTER || op->key.len))
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         break;
     case CRDTI_RESET:

@@ -552,7 +552,7 @@ CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value element);
  * a remove could take. On the others it is written: it may win over adds that
  * have not arrived. TYPE for a CRDT_GSET. */
 CRDT_API crdt_err crdt_set_remove(crdt_obj set, crdt_value element);
-/* Removes every element. TYPE for a CRDT_GSET. O(n). */
+/* Removes every element, one by one. TYPE for a CRDT_GSET. O(n). */
 CRDT_API crdt_err crdt_set_clear(crdt_obj set);
 CRDT_API int crdt_set_has(crdt_obj set, crdt_value element);
 /* How many elements are in. O(1). */

@@ -61,13 +61,11 @@ CRDTI_FN crdti_share_of *crdti_share_find(const crdti_bounded *counter,
     return &counter->shares.ptr[place];
 }
 
-/* Makes it when missing; room is reserved. */
+/* Makes one that is missing; room is reserved. */
 CRDTI_FN void crdti_share_make(crdti_bounded *counter, const crdt_id *owner)
 {
     size_t place = crdti_share_place(counter, owner);
     crdti_share_of *share = counter->shares.ptr + place;
-    if (place < counter->shares.len && !crdti_id_order(&share->owner, owner))
-        return;
     crdti_move(share + 1, share,
                (counter->shares.len - place) * sizeof *share);
     crdti_zero(share, sizeof *share);
@@ -147,12 +145,29 @@ CRDTI_FN void crdti_bounded_died(crdt_doc *doc, uint32_t object,
     crdti_bounded_count(doc, object, index, 0);
 }
 
+/* Makes the owner's share when it is missing. Anybody may hand on to ids that
+ * nobody has, so there is a limit. LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_share_get(crdt_doc *doc, crdti_bounded *counter,
+                                  const crdt_id *owner)
+{
+    if (crdti_share_find(counter, owner))
+        return CRDT_OK;
+    if (counter->shares.len == CRDTSYNC_MAX_REPLICAS)
+        return CRDT_ERR_LIMIT;
+    if (crdti_array_reserve(&doc->alloc, &counter->shares, 1))
+        return CRDT_ERR_NOMEM;
+    crdti_share_make(counter, owner);
+    return CRDT_OK;
+}
+
 CRDTI_FN crdt_err crdti_bounded_reserve(crdt_doc *doc, uint32_t object,
                                         const crdti_op *op)
 {
     crdti_object *at = crdti_object_at(doc, object);
     crdti_bounded *counter = (crdti_bounded *)at->state;
     crdt_bytes key = crdti_entry_key(crdti_entry_at(doc, op->entry));
+    crdt_id to;
+    crdt_err err;
     if (!counter) {
         counter = (crdti_bounded *)crdti_alloc(&doc->alloc, sizeof *counter);
         if (!counter)
@@ -160,14 +175,11 @@ CRDTI_FN crdt_err crdti_bounded_reserve(crdt_doc *doc, uint32_t object,
         crdti_zero(counter, sizeof *counter);
         at->state = counter;
     }
-    if (crdti_array_reserve(&doc->alloc, &counter->shares, 2))
-        return CRDT_ERR_NOMEM;
-    crdti_share_make(counter, &doc->replicas.ptr[op->replica].id);
-    if (key.len) {
-        crdt_id to = crdti_share_owner(key);
-        crdti_share_make(counter, &to);
-    }
-    return CRDT_OK;
+    err = crdti_share_get(doc, counter, &doc->replicas.ptr[op->replica].id);
+    if (err || !key.len)
+        return err;
+    to = crdti_share_owner(key);
+    return crdti_share_get(doc, counter, &to);
 }
 
 CRDTI_FN void crdti_bounded_drop(crdt_doc *doc, crdti_object *object)
@@ -260,7 +272,7 @@ CRDT_API crdt_err crdt_bounded_add(crdt_obj counter, int64_t amount)
     crdt_err err = crdti_bounded_check(counter, amount, 0);
     if (!err)
         err = crdt_bounded_get(counter, &value);
-    if (!err && amount > INT64_MAX - value)
+    if (!err && value > 0 && amount > INT64_MAX - value)
         err = CRDT_ERR_OVERFLOW;
     if (err || amount == 0)
         return err;

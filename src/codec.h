@@ -607,6 +607,9 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
     switch (op->op.kind) {
     case CRDTI_VALUE:
         crdti_get_value(r, &op->op);
+        if (op->op.form != CRDT_BOOL &&
+            1u << d->objects[op->object].type & CRDTI_LWW_SETS)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         break;
     case CRDTI_CREATE:
         op->op.form = crdti_get_u8(r);
@@ -621,7 +624,7 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
         op->op.as.add.plus = crdti_get_total(r);
         op->op.as.add.minus = crdti_get_total(r);
         if (op->op.as.add.minus &&
-            d->objects[op->object].type == CRDT_GCOUNTER)
+            (d->objects[op->object].type == CRDT_GCOUNTER || op->key.len))
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         break;
     case CRDTI_RESET:

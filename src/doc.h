@@ -145,6 +145,8 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
 
 CRDT_API crdt_err crdt_doc_reincarnate(crdt_doc *doc)
 {
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     if (crdt_doc_uncommitted(doc))
         return CRDT_ERR_UNCOMMITTED;
     return crdti_doc_become(doc, NULL);
@@ -258,6 +260,8 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
     size_t i;
     if (!doc || !cut)
         return CRDT_ERR_ARG;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
     for (i = 0; i < cut->len; i++) {
         uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
         crdti_replica *replica;

@@ -158,6 +158,18 @@ CRDTI_FN crdt_value crdti_element_decode(crdt_bytes key)
     return value;
 }
 
+/* Of an integer: as many bytes as it says, and fewer would not do. */
+CRDTI_FN int crdti_element_is_integer(crdt_bytes key)
+{
+    unsigned negative = (key.ptr[0] & 31) < 16;
+    unsigned rest = crdti_element_rest(key.ptr[0]);
+    if (rest > 8 || rest < negative || key.len != rest + 1u)
+        return 0;
+    if (rest == 8 && key.ptr[1] >> 7 != negative)
+        return 0; /* beyond 64 bits */
+    return rest == negative || key.ptr[1] != (negative ? 0xff : 0);
+}
+
 /* Whether the bytes are what `encode` writes: each element has one key. */
 CRDTI_FN int crdti_element_is_key(crdt_bytes key)
 {
@@ -165,6 +177,8 @@ CRDTI_FN int crdti_element_is_key(crdt_bytes key)
     crdt_value value;
     if (!key.len || key.len > CRDTSYNC_MAX_KEY)
         return 0;
+    if (key.ptr[0] >> 5 == CRDT_INT || key.ptr[0] >> 5 == CRDT_TIME)
+        return crdti_element_is_integer(key);
     value = crdti_element_decode(key);
     return !crdti_element_encode(&value, &again) &&
            crdt_bytes_equal(crdti_element_key(&again), key);

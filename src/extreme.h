@@ -51,6 +51,8 @@ CRDTI_FN crdt_err crdti_extreme_set(crdt_obj obj, crdt_type type,
     crdt_err err = crdti_extreme_get(obj, type, &shown);
     if (err && err != CRDT_ERR_NOT_FOUND)
         return err;
+    if (crdti_value_check(value))
+        return crdti_value_check(value);
     if (!err && CRDTI_RULE(EXTREME_STAYS) &&
         !crdti_is_further(type, value, &shown))
         return CRDT_OK;

@@ -26,6 +26,9 @@ typedef struct crdti_join {
     uint8_t *new_object; /* made by this join, by number in the message */
     uint8_t *new_child;  /* the same for what CREATEs create, by op */
     uint8_t *widens;     /* records that it absorbed have widened, by op */
+    uint8_t *doubtful;   /* whether it takes another's place, by op */
+    int in_doubt;        /* one of them */
+    int replaced;        /* something new was, before it could kill */
     size_t replicas_before;
 } crdti_join;
 
@@ -51,8 +54,11 @@ CRDTI_FN uint64_t crdti_join_last_stamp(const crdti_join *j)
 CRDTI_FN crdt_err crdti_join_skew(const crdti_join *j)
 {
     crdt_doc *doc = j->doc;
-    uint64_t wall = doc->clock.wall_ms(doc->clock.ctx);
-    uint64_t ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
+    uint64_t wall, ahead_ms;
+    if (!j->delta->last_stamp)
+        return CRDT_OK; /* nor need the clock be read */
+    wall = doc->clock.wall_ms(doc->clock.ctx);
+    ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
     if (ahead_ms > CRDTSYNC_MAX_SKEW_MS)
         ahead_ms = crdti_hlc_ahead_ms(crdti_join_last_stamp(j), wall);
     if (ahead_ms <= CRDTSYNC_MAX_SKEW_MS)
@@ -339,6 +345,13 @@ CRDTI_FN crdt_err crdti_join_make(crdti_join *j, size_t i)
                : CRDT_OK;
 }
 
+CRDTI_FN uint64_t crdti_join_hash(const crdti_join *j,
+                                  const crdti_delta_op *op)
+{
+    return crdti_entry_hash(j->doc, j->delta->objects[op->object].number,
+                            op->key);
+}
+
 /* Has what op i will need fetched, and follows what was fetched for those
  * before it. What lies beyond either end of the delta is left alone: below 0
  * the numbers are very large. */
@@ -346,15 +359,9 @@ CRDTI_FN void crdti_join_warm(crdti_join *j, size_t i)
 {
     crdti_delta_op *ops = j->delta->ops;
     size_t n = j->delta->ops_len;
-    if (i < n) {
-        ops[i].hash = crdti_entry_hash(
-            j->doc, j->delta->objects[ops[i].object].number, ops[i].key);
-        if (crdti_join_is_row(j, &ops[i])) {
-            crdti_warm_slot(&j->doc->rows, ops[i].hash);
-            ops[i].hash = 0; /* there is no more to fetch */
-        } else {
-            crdti_warm_slot(&j->doc->names, ops[i].hash);
-        }
+    if (i < n && !crdti_join_is_row(j, &ops[i])) {
+        ops[i].hash = crdti_join_hash(j, &ops[i]);
+        crdti_warm_slot(&j->doc->names, ops[i].hash);
     }
     i -= CRDTI_JOIN_STEP;
     if (i < n && ops[i].hash)
@@ -437,13 +444,97 @@ CRDTI_FN void crdti_join_undo(crdti_join *j)
 
 /* >>apply ----------------------------------------------------------------- */
 
-/* Whether a new op has not died in this very join, as none of an honest
- * delta does. */
+/* Whether a new op has not been killed in this very join, as none of an honest
+ * delta is. */
 CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
 {
-    return j->made[i] &&
-           crdti_op_at(j->doc, j->made[i])->kind == j->delta->ops[i].op.kind;
+    return j->made[i] && crdti_op_at(j->doc, j->made[i])->kind;
 }
+
+/* >>one live op of each replica at each place ----------------------------- */
+
+/* What is written takes the place of what its replica wrote there before,
+ * whether it says so or not, as honest ones do. So what walks an entry has an
+ * end, and bytes from outside cannot make it long. */
+
+/* The other live op, or row, of its replica in the place of this one; or 0. */
+CRDTI_FN uint32_t crdti_join_other(const crdt_doc *doc, uint32_t item)
+{
+    uint8_t room[CRDTI_ROW_KEY];
+    crdti_op row;
+    const crdti_op *op = crdti_item_op(doc, item, &row);
+    uint32_t object = crdti_item_object(doc, item), at;
+    crdt_bytes key = crdti_item_key(doc, item, room);
+    at = op->entry ? op->entry : crdti_entry_find(doc, object, key);
+    at = at ? crdti_entry_at(doc, at)->ops : 0;
+    while (at && (at == item || crdti_op_at(doc, at)->replica != op->replica))
+        at = crdti_op_at(doc, at)->next;
+    return at ? at : crdti_row_other(doc, object, key, op->replica, item);
+}
+
+CRDTI_FN void crdti_join_replace(crdti_join *j, uint32_t item)
+{
+    crdti_op *op;
+    uint32_t entry;
+    if (item & CRDTI_ROW_BIT) {
+        crdti_row_die(j->doc, item);
+        return;
+    }
+    op = crdti_op_at(j->doc, item);
+    entry = op->entry;
+    if (!crdti_op_is_new(j->doc, op)) {
+        crdti_op_vanish(j->doc, item);
+        crdti_entry_tidy(j->doc, entry);
+        return;
+    }
+    /* It may have to kill yet. */
+    crdti_op_unfile(j->doc, item);
+    op->kind = CRDTI_REMOVE;
+    j->doc->removals++;
+    j->replaced = 1;
+}
+
+/* One that came before may die by this very join. But of two that are new one
+ * goes at once, lest a long list of them be walked for each. */
+CRDTI_FN void crdti_join_doubt(crdti_join *j, size_t i)
+{
+    uint32_t other = crdti_join_other(j->doc, j->made[i]);
+    crdti_op row;
+    if (!other)
+        return;
+    if (crdti_op_is_new(j->doc, crdti_item_op(j->doc, other, &row)))
+        crdti_join_replace(j, other);
+    else
+        j->in_doubt = j->doubtful[i] = 1;
+}
+
+CRDTI_FN int crdti_join_is_alive(const crdti_join *j, size_t i)
+{
+    uint32_t item = j->made[i];
+    if (item & CRDTI_ROW_BIT)
+        return crdti_row_is_alive(crdti_row_block(j->doc, item),
+                                  crdti_row_place(item));
+    return crdti_join_has(j, i) &&
+           crdti_op_is_alive(crdti_op_at(j->doc, item));
+}
+
+/* When all that was to die has died. */
+CRDTI_FN void crdti_join_decide(crdti_join *j)
+{
+    size_t i;
+    for (i = 0; j->in_doubt && i < j->delta->ops_len; i++) {
+        uint32_t other = 0;
+        if (j->doubtful[i] && crdti_join_is_alive(j, i))
+            other = crdti_join_other(j->doc, j->made[i]);
+        if (other)
+            crdti_join_replace(j, other);
+    }
+    for (i = 0; j->replaced && i < j->delta->ops_len; i++)
+        if (!(j->made[i] & CRDTI_ROW_BIT) && crdti_join_has(j, i))
+            crdti_removal_tidy(j->doc, j->made[i]);
+}
+
+/* >>kills ----------------------------------------------------------------- */
 
 /* A new killer does its work, and what it killed is remembered. */
 CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
@@ -469,6 +560,8 @@ CRDTI_FN void crdti_join_kill(crdti_join *j, size_t i)
             crdti_kill_add(doc, killer, replica, *mark);
         *mark = 0;
     }
+    if (crdti_op_is_alive(crdti_op_at(doc, killer)))
+        crdti_join_doubt(j, i);
     /* A removal whose kills were all known already needs no record. */
     crdti_removal_tidy(doc, killer);
     crdti_entry_tidy(doc, entry);
@@ -494,14 +587,48 @@ CRDTI_FN void crdti_join_kills(crdti_join *j)
                 crdti_join_kill(j, i);
 }
 
+/* New ones of one replica follow each other, the latest first. Of one that
+ * kills it is asked again when it has killed. */
+CRDTI_FN void crdti_join_op_born(crdti_join *j, size_t i)
+{
+    const crdti_delta_op *from = &j->delta->ops[i];
+    const crdti_op *op = crdti_op_at(j->doc, j->made[i]), *next;
+    crdti_op_born(j->doc, j->made[i]);
+    if (!crdti_op_is_alive(op) || !op->next)
+        return;
+    next = crdti_op_at(j->doc, op->next);
+    if ((next->replica == op->replica && crdti_op_is_new(j->doc, next)) ||
+        (!from->kills_len && j->have[from->op.replica]))
+        crdti_join_doubt(j, i);
+}
+
+/* Has the slot fetched where row i will be looked up. */
+CRDTI_FN void crdti_join_warm_row(crdti_join *j, size_t i)
+{
+    if (i >= j->delta->ops_len || !(j->made[i] & CRDTI_ROW_BIT))
+        return;
+    j->delta->ops[i].hash = crdti_join_hash(j, &j->delta->ops[i]);
+    crdti_warm_slot(&j->doc->rows, j->delta->ops[i].hash);
+}
+
+CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
+{
+    if (crdti_row_born(j->doc, j->made[i], j->delta->ops[i].hash))
+        crdti_join_doubt(j, i);
+}
+
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
-    size_t i;
-    for (i = 0; i < j->delta->ops_len; i++)
+    size_t i, ahead = 2 * CRDTI_JOIN_STEP;
+    for (i = 0; i < ahead; i++)
+        crdti_join_warm_row(j, i);
+    for (i = 0; i < j->delta->ops_len; i++) {
+        crdti_join_warm_row(j, i + ahead);
         if (j->made[i] & CRDTI_ROW_BIT)
-            crdti_row_born(j->doc, j->made[i]);
+            crdti_join_row_born(j, i);
         else if (j->made[i])
-            crdti_op_born(j->doc, j->made[i]);
+            crdti_join_op_born(j, i);
+    }
     crdti_join_kills(j);
 }
 
@@ -541,6 +668,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_file(j);
     if (CRDTI_RULE(CONTEXT_KILLS))
         crdti_join_contexts(j, 1);
+    crdti_join_decide(j);
     crdti_settle(j->doc);
     for (i = 0; i < d->replicas_len; i++) {
         crdti_replica *own = &j->doc->replicas.ptr[d->replicas[i].number];
@@ -560,7 +688,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
 {
     size_t have = delta->replicas_len * sizeof *j->have;
     size_t made = delta->ops_len * sizeof *j->made;
-    size_t size = have + made + delta->objects_len + 2 * delta->ops_len;
+    size_t size = have + made + delta->objects_len + 3 * delta->ops_len;
     uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);
     if (!block)
         return CRDT_ERR_NOMEM;
@@ -572,6 +700,8 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     j->new_object = block + have + made;
     j->new_child = j->new_object + delta->objects_len;
     j->widens = j->new_child + delta->ops_len;
+    j->doubtful = j->widens + delta->ops_len;
+    j->in_doubt = j->replaced = 0;
     j->replicas_before = doc->replicas.len;
     return CRDT_OK;
 }

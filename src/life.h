@@ -189,14 +189,17 @@ CRDTI_FN void crdti_row_file(crdt_doc *doc, uint32_t row, crdt_bytes key,
     crdti_set_weigh(doc, block->object, was_in, 1);
 }
 
-CRDTI_FN void crdti_row_born(crdt_doc *doc, uint32_t row)
+/* `hash` is crdti_entry_hash of set and element. Whether that was in already.
+ */
+CRDTI_FN int crdti_row_born(crdt_doc *doc, uint32_t row, uint64_t hash)
 {
     uint8_t room[CRDTI_ROW_KEY];
     crdt_bytes key = crdti_row_key(doc, row, room);
     uint32_t set = crdti_row_block(doc, row)->object;
-    uint64_t hash = crdti_entry_hash(doc, set, key);
+    int was_in = crdti_element_is_in(doc, set, key, hash);
     crdti_row_file(doc, row, key, crdti_row_digest(doc, row, key), hash,
-                   crdti_element_is_in(doc, set, key, hash));
+                   was_in);
+    return was_in;
 }
 
 CRDTI_FN void crdti_row_die(crdt_doc *doc, uint32_t row)

@@ -141,10 +141,23 @@ CRDTI_FN crdt_value crdti_op_value(const crdti_op *op)
     return value;
 }
 
+/* Whether it is a plain value that can be written. ARG, LIMIT. */
+CRDTI_FN crdt_err crdti_value_check(const crdt_value *value)
+{
+    int has_bytes = value->kind == CRDT_STRING || value->kind == CRDT_BYTES;
+    if ((unsigned)value->kind >= CRDT_OBJECT ||
+        (has_bytes && value->as.bytes.len && !value->as.bytes.ptr))
+        return CRDT_ERR_ARG;
+    if (has_bytes && value->as.bytes.len > CRDTSYNC_MAX_VALUE)
+        return CRDT_ERR_LIMIT;
+    return CRDT_OK;
+}
+
 /* Fills the op from a value, copying bytes. ARG, LIMIT, NOMEM. */
 CRDTI_FN crdt_err crdti_op_set_value(const crdt_alloc *alloc, crdti_op *op,
                                      const crdt_value *value)
 {
+    crdt_err err = crdti_value_check(value);
     op->kind = CRDTI_VALUE;
     op->form = (uint8_t)value->kind;
     op->as.value.as.integer = 0;
@@ -164,19 +177,16 @@ CRDTI_FN crdt_err crdti_op_set_value(const crdt_alloc *alloc, crdti_op *op,
         return CRDT_OK;
     case CRDT_STRING:
     case CRDT_BYTES:
-        break;
     case CRDT_OBJECT:
     default:
-        return CRDT_ERR_ARG;
+        break;
     }
-    if (value->as.bytes.len > CRDTSYNC_MAX_VALUE)
-        return CRDT_ERR_LIMIT;
+    if (err)
+        return err;
     op->as.value.as.bytes = NULL;
     op->len = (uint32_t)value->as.bytes.len;
     if (op->len == 0)
         return CRDT_OK;
-    if (!value->as.bytes.ptr)
-        return CRDT_ERR_ARG;
     op->as.value.as.bytes = (uint8_t *)crdti_alloc(alloc, op->len);
     if (!op->as.value.as.bytes)
         return CRDT_ERR_NOMEM;

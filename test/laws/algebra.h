@@ -563,8 +563,8 @@ static void do_put(world *w, member *m, int entry)
         w->events[w->events_len - 1].value = value;
 }
 
-/* A value beside those that are there, as sets will write them. */
-static void do_set_add(world *w, member *m, int entry)
+/* A value that kills nothing, beside those of others. */
+static void do_put_beside(world *w, member *m, int entry)
 {
     crdt_obj object = reach(w, m, places[entry].object);
     crdti_op draft;
@@ -572,13 +572,15 @@ static void do_set_add(world *w, member *m, int entry)
     if (crdt_is_null(object))
         return;
     memset(&draft, 0, sizeof draft);
+    EXPECT(!crdti_write_reserve(m->doc, 1, 0));
+    EXPECT(
+        !crdti_entry_get(m->doc, object.index, key_of(entry), &draft.entry));
+    if (crdti_own_op(m->doc, draft.entry))
+        return; /* that it would have to kill */
     draft.kind = CRDTI_VALUE;
     draft.form = CRDT_INT;
     draft.as.value.as.integer = below(w, 4);
     draft.as.value.stamp = crdti_write_stamp(m->doc);
-    EXPECT(!crdti_write_reserve(m->doc, 1, 0));
-    EXPECT(
-        !crdti_entry_get(m->doc, object.index, key_of(entry), &draft.entry));
     crdti_write_file(m->doc, &draft);
     e = new_event(w, m, CRDTI_VALUE, entry);
     e->stamp = draft.as.value.stamp;
@@ -661,7 +663,7 @@ static void do_write(world *w, member *m)
     if (dice < 30)
         do_put(w, m, entry);
     else if (dice < 42)
-        do_set_add(w, m, entry);
+        do_put_beside(w, m, entry);
     else if (dice < 62)
         do_remove(w, m, entry);
     else if (dice < 70)
