@@ -33,7 +33,11 @@
 
 /* >>sets of events -------------------------------------------------------- */
 
-enum { MODEL_EVENTS = 320, MODEL_WORDS = MODEL_EVENTS / 64 };
+/* A multiple of 64. */
+#ifndef MODEL_EVENTS
+#define MODEL_EVENTS 320
+#endif
+enum { MODEL_WORDS = MODEL_EVENTS / 64 };
 
 typedef struct {
     uint64_t w[MODEL_WORDS];
@@ -201,6 +205,16 @@ static inline event *model_tell(model *m, deed what, int author, int node,
     e->past = *past;
     bits_add(&m->at[node][key], i);
     return e;
+}
+
+/* What happened after the first `len` events has not happened. */
+static inline void model_forget(model *m, int len)
+{
+    while (m->events_len > len) {
+        const event *e = &m->events[--m->events_len];
+        m->at[e->node][e->key].w[m->events_len / 64] &=
+            ~(UINT64_C(1) << (m->events_len % 64));
+    }
 }
 
 static inline int model_room(const model *m)

@@ -147,38 +147,53 @@ static inline void did_stamped(world *w, const writing *x, deed what, int key,
 
 /* >>one write of each type ------------------------------------------------ */
 
-static inline void write_map(world *w, writing *x)
+static inline void write_map_put(world *w, writing *x, int key, int64_t value)
 {
-    int key = (int)below(w, MODEL_KEYS), i;
-    int64_t value = below(w, MODEL_KEYS);
-    uint32_t dice = below(w, 100);
-    int there = model_key_visible(&x->before, x->node, key);
-    if (dice < 35) {
-        EXPECT(!crdt_map_put(x->obj, key_at(key), w->values[value]));
-        did_stamped(w, x, DO_SET, key, value);
-    } else if (dice < 90) {
-        EXPECT(crdt_map_remove(x->obj, key_at(key)) ==
-               (there ? CRDT_OK : CRDT_ERR_NOT_FOUND));
-        if (there)
-            did(w, x, DO_REMOVE, key, 0);
-        tell_written(w, x->m, x->node, x->written, there);
-    } else {
-        EXPECT(!crdt_map_clear(x->obj));
-        for (i = 0; i < MODEL_KEYS; i++)
-            if (model_key_visible(&x->before, x->node, i))
-                did(w, x, DO_REMOVE, i, 0);
-    }
+    EXPECT(!crdt_map_put(x->obj, key_at(key), w->values[value]));
+    did_stamped(w, x, DO_SET, key, value);
 }
 
-static inline void write_register(world *w, writing *x)
+static inline void write_map_remove(world *w, writing *x, int key)
 {
+    int there = model_key_visible(&x->before, x->node, key);
+    EXPECT(crdt_map_remove(x->obj, key_at(key)) ==
+           (there ? CRDT_OK : CRDT_ERR_NOT_FOUND));
+    if (there)
+        did(w, x, DO_REMOVE, key, 0);
+    tell_written(w, x->m, x->node, x->written, there);
+}
+
+static inline void write_map_clear(world *w, writing *x)
+{
+    int i;
+    EXPECT(!crdt_map_clear(x->obj));
+    for (i = 0; i < MODEL_KEYS; i++)
+        if (model_key_visible(&x->before, x->node, i))
+            did(w, x, DO_REMOVE, i, 0);
+}
+
+static inline void write_map(world *w, writing *x)
+{
+    int key = (int)below(w, MODEL_KEYS);
     int64_t value = below(w, MODEL_KEYS);
+    uint32_t dice = below(w, 100);
+    if (dice < 35)
+        write_map_put(w, x, key, value);
+    else if (dice < 90)
+        write_map_remove(w, x, key);
+    else
+        write_map_clear(w, x);
+}
+
+static inline void write_register_set(world *w, writing *x, int64_t value)
+{
+    EXPECT(!crdt_register_set(x->obj, w->values[value]));
+    did_stamped(w, x, DO_SET, 0, value);
+}
+
+static inline void write_register_clear(world *w, writing *x)
+{
     int there = x->before.weight[x->node] != 0;
-    if (percent(w, 75)) {
-        EXPECT(!crdt_register_set(x->obj, w->values[value]));
-        did_stamped(w, x, DO_SET, 0, value);
-        return;
-    }
     EXPECT(crdt_register_clear(x->obj) ==
            (there ? CRDT_OK : CRDT_ERR_NOT_FOUND));
     tell_written(w, x->m, x->node, x->written, there);
@@ -186,9 +201,17 @@ static inline void write_register(world *w, writing *x)
         did(w, x, DO_REMOVE, 0, 0);
 }
 
-static inline void write_extreme(world *w, writing *x)
+static inline void write_register(world *w, writing *x)
 {
     int64_t value = below(w, MODEL_KEYS);
+    if (percent(w, 75))
+        write_register_set(w, x, value);
+    else
+        write_register_clear(w, x);
+}
+
+static inline void write_extreme(world *w, writing *x, int64_t value)
+{
     int64_t now = model_extreme(&x->before, x->node);
     int is_max = model_is(&x->before, x->node, CRDT_MAX);
     int changes = now < 0 || (is_max ? value > now : value < now);
@@ -198,41 +221,46 @@ static inline void write_extreme(world *w, writing *x)
         did_stamped(w, x, DO_SET, 0, value);
 }
 
-static inline void write_counter(world *w, writing *x)
+static inline void write_counter_reset(world *w, writing *x)
 {
     int grows = model_is(&x->before, x->node, CRDT_GCOUNTER);
-    int64_t amount = (int64_t)below(w, 13) - 6;
-    int there = x->before.weight[x->node] != 0;
-    if (percent(w, 10))
-        amount *= INT64_C(1) << 40;
-    if (percent(w, 25)) {
-        EXPECT(crdt_counter_reset(x->obj) ==
-               (grows ? CRDT_ERR_TYPE : CRDT_OK));
-        tell_written(w, x->m, x->node, x->written, there && !grows);
-        if (there && !grows)
-            did(w, x, DO_REMOVE, 0, 0);
-        return;
-    }
-    EXPECT(crdt_counter_add(x->obj, amount) ==
-           (grows && amount < 0 ? CRDT_ERR_RANGE : CRDT_OK));
-    there = amount && !(grows && amount < 0);
+    int there = x->before.weight[x->node] && !grows;
+    EXPECT(crdt_counter_reset(x->obj) == (grows ? CRDT_ERR_TYPE : CRDT_OK));
     tell_written(w, x->m, x->node, x->written, there);
     if (there)
+        did(w, x, DO_REMOVE, 0, 0);
+}
+
+static inline void write_counter_add(world *w, writing *x, int64_t amount)
+{
+    int grows = model_is(&x->before, x->node, CRDT_GCOUNTER);
+    int refused = grows && amount < 0;
+    EXPECT(crdt_counter_add(x->obj, amount) ==
+           (refused ? CRDT_ERR_RANGE : CRDT_OK));
+    tell_written(w, x->m, x->node, x->written, amount && !refused);
+    if (amount && !refused)
         did(w, x, DO_ADD, 0, amount);
 }
 
-static inline void write_bounded(world *w, writing *x)
+static inline void write_counter(world *w, writing *x)
+{
+    int64_t amount = (int64_t)below(w, 13) - 6;
+    if (percent(w, 10))
+        amount *= INT64_C(1) << 40;
+    if (percent(w, 25))
+        write_counter_reset(w, x);
+    else
+        write_counter_add(w, x, amount);
+}
+
+static inline void write_bounded(world *w, writing *x, deed what,
+                                 int64_t amount, int to)
 {
     int64_t own = model_rights(&x->before, x->node, x->m->author);
-    int64_t amount = (int64_t)below(w, 9) - 1;
-    int to = (int)below(w, (uint32_t)w->m.authors);
-    uint32_t dice = below(w, 100);
-    deed what = dice < 40 ? DO_ADD : dice < 70 ? DO_TAKE : DO_HAND;
     crdt_err want = amount < 0                       ? CRDT_ERR_RANGE
                     : what != DO_ADD && amount > own ? CRDT_ERR_RIGHTS
                                                      : CRDT_OK;
     int does = !want && amount && (what != DO_HAND || to != x->m->author);
-    event *e;
     if (what == DO_ADD)
         EXPECT(crdt_bounded_add(x->obj, amount) == want);
     else if (what == DO_TAKE)
@@ -240,15 +268,24 @@ static inline void write_bounded(world *w, writing *x)
     else
         EXPECT(crdt_bounded_transfer(x->obj, &w->m.ids[to], amount) == want);
     tell_written(w, x->m, x->node, x->written, does);
-    if (!does)
-        return;
-    e = did(w, x, what, 0, amount);
-    e->to = to;
+    if (does)
+        did(w, x, what, 0, amount)->to = to;
 }
 
-static inline void write_flag(world *w, writing *x)
+static inline void write_some_bounded(world *w, writing *x)
 {
-    int on = percent(w, 50);
+    int64_t amount = (int64_t)below(w, 9) - 1;
+    int to = (int)below(w, (uint32_t)w->m.authors);
+    uint32_t dice = below(w, 100);
+    write_bounded(w, x,
+                  dice < 40   ? DO_ADD
+                  : dice < 70 ? DO_TAKE
+                              : DO_HAND,
+                  amount, to);
+}
+
+static inline void write_flag(world *w, writing *x, int on)
+{
     int writes = on || model_is(&x->before, x->node, CRDT_DW_FLAG) ||
                  x->before.weight[x->node];
     EXPECT(!crdt_flag_set(x->obj, on));
@@ -297,23 +334,27 @@ static inline void write_set_remove(world *w, writing *x, int key)
         did_mark(w, x, DO_REMOVE, key);
 }
 
+static inline void write_set_clear(world *w, writing *x)
+{
+    int grows = model_is(&x->before, x->node, CRDT_GSET), key;
+    EXPECT_OF(x->node,
+              crdt_set_clear(x->obj) == (grows ? CRDT_ERR_TYPE : CRDT_OK));
+    for (key = 0; key < MODEL_KEYS && !grows; key++)
+        if (model_in(&x->before, x->node, key))
+            did_mark(w, x, DO_REMOVE, key);
+    EXPECT_OF(x->node, grows || crdt_set_size(x->obj) == 0);
+}
+
 static inline void write_set(world *w, writing *x)
 {
     int key = (int)below(w, MODEL_KEYS);
     uint32_t dice = below(w, 100);
-    int grows = model_is(&x->before, x->node, CRDT_GSET);
-    if (dice < 50) {
+    if (dice < 50)
         write_set_add(w, x, key);
-    } else if (dice < 92) {
+    else if (dice < 92)
         write_set_remove(w, x, key);
-    } else {
-        EXPECT_OF(x->node,
-                  crdt_set_clear(x->obj) == (grows ? CRDT_ERR_TYPE : CRDT_OK));
-        for (key = 0; key < MODEL_KEYS && !grows; key++)
-            if (model_in(&x->before, x->node, key))
-                did_mark(w, x, DO_REMOVE, key);
-        EXPECT_OF(x->node, grows || crdt_set_size(x->obj) == 0);
-    }
+    else
+        write_set_clear(w, x);
 }
 
 static inline void write_into(world *w, writing *x)
@@ -330,15 +371,15 @@ static inline void write_into(world *w, writing *x)
         write_counter(w, x);
         return;
     case CRDT_BOUNDED:
-        write_bounded(w, x);
+        write_some_bounded(w, x);
         return;
     case CRDT_MAX:
     case CRDT_MIN:
-        write_extreme(w, x);
+        write_extreme(w, x, below(w, MODEL_KEYS));
         return;
     case CRDT_EW_FLAG:
     case CRDT_DW_FLAG:
-        write_flag(w, x);
+        write_flag(w, x, percent(w, 50));
         return;
     case CRDT_NONE:
     case CRDT_AW_SET:
