@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
 # What a newcomer does first works with a C compiler and nothing else: the
-# program that README.md shows, as it stands, and demo/hello.c.
+# programs that README.md and docs/events.md show, as they stand, and
+# demo/hello.c.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -23,15 +24,34 @@ compiles_and_runs() {
     fi
 }
 
-# The first C block of README.md that holds a main.
-if [[ -f README.md ]]; then
+# The first C block of the page that holds a main.
+program_in() { # PAGE
     awk '/^```c$/ { code = ""; inside = 1; next }
          /^```/ { if (inside && code ~ /int main\(/) { printf "%s", code; exit }
                   inside = 0 }
-         inside { code = code $0 "\n" }' README.md >"$place/readme.c"
-fi
+         inside { code = code $0 "\n" }' "$1"
+}
+
+# The first block behind "It prints".
+output_in() { # PAGE
+    awk '/^It prints$/ { behind = 1 }
+         /^```/ && behind { if (inside++) exit; next }
+         inside' "$1"
+}
+
+[[ ! -f README.md ]] || program_in README.md >"$place/readme.c"
 compiles_and_runs 'the program in README.md' "$place/readme.c"
 compiles_and_runs 'demo/hello.c' demo/hello.c
+
+page=docs/events.md
+program_in $page >"$place/events.c"
+compiles_and_runs "the program in $page" "$place/events.c" >"$place/said"
+if diff "$place/said" <(output_in $page); then
+    passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+    echo "FAIL what the program in $page prints"
+fi
 
 ((skipped)) && more=", $skipped skipped" || more=
 echo "$passed passed, $failed failed$more"
