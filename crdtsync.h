@@ -495,7 +495,9 @@ typedef void crdt_version_fn(void *ctx, const crdt_version *version);
  * (OR-map with observed reset: Almeida et al. 2018; Weidner et al. 2020.) */
 
 /* Get the container at the key, or create it. When a put value is there, the
- * container replaces it; when a container of another type is there, it fails.
+ * container replaces it, unless it is there too, having survived the put: then
+ * it is answered as it is, and the value stays what is shown. When a container
+ * of another type is there, it fails.
  * On failure the result is null and crdt_doc_error says why: NOMEM, LIMIT
  * (key, depth), TYPE, ARG. */
 CRDT_API crdt_obj crdt_map_object(crdt_obj map, crdt_bytes key,
@@ -4368,20 +4370,6 @@ CRDTI_FN int crdti_row_any(const crdt_doc *doc, uint32_t object,
 {
     crdti_row_walk walk;
     return crdti_row_first(doc, object, key, &walk) != 0;
-}
-
-/* The replica's row of the element that is not `row`, or 0. */
-CRDTI_FN uint32_t crdti_row_other(const crdt_doc *doc, uint32_t object,
-                                  crdt_bytes key, uint32_t replica,
-                                  uint32_t row)
-{
-    crdti_row_walk walk;
-    uint32_t at = 0;
-    if (crdti_row_fits(doc, object, key))
-        at = crdti_row_first(doc, object, key, &walk);
-    while (at && (at == row || crdti_row_block(doc, at)->replica != replica))
-        at = crdti_row_next(doc, &walk);
-    return at;
 }
 
 /* The first block with rows of the replica behind `seq`, or 0. */
@@ -8609,7 +8597,7 @@ typedef struct crdti_delta_op {
 typedef struct crdti_delta_replica {
     crdt_id id;
     uint64_t base, top, floor;
-    uint32_t number; /* in the document */
+    uint32_t number; /* in the document; a mark while it is read */
 } crdti_delta_replica;
 
 typedef struct crdti_delta_object {
@@ -9087,19 +9075,43 @@ CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
  * whether it says so or not, as honest ones do. So what walks an entry has an
  * end, and bytes from outside cannot make it long. */
 
-/* The other live op, or row, of its replica in the place of this one; or 0. */
-CRDTI_FN uint32_t crdti_join_other(const crdt_doc *doc, uint32_t item)
+CRDTI_FN uint32_t crdti_join_row_before(const crdt_doc *doc, uint32_t object,
+                                        crdt_bytes key, const crdti_op *own,
+                                        int is_new)
+{
+    crdti_row_walk walk;
+    crdti_op op;
+    uint32_t at = 0;
+    if (crdti_row_fits(doc, object, key))
+        at = crdti_row_first(doc, object, key, &walk);
+    for (; at; at = crdti_row_next(doc, &walk)) {
+        crdti_row_op(doc, at, &op);
+        if (op.replica == own->replica && op.seq < own->seq &&
+            crdti_op_is_new(doc, &op) == is_new)
+            return at;
+    }
+    return 0;
+}
+
+/* What the replica of the item wrote in its place before, and still lives: new
+ * ops and rows, or old ones; or 0. */
+CRDTI_FN uint32_t crdti_join_before(const crdt_doc *doc, uint32_t item,
+                                    int is_new)
 {
     uint8_t room[CRDTI_ROW_KEY];
     crdti_op row;
-    const crdti_op *op = crdti_item_op(doc, item, &row);
+    const crdti_op *own = crdti_item_op(doc, item, &row), *op;
     uint32_t object = crdti_item_object(doc, item), at;
     crdt_bytes key = crdti_item_key(doc, item, room);
-    at = op->entry ? op->entry : crdti_entry_find(doc, object, key);
+    at = own->entry ? own->entry : crdti_entry_find(doc, object, key);
     at = at ? crdti_entry_at(doc, at)->ops : 0;
-    while (at && (at == item || crdti_op_at(doc, at)->replica != op->replica))
-        at = crdti_op_at(doc, at)->next;
-    return at ? at : crdti_row_other(doc, object, key, op->replica, item);
+    for (; at; at = op->next) {
+        op = crdti_op_at(doc, at);
+        if (op->replica == own->replica && op->seq < own->seq &&
+            crdti_op_is_new(doc, op) == is_new)
+            return at;
+    }
+    return crdti_join_row_before(doc, object, key, own, is_new);
 }
 
 CRDTI_FN void crdti_join_replace(crdti_join *j, uint32_t item)
@@ -9124,17 +9136,17 @@ CRDTI_FN void crdti_join_replace(crdti_join *j, uint32_t item)
     j->replaced = 1;
 }
 
-/* One that came before may die by this very join. But of two that are new one
- * goes at once, lest a long list of them be walked for each. */
+/* Old ones may yet die by this very join. But new ones go at once, lest a long
+ * list of them be walked for each; and a replica that has none is not looked
+ * for. */
 CRDTI_FN void crdti_join_doubt(crdti_join *j, size_t i)
 {
-    uint32_t other = crdti_join_other(j->doc, j->made[i]);
-    crdti_op row;
-    if (!other)
-        return;
-    if (crdti_op_is_new(j->doc, crdti_item_op(j->doc, other, &row)))
-        crdti_join_replace(j, other);
-    else
+    const crdti_delta_op *from = &j->delta->ops[i];
+    uint32_t item = j->made[i], before;
+    int is_first = i == 0 || from[-1].op.replica != from->op.replica;
+    while (!is_first && (before = crdti_join_before(j->doc, item, 1)) != 0)
+        crdti_join_replace(j, before);
+    if (j->have[from->op.replica] && crdti_join_before(j->doc, item, 0))
         j->in_doubt = j->doubtful[i] = 1;
 }
 
@@ -9153,11 +9165,10 @@ CRDTI_FN void crdti_join_decide(crdti_join *j)
 {
     size_t i;
     for (i = 0; j->in_doubt && i < j->delta->ops_len; i++) {
-        uint32_t other = 0;
-        if (j->doubtful[i] && crdti_join_is_alive(j, i))
-            other = crdti_join_other(j->doc, j->made[i]);
-        if (other)
-            crdti_join_replace(j, other);
+        uint32_t before;
+        while (j->doubtful[i] && crdti_join_is_alive(j, i) &&
+               (before = crdti_join_before(j->doc, j->made[i], 0)) != 0)
+            crdti_join_replace(j, before);
     }
     for (i = 0; j->replaced && i < j->delta->ops_len; i++)
         if (!(j->made[i] & CRDTI_ROW_BIT) && crdti_join_has(j, i))
@@ -9217,18 +9228,16 @@ CRDTI_FN void crdti_join_kills(crdti_join *j)
                 crdti_join_kill(j, i);
 }
 
-/* New ones of one replica follow each other, the latest first. Of one that
- * kills it is asked again when it has killed. */
+/* One that kills is asked about others of its replica when it has killed;
+ * unless that one is new, which is next to it then. */
 CRDTI_FN void crdti_join_op_born(crdti_join *j, size_t i)
 {
-    const crdti_delta_op *from = &j->delta->ops[i];
     const crdti_op *op = crdti_op_at(j->doc, j->made[i]), *next;
     crdti_op_born(j->doc, j->made[i]);
-    if (!crdti_op_is_alive(op) || !op->next)
-        return;
-    next = crdti_op_at(j->doc, op->next);
-    if ((next->replica == op->replica && crdti_op_is_new(j->doc, next)) ||
-        (!from->kills_len && j->have[from->op.replica]))
+    next = op->next ? crdti_op_at(j->doc, op->next) : NULL;
+    if (crdti_op_is_alive(op) && (!j->delta->ops[i].kills_len ||
+                                  (next && next->replica == op->replica &&
+                                   crdti_op_is_new(j->doc, next))))
         crdti_join_doubt(j, i);
 }
 
@@ -10003,28 +10012,34 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
     }
 }
 
-/* One kill, and that its dot is one that the killer can have seen. */
+/* One kill, and that its dot is one that the killer can have seen. `mark` is
+ * the killer's own: it names a replica once. */
 CRDTI_FN void crdti_get_kill(crdti_reader *r, const crdti_delta *d,
-                             const crdti_op *killer, crdti_delta_kill *kill)
+                             const crdti_op *killer, uint32_t mark,
+                             crdti_delta_kill *kill)
 {
     const uint8_t *at = r->ptr;
     uint64_t from, back;
+    uint32_t *named;
     kill->replica = crdti_get_index(r, d->replicas_len);
     back = crdti_get_varint(r);
     if (r->err)
         return;
     from = kill->replica == killer->replica ? killer->seq - 1
                                             : d->replicas[kill->replica].top;
-    if (back >= from ||
+    named = &d->replicas[kill->replica].number;
+    if (back >= from || *named == mark ||
         (killer->kind == CRDTI_ADD && kill->replica != killer->replica))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     kill->last = from - back;
+    *named = mark;
 }
 
 CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
                               crdti_delta *d, crdti_delta_op *op)
 {
     size_t i, len = crdti_get_count(r, d->replicas_len, 2);
+    uint32_t mark = (uint32_t)(op - d->ops) + 1;
     if (len == 0)
         crdti_reader_fail_at(r, r->ptr - 1, CRDT_ERR_CORRUPT);
     op->kills =
@@ -10032,7 +10047,7 @@ CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
     op->kills_len = (uint32_t)len;
     d->kills_len += len;
     for (i = 0; i < len && !r->err; i++)
-        crdti_get_kill(r, d, &op->op, &op->kills[i]);
+        crdti_get_kill(r, d, &op->op, mark, &op->kills[i]);
 }
 
 /* Reads a whole delta; the bytes must outlive it, the arena must too. Errors

@@ -405,7 +405,9 @@ typedef void crdt_version_fn(void *ctx, const crdt_version *version);
  * (OR-map with observed reset: Almeida et al. 2018; Weidner et al. 2020.) */
 
 /* Get the container at the key, or create it. When a put value is there, the
- * container replaces it; when a container of another type is there, it fails.
+ * container replaces it, unless it is there too, having survived the put: then
+ * it is answered as it is, and the value stays what is shown. When a container
+ * of another type is there, it fails.
  * On failure the result is null and crdt_doc_error says why: NOMEM, LIMIT
  * (key, depth), TYPE, ARG. */
 CRDT_API crdt_obj crdt_map_object(crdt_obj map, crdt_bytes key,

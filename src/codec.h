@@ -640,28 +640,34 @@ CRDTI_FN void crdti_get_content(crdti_reader *r, crdti_arena *arena,
     }
 }
 
-/* One kill, and that its dot is one that the killer can have seen. */
+/* One kill, and that its dot is one that the killer can have seen. `mark` is
+ * the killer's own: it names a replica once. */
 CRDTI_FN void crdti_get_kill(crdti_reader *r, const crdti_delta *d,
-                             const crdti_op *killer, crdti_delta_kill *kill)
+                             const crdti_op *killer, uint32_t mark,
+                             crdti_delta_kill *kill)
 {
     const uint8_t *at = r->ptr;
     uint64_t from, back;
+    uint32_t *named;
     kill->replica = crdti_get_index(r, d->replicas_len);
     back = crdti_get_varint(r);
     if (r->err)
         return;
     from = kill->replica == killer->replica ? killer->seq - 1
                                             : d->replicas[kill->replica].top;
-    if (back >= from ||
+    named = &d->replicas[kill->replica].number;
+    if (back >= from || *named == mark ||
         (killer->kind == CRDTI_ADD && kill->replica != killer->replica))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     kill->last = from - back;
+    *named = mark;
 }
 
 CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
                               crdti_delta *d, crdti_delta_op *op)
 {
     size_t i, len = crdti_get_count(r, d->replicas_len, 2);
+    uint32_t mark = (uint32_t)(op - d->ops) + 1;
     if (len == 0)
         crdti_reader_fail_at(r, r->ptr - 1, CRDT_ERR_CORRUPT);
     op->kills =
@@ -669,7 +675,7 @@ CRDTI_FN void crdti_get_kills(crdti_reader *r, crdti_arena *arena,
     op->kills_len = (uint32_t)len;
     d->kills_len += len;
     for (i = 0; i < len && !r->err; i++)
-        crdti_get_kill(r, d, &op->op, &op->kills[i]);
+        crdti_get_kill(r, d, &op->op, mark, &op->kills[i]);
 }
 
 /* Reads a whole delta; the bytes must outlive it, the arena must too. Errors

@@ -325,7 +325,7 @@ typedef struct crdti_delta_op {
 typedef struct crdti_delta_replica {
     crdt_id id;
     uint64_t base, top, floor;
-    uint32_t number; /* in the document */
+    uint32_t number; /* in the document; a mark while it is read */
 } crdti_delta_replica;
 
 typedef struct crdti_delta_object {

@@ -15,6 +15,7 @@
 #define CRDTI_JOIN_H
 
 #include "delta.h"
+#include "event.h"
 #include "kill.h"
 #include "state.h"
 
@@ -457,19 +458,43 @@ CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
  * whether it says so or not, as honest ones do. So what walks an entry has an
  * end, and bytes from outside cannot make it long. */
 
-/* The other live op, or row, of its replica in the place of this one; or 0. */
-CRDTI_FN uint32_t crdti_join_other(const crdt_doc *doc, uint32_t item)
+CRDTI_FN uint32_t crdti_join_row_before(const crdt_doc *doc, uint32_t object,
+                                        crdt_bytes key, const crdti_op *own,
+                                        int is_new)
+{
+    crdti_row_walk walk;
+    crdti_op op;
+    uint32_t at = 0;
+    if (crdti_row_fits(doc, object, key))
+        at = crdti_row_first(doc, object, key, &walk);
+    for (; at; at = crdti_row_next(doc, &walk)) {
+        crdti_row_op(doc, at, &op);
+        if (op.replica == own->replica && op.seq < own->seq &&
+            crdti_op_is_new(doc, &op) == is_new)
+            return at;
+    }
+    return 0;
+}
+
+/* What the replica of the item wrote in its place before, and still lives: new
+ * ops and rows, or old ones; or 0. */
+CRDTI_FN uint32_t crdti_join_before(const crdt_doc *doc, uint32_t item,
+                                    int is_new)
 {
     uint8_t room[CRDTI_ROW_KEY];
     crdti_op row;
-    const crdti_op *op = crdti_item_op(doc, item, &row);
+    const crdti_op *own = crdti_item_op(doc, item, &row), *op;
     uint32_t object = crdti_item_object(doc, item), at;
     crdt_bytes key = crdti_item_key(doc, item, room);
-    at = op->entry ? op->entry : crdti_entry_find(doc, object, key);
+    at = own->entry ? own->entry : crdti_entry_find(doc, object, key);
     at = at ? crdti_entry_at(doc, at)->ops : 0;
-    while (at && (at == item || crdti_op_at(doc, at)->replica != op->replica))
-        at = crdti_op_at(doc, at)->next;
-    return at ? at : crdti_row_other(doc, object, key, op->replica, item);
+    for (; at; at = op->next) {
+        op = crdti_op_at(doc, at);
+        if (op->replica == own->replica && op->seq < own->seq &&
+            crdti_op_is_new(doc, op) == is_new)
+            return at;
+    }
+    return crdti_join_row_before(doc, object, key, own, is_new);
 }
 
 CRDTI_FN void crdti_join_replace(crdti_join *j, uint32_t item)
@@ -494,17 +519,17 @@ CRDTI_FN void crdti_join_replace(crdti_join *j, uint32_t item)
     j->replaced = 1;
 }
 
-/* One that came before may die by this very join. But of two that are new one
- * goes at once, lest a long list of them be walked for each. */
+/* Old ones may yet die by this very join. But new ones go at once, lest a long
+ * list of them be walked for each; and a replica that has none is not looked
+ * for. */
 CRDTI_FN void crdti_join_doubt(crdti_join *j, size_t i)
 {
-    uint32_t other = crdti_join_other(j->doc, j->made[i]);
-    crdti_op row;
-    if (!other)
-        return;
-    if (crdti_op_is_new(j->doc, crdti_item_op(j->doc, other, &row)))
-        crdti_join_replace(j, other);
-    else
+    const crdti_delta_op *from = &j->delta->ops[i];
+    uint32_t item = j->made[i], before;
+    int is_first = i == 0 || from[-1].op.replica != from->op.replica;
+    while (!is_first && (before = crdti_join_before(j->doc, item, 1)) != 0)
+        crdti_join_replace(j, before);
+    if (j->have[from->op.replica] && crdti_join_before(j->doc, item, 0))
         j->in_doubt = j->doubtful[i] = 1;
 }
 
@@ -523,11 +548,10 @@ CRDTI_FN void crdti_join_decide(crdti_join *j)
 {
     size_t i;
     for (i = 0; j->in_doubt && i < j->delta->ops_len; i++) {
-        uint32_t other = 0;
-        if (j->doubtful[i] && crdti_join_is_alive(j, i))
-            other = crdti_join_other(j->doc, j->made[i]);
-        if (other)
-            crdti_join_replace(j, other);
+        uint32_t before;
+        while (j->doubtful[i] && crdti_join_is_alive(j, i) &&
+               (before = crdti_join_before(j->doc, j->made[i], 0)) != 0)
+            crdti_join_replace(j, before);
     }
     for (i = 0; j->replaced && i < j->delta->ops_len; i++)
         if (!(j->made[i] & CRDTI_ROW_BIT) && crdti_join_has(j, i))
@@ -587,18 +611,16 @@ CRDTI_FN void crdti_join_kills(crdti_join *j)
                 crdti_join_kill(j, i);
 }
 
-/* New ones of one replica follow each other, the latest first. Of one that
- * kills it is asked again when it has killed. */
+/* One that kills is asked about others of its replica when it has killed;
+ * unless that one is new, which is next to it then. */
 CRDTI_FN void crdti_join_op_born(crdti_join *j, size_t i)
 {
-    const crdti_delta_op *from = &j->delta->ops[i];
     const crdti_op *op = crdti_op_at(j->doc, j->made[i]), *next;
     crdti_op_born(j->doc, j->made[i]);
-    if (!crdti_op_is_alive(op) || !op->next)
-        return;
-    next = crdti_op_at(j->doc, op->next);
-    if ((next->replica == op->replica && crdti_op_is_new(j->doc, next)) ||
-        (!from->kills_len && j->have[from->op.replica]))
+    next = op->next ? crdti_op_at(j->doc, op->next) : NULL;
+    if (crdti_op_is_alive(op) && (!j->delta->ops[i].kills_len ||
+                                  (next && next->replica == op->replica &&
+                                   crdti_op_is_new(j->doc, next))))
         crdti_join_doubt(j, i);
 }
 

@@ -153,20 +153,6 @@ CRDTI_FN int crdti_row_any(const crdt_doc *doc, uint32_t object,
     return crdti_row_first(doc, object, key, &walk) != 0;
 }
 
-/* The replica's row of the element that is not `row`, or 0. */
-CRDTI_FN uint32_t crdti_row_other(const crdt_doc *doc, uint32_t object,
-                                  crdt_bytes key, uint32_t replica,
-                                  uint32_t row)
-{
-    crdti_row_walk walk;
-    uint32_t at = 0;
-    if (crdti_row_fits(doc, object, key))
-        at = crdti_row_first(doc, object, key, &walk);
-    while (at && (at == row || crdti_row_block(doc, at)->replica != replica))
-        at = crdti_row_next(doc, &walk);
-    return at;
-}
-
 /* The first block with rows of the replica behind `seq`, or 0. */
 CRDTI_FN uint32_t crdti_block_after(const crdt_doc *doc, uint32_t replica,
                                     uint64_t seq)
