@@ -118,8 +118,8 @@ test: ## builds and runs every test
 programs: $(TEST_PROGS) $(FUZZ_PROGS) demos
 
 soak: ## the seeded tests for hours: SOAK_SEEDS=2000000
-	$(Q)CRDT_SEEDS=$(SOAK_SEEDS) TEST_SECONDS_MAX=86400 $(MAKE) \
-		--no-print-directory test SCRIPTS= FUZZ= \
+	$(Q)CRDT_SEEDS=$(SOAK_SEEDS) CRDT_DEPTH=4 TEST_SECONDS_MAX=86400 \
+		$(MAKE) --no-print-directory test SCRIPTS= FUZZ= \
 		TESTS='$(filter test/laws/% test/oom/% test/sim/%,$(TESTS))'
 
 # >> sanitizers ---------------------------------------------------------------
@@ -232,7 +232,7 @@ tidy-src: crdtsync.h
 	$(TIDY) src/crdtsync.in.h -- -x c $(STD) -DCRDTSYNC_IMPLEMENTATION
 tidy-adapters: crdtsync.h
 	$(if $(ADAPTERS),$(TIDY) $(ADAPTERS) -- -x c $(STD) -I. \
-		-DCRDTSYNC_IMPLEMENTATION -include crdtsync.h)
+		-DCRDTSYNC_IMPLEMENTATION -include crdtsync.h $(demo_flags))
 tidy-programs: crdtsync.h
 	$(TIDY) tools/amalgamate.c $(COUNTER) $(COMMON) -- $(STD) -I. \
 		-Itransports $(demo_flags)
