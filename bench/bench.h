@@ -18,9 +18,10 @@
  *
  * The harness makes the state once (setup), looks for a number of ops that
  * takes BENCH_RUN_MS, runs that once to warm up and then several times, and
- * tells the median. What a run does between bench_stop and bench_start is not
- * measured, so ops may be prepared in batches. Seeds are fixed: every run of
- * the program does the same.
+ * tells the median; what takes long runs three times or once, not warmed up.
+ * What a run does between bench_stop and bench_start is not measured, so ops
+ * may be prepared in batches. Seeds are fixed: every run of the program does
+ * the same.
  *
  * A new subject: a table here, and a line in `subjects` of main.c.
  */
@@ -77,6 +78,8 @@ extern const struct bench_case bench_baseline[];
 extern const struct bench_case bench_core[];
 extern const struct bench_case bench_types[];
 extern const struct bench_case bench_delta[];
+extern const struct bench_case bench_sizes[];
+extern const struct bench_case bench_big[]; /* only when asked for */
 
 /* >>for the subjects: main.c ---------------------------------------------- */
 

@@ -1,19 +1,17 @@
 /*
- * What goes over the network: taking deltas out of a document and joining
- * them, framing, checksum and decoding included.
+ * What goes over the network, beside what bench_sizes.c measures of every
+ * type: what a delta of one op costs its sender and weighs, and joining it
+ * where the history of the document matters.
  *
  * Joins are measured on pairs of documents with the same n live ops: one
  * writes BENCH_BATCH ops and makes a delta of each, off the clock; then the
- * other joins them. Keys are random, so that with a million of them hardly
- * anything of the state is in a cache.
+ * other joins them.
  *
- *     put   over a key of a map of n keys that were written once
+ *     put   over any key of a map of n keys that were written once
  *     hot   over one of a thousand of these keys
  *     old   over any key, after each was overwritten once in random order:
  *           with kill records, and journal neighbours far apart
- *     new   a key that is not in the map yet
  *     add   to one counter beside n keys
- *     any   to any of n / 2 counters (each is two live ops: CREATE and ADD)
  */
 #include "bench.h"
 
@@ -22,13 +20,11 @@
 #define SMALL 1000u
 #define LARGE 1000000u
 
-enum kind { PUT, HOT, OLD, NEW, ADD, ANY };
+enum kind { PUT, HOT, OLD, ADD };
 
 struct pair {
     crdt_doc *from, *to;
-    struct bench_keys keys; /* of what is there, then of what will be new */
-    crdt_obj *counters;     /* ADD: one, ANY: n / 2 */
-    size_t counters_len;
+    struct bench_keys keys;
     crdt_vv since;
     crdt_buf deltas;
     size_t ends[BENCH_BATCH];
@@ -58,34 +54,13 @@ static void pair_put_all(struct pair *p, size_t n)
     }
 }
 
-static void pair_count_all(struct pair *p, size_t n)
-{
-    size_t i;
-    p->counters = (crdt_obj *)bench_memory(n * sizeof *p->counters);
-    p->counters_len = n;
-    for (i = 0; i < n; i++) {
-        p->counters[i] =
-            n == 1 ? crdt_map_counter(crdt_root(p->from), CRDT_STR("hits"))
-                   : crdt_map_counter(crdt_root(p->from),
-                                      bench_keys_at(&p->keys, i));
-        bench_must(crdt_counter_add(p->counters[i], 1));
-        if (i % 1024 == 0)
-            bench_must(crdt_commit(p->from));
-    }
-}
-
 static void pair_setup(struct bench *b)
 {
     struct pair *p = (struct pair *)bench_memory(sizeof *p);
     p->from = bench_doc(1);
     p->to = bench_doc(2);
-    bench_keys_make(b, &p->keys, b->n + BENCH_BATCH);
-    if (b->is->which == ANY)
-        pair_count_all(p, b->n / 2);
-    else
-        pair_put_all(p, b->n);
-    if (b->is->which == ADD)
-        pair_count_all(p, 1);
+    bench_keys_make(b, &p->keys, b->n);
+    pair_put_all(p, b->n);
     pair_sync(p);
     if (b->is->which == OLD) {
         struct bench_keys written = p->keys;
@@ -106,7 +81,6 @@ static void pair_end(struct bench *b)
     crdt_doc_free(p->from);
     crdt_doc_free(p->to);
     bench_keys_free(&p->keys);
-    free(p->counters);
     crdt_vv_free(&p->since);
     crdt_buf_free(&p->deltas);
     free(p);
@@ -114,29 +88,17 @@ static void pair_end(struct bench *b)
 
 /* >>join ------------------------------------------------------------------- */
 
-/* The i-th op of a batch. */
-static void pair_write(struct bench *b, struct pair *p, size_t i)
+static void pair_write(struct bench *b, struct pair *p)
 {
-    size_t at;
-    switch ((enum kind)b->is->which) {
-    case ADD:
-    case ANY:
-        at = bench_below(b, p->counters_len);
-        bench_must(crdt_counter_add(p->counters[at], 1));
-        break;
-    case NEW:
-        bench_must(crdt_map_put_int(crdt_root(p->from),
-                                    bench_keys_at(&p->keys, b->n + i), 1));
-        break;
-    case PUT:
-    case HOT:
-    case OLD:
-    default:
-        at = bench_below(b, b->is->which == HOT ? SMALL : b->n);
-        bench_must(crdt_map_put_int(crdt_root(p->from),
-                                    bench_keys_at(&p->keys, at),
-                                    (int64_t)bench_below(b, 1000000)));
-    }
+    crdt_obj root = crdt_root(p->from);
+    size_t among = b->is->which == HOT ? SMALL : b->n;
+    if (b->is->which == ADD)
+        bench_must(
+            crdt_counter_add(crdt_map_counter(root, CRDT_STR("hits")), 1));
+    else
+        bench_must(crdt_map_put_int(
+            root, bench_keys_at(&p->keys, bench_below(b, among)),
+            (int64_t)bench_below(b, 1000000)));
 }
 
 static void pair_write_batch(struct bench *b, struct pair *p, size_t count)
@@ -144,24 +106,12 @@ static void pair_write_batch(struct bench *b, struct pair *p, size_t count)
     size_t i;
     p->deltas.len = 0;
     for (i = 0; i < count; i++) {
-        pair_write(b, p, i);
+        pair_write(b, p);
         bench_must(crdt_commit(p->from));
         bench_must(crdt_delta(p->from, &p->since, &p->deltas));
         bench_must(crdt_doc_vv(p->from, &p->since));
         p->ends[i] = p->deltas.len;
     }
-}
-
-/* What was new goes, so that the next batch is new again. */
-static void pair_forget(struct bench *b, struct pair *p, size_t count)
-{
-    size_t i;
-    for (i = 0; i < count; i++)
-        bench_must(crdt_map_remove(crdt_root(p->from),
-                                   bench_keys_at(&p->keys, b->n + i)));
-    pair_sync(p);
-    bench_must(crdt_truncate(p->from, &p->since));
-    bench_must(crdt_truncate(p->to, &p->since));
 }
 
 static void join_run(struct bench *b, uint64_t ops)
@@ -178,46 +128,7 @@ static void join_run(struct bench *b, uint64_t ops)
             start = p->ends[i];
         }
         bench_stop(b);
-        if (b->is->which == NEW)
-            pair_forget(b, p, count);
         ops -= count;
-    }
-}
-
-/* Deltas of BENCH_BATCH ops each. */
-static void join_batch_run(struct bench *b, uint64_t ops)
-{
-    struct pair *p = (struct pair *)b->state;
-    uint64_t rounds = (ops + BENCH_BATCH - 1) / BENCH_BATCH;
-    b->ops = rounds * BENCH_BATCH;
-    for (; rounds > 0; rounds--) {
-        size_t i;
-        for (i = 0; i < BENCH_BATCH; i++)
-            pair_write(b, p, i);
-        bench_must(crdt_commit(p->from));
-        p->deltas.len = 0;
-        bench_must(crdt_delta(p->from, &p->since, &p->deltas));
-        bench_must(crdt_doc_vv(p->from, &p->since));
-        bench_start(b);
-        bench_must(crdt_join(p->to, crdt_buf_bytes(&p->deltas)));
-        bench_stop(b);
-    }
-}
-
-/* All of it into an empty document. */
-static void join_snapshot_run(struct bench *b, uint64_t ops)
-{
-    struct pair *p = (struct pair *)b->state;
-    uint64_t rounds = (ops + b->n - 1) / b->n;
-    b->ops = rounds * b->n;
-    p->deltas.len = 0;
-    bench_must(crdt_delta(p->from, NULL, &p->deltas));
-    for (; rounds > 0; rounds--) {
-        crdt_doc_free(p->to);
-        p->to = bench_doc(2);
-        bench_start(b);
-        bench_must(crdt_join(p->to, crdt_buf_bytes(&p->deltas)));
-        bench_stop(b);
     }
 }
 
@@ -235,21 +146,16 @@ static void join_known_run(struct bench *b, uint64_t ops)
 
 /* >>extract ---------------------------------------------------------------- */
 
-/* `which` ops since, over and over: right after they were written. */
+/* One op since, over and over: right after it was written. */
 static void extract_run(struct bench *b, uint64_t ops)
 {
     struct pair *p = (struct pair *)b->state;
-    size_t count = (size_t)b->is->which, i;
-    uint64_t rounds = (ops + count - 1) / count, sum = 0;
-    b->ops = rounds * count;
+    uint64_t sum = 0;
     pair_sync(p);
-    for (i = 0; i < count; i++)
-        bench_must(crdt_map_put_int(
-            crdt_root(p->from), bench_keys_at(&p->keys, bench_below(b, b->n)),
-            (int64_t)i));
+    pair_write(b, p);
     bench_must(crdt_commit(p->from));
     bench_start(b);
-    for (; rounds > 0; rounds--) {
+    for (; ops > 0; ops--) {
         p->deltas.len = 0;
         bench_must(crdt_delta(p->from, &p->since, &p->deltas));
         sum += p->deltas.len;
@@ -259,6 +165,7 @@ static void extract_run(struct bench *b, uint64_t ops)
     pair_sync(p);
 }
 
+/* All of it. */
 static void snapshot_run(struct bench *b, uint64_t ops)
 {
     struct pair *p = (struct pair *)b->state;
@@ -301,24 +208,17 @@ static void bytes_run(struct bench *b, uint64_t ops)
              join_run)
 
 const struct bench_case bench_delta[] = {
-    CASE("delta.extract.1op.1k", BENCH_NS, SMALL, 1, extract_run),
-    CASE("delta.extract.1op.1M", BENCH_NS, LARGE, 1, extract_run),
+    CASE("delta.extract.1op.1k", BENCH_NS, SMALL, PUT, extract_run),
+    CASE("delta.extract.1op.1M", BENCH_NS, LARGE, PUT, extract_run),
     RATIO("delta.extract.ratio_1M_to_1k", "delta.extract.1op.1M",
           "delta.extract.1op.1k"),
-    CASE("delta.extract.allocs", BENCH_ALLOCS, SMALL, 1, extract_run),
-    CASE("delta.extract.1000ops.1M", BENCH_NS, LARGE, 1000, extract_run),
+    CASE("delta.extract.allocs", BENCH_ALLOCS, SMALL, PUT, extract_run),
     CASE("delta.extract.snapshot.100k", BENCH_NS, 100000, PUT, snapshot_run),
     CASE("delta.bytes.put", BENCH_BYTES, SMALL, PUT, bytes_run),
     CASE("delta.bytes.add", BENCH_BYTES, SMALL, ADD, bytes_run),
-    JOINS("put", PUT),
     JOINS("hot", HOT),
     JOINS("old", OLD),
-    JOINS("new", NEW),
     JOINS("add", ADD),
-    JOINS("any", ANY),
     CASE("delta.join.known", BENCH_NS, SMALL, PUT, join_known_run),
-    CASE("delta.join.batch.1k", BENCH_NS, SMALL, PUT, join_batch_run),
-    CASE("delta.join.batch.1M", BENCH_NS, LARGE, PUT, join_batch_run),
-    CASE("delta.join.snapshot.100k", BENCH_NS, 100000, PUT, join_snapshot_run),
     BENCH_END
 };

@@ -1,6 +1,6 @@
 /*
- * Local writes and reads, as a program makes them: with the default clock and,
- * but for those that say otherwise, a commit after each.
+ * Reads, and writes beside those of bench_sizes.c: to one object, without a
+ * commit after each, and how often they allocate. With the default clock.
  */
 #include "bench.h"
 
@@ -44,22 +44,17 @@ static size_t types_next(struct types *t)
 
 /* >>counter ---------------------------------------------------------------- */
 
-static void counters_fill(struct bench *b, struct types *t)
+static void counters_setup(struct bench *b)
 {
+    struct types *t = types_new(b);
     size_t i;
-    if (!t->objs)
-        t->objs = (crdt_obj *)bench_memory(b->n * sizeof *t->objs);
+    t->objs = (crdt_obj *)bench_memory(b->n * sizeof *t->objs);
     for (i = 0; i < b->n; i++) {
         t->objs[i] =
             crdt_map_counter(crdt_root(t->doc), bench_keys_at(&t->keys, i));
         bench_must(crdt_counter_add(t->objs[i], 1));
         bench_must(crdt_commit(t->doc));
     }
-}
-
-static void counters_setup(struct bench *b)
-{
-    counters_fill(b, types_new(b));
 }
 
 /* `which`: a commit after so many. */
@@ -194,29 +189,6 @@ static void register_set_run(struct bench *b, uint64_t ops)
     bench_stop(b);
 }
 
-/* >>memory ----------------------------------------------------------------- */
-
-/* What n elements cost in a document that had none. */
-static void memory_run(struct bench *b, uint64_t ops)
-{
-    struct types *t = (struct types *)b->state;
-    uint64_t before;
-    (void)ops;
-    crdt_doc_free(t->doc);
-    before = bench_alloc_bytes();
-    t->doc = bench_doc(1);
-    if (b->is->which)
-        counters_fill(b, t);
-    else
-        map_fill(t);
-    b->bytes = bench_alloc_bytes() - before;
-}
-
-static void memory_setup(struct bench *b)
-{
-    types_new(b);
-}
-
 #define CASE(name, unit, n, which, setup, run)                                \
     {                                                                         \
         name, unit, n, which, setup, run, types_end, NULL, NULL               \
@@ -225,29 +197,19 @@ static void memory_setup(struct bench *b)
     CASE(name, unit, n, per_commit, counters_setup, counter_add_run)
 
 const struct bench_case bench_types[] = {
-    COUNTER("counter.add", BENCH_NS, 1, 1),
-    COUNTER("counter.add.1k", BENCH_NS, SMALL, 1),
-    COUNTER("counter.add.1M", BENCH_NS, LARGE, 1),
+    COUNTER("counter.add.one", BENCH_NS, 1, 1),
     COUNTER("counter.add.per_1000_commit", BENCH_NS, 1, 1000),
     COUNTER("counter.add.allocs", BENCH_ALLOCS, 1, 1),
     CASE("counter.get", BENCH_NS, 1, 0, counters_setup, counter_get_run),
-    CASE("counter.memory.1", BENCH_MEMORY, 1, 1, memory_setup, memory_run),
-    CASE("counter.memory.100k", BENCH_MEMORY, 100 * SMALL, 1, memory_setup,
-         memory_run),
-    CASE("map.put", BENCH_NS, SMALL, 0, map_setup, map_put_run),
     CASE("map.put.one", BENCH_NS, 1, 0, map_setup, map_put_run),
-    CASE("map.put.1M", BENCH_NS, LARGE, 0, map_setup, map_put_run),
     CASE("map.put.allocs", BENCH_ALLOCS, SMALL, 0, map_setup, map_put_run),
-    CASE("map.put.new.1k", BENCH_NS, SMALL, 0, map_setup, map_new_run),
-    CASE("map.put.new.1M", BENCH_NS, LARGE, 0, map_setup, map_new_run),
-    CASE("map.put.new.allocs", BENCH_ALLOCS, LARGE, 0, map_setup, map_new_run),
-    CASE("map.get", BENCH_NS, SMALL, 0, map_setup, map_get_run),
-    CASE("map.get.1M", BENCH_NS, LARGE, 0, map_setup, map_get_run),
-    CASE("map.next", BENCH_NS, SMALL, 0, map_setup, map_next_run),
-    CASE("map.next.1M", BENCH_NS, LARGE, 0, map_setup, map_next_run),
-    CASE("map.memory.1M", BENCH_MEMORY, LARGE, 0, memory_setup, memory_run),
-    CASE("register.set", BENCH_NS, 1, 0, registers_setup, register_set_run),
-    CASE("register.set.1k", BENCH_NS, SMALL, 0, registers_setup,
+    CASE("map.add.allocs", BENCH_ALLOCS, 100 * SMALL, 0, map_setup,
+         map_new_run),
+    CASE("map.get/1k", BENCH_NS, SMALL, 0, map_setup, map_get_run),
+    CASE("map.get/1M", BENCH_NS, LARGE, 0, map_setup, map_get_run),
+    CASE("map.next/1k", BENCH_NS, SMALL, 0, map_setup, map_next_run),
+    CASE("map.next/1M", BENCH_NS, LARGE, 0, map_setup, map_next_run),
+    CASE("register.set.one", BENCH_NS, 1, 0, registers_setup,
          register_set_run),
     CASE("register.set.allocs", BENCH_ALLOCS, 1, 0, registers_setup,
          register_set_run),

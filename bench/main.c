@@ -1,9 +1,10 @@
 /*
- * build/bench [--json] [--list] [--runs N] [--help] [PATTERN]
+ * build/bench [--json] [--list] [--big] [--runs N] [--help] [PATTERN]
  *
  * Measures every case whose name holds PATTERN and prints its median, as a
- * table or as one JSON object a line. Timings are for a quiet machine; where
- * it is noisy, hold them against those of `baseline`.
+ * table or as one JSON object a line, beside its target if it has one. Timings
+ * are for a quiet machine; where it is noisy, hold them against those of
+ * `baseline`.
  */
 #if !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
@@ -18,12 +19,36 @@
 
 #define RUNS_MIN 5
 #define RUNS_MAX 101
+#define RUN_NS (BENCH_RUN_MS * UINT64_C(1000000))
+#define RUNS_FEW 3 /* of a case that takes longer than CASE_NS in all */
+#define CASE_NS (UINT64_C(150) * 1000000u)
+#define CASE_MAX_NS (UINT64_C(6) * 1000000000u) /* no further runs */
 #define CASES_MAX 512
 
-static const struct bench_case *const subjects[] = { bench_baseline,
-                                                     bench_core, bench_types,
-                                                     bench_delta };
+static const struct bench_case *const subjects[] = {
+    bench_baseline, bench_core,  bench_types,
+    bench_delta,    bench_sizes, bench_big
+};
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
+
+/* What cases whose names begin so are to stay below (or at). */
+static const struct target {
+    const char *name;
+    double most;
+} targets[] = {
+    { "aw_set.add.flat/", 2 },
+    { "aw_set.add/", 100 },
+    { "aw_set.apply.flat/", 2 },
+    { "aw_set.apply/", 100 },
+    { "aw_set.apply_1000.flat/", 2 },
+    { "aw_set.apply_1000/", 100 },
+    { "aw_set.bytes_per_element/", 40 },
+    { "aw_set_random.bytes_per_element/", 40 },
+    { "aw_set.merge_known_vv.ratio_1M_to_alone", 2 },
+    { "map.put/", 100 },
+    { "map.add/", 100 },
+};
+#define TARGETS (sizeof targets / sizeof *targets)
 
 /* By enum bench_unit. */
 static const char *const bench_units[] = { "ns/op",     "B/s", "allocs/op",
@@ -36,7 +61,7 @@ struct result {
 };
 
 struct options {
-    int json, list, runs;
+    int json, list, big, runs;
     const char *pattern;
 };
 
@@ -192,7 +217,7 @@ static void run(struct bench *b, uint64_t ops)
 /* How many ops a run needs to be long enough. */
 static uint64_t calibrate(struct bench *b)
 {
-    const uint64_t enough = BENCH_RUN_MS * UINT64_C(1000000);
+    const uint64_t enough = RUN_NS;
     uint64_t ops = 1;
     for (;;) {
         run(b, ops);
@@ -225,10 +250,25 @@ static double value_of(const struct bench *b)
     }
 }
 
+static const struct target *target_of(const struct bench_case *is)
+{
+    size_t i;
+    for (i = 0; i < TARGETS; i++)
+        if (strncmp(is->name, targets[i].name, strlen(targets[i].name)) == 0)
+            return &targets[i];
+    return NULL;
+}
+
 /* Counts do not vary: one run, after one that lets buffers grow. */
 static int is_count(enum bench_unit unit)
 {
     return unit == BENCH_ALLOCS || unit == BENCH_MEMORY || unit == BENCH_BYTES;
+}
+
+static int is_enough(int done, int wanted, uint64_t took)
+{
+    return done >= wanted || (done >= RUNS_FEW && took > CASE_NS) ||
+           (done > 0 && took > CASE_MAX_NS);
 }
 
 static void measure(const struct bench_case *is, int runs,
@@ -236,8 +276,8 @@ static void measure(const struct bench_case *is, int runs,
 {
     double values[RUNS_MAX];
     struct bench b;
-    uint64_t ops = 10 * BENCH_BATCH;
-    int i;
+    uint64_t ops = 10 * BENCH_BATCH, began = now_ns(), took;
+    int i = 0;
     memset(&b, 0, sizeof b);
     b.is = is;
     b.n = is->n;
@@ -248,11 +288,17 @@ static void measure(const struct bench_case *is, int runs,
         runs = 1;
     else
         ops = calibrate(&b);
-    run(&b, ops);
-    for (i = 0; i < runs; i++) {
+    took = now_ns() - began;
+    if (took < CASE_NS || is_count(is->unit))
         run(&b, ops);
-        values[i] = value_of(&b);
+    else if (b.ns >= RUN_NS)
+        values[i++] = value_of(&b);
+    while (!is_enough(i, runs, took)) {
+        run(&b, ops);
+        values[i++] = value_of(&b);
+        took = now_ns() - began;
     }
+    runs = i;
     if (is->end)
         is->end(&b);
     qsort(values, (size_t)runs, sizeof *values, by_size);
@@ -302,10 +348,14 @@ static const struct result *result_of(size_t subject, size_t at, int runs)
 
 static void print_json(const struct bench_case *is, const struct result *r)
 {
+    const struct target *target = target_of(is);
     printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"n\":%lu,"
-           "\"seed\":%lu,\"min\":%.6g,\"max\":%.6g,\"runs\":%d}\n",
+           "\"seed\":%lu,\"min\":%.6g,\"max\":%.6g,\"runs\":%d",
            is->name, r->value, bench_units[is->unit], (unsigned long)is->n,
            (unsigned long)BENCH_SEED, r->min, r->max, r->runs);
+    if (target)
+        printf(",\"target\":%g", target->most);
+    puts("}");
 }
 
 /* Three digits or so: 12.3, 456, 7.89 G. */
@@ -327,11 +377,16 @@ static void print_number(double value)
 
 static void print_row(const struct bench_case *is, const struct result *r)
 {
+    const struct target *target = target_of(is);
     printf("%-34s %9lu", is->name, (unsigned long)is->n);
     print_number(r->value);
     print_number(r->min);
     print_number(r->max);
-    printf("  %s\n", bench_units[is->unit]);
+    printf("  %s", bench_units[is->unit]);
+    if (target)
+        printf("  %s: at most %g", r->value <= target->most ? "met" : "MISSED",
+               target->most);
+    puts("");
 }
 
 static void print_head(void)
@@ -344,11 +399,22 @@ static void print_head(void)
 
 static void print_help(void)
 {
-    puts("bench [--json] [--list] [--runs N] [--help] [PATTERN]\n"
+    puts("bench [--json] [--list] [--big] [--runs N] [--help] [PATTERN]\n"
          "  PATTERN   only cases whose name holds it\n"
-         "  --json    one object a line: name, value, unit, n, seed, ...\n"
-         "  --list    names, units and sizes; nothing is measured\n"
-         "  --runs N  so many runs of each, at least 5 (7)");
+         "  --json    one object a line: name, value, unit, n, seed, min, "
+         "max,\n"
+         "            runs, and target if it has one\n"
+         "  --list    names, sizes and units; nothing is measured\n"
+         "  --big     also 1 M and 10 M elements of every type: half an hour "
+         "and\n"
+         "            6 GB of memory, instead of two minutes and 1 GB\n"
+         "  --runs N  runs of each, 5 to 101 (7); slow cases get 3, or 1\n"
+         "  --help    this\n"
+         "Times are of the processor: the median, least and most of the runs. "
+         "A case\n"
+         "that has a target says whether the median meets it. "
+         "docs/benchmarks.md says\n"
+         "what the cases do.");
 }
 
 static int usage(const char *what)
@@ -366,6 +432,8 @@ static int parse(int argc, char **argv, struct options *options)
             options->json = 1;
         } else if (strcmp(argv[i], "--list") == 0) {
             options->list = 1;
+        } else if (strcmp(argv[i], "--big") == 0) {
+            options->big = 1;
         } else if (strcmp(argv[i], "--help") == 0) {
             print_help();
             return 1;
@@ -401,7 +469,7 @@ static void show(size_t subject, size_t at, const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = { 0, 0, 7, "" };
+    struct options options = { 0, 0, 0, 7, "" };
     int shown = 0, status = parse(argc, argv, &options);
     size_t s, i;
     if (status)
@@ -410,7 +478,8 @@ int main(int argc, char **argv)
         print_head();
     for (s = 0; s < SUBJECTS; s++)
         for (i = 0; subjects[s][i].name; i++) {
-            if (!strstr(subjects[s][i].name, options.pattern))
+            if (!strstr(subjects[s][i].name, options.pattern) ||
+                (subjects[s] == bench_big && !options.big))
                 continue;
             show(s, i, &options);
             shown++;
