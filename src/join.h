@@ -459,42 +459,39 @@ CRDTI_FN int crdti_join_has(const crdti_join *j, size_t i)
  * end, and bytes from outside cannot make it long. */
 
 CRDTI_FN uint32_t crdti_join_row_before(const crdt_doc *doc, uint32_t object,
-                                        crdt_bytes key, const crdti_op *own,
-                                        int is_new)
+                                        crdt_bytes key, const crdti_op *own)
 {
     crdti_row_walk walk;
-    crdti_op op;
     uint32_t at = 0;
     if (crdti_row_fits(doc, object, key))
         at = crdti_row_first(doc, object, key, &walk);
-    for (; at; at = crdti_row_next(doc, &walk)) {
-        crdti_row_op(doc, at, &op);
-        if (op.replica == own->replica && op.seq < own->seq &&
-            crdti_op_is_new(doc, &op) == is_new)
-            return at;
-    }
-    return 0;
+    while (at && (crdti_row_block(doc, at)->replica != own->replica ||
+                  crdti_row_seq(doc, at) >= own->seq))
+        at = crdti_row_next(doc, &walk);
+    return at;
 }
 
-/* What the replica of the item wrote in its place before, and still lives: new
- * ops and rows, or old ones; or 0. */
-CRDTI_FN uint32_t crdti_join_before(const crdt_doc *doc, uint32_t item,
-                                    int is_new)
+/* What the replica of the item wrote in its place before, and still lives; or
+ * 0. Where there are several, the latest of those that are new. */
+CRDTI_FN uint32_t crdti_join_before(const crdt_doc *doc, uint32_t item)
 {
     uint8_t room[CRDTI_ROW_KEY];
     crdti_op row;
-    const crdti_op *own = crdti_item_op(doc, item, &row), *op;
+    const crdti_op *own = crdti_item_op(doc, item, &row);
     uint32_t object = crdti_item_object(doc, item), at;
     crdt_bytes key = crdti_item_key(doc, item, room);
-    at = own->entry ? own->entry : crdti_entry_find(doc, object, key);
-    at = at ? crdti_entry_at(doc, at)->ops : 0;
-    for (; at; at = op->next) {
-        op = crdti_op_at(doc, at);
-        if (op->replica == own->replica && op->seq < own->seq &&
-            crdti_op_is_new(doc, op) == is_new)
+    if (!own->entry) {
+        at = crdti_join_row_before(doc, object, key, own);
+        if (at)
             return at;
     }
-    return crdti_join_row_before(doc, object, key, own, is_new);
+    at = own->entry ? own->entry : crdti_entry_find(doc, object, key);
+    at = at ? crdti_entry_at(doc, at)->ops : 0;
+    while (at && (crdti_op_at(doc, at)->replica != own->replica ||
+                  crdti_op_at(doc, at)->seq >= own->seq))
+        at = crdti_op_at(doc, at)->next;
+    return at || !own->entry ? at
+                             : crdti_join_row_before(doc, object, key, own);
 }
 
 CRDTI_FN void crdti_join_replace(crdti_join *j, uint32_t item)
@@ -519,18 +516,23 @@ CRDTI_FN void crdti_join_replace(crdti_join *j, uint32_t item)
     j->replaced = 1;
 }
 
-/* Old ones may yet die by this very join. But new ones go at once, lest a long
- * list of them be walked for each; and a replica that has none is not looked
- * for. */
+/* Old ones may yet die by this very join. But of two that are new one goes at
+ * once, lest a long list of them be walked for each; what that one doubted is
+ * in doubt still. A replica that has nothing is not looked for. */
 CRDTI_FN void crdti_join_doubt(crdti_join *j, size_t i)
 {
     const crdti_delta_op *from = &j->delta->ops[i];
-    uint32_t item = j->made[i], before;
-    int is_first = i == 0 || from[-1].op.replica != from->op.replica;
-    while (!is_first && (before = crdti_join_before(j->doc, item, 1)) != 0)
+    crdti_op row;
+    uint32_t before;
+    if (!j->have[from->op.replica] &&
+        (i == 0 || from[-1].op.replica != from->op.replica))
+        return;
+    before = crdti_join_before(j->doc, j->made[i]);
+    if (!before)
+        return;
+    if (crdti_op_is_new(j->doc, crdti_item_op(j->doc, before, &row)))
         crdti_join_replace(j, before);
-    if (j->have[from->op.replica] && crdti_join_before(j->doc, item, 0))
-        j->in_doubt = j->doubtful[i] = 1;
+    j->in_doubt = j->doubtful[i] = 1;
 }
 
 CRDTI_FN int crdti_join_is_alive(const crdti_join *j, size_t i)
@@ -550,7 +552,7 @@ CRDTI_FN void crdti_join_decide(crdti_join *j)
     for (i = 0; j->in_doubt && i < j->delta->ops_len; i++) {
         uint32_t before;
         while (j->doubtful[i] && crdti_join_is_alive(j, i) &&
-               (before = crdti_join_before(j->doc, j->made[i], 0)) != 0)
+               (before = crdti_join_before(j->doc, j->made[i])) != 0)
             crdti_join_replace(j, before);
     }
     for (i = 0; j->replaced && i < j->delta->ops_len; i++)

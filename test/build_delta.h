@@ -34,7 +34,8 @@ struct build_op {
     uint32_t replica; /* ascending */
     uint64_t seq;     /* ascending within the replica */
     uint32_t object;
-    uint8_t kind, form;
+    uint8_t kind;
+    uint8_t form; /* VALUE: kind; CREATE: type; IN, OUT: 0 */
     crdt_bytes key;
     uint64_t stamp;
     int64_t integer;
@@ -111,32 +112,43 @@ static inline void build_columns(crdti_writer *w, const struct build_delta *d)
     }
 }
 
-static inline void build_content(crdti_writer *w, const struct build_op *op)
+static inline void build_value(crdti_writer *w, const struct build_op *op)
+{
+    if (op->form == CRDT_STRING || op->form == CRDT_BYTES)
+        crdti_put_bytes(w, op->bytes);
+    else if (op->form == CRDT_DOUBLE)
+        crdti_put_u64le(w, (uint64_t)op->integer);
+    else if (op->form == CRDT_BOOL)
+        crdti_put_u8(w, (uint8_t)op->integer);
+    else if (op->form != CRDT_NULL)
+        crdti_put_zigzag(w, op->integer);
+}
+
+static inline void build_voids(crdti_writer *w, const struct build_op *op)
 {
     size_t i;
-    if (op->kind == CRDTI_VALUE || op->kind == CRDTI_CREATE)
-        crdti_put_u8(w, op->form);
-    if (op->kind == CRDTI_VALUE &&
-        (op->form == CRDT_STRING || op->form == CRDT_BYTES))
-        crdti_put_bytes(w, op->bytes);
-    else if (op->kind == CRDTI_VALUE && op->form == CRDT_DOUBLE)
-        crdti_put_u64le(w, (uint64_t)op->integer);
-    else if (op->kind == CRDTI_VALUE && op->form == CRDT_BOOL)
-        crdti_put_u8(w, (uint8_t)op->integer);
-    else if (op->kind == CRDTI_VALUE && op->form != CRDT_NULL)
-        crdti_put_zigzag(w, op->integer);
-    if (op->kind == CRDTI_ADD) {
-        crdti_put_varint(w, op->plus);
-        crdti_put_varint(w, op->minus);
-    }
-    if (op->kind != CRDTI_RESET)
-        return;
     crdti_put_varint(w, op->voids_len);
     for (i = 0; i < op->voids_len; i++) {
         crdti_put_varint(w, op->voids[i].replica);
         crdti_put_varint(w, op->voids[i].a);
         crdti_put_varint(w, op->voids[i].b);
     }
+}
+
+/* The form comes first, where there is one. */
+static inline void build_content(crdti_writer *w, const struct build_op *op)
+{
+    if (crdti_has_stamp(op->kind) || op->kind == CRDTI_IN ||
+        op->kind == CRDTI_OUT)
+        crdti_put_u8(w, op->form);
+    if (op->kind == CRDTI_VALUE)
+        build_value(w, op);
+    if (op->kind == CRDTI_ADD) {
+        crdti_put_varint(w, op->plus);
+        crdti_put_varint(w, op->minus);
+    }
+    if (op->kind == CRDTI_RESET)
+        build_voids(w, op);
 }
 
 static inline void build_kills(crdti_writer *w, const struct build_delta *d,
@@ -156,32 +168,51 @@ static inline void build_kills(crdti_writer *w, const struct build_delta *d,
     }
 }
 
+static inline void build_objects(crdti_writer *w, const struct build_delta *d)
+{
+    size_t i;
+    crdti_put_varint(w, d->objects_len);
+    for (i = 0; i < d->objects_len; i++) {
+        crdti_put_varint(w, d->objects[i].parent);
+        crdti_put_u8(w, d->objects[i].type);
+        crdti_put_bytes(w, d->objects[i].key);
+    }
+}
+
+static inline void build_stamps(crdti_writer *w, const struct build_delta *d)
+{
+    uint64_t before = 0;
+    size_t i;
+    for (i = 0; i < d->ops_len; i++) {
+        if (!crdti_has_stamp(d->ops[i].kind))
+            continue;
+        crdti_put_zigzag(w, (int64_t)(d->ops[i].stamp - before));
+        before = d->ops[i].stamp;
+    }
+}
+
+/* Whether the key of the op is told; of a type that there is not, never. */
+static inline int build_tells_key(const struct build_delta *d,
+                                  const struct build_op *op)
+{
+    uint8_t type = build_type(d, op->object);
+    return crdti_has_key(type < CRDT_TYPE_COUNT ? type : (uint8_t)CRDT_NONE,
+                         op->kind);
+}
+
 static inline void build_payload(const struct build_delta *d, crdt_buf *out)
 {
     crdti_writer w;
-    uint64_t stamp = 0;
     size_t i;
     crdti_writer_init(&w, out);
     crdti_put_u8(&w, d->flags);
     build_replicas(&w, d);
-    crdti_put_varint(&w, d->objects_len);
-    for (i = 0; i < d->objects_len; i++) {
-        crdti_put_varint(&w, d->objects[i].parent);
-        crdti_put_u8(&w, d->objects[i].type);
-        crdti_put_bytes(&w, d->objects[i].key);
-    }
+    build_objects(&w, d);
     crdti_put_varint(&w, d->ops_len);
     build_columns(&w, d);
-    for (i = 0; i < d->ops_len; i++) {
-        const struct build_op *op = &d->ops[i];
-        if (op->kind != CRDTI_VALUE && op->kind != CRDTI_CREATE)
-            continue;
-        crdti_put_zigzag(&w, (int64_t)(op->stamp - stamp));
-        stamp = op->stamp;
-    }
+    build_stamps(&w, d);
     for (i = 0; i < d->ops_len; i++)
-        if (build_type(d, d->ops[i].object) == CRDT_MAP ||
-            d->ops[i].kind == CRDTI_REMOVE)
+        if (build_tells_key(d, &d->ops[i]))
             crdti_put_bytes(&w, d->ops[i].key);
     for (i = 0; i < d->ops_len; i++)
         build_content(&w, &d->ops[i]);

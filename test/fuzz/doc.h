@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #define FUZZ_WALL_MS UINT64_C(1700000000000)
-enum { FUZZ_SELF = 3, FUZZ_OTHERS = 5, FUZZ_ROUNDS = 24 };
+enum { FUZZ_SELF = 3, FUZZ_OTHERS = 5, FUZZ_ROUNDS = 64 };
 
 #define FUZZ_CHECK(cond)                                                      \
     do {                                                                      \
@@ -77,13 +77,13 @@ static inline void fuzz_pull(crdt_doc *to, crdt_doc *from)
     crdt_vv_free(&vv);
 }
 
-/* The n-th thing a replica does; all of it together is a rich document. */
-static inline void fuzz_write(crdt_doc *doc, unsigned n)
+/* What replicas do in maps, registers and counters. */
+static inline void fuzz_write_map(crdt_doc *doc, unsigned n)
 {
     static const char *const keys[] = { "k", "map", "a key too long to inline",
                                         "" };
     crdt_obj root = crdt_root(doc);
-    crdt_bytes key = crdt_str(keys[n / 16 % 4]);
+    crdt_bytes key = crdt_str(keys[n / 32 % 4]);
     crdt_obj map = crdt_map_map(root, CRDT_STR("map"));
     crdt_obj counter = crdt_map_counter(map, CRDT_STR("n"));
     crdt_obj reg = crdt_map_register(map, CRDT_STR("r"));
@@ -138,6 +138,129 @@ static inline void fuzz_write(crdt_doc *doc, unsigned n)
         (void)crdt_map_clear(map);
         break;
     }
+}
+
+/* An element of each kind, some of which fit into rows. */
+static inline crdt_value fuzz_element(unsigned n)
+{
+    switch (n % 8) {
+    case 0:
+        return crdt_int(7);
+    case 1:
+        return crdt_int(-300);
+    case 2:
+        return crdt_string(CRDT_STR("an element"));
+    case 3:
+        return crdt_null();
+    case 4:
+        return crdt_double(0.5);
+    case 5:
+        return crdt_bool(1);
+    case 6:
+        return crdt_blob(CRDT_STR("\0"));
+    default:
+        return crdt_time(1);
+    }
+}
+
+/* The map of containers of the types that fuzz_write_map does not know. */
+static inline crdt_obj fuzz_types(crdt_doc *doc)
+{
+    return crdt_map_map(crdt_root(doc), CRDT_STR("types"));
+}
+
+static inline crdt_obj fuzz_object(crdt_doc *doc, crdt_type type)
+{
+    return crdt_map_object(fuzz_types(doc), crdt_str(crdt_type_name(type)),
+                           type);
+}
+
+/* One of them goes, or all. */
+static inline void fuzz_remove_typed(crdt_doc *doc, unsigned n)
+{
+    crdt_type type = (crdt_type)(CRDT_GCOUNTER + n * 5 % 12);
+    if (n == 7)
+        (void)crdt_map_remove(crdt_root(doc), CRDT_STR("types"));
+    else
+        (void)crdt_map_remove(fuzz_types(doc), crdt_str(crdt_type_name(type)));
+}
+
+static inline void fuzz_write_sets(crdt_doc *doc, unsigned n, int clear)
+{
+    int type;
+    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++) {
+        crdt_obj set = fuzz_object(doc, (crdt_type)type);
+        if (clear)
+            (void)crdt_set_clear(set);
+        else
+            (void)crdt_set_remove(set, fuzz_element(n / 32));
+    }
+}
+
+/* More than fit into one block. */
+static inline void fuzz_write_rows(crdt_doc *doc, unsigned n)
+{
+    crdt_obj set = fuzz_object(doc, CRDT_AW_SET);
+    int i;
+    for (i = 0; i < CRDTI_BLOCK_ROWS + 4; i++)
+        (void)crdt_set_add(set, crdt_int((int)n + i));
+}
+
+/* What they do in containers of all other types. */
+static inline void fuzz_write_typed(crdt_doc *doc, unsigned n)
+{
+    crdt_obj bounded = fuzz_object(doc, CRDT_BOUNDED);
+    crdt_id to = fuzz_id(1 + (int)(n / 32 % FUZZ_OTHERS));
+    switch (n % 16) {
+    case 0:
+        (void)crdt_counter_add(fuzz_object(doc, CRDT_GCOUNTER), 3);
+        break;
+    case 1:
+        (void)crdt_bounded_add(bounded, 5);
+        break;
+    case 2:
+        (void)crdt_bounded_take(bounded, 2);
+        break;
+    case 3:
+        (void)crdt_bounded_transfer(bounded, &to, 1);
+        break;
+    case 4:
+        (void)crdt_max_set(fuzz_object(doc, CRDT_MAX), fuzz_element(n / 32));
+        (void)crdt_min_set(fuzz_object(doc, CRDT_MIN), fuzz_element(n / 32));
+        break;
+    case 5:
+    case 6:
+        (void)crdt_flag_set(fuzz_object(doc, CRDT_EW_FLAG), n % 2);
+        (void)crdt_flag_set(fuzz_object(doc, CRDT_DW_FLAG), n % 2);
+        break;
+    case 7:
+        fuzz_write_sets(doc, n, 0);
+        break;
+    case 8:
+        if (n / 32 % 4 == 1)
+            fuzz_write_rows(doc, n);
+        else
+            fuzz_write_sets(doc, n, n / 32 == 0);
+        break;
+    case 9:
+        fuzz_remove_typed(doc, n / 32);
+        break;
+    default:
+        (void)crdt_set_add(fuzz_object(doc, (crdt_type)(CRDT_AW_SET + n % 6)),
+                           fuzz_element(n / 32));
+        break;
+    }
+}
+
+/* The n-th thing of 256 that a replica does; all of it together is a rich
+ * document. */
+static inline void fuzz_write(crdt_doc *doc, unsigned n)
+{
+    n %= 256;
+    if (n % 32 < 16)
+        fuzz_write_map(doc, n);
+    else
+        fuzz_write_typed(doc, n);
     (void)crdt_doc_error(doc);
 }
 
@@ -222,9 +345,43 @@ static inline int fuzz_same(const struct fuzz_look *a,
            a->stats.replicas == b->stats.replicas;
 }
 
+/* Whether another live op, or row, of its replica is in the op's entry. */
+static inline int fuzz_has_twin(const crdt_doc *doc, uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    const crdti_entry *entry = crdti_entry_at(doc, op->entry);
+    crdt_bytes key = crdti_entry_key(entry);
+    crdti_row_walk walk;
+    uint32_t at = op->next;
+    while (at && crdti_op_at(doc, at)->replica != op->replica)
+        at = crdti_op_at(doc, at)->next;
+    if (at || !crdti_row_fits(doc, entry->object, key))
+        return at != 0;
+    at = crdti_row_first(doc, entry->object, key, &walk);
+    while (at && crdti_row_block(doc, at)->replica != op->replica)
+        at = crdti_row_next(doc, &walk);
+    return at != 0;
+}
+
+/* Whatever came, of each replica one op is alive in an entry at most. */
+static inline int fuzz_has_twins(const crdt_doc *doc)
+{
+    size_t i;
+    for (i = 0; i < doc->replicas.len; i++) {
+        uint32_t at = crdti_journal_after(doc, (uint32_t)i, 0);
+        for (; at; at = crdti_op_at(doc, at)->newer)
+            if (crdti_op_is_alive(crdti_op_at(doc, at)) &&
+                fuzz_has_twin(doc, at))
+                return 1;
+    }
+    return 0;
+}
+
 static inline void fuzz_sound(crdt_doc *doc)
 {
     const char *wrong = check_doc(doc);
+    if (!wrong && fuzz_has_twins(doc))
+        wrong = "two live ops of one replica in one entry";
     if (!wrong)
         return;
     fprintf(stderr, "unsound: %s\n", wrong);

@@ -6,10 +6,9 @@
  *     clang -std=c99 -O2 -g -fsanitize=fuzzer,address,undefined \
  *         test/fuzz/hostile.c -o build/fuzz/hostile
  */
+#include "../../src/error.h"
 #include "../build_delta.h"
 #include "doc.h"
-
-#include "../../src/error.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,14 +21,15 @@ static uint32_t pick(struct choices *c, uint32_t below)
     return c->ptr < c->end ? *c->ptr++ % below : 0;
 }
 
-enum { OPS_MAX = 24, PAIRS_MAX = 3, OBJECTS = 7 };
+enum { OPS_MAX = 24, PAIRS_MAX = 3, NAMED = 8 };
+enum { OBJECTS = NAMED + CRDT_TYPE_COUNT - CRDT_GCOUNTER };
 
 static struct build_replica replicas[FUZZ_OTHERS];
 static struct build_op ops[OPS_MAX];
 static struct build_pair pairs[OPS_MAX][PAIRS_MAX * 2];
 static struct build_object objects[OBJECTS];
-static const char *const keys[] = { "k", "map", "n", "r",
-                                    "a key too long to inline" };
+static const char *const keys[] = { "k", "map", "types",
+                                    "n", "r",   "a key too long to inline" };
 
 static void choose_pairs(struct choices *c, const struct build_delta *d,
                          struct build_pair *out, size_t len, int own)
@@ -47,32 +47,67 @@ static void choose_pairs(struct choices *c, const struct build_delta *d,
     }
 }
 
+static uint8_t choose_kind(struct choices *c, uint8_t type)
+{
+    uint8_t kind = (uint8_t)pick(c, CRDTI_KIND_COUNT);
+    while (!crdti_type_takes(type, kind))
+        kind = (uint8_t)((kind + 1) % CRDTI_KIND_COUNT);
+    return kind;
+}
+
+static crdt_bytes choose_element(struct choices *c)
+{
+    static crdti_element elements[8];
+    crdti_element *element = &elements[pick(c, 8)];
+    crdt_value value = fuzz_element((unsigned)(element - elements));
+    FUZZ_CHECK(crdti_element_encode(&value, element) == CRDT_OK);
+    return crdti_element_key(element);
+}
+
+static crdt_bytes choose_owner(struct choices *c)
+{
+    static crdt_id owners[FUZZ_OTHERS + 1];
+    uint32_t owner = pick(c, FUZZ_OTHERS + 1);
+    owners[owner] = fuzz_id((int)owner);
+    return crdt_bytes_of(owners[owner].b, owner ? sizeof(crdt_id) : 0);
+}
+
+static crdt_bytes choose_key(struct choices *c, uint8_t type, uint8_t kind)
+{
+    if (type == CRDT_MAP)
+        return crdt_str(keys[pick(c, 6)]);
+    if (type >= CRDT_AW_SET)
+        return choose_element(c);
+    if (type == CRDT_BOUNDED)
+        return choose_owner(c);
+    if (CRDTI_COUNTERS >> type & 1 && kind == CRDTI_REMOVE && pick(c, 2))
+        return CRDT_STR("r");
+    return crdt_str("");
+}
+
+/* Of a container its type, of a value its kind, of a mark nothing. */
+static uint8_t choose_form(struct choices *c, uint8_t kind)
+{
+    if (kind == CRDTI_CREATE)
+        return (uint8_t)(1 + pick(c, CRDT_TYPE_COUNT - 1));
+    return (uint8_t)(kind == CRDTI_VALUE ? pick(c, 3) : 0);
+}
+
 static void choose_op(struct choices *c, const struct build_delta *d,
                       struct build_op *op, struct build_pair *space)
 {
-    uint32_t type, choice = pick(c, 4);
+    uint32_t type, choice, again;
     memset(&op->object, 0, sizeof *op - offsetof(struct build_op, object));
-    op->object = pick(c, OBJECTS + 1);
+    again = d->ops_len ? pick(c, 4) : 0; /* where the one before is */
+    op->object = again > 1 ? op[-1].object : pick(c, OBJECTS + 1);
     type = build_type(d, op->object);
-    if (type == CRDT_COUNTER)
-        op->kind = choice < 2    ? CRDTI_ADD
-                   : choice == 2 ? CRDTI_RESET
-                                 : CRDTI_REMOVE;
-    else
-        op->kind = choice < 2         ? CRDTI_VALUE
-                   : choice == 3      ? CRDTI_REMOVE
-                   : type == CRDT_MAP ? CRDTI_CREATE
-                                      : CRDTI_VALUE;
-    if (type == CRDT_MAP)
-        op->key = crdt_str(keys[pick(c, 5)]);
-    else if (type == CRDT_COUNTER && op->kind == CRDTI_REMOVE)
-        op->key = pick(c, 2) ? CRDT_STR("r") : crdt_str("");
-    op->form =
-        (uint8_t)(op->kind == CRDTI_CREATE ? 1 + pick(c, 3) : pick(c, 3));
+    op->kind = choose_kind(c, (uint8_t)type);
+    op->key = again > 2 ? op[-1].key : choose_key(c, (uint8_t)type, op->kind);
+    op->form = choose_form(c, op->kind);
     op->integer = op->form == CRDT_INT ? pick(c, 256) - INT64_C(100) : 1;
     op->stamp = (FUZZ_WALL_MS << 16) + pick(c, 4);
     op->plus = pick(c, 16);
-    op->minus = pick(c, 4);
+    op->minus = type == CRDT_GCOUNTER ? 0 : pick(c, 4);
     op->kills = space;
     op->voids = space + PAIRS_MAX;
     op->kills_len = op->kind == CRDTI_REMOVE ? 1 + pick(c, PAIRS_MAX)
@@ -145,17 +180,21 @@ static void choose_delta(struct choices *c, crdt_doc *doc,
     }
 }
 
+/* Those of fuzz_write: some that have a name, then one of each other type. */
 static void set_objects(void)
 {
-    static const uint32_t parents[OBJECTS] = { 0, 1, 1, 0, 1, 5, 6 };
-    static const uint8_t types[OBJECTS] = { 1, 3, 2, 3, 1, 1, 3 };
-    static const char *const names[OBJECTS] = { "map", "n",    "r", "k",
-                                                "k",   "deep", "n" };
+    static const uint32_t parents[NAMED] = { 0, 1, 1, 0, 1, 5, 6, 0 };
+    static const uint8_t types[NAMED] = { 1, 3, 2, 3, 1, 1, 3, 1 };
+    static const char *const names[NAMED] = { "map", "n",    "r", "k",
+                                              "k",   "deep", "n", "types" };
     size_t i;
     for (i = 0; i < OBJECTS; i++) {
-        objects[i].parent = parents[i];
-        objects[i].type = types[i];
-        objects[i].key = crdt_str(names[i]);
+        uint8_t type =
+            (uint8_t)(i < NAMED ? types[i] : CRDT_GCOUNTER + i - NAMED);
+        objects[i].parent = i < NAMED ? parents[i] : NAMED;
+        objects[i].type = type;
+        objects[i].key =
+            crdt_str(i < NAMED ? names[i] : crdt_type_name((crdt_type)type));
     }
 }
 
@@ -192,7 +231,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (what < 4) {
             join_one(&c, doc);
         } else if (what < 7) {
-            fuzz_write(doc, pick(&c, 64));
+            fuzz_write(doc, pick(&c, 256));
             crdt_commit(doc);
         } else {
             FUZZ_CHECK(crdt_doc_vv(doc, &vv) == CRDT_OK);

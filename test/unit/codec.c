@@ -3,7 +3,6 @@
  * byte that is at fault.
  */
 #include "../../src/error.h"
-#include "../build_delta.h"
 #include "../fuzz/doc.h"
 #include "../test.h"
 
@@ -38,6 +37,18 @@ TEST(round_trips)
     crdt_doc_free(all);
     crdt_buf_free(&a);
     crdt_buf_free(&b);
+}
+
+/* What the fuzzers start from has something of each type to lose. */
+TEST(the_document_of_the_fuzzers_has_all_types)
+{
+    crdt_doc *doc = fuzz_doc();
+    crdt_obj types = fuzz_types(doc);
+    int type;
+    for (type = CRDT_GCOUNTER; type < CRDT_TYPE_COUNT; type++)
+        CHECK(crdt_map_has(types, crdt_str(crdt_type_name((crdt_type)type))));
+    CHECK(doc->rows.len > CRDTI_BLOCK_ROWS);
+    crdt_doc_free(doc);
 }
 
 TEST(a_delta_is_appended)
@@ -259,6 +270,7 @@ TEST(what_is_no_delta)
     crdt_doc_free(doc);
 }
 
-TEST_MAIN(CASE(round_trips), CASE(a_delta_is_appended),
-          CASE(the_range_of_a_delta), CASE(offsets_point_at_the_fault),
+TEST_MAIN(CASE(round_trips), CASE(the_document_of_the_fuzzers_has_all_types),
+          CASE(a_delta_is_appended), CASE(the_range_of_a_delta),
+          CASE(offsets_point_at_the_fault),
           CASE(nothing_is_missing_and_nothing_follows), CASE(what_is_no_delta))

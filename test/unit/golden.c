@@ -65,10 +65,105 @@ static void write_removals(crdt_doc *doc)
     crdt_commit(doc);
 }
 
+static crdt_obj typed(crdt_doc *doc, crdt_type type)
+{
+    return crdt_map_object(crdt_root(doc), crdt_str(crdt_type_name(type)),
+                           type);
+}
+
+/* Elements of every kind, and of ints those of the least and most bytes. */
+enum { ELEMENTS = 16 };
+
+static crdt_value element(int i)
+{
+    const crdt_value elements[ELEMENTS] = {
+        crdt_int(300),
+        crdt_null(),
+        crdt_bool(0),
+        crdt_bool(1),
+        crdt_int(0),
+        crdt_int(-1),
+        crdt_int(INT64_MIN),
+        crdt_int(INT64_MAX),
+        crdt_double(-0.5),
+        crdt_double(crdti_double_from(UINT64_C(0xfff0000000000001))),
+        crdt_string(CRDT_STR("")),
+        crdt_string(CRDT_STR("h\303\251llo")),
+        crdt_string(CRDT_STR("a string too long for a record")),
+        crdt_blob(CRDT_STR("\0\1\377")),
+        crdt_time(-1),
+        crdt_time(INT64_C(1700000000000)),
+    };
+    return elements[i];
+}
+
+static void write_sets(crdt_doc *doc)
+{
+    int type, i;
+    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++) {
+        crdt_obj set = typed(doc, (crdt_type)type);
+        for (i = 0; i < ELEMENTS; i++)
+            crdt_set_add(set, element(i));
+    }
+}
+
+static void write_types(crdt_doc *doc)
+{
+    crdt_id other = fuzz_id(2);
+    crdt_counter_add(typed(doc, CRDT_GCOUNTER), 3);
+    crdt_bounded_add(typed(doc, CRDT_BOUNDED), 9);
+    crdt_bounded_take(typed(doc, CRDT_BOUNDED), 2);
+    crdt_bounded_transfer(typed(doc, CRDT_BOUNDED), &other, 4);
+    crdt_max_set(typed(doc, CRDT_MAX), crdt_int(7));
+    crdt_min_set(typed(doc, CRDT_MIN), crdt_int(-7));
+    crdt_flag_set(typed(doc, CRDT_EW_FLAG), 1);
+    crdt_flag_set(typed(doc, CRDT_DW_FLAG), 1);
+    write_sets(doc);
+    crdt_commit(doc);
+}
+
+/* Removes an element, puts one back and adds one again, where that may be. */
+static void change_sets(crdt_doc *doc, int first)
+{
+    int type;
+    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++) {
+        crdt_obj set = typed(doc, (crdt_type)type);
+        (void)crdt_set_remove(set, element(first));
+        (void)crdt_set_remove(set, element(first + 8));
+        (void)crdt_set_add(set, element(first));
+        (void)crdt_set_add(set, element(first + 1));
+    }
+    (void)crdt_doc_error(doc); /* a grow-only set told */
+}
+
+static void change_types(crdt_doc *doc, int on)
+{
+    crdt_counter_add(typed(doc, CRDT_GCOUNTER), 4);
+    crdt_bounded_add(typed(doc, CRDT_BOUNDED), 1);
+    crdt_bounded_take(typed(doc, CRDT_BOUNDED), 3);
+    crdt_max_set(typed(doc, CRDT_MAX), crdt_string(CRDT_STR("most")));
+    crdt_min_set(typed(doc, CRDT_MIN), crdt_double(on));
+    crdt_flag_set(typed(doc, CRDT_EW_FLAG), on);
+    crdt_flag_set(typed(doc, CRDT_DW_FLAG), on);
+    change_sets(doc, on ? 2 : 4);
+    crdt_commit(doc);
+}
+
 static void sent(crdt_doc *doc, const crdt_vv *since, crdt_buf *out)
 {
     if (crdt_delta(doc, since, out))
         abort();
+}
+
+/* And one of a set. */
+static void write_tags(crdt_doc *doc)
+{
+    crdt_obj tags =
+        crdt_map_object(crdt_root(doc), CRDT_STR("tags"), CRDT_AW_SET);
+    crdt_set_add(tags, crdt_int(7));
+    crdt_set_add(tags, crdt_string(CRDT_STR("red")));
+    crdt_set_remove(tags, crdt_int(7));
+    crdt_commit(doc);
 }
 
 static void make_values(crdt_buf *out)
@@ -83,6 +178,14 @@ static void make_example(crdt_buf *out)
 {
     crdt_doc *doc = fuzz_doc_new(0xaa);
     write_example(doc);
+    sent(doc, NULL, out);
+    crdt_doc_free(doc);
+}
+
+static void make_tags(crdt_buf *out)
+{
+    crdt_doc *doc = fuzz_doc_new(0xbb);
+    write_tags(doc);
     sent(doc, NULL, out);
     crdt_doc_free(doc);
 }
@@ -156,6 +259,60 @@ static void make_canonical(crdt_buf *out)
     crdt_vv_free(&base);
 }
 
+static void make_types(crdt_buf *out)
+{
+    crdt_doc *doc = fuzz_doc_new(1);
+    write_types(doc);
+    sent(doc, NULL, out);
+    crdt_doc_free(doc);
+}
+
+/* Replica 1 makes one of each type, then both change all of them at once. */
+static crdt_doc *make_changed(crdt_vv *base)
+{
+    crdt_doc *a = fuzz_doc_new(1), *b = fuzz_doc_new(2);
+    write_types(a);
+    fuzz_pull(b, a);
+    if (crdt_doc_vv(a, base))
+        abort();
+    change_types(a, 1);
+    change_types(b, 0);
+    crdt_map_remove(crdt_root(b), CRDT_STR("2pset"));
+    crdt_commit(b);
+    fuzz_pull(a, b);
+    crdt_doc_free(b);
+    return a;
+}
+
+static void make_changes(crdt_buf *out)
+{
+    crdt_vv base = CRDT_VV_INIT;
+    crdt_doc *doc = make_changed(&base);
+    sent(doc, NULL, out);
+    crdt_doc_free(doc);
+    crdt_vv_free(&base);
+}
+
+/* What is behind types.hex. */
+static void make_changes_delta(crdt_buf *out)
+{
+    crdt_vv base = CRDT_VV_INIT;
+    crdt_doc *doc = make_changed(&base);
+    sent(doc, &base, out);
+    crdt_doc_free(doc);
+    crdt_vv_free(&base);
+}
+
+static void make_changes_canonical(crdt_buf *out)
+{
+    crdt_vv base = CRDT_VV_INIT;
+    crdt_doc *doc = make_changed(&base);
+    if (crdt_canonical(doc, out))
+        abort();
+    crdt_doc_free(doc);
+    crdt_vv_free(&base);
+}
+
 static void make_vv(crdt_buf *out)
 {
     static const uint64_t seqs[] = { 1, 127, 128, CRDTSYNC_MAX_SEQ };
@@ -171,18 +328,42 @@ static void make_vv(crdt_buf *out)
     crdt_vv_free(&vv);
 }
 
+enum {
+    EXAMPLE,
+    TAGS,
+    VALUES,
+    OBJECTS,
+    REMOVALS,
+    DELTA,
+    FLOOR,
+    CANONICAL,
+    TYPES,
+    CHANGES,
+    CHANGES_DELTA,
+    CHANGES_CANONICAL,
+    VV, /* the only one that is no delta */
+    GOLDENS
+};
+
 static const struct golden {
     const char *name;
     void (*make)(crdt_buf *out);
-    int is_frame;
-} goldens[] = {
-    { "example", make_example, 1 },     { "values", make_values, 1 },
-    { "objects", make_objects, 1 },     { "removals", make_removals, 1 },
-    { "delta", make_delta, 1 },         { "floor", make_floor, 1 },
-    { "canonical", make_canonical, 1 }, { "vv", make_vv, 0 },
+    void (*base)(crdt_buf *out); /* what its joiner must have */
+} goldens[GOLDENS] = {
+    { "example", make_example, NULL },
+    { "tags", make_tags, NULL },
+    { "values", make_values, NULL },
+    { "objects", make_objects, NULL },
+    { "removals", make_removals, NULL },
+    { "delta", make_delta, make_objects },
+    { "floor", make_floor, NULL },
+    { "canonical", make_canonical, NULL },
+    { "types", make_types, NULL },
+    { "changes", make_changes, NULL },
+    { "changes-delta", make_changes_delta, make_types },
+    { "changes-canonical", make_changes_canonical, NULL },
+    { "vv", make_vv, NULL },
 };
-
-enum { GOLDENS = sizeof goldens / sizeof *goldens };
 
 /* >>files: hex, 16 bytes a line ------------------------------------------- */
 
@@ -223,9 +404,9 @@ static crdt_doc *receiver(const struct golden *golden)
 {
     crdt_doc *doc = fuzz_doc_new(FUZZ_SELF);
     crdt_buf base = CRDT_BUF_INIT;
-    if (golden->make != make_delta)
+    if (!golden->base)
         return doc;
-    make_objects(&base);
+    golden->base(&base);
     CHECK_ERR(crdt_join(doc, crdt_buf_bytes(&base)), CRDT_OK);
     crdt_buf_free(&base);
     return doc;
@@ -266,7 +447,7 @@ TEST(kept_bytes_are_joined)
         crdt_buf kept = CRDT_BUF_INIT;
         crdt_doc *doc = receiver(&goldens[i]);
         read_golden(&goldens[i], &kept);
-        if (goldens[i].is_frame) {
+        if (i != VV) {
             CHECK_ERR(crdt_join(doc, crdt_buf_bytes(&kept)), CRDT_OK);
             fuzz_sound(doc);
             fuzz_reproduces(doc);
@@ -276,39 +457,102 @@ TEST(kept_bytes_are_joined)
     }
 }
 
+static crdt_digest digest_of(const struct golden *golden)
+{
+    crdt_doc *doc = receiver(golden);
+    crdt_buf kept = CRDT_BUF_INIT;
+    crdt_digest digest;
+    read_golden(golden, &kept);
+    CHECK_ERR(crdt_join(doc, crdt_buf_bytes(&kept)), CRDT_OK);
+    digest = crdt_doc_digest(doc);
+    crdt_doc_free(doc);
+    crdt_buf_free(&kept);
+    return digest;
+}
+
 /* Whoever has the snapshot, and whoever has the base and the delta, and
  * whoever has the canonical bytes, has the same. */
 TEST(three_ways_to_one_state)
 {
-    static const int ways[] = { 3, 4, 6 };
-    crdt_digest first = { 0, 0 };
-    int i;
-    for (i = 0; i < 3; i++) {
-        const struct golden *golden = &goldens[ways[i]];
-        crdt_doc *doc = receiver(golden);
-        crdt_buf kept = CRDT_BUF_INIT;
-        crdt_digest digest;
-        read_golden(golden, &kept);
-        CHECK_ERR(crdt_join(doc, crdt_buf_bytes(&kept)), CRDT_OK);
-        digest = crdt_doc_digest(doc);
-        if (i == 0)
-            first = digest;
-        CHECK(digest.hi == first.hi && digest.lo == first.lo);
-        crdt_doc_free(doc);
-        crdt_buf_free(&kept);
+    static const int ways[2][3] = { { REMOVALS, DELTA, CANONICAL },
+                                    { CHANGES, CHANGES_DELTA,
+                                      CHANGES_CANONICAL } };
+    int state, i;
+    for (state = 0; state < 2; state++) {
+        crdt_digest first = digest_of(&goldens[ways[state][0]]);
+        for (i = 1; i < 3; i++) {
+            crdt_digest digest = digest_of(&goldens[ways[state][i]]);
+            CHECK(digest.hi == first.hi && digest.lo == first.lo);
+        }
     }
+}
+
+static crdt_doc *join_kept(int number)
+{
+    crdt_buf kept = CRDT_BUF_INIT;
+    crdt_doc *doc = receiver(&goldens[number]);
+    read_golden(&goldens[number], &kept);
+    CHECK_ERR(crdt_join(doc, crdt_buf_bytes(&kept)), CRDT_OK);
+    crdt_buf_free(&kept);
+    return doc;
+}
+
+/* Each type has every element, some of them as rows. */
+TEST(the_types_are_what_was_written)
+{
+    crdt_doc *doc = join_kept(TYPES);
+    crdt_id id = fuzz_id(2);
+    crdt_value value = crdt_null();
+    int64_t number = 0;
+    int type, i, on = 0;
+    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++) {
+        crdt_obj set = typed(doc, (crdt_type)type);
+        CHECK_INT(crdt_set_size(set), ELEMENTS);
+        for (i = 0; i < ELEMENTS; i++)
+            CHECK(crdt_set_has(set, element(i)));
+    }
+    CHECK(doc->rows.len > 0);
+    CHECK_ERR(crdt_counter_get(typed(doc, CRDT_GCOUNTER), &number), CRDT_OK);
+    CHECK_INT(number, 3);
+    CHECK_ERR(crdt_bounded_get(typed(doc, CRDT_BOUNDED), &number), CRDT_OK);
+    CHECK_INT(number, 7);
+    CHECK_ERR(crdt_bounded_rights(typed(doc, CRDT_BOUNDED), &id, &number),
+              CRDT_OK);
+    CHECK_INT(number, 4);
+    CHECK_ERR(crdt_max_get(typed(doc, CRDT_MAX), &value), CRDT_OK);
+    CHECK(value.kind == CRDT_INT && value.as.integer == 7);
+    CHECK_ERR(crdt_min_get(typed(doc, CRDT_MIN), &value), CRDT_OK);
+    CHECK(value.kind == CRDT_INT && value.as.integer == -7);
+    CHECK_ERR(crdt_flag_get(typed(doc, CRDT_EW_FLAG), &on), CRDT_OK);
+    CHECK_INT(on, 1);
+    crdt_doc_free(doc);
+}
+
+/* At once one said on and one off, and each took one element out, and another
+ * out and in again. */
+TEST(the_changes_are_what_they_mean)
+{
+    crdt_doc *doc = join_kept(CHANGES);
+    int on = 0;
+    CHECK_ERR(crdt_flag_get(typed(doc, CRDT_EW_FLAG), &on), CRDT_OK);
+    CHECK_INT(on, 1);
+    CHECK_ERR(crdt_flag_get(typed(doc, CRDT_DW_FLAG), &on), CRDT_OK);
+    CHECK_INT(on, 0);
+    CHECK_INT(crdt_set_size(typed(doc, CRDT_AW_SET)), ELEMENTS - 2);
+    CHECK_INT(crdt_set_size(typed(doc, CRDT_RW_SET)), ELEMENTS - 2);
+    CHECK_INT(crdt_set_size(typed(doc, CRDT_GSET)), ELEMENTS);
+    CHECK_INT(crdt_set_size(typed(doc, CRDT_LWW_SET)), ELEMENTS - 2);
+    CHECK_INT(crdt_set_size(typed(doc, CRDT_LWW_SET_RM)), ELEMENTS - 2);
+    crdt_doc_free(doc);
 }
 
 TEST(the_values_are_what_was_put)
 {
-    crdt_buf kept = CRDT_BUF_INIT;
-    crdt_doc *doc = fuzz_doc_new(FUZZ_SELF);
+    crdt_doc *doc = join_kept(VALUES);
     crdt_obj root = crdt_root(doc);
     crdt_value value = crdt_null();
     int64_t number = 0;
     int truth = 1;
-    read_golden(&goldens[1], &kept);
-    CHECK_ERR(crdt_join(doc, crdt_buf_bytes(&kept)), CRDT_OK);
     CHECK_INT(crdt_map_size(root), 12);
     CHECK_ERR(crdt_map_get_int(root, CRDT_STR("least"), &number), CRDT_OK);
     CHECK(number == INT64_MIN);
@@ -321,7 +565,6 @@ TEST(the_values_are_what_was_put)
     CHECK_ERR(crdt_map_get(root, CRDT_STR("string"), &value), CRDT_OK);
     CHECK(value.kind == CRDT_STRING && value.as.bytes.len == 6);
     crdt_doc_free(doc);
-    crdt_buf_free(&kept);
 }
 
 /* Also when the frame around the shorter payload is whole. */
@@ -351,10 +594,10 @@ TEST(no_beginning_is_taken_for_the_whole)
         crdt_vv vv = CRDT_VV_INIT;
         size_t i;
         read_golden(&goldens[k], &kept);
-        for (i = 0; i < kept.len && !goldens[k].is_frame; i++)
+        for (i = 0; k == VV && i < kept.len; i++)
             CHECK_ERR(crdt_vv_decode(&vv, crdt_bytes_of(kept.ptr, i)),
                       CRDT_ERR_TRUNCATED);
-        if (goldens[k].is_frame)
+        if (k != VV)
             check_truncated(&goldens[k], &kept);
         crdt_vv_free(&vv);
         crdt_buf_free(&kept);
@@ -369,7 +612,7 @@ TEST(no_flipped_bit_is_taken)
         crdt_doc *doc = receiver(&goldens[k]);
         size_t i;
         read_golden(&goldens[k], &kept);
-        for (i = 0; i < kept.len * 8 && goldens[k].is_frame; i++) {
+        for (i = 0; k != VV && i < kept.len * 8; i++) {
             kept.ptr[i / 8] ^= (uint8_t)(1 << i % 8);
             CHECK(crdt_join(doc, crdt_buf_bytes(&kept)) != CRDT_OK);
             kept.ptr[i / 8] ^= (uint8_t)(1 << i % 8);
@@ -388,7 +631,7 @@ static crdt_err join_changed(crdt_buf *kept, size_t at, uint8_t byte)
     crdt_err err;
     kept->ptr[at] = byte;
     crdti_store32(kept->ptr + head.len, crdti_crc32c(0, head));
-    err = join_golden(&goldens[0], crdt_buf_bytes(kept));
+    err = join_golden(&goldens[EXAMPLE], crdt_buf_bytes(kept));
     kept->ptr[at] = was;
     crdti_store32(kept->ptr + head.len, crdti_crc32c(0, head));
     return err;
@@ -398,7 +641,7 @@ TEST(what_a_newer_version_wrote_is_refused)
 {
     crdt_buf kept = CRDT_BUF_INIT;
     unsigned i;
-    read_golden(&goldens[0], &kept);
+    read_golden(&goldens[EXAMPLE], &kept);
     REQUIRE(kept.len > 8 && kept.ptr[1] == 0x21 && kept.ptr[3] == 1);
     for (i = 0; i < 8; i++)
         if (i != CRDTI_FRAME_VERSION)
@@ -417,6 +660,8 @@ TEST(what_a_newer_version_wrote_is_refused)
 TEST_MAIN(CASE(the_same_documents_write_the_same_bytes),
           CASE(kept_bytes_are_joined), CASE(three_ways_to_one_state),
           CASE(the_values_are_what_was_put),
+          CASE(the_types_are_what_was_written),
+          CASE(the_changes_are_what_they_mean),
           CASE(no_beginning_is_taken_for_the_whole),
           CASE(no_flipped_bit_is_taken),
           CASE(what_a_newer_version_wrote_is_refused))

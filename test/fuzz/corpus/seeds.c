@@ -5,6 +5,7 @@
  *
  * Run it again when the wire format changes. crash-... files are not touched.
  */
+#include "../../../src/message.h"
 #include "../doc.h"
 
 static void save(const char *name, int number, crdt_bytes head,
@@ -21,6 +22,54 @@ static void save(const char *name, int number, crdt_bytes head,
     }
 }
 
+/* A message as fuzz/session.c takes it: kind, length, payload. */
+static void put_message(crdti_writer *w, uint8_t kind, const crdt_buf *payload)
+{
+    crdti_put_u8(w, kind);
+    crdti_put_u8(w, (uint8_t)payload->len);
+    crdti_put_u8(w, (uint8_t)(payload->len >> 8));
+    crdti_put_raw(w, crdt_buf_bytes(payload));
+}
+
+static void put_hello(crdti_writer *w)
+{
+    crdt_buf payload = CRDT_BUF_INIT;
+    crdti_writer to;
+    crdti_hello hello;
+    memset(&hello, 0, sizeof hello);
+    hello.oldest = hello.newest = 1;
+    hello.node = fuzz_id(9);
+    hello.frame_max = CRDTSYNC_MAX_FRAME;
+    hello.docs = 1;
+    crdti_writer_init(&to, &payload);
+    crdti_put_hello(&to, &hello);
+    crdti_put_bytes(&to, CRDT_STR("d"));
+    put_message(w, CRDTI_HELLO, &payload);
+    crdt_buf_free(&payload);
+}
+
+/* A peer that greets and sends the delta in one piece. */
+static void save_session(crdt_bytes delta, int number)
+{
+    const crdt_bytes none = { NULL, 0 };
+    crdt_buf payload = CRDT_BUF_INIT, out = CRDT_BUF_INIT;
+    crdti_writer to, w;
+    crdti_chunk chunk;
+    memset(&chunk, 0, sizeof chunk);
+    chunk.id = 1;
+    chunk.total = delta.len;
+    chunk.bytes = delta;
+    crdti_writer_init(&to, &payload);
+    crdti_put_chunk(&to, &chunk);
+    crdti_writer_init(&w, &out);
+    put_hello(&w);
+    put_message(&w, CRDTI_CHUNK, &payload);
+    FUZZ_CHECK(!to.err && !w.err);
+    save("session/sent", number, none, crdt_buf_bytes(&out));
+    crdt_buf_free(&payload);
+    crdt_buf_free(&out);
+}
+
 /* A delta with its frame, without it, and cut in two pieces of a stream. */
 static void save_delta(const crdt_buf *buf, int number)
 {
@@ -33,6 +82,8 @@ static void save_delta(const crdt_buf *buf, int number)
     if (buf->len < 700)
         save("frame/twice", number, crdt_buf_bytes(buf), crdt_buf_bytes(buf));
     save("frame/once", number, CRDT_STR("\7"), crdt_buf_bytes(buf));
+    if (number % 6 == 5)
+        save_session(frame.payload, number);
 }
 
 static void save_vv(crdt_doc *doc, int number)
@@ -62,8 +113,8 @@ static void save_deltas(void)
         fuzz_pull(docs[i], base);
     }
     for (i = 0; i < 16; i++) {
-        fuzz_write(docs[i % 3], (unsigned)i);
-        fuzz_write(docs[(i + 1) % 3], (unsigned)i * 5 + 3);
+        fuzz_write(docs[i % 3], (unsigned)i * 9);
+        fuzz_write(docs[(i + 1) % 3], (unsigned)i * 35 + 16);
         crdt_commit(docs[i % 3]);
         crdt_commit(docs[(i + 1) % 3]);
         fuzz_pull(docs[i % 3], docs[(i + 1) % 3]);
