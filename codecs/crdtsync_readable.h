@@ -1,0 +1,1385 @@
+/*
+ * crdtsync_readable - deltas and messages as JSON that people can read, and
+ * back: for looking at what is on a wire or in a file, for tests, and for
+ * programs in other languages. It stands on crdtsync_json.h, which must lie
+ * beside it, and needs cJSON as that does.
+ *
+ *     #define CRDTSYNC_IMPLEMENTATION     // in one file, that of crdtsync.h;
+ *     #include "crdtsync.h"               // codecs come behind it
+ *     #include "crdtsync_readable.h"
+ *
+ * SYNOPSIS
+ *
+ *     crdt_buf news = CRDT_BUF_INIT, json = CRDT_BUF_INIT;
+ *     crdt_delta(doc, seen_by_the_other, &news);
+ *     crdt_readable_write(crdt_buf_bytes(&news), &json);
+ *     fwrite(json.ptr, 1, json.len, stdout);
+ *
+ *     {"crdtsync": 1, "delta": {
+ *       "top": {"aa..aa": 5},
+ *       "objects": [
+ *         {"id": 1, "parent": 0, "type": "map", "key": "photo"}],
+ *       "ops": [
+ *         {"dot": "aa..aa.1", "object": 0, "kind": "create", ...
+ *
+ * docs/readable.md explains all of it. What crdtsync wrote comes back byte for
+ * byte. A message is a list of fields, each read in one form and written in
+ * the other; a delta goes through the struct that the core decodes it into:
+ *
+ *     bytes --core--> crdti_delta --print--> JSON
+ *     bytes <--put--- crdti_delta <--parse-- cJSON <-- scan (crdtsync_json.h)
+ */
+#ifndef CRDTSYNC_READABLE_H
+#define CRDTSYNC_READABLE_H
+
+#include "crdtsync_json.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Appends the JSON of one whole frame: what crdt_delta or crdt_canonical
+ * wrote, or one message between nodes. CORRUPT, TRUNCATED, CHECKSUM, VERSION,
+ * LIMIT, ARG, NOMEM: `json` is as before. O(result). */
+CRDT_API crdt_err crdt_readable_write(crdt_bytes binary, crdt_buf *json);
+
+/* Appends the frame that the JSON tells of, or nothing. What it writes can be
+ * decoded. When the text is at fault, `*fault` (NULL is allowed) is where in
+ * it the value begins that is: the outermost, when only the whole makes no
+ * sense.
+ *
+ * CORRUPT: no JSON, or none that crdt_readable_write writes. TRUNCATED: the
+ * text ends too early. RANGE: a number that would not stay what it is.
+ * VERSION: of another version. LIMIT: CRDTSYNC_JSON_MAX_BYTES,
+ * CRDTSYNC_JSON_MAX_NODES, or one of limits.h. ARG, NOMEM. O(n log replicas).
+ */
+CRDT_API crdt_err crdt_readable_read(crdt_bytes json, crdt_buf *binary,
+                                     size_t *fault);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CRDTSYNC_READABLE_H */
+
+#if defined(CRDTSYNC_IMPLEMENTATION) && !defined(CRDTSYNC_READABLE_IMPLEMENTED)
+#define CRDTSYNC_READABLE_IMPLEMENTED
+
+/* >>messages --------------------------------------------------------------
+ * What nodes say to each other, field by field in the order of the bytes. */
+
+/* How a field stands in the bytes. */
+enum {
+    CRDTI_AS_NUMBER, /* varint */
+    CRDTI_AS_WORD,   /* 8 bytes */
+    CRDTI_AS_FLAG,   /* a byte */
+    CRDTI_AS_ID,
+    CRDTI_AS_DIGEST, /* as an id, the last byte first */
+    CRDTI_AS_BYTES,
+    CRDTI_AS_NAMES, /* count, bytes each */
+    CRDTI_AS_VECTOR,
+    CRDTI_AS_RESULT, /* varint: a crdt_err */
+    CRDTI_AS_TAG,    /* varint: twice the number, plus the field behind it */
+    CRDTI_AS_TAGGED, /* the field behind it */
+    CRDTI_AS_DELTA,  /* size, offset 0, size, delta */
+    CRDTI_AS_REST    /* what is left; may be missing */
+};
+
+typedef struct crdti_field {
+    const char *name;
+    int form;
+} crdti_field;
+
+enum {
+    CRDTI_FIELDS_MAX = 8,
+    CRDTI_MESSAGE_KINDS = 9,
+    CRDTI_WHOLE_CHUNK = 9 /* a CHUNK that is all of a delta */
+};
+
+/* clang-format off */
+
+/* By kind, and up to the first without a name. A delta has none. */
+CRDTI_FN const crdti_field *crdti_message_fields(int kind)
+{
+    static const crdti_field
+        fields[CRDTI_WHOLE_CHUNK + 1][CRDTI_FIELDS_MAX + 1] = {
+        { { NULL, 0 } },
+        { { NULL, 0 } },
+        { { "oldest", CRDTI_AS_NUMBER }, { "newest", CRDTI_AS_NUMBER },
+          { "node", CRDTI_AS_ID }, { "nonce", CRDTI_AS_WORD },
+          { "frame_max", CRDTI_AS_NUMBER }, { "name", CRDTI_AS_BYTES },
+          { "documents", CRDTI_AS_NAMES }, { "more", CRDTI_AS_REST } },
+        { { "document", CRDTI_AS_NUMBER }, { "asks", CRDTI_AS_FLAG },
+          { "digest", CRDTI_AS_DIGEST }, { "vector", CRDTI_AS_VECTOR } },
+        { { "document", CRDTI_AS_NUMBER }, { "digest", CRDTI_AS_DIGEST } },
+        { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_TAG },
+          { "follows", CRDTI_AS_TAGGED }, { "total", CRDTI_AS_NUMBER },
+          { "offset", CRDTI_AS_NUMBER }, { "bytes", CRDTI_AS_BYTES } },
+        { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_NUMBER },
+          { "result", CRDTI_AS_RESULT } },
+        { { NULL, 0 } },
+        { { "why", CRDTI_AS_BYTES } },
+        { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_TAG },
+          { "follows", CRDTI_AS_TAGGED }, { "delta", CRDTI_AS_DELTA } }
+    };
+    return fields[kind];
+}
+
+/* The members of an op in JSON: what it is, then what goes with that. */
+enum {
+    CRDTI_OF_DOT, CRDTI_OF_OBJECT, CRDTI_OF_KIND, CRDTI_OF_KEY,
+    CRDTI_OF_STAMP, CRDTI_OF_VALUE, CRDTI_OF_TYPE, CRDTI_OF_TOTAL,
+    CRDTI_OF_VOIDS, CRDTI_OF_KILLS, CRDTI_OF_COUNT
+};
+
+CRDTI_FN const char *const *crdti_op_members(void)
+{
+    static const char *const names[] = {
+        "dot", "object", "kind", "key", "stamp", "value", "type", "total",
+        "voids", "kills", NULL
+    };
+    return names;
+}
+
+/* What ops of that kind have, a bit each. */
+CRDTI_FN unsigned crdti_op_content(int kind)
+{
+    static const unsigned content[CRDTI_KIND_COUNT] = {
+        0, 1u << CRDTI_OF_STAMP | 1u << CRDTI_OF_VALUE,
+        1u << CRDTI_OF_STAMP | 1u << CRDTI_OF_TYPE, 1u << CRDTI_OF_TOTAL,
+        1u << CRDTI_OF_VOIDS, 0, 0, 0
+    };
+    return content[kind];
+}
+
+/* clang-format on */
+
+enum {
+    CRDTI_MESSAGE_NAMES,
+    CRDTI_OP_NAMES,
+    CRDTI_TYPE_NAMES,
+    CRDTI_ERR_NAMES
+};
+
+CRDTI_FN const char *crdti_name_of(int list, int number)
+{
+    static const char *const names[][CRDTI_MESSAGE_KINDS] = {
+        { NULL, "delta", "hello", "state", "digest", "chunk", "answer",
+          "alive", "bye" },
+        { NULL, "value", "create", "add", "reset", "remove", "in", "out",
+          NULL }
+    };
+    if (list == CRDTI_TYPE_NAMES)
+        return crdt_type_name((crdt_type)number);
+    if (list == CRDTI_ERR_NAMES)
+        return crdt_err_name((crdt_err)number);
+    return names[list][number];
+}
+
+/* The number of the name, from `first` up to `end`; or `end`. */
+CRDTI_FN int crdti_name_find(int list, int first, int end, const char *text)
+{
+    while (first < end && strcmp(crdti_name_of(list, first), text) != 0)
+        first++;
+    return first;
+}
+
+/* >>both ways -------------------------------------------------------------
+ * One function says a thing in JSON, or hears it from there, as in XDR (RFC
+ * 1014): given `item` it sets what it would say. The sides that are not in use
+ * have failed from the start, so what is done to them does nothing:
+ *
+ *     write   r: bytes      out: JSON    w: failed
+ *     read    r: failed     out: failed  w: bytes
+ */
+
+typedef struct crdti_readable {
+    int hears;
+    crdti_reader r;
+    crdti_writer w;
+    crdti_json_out out;
+    crdti_json_in in;
+    crdti_arena arena;
+    crdti_delta delta;
+    int has_floor;
+    uint64_t tag;
+    const cJSON *at; /* what is at fault */
+    crdt_err err;    /* of it */
+} crdti_readable;
+
+/* The first error stays. */
+CRDTI_FN void crdti_hear_fail(crdti_readable *t, const cJSON *at, crdt_err err)
+{
+    if (t->err || !err)
+        return;
+    t->err = err;
+    t->at = at;
+}
+
+CRDTI_FN void crdti_hear_wrong(crdti_readable *t, const cJSON *at)
+{
+    crdti_hear_fail(t, at, CRDT_ERR_CORRUPT);
+}
+
+/* An array of zeros, one more than asked for; NULL after an error. */
+CRDTI_FN void *crdti_hear_array(crdti_readable *t, size_t len, size_t size)
+{
+    void *array = NULL;
+    if (!t->err)
+        array = crdti_arena_alloc(&t->arena, crdti_mul_size(len + 1, size));
+    if (array)
+        crdti_zero(array, (len + 1) * size);
+    else
+        crdti_hear_fail(t, NULL, CRDT_ERR_NOMEM);
+    return array;
+}
+
+/* A copy that stays. */
+CRDTI_FN crdt_bytes crdti_hear_keep(crdti_readable *t, crdt_bytes bytes)
+{
+    void *room = crdti_hear_array(t, bytes.len, 1);
+    if (room)
+        crdti_copy(room, bytes.ptr, bytes.len);
+    return crdt_bytes_of(room, room ? bytes.len : 0);
+}
+
+/* The text of a string; "" after an error. */
+CRDTI_FN const char *crdti_hear_text(crdti_readable *t, const cJSON *item)
+{
+    if (!t->err && !cJSON_IsString(item))
+        crdti_hear_wrong(t, item);
+    return t->err ? "" : item->valuestring;
+}
+
+CRDTI_FN void crdti_say_raw(crdti_readable *t, const char *text)
+{
+    crdti_json_put(&t->out.w, text);
+}
+
+/* A string that needs no escapes. */
+CRDTI_FN void crdti_say_text(crdti_readable *t, const char *text)
+{
+    crdti_say_raw(t, "\"");
+    crdti_say_raw(t, text);
+    crdti_say_raw(t, "\"");
+}
+
+/* >>both ways: lists and records ------------------------------------------ */
+
+/* The values of an array or object, one by one. */
+typedef struct crdti_list {
+    const cJSON *item, *at;
+    size_t i, len;
+    const char *line; /* what each begins with */
+    int is_object;
+} crdti_list;
+
+CRDTI_FN crdti_list crdti_list_open(crdti_readable *t, const cJSON *item,
+                                    int is_object, size_t len,
+                                    const char *line)
+{
+    crdti_list list = { NULL, NULL, 0, 0, NULL, 0 };
+    list.line = line;
+    list.is_object = is_object;
+    list.len = len;
+    crdti_say_raw(t, is_object ? "{" : "[");
+    if (!t->hears)
+        return list;
+    if (!t->err && !(is_object ? cJSON_IsObject(item) : cJSON_IsArray(item)))
+        crdti_hear_wrong(t, item);
+    list.item = item;
+    list.len = t->err ? 0 : (size_t)cJSON_GetArraySize(item);
+    return list;
+}
+
+/* Goes on to the next; after the last it closes the list. */
+CRDTI_FN int crdti_list_next(crdti_readable *t, crdti_list *list)
+{
+    if (list->i == list->len || t->err) {
+        crdti_say_raw(t, list->is_object ? "}" : "]");
+        return 0;
+    }
+    if (t->hears)
+        list->at = list->i ? list->at->next : list->item->child;
+    crdti_say_raw(t, !list->i ? "" : list->line[0] ? "," : ", ");
+    crdti_say_raw(t, list->line);
+    list->i++;
+    return 1;
+}
+
+/* An object whose members are known. */
+typedef struct crdti_record {
+    const cJSON *item, *at, *found[CRDTI_OF_COUNT];
+    const char *const *names;
+    const char *line;
+    int is_begun;
+} crdti_record;
+
+/* Hearing, it finds the members, each once and no others. */
+CRDTI_FN void crdti_record_open(crdti_readable *t, crdti_record *record,
+                                const cJSON *item, const char *const *names,
+                                const char *line)
+{
+    crdti_list list;
+    size_t i;
+    crdti_zero(record, sizeof *record);
+    record->item = item;
+    record->names = names;
+    record->line = line;
+    crdti_say_raw(t, "{");
+    if (!t->hears)
+        return;
+    list = crdti_list_open(t, item, 1, 0, "");
+    while (crdti_list_next(t, &list)) {
+        for (i = 0; names[i] && strcmp(names[i], list.at->string) != 0; i++)
+            continue;
+        if (!names[i] || record->found[i])
+            crdti_hear_wrong(t, list.at);
+        else
+            record->found[i] = list.at;
+    }
+}
+
+/* Whether the member is there; hearing it may be all the same. */
+CRDTI_FN int crdti_record_has(crdti_readable *t, crdti_record *record, int i,
+                              int must)
+{
+    record->at = record->found[i];
+    if (t->hears && must && !record->at)
+        crdti_hear_wrong(t, record->item);
+    if (t->hears)
+        return record->at && !t->err;
+    if (!must)
+        return 0;
+    crdti_say_raw(t, !record->is_begun ? "" : record->line[0] ? "," : ", ");
+    crdti_say_raw(t, record->line);
+    crdti_say_text(t, record->names[i]);
+    crdti_say_raw(t, ": ");
+    record->is_begun = 1;
+    return 1;
+}
+
+CRDTI_FN void crdti_record_close(crdti_readable *t)
+{
+    crdti_say_raw(t, "}");
+}
+
+/* >>both ways: numbers and names ------------------------------------------ */
+
+CRDTI_FN void crdti_say_number(crdti_readable *t, const cJSON *item,
+                               uint64_t *number)
+{
+    if (!t->hears) {
+        crdti_json_put_unsigned(&t->out.w, *number);
+        return;
+    }
+    *number = 0;
+    if (!t->err)
+        crdti_hear_fail(t, item, crdti_json_get_unsigned(item, number));
+}
+
+/* A number below `count`. */
+CRDTI_FN void crdti_say_index(crdti_readable *t, const cJSON *item,
+                              size_t count, uint32_t *index)
+{
+    uint64_t number = *index;
+    crdti_say_number(t, item, &number);
+    if (number >= count)
+        crdti_hear_wrong(t, item);
+    else
+        *index = (uint32_t)number;
+}
+
+CRDTI_FN void crdti_say_flag(crdti_readable *t, const cJSON *item, int *flag)
+{
+    if (!t->hears)
+        crdti_say_raw(t, *flag ? "true" : "false");
+    else if (!t->err && !cJSON_IsBool(item))
+        crdti_hear_wrong(t, item);
+    else
+        *flag = !t->err && cJSON_IsTrue(item);
+}
+
+CRDTI_FN void crdti_say_name(crdti_readable *t, const cJSON *item, int list,
+                             int end, uint8_t *number)
+{
+    int found;
+    if (!t->hears) {
+        crdti_say_text(t, crdti_name_of(list, *number));
+        return;
+    }
+    found = crdti_name_find(list, 1, end, crdti_hear_text(t, item));
+    if (found == end)
+        crdti_hear_wrong(t, item);
+    *number = (uint8_t)found;
+}
+
+/* An error; one that is not known, by number. */
+CRDTI_FN void crdti_say_result(crdti_readable *t, const cJSON *item,
+                               uint64_t *result)
+{
+    int err = CRDT_ERR_COUNT;
+    if (t->hears && !t->err && cJSON_IsString(item))
+        err = crdti_name_find(CRDTI_ERR_NAMES, CRDT_OK, CRDT_ERR_COUNT,
+                              item->valuestring);
+    if (!t->hears && *result < CRDT_ERR_COUNT)
+        crdti_say_text(t, crdti_name_of(CRDTI_ERR_NAMES, (int)*result));
+    else if (err < CRDT_ERR_COUNT)
+        *result = (uint64_t)err;
+    else
+        crdti_say_number(t, item, result);
+}
+
+/* [a, b] */
+CRDTI_FN void crdti_say_pair(crdti_readable *t, const cJSON *item, uint64_t *a,
+                             uint64_t *b)
+{
+    crdti_list list = crdti_list_open(t, item, 0, 2, "");
+    if (list.len != 2)
+        crdti_hear_wrong(t, item);
+    while (crdti_list_next(t, &list))
+        crdti_say_number(t, list.at, list.i == 1 ? a : b);
+}
+
+/* [milliseconds, count within] */
+CRDTI_FN void crdti_say_stamp(crdti_readable *t, const cJSON *item,
+                              uint64_t *stamp)
+{
+    uint64_t ms = *stamp >> 16, count = *stamp & 0xffff;
+    crdti_say_pair(t, item, &ms, &count);
+    if (t->hears && (ms >> 48 || count >> 16))
+        crdti_hear_fail(t, item, CRDT_ERR_RANGE);
+    *stamp = ms << 16 | count;
+}
+
+/* >>both ways: ids, bytes, values ----------------------------------------- */
+
+/* 0 to 15; or 16: it is no digit that we write. */
+CRDTI_FN unsigned crdti_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+/* An id at the front of the text; what is behind it. `item` is to blame. */
+CRDTI_FN const char *crdti_hear_id(crdti_readable *t, const cJSON *item,
+                                   const char *text, crdt_id *id)
+{
+    size_t i;
+    crdti_zero(id, sizeof *id);
+    for (i = 0; i < sizeof id->b && !t->err; i++, text += 2) {
+        unsigned high = crdti_hex_digit(text[0]);
+        unsigned low = high > 15 ? 16 : crdti_hex_digit(text[1]);
+        if (low > 15)
+            crdti_hear_wrong(t, item);
+        id->b[i] = (uint8_t)(high << 4 | (low & 15));
+    }
+    return t->err ? "" : text;
+}
+
+/* As all of a string; or, with a colon, as the name of a member. */
+CRDTI_FN void crdti_say_id(crdti_readable *t, const cJSON *item, int is_name,
+                           crdt_id *id)
+{
+    char own[33];
+    const char *text;
+    if (!t->hears) {
+        crdt_id_text(id, own);
+        crdti_say_text(t, own);
+        crdti_say_raw(t, is_name ? ": " : "");
+        return;
+    }
+    text = is_name && !t->err ? item->string : crdti_hear_text(t, item);
+    if (*crdti_hear_id(t, item, text, id))
+        crdti_hear_wrong(t, item);
+}
+
+/* "id": seq, where ids ascend. */
+CRDTI_FN void crdti_say_entry(crdti_readable *t, const cJSON *item,
+                              const crdt_dot *before, crdt_dot *entry)
+{
+    crdti_say_id(t, item, 1, &entry->replica);
+    crdti_say_number(t, item, &entry->seq);
+    if (t->hears &&
+        (!entry->seq ||
+         (before && crdti_id_order(&before->replica, &entry->replica) >= 0)))
+        crdti_hear_wrong(t, item);
+    if (entry->seq > CRDTSYNC_MAX_SEQ)
+        crdti_hear_fail(t, item, CRDT_ERR_LIMIT);
+}
+
+/* In the typed form of crdtsync_json.h. */
+CRDTI_FN void crdti_say_value(crdti_readable *t, const cJSON *item,
+                              crdt_value *value)
+{
+    crdt_value heard = crdt_null();
+    if (!t->hears) {
+        crdti_json_value(&t->out, value);
+        return;
+    }
+    if (!t->err)
+        crdti_hear_fail(
+            t, item,
+            crdti_json_get_value(&t->in, item, CRDTSYNC_MAX_VALUE, &heard));
+    if (heard.kind == CRDT_STRING || heard.kind == CRDT_BYTES)
+        heard.as.bytes = crdti_hear_keep(t, heard.as.bytes);
+    *value = heard;
+}
+
+/* As a string, whatever they are. */
+CRDTI_FN void crdti_say_bytes(crdti_readable *t, const cJSON *item,
+                              crdt_bytes *bytes)
+{
+    crdt_value value = crdt_string(*bytes);
+    crdti_say_value(t, item, &value);
+    if (value.kind != CRDT_STRING)
+        crdti_hear_wrong(t, item);
+    else
+        *bytes = value.as.bytes;
+}
+
+/* >>a delta: replicas and objects ----------------------------------------- */
+
+/* The place of the id in `top`. O(log n). */
+CRDTI_FN uint32_t crdti_hear_replica(crdti_readable *t, const cJSON *item,
+                                     const crdt_id *id)
+{
+    const crdti_delta *d = &t->delta;
+    size_t low = 0, high = d->replicas_len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (crdti_id_order(&d->replicas[middle].id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == d->replicas_len || !crdti_id_equal(&d->replicas[low].id, id))
+        crdti_hear_wrong(t, item);
+    return t->err ? 0 : (uint32_t)low;
+}
+
+/* A replica as the name of a member. */
+CRDTI_FN void crdti_say_replica(crdti_readable *t, const cJSON *item,
+                                uint32_t *replica)
+{
+    crdt_id id;
+    if (!t->hears)
+        id = t->delta.replicas[*replica].id;
+    crdti_say_id(t, item, 1, &id);
+    if (t->hears)
+        *replica = crdti_hear_replica(t, item, &id);
+}
+
+enum { CRDTI_BASE, CRDTI_TOP, CRDTI_FLOOR };
+
+CRDTI_FN uint64_t *crdti_vector_seq(crdti_delta_replica *r, int which)
+{
+    return which == CRDTI_BASE  ? &r->base
+           : which == CRDTI_TOP ? &r->top
+                                : &r->floor;
+}
+
+/* The top names the replicas. */
+CRDTI_FN void crdti_hear_vector(crdti_readable *t, const cJSON *item,
+                                int which)
+{
+    crdti_delta *d = &t->delta;
+    crdti_list list = crdti_list_open(t, item, 1, 0, "");
+    crdt_dot entry, before;
+    if (list.len > CRDTSYNC_MAX_REPLICAS)
+        crdti_hear_fail(t, item, CRDT_ERR_LIMIT);
+    if (which == CRDTI_TOP)
+        d->replicas = (crdti_delta_replica *)crdti_hear_array(
+            t, list.len, sizeof *d->replicas);
+    for (; crdti_list_next(t, &list); before = entry) {
+        uint32_t place = (uint32_t)d->replicas_len;
+        crdti_say_entry(t, list.at, list.i > 1 ? &before : NULL, &entry);
+        if (which == CRDTI_TOP)
+            d->replicas[d->replicas_len++].id = entry.replica;
+        else
+            place = crdti_hear_replica(t, list.at, &entry.replica);
+        if (which != CRDTI_TOP && !t->err &&
+            entry.seq > d->replicas[place].top)
+            crdti_hear_wrong(t, list.at);
+        *crdti_vector_seq(&d->replicas[place], which) = entry.seq;
+    }
+}
+
+/* What is 0 is not in a vector. */
+CRDTI_FN void crdti_say_vector(crdti_readable *t, const cJSON *item, int which)
+{
+    crdti_delta *d = &t->delta;
+    const char *before = "{\n    ";
+    size_t i;
+    if (t->hears) {
+        crdti_hear_vector(t, item, which);
+        return;
+    }
+    for (i = 0; i < d->replicas_len; i++) {
+        uint64_t *seq = crdti_vector_seq(&d->replicas[i], which);
+        if (!*seq)
+            continue;
+        crdti_say_raw(t, before);
+        crdti_say_id(t, NULL, 1, &d->replicas[i].id);
+        crdti_say_number(t, NULL, seq);
+        before = ",\n    ";
+    }
+    crdti_say_raw(t, before[0] == '{' ? "{}" : "}");
+}
+
+CRDTI_FN void crdti_say_object(crdti_readable *t, const cJSON *item, size_t i)
+{
+    static const char *const names[] = { "id", "parent", "type", "key", NULL };
+    crdti_delta_object *object = &t->delta.objects[i];
+    crdti_record record;
+    uint64_t number = i;
+    crdti_record_open(t, &record, item, names, "");
+    if (crdti_record_has(t, &record, 0, 1))
+        crdti_say_number(t, record.at, &number);
+    if (number != i)
+        crdti_hear_wrong(t, record.at);
+    if (crdti_record_has(t, &record, 1, 1))
+        crdti_say_index(t, record.at, i, &object->parent);
+    if (crdti_record_has(t, &record, 2, 1))
+        crdti_say_name(t, record.at, CRDTI_TYPE_NAMES, CRDT_TYPE_COUNT,
+                       &object->type);
+    if (crdti_record_has(t, &record, 3, 1))
+        crdti_say_bytes(t, record.at, &object->key);
+    crdti_record_close(t);
+}
+
+CRDTI_FN void crdti_say_objects(crdti_readable *t, const cJSON *item)
+{
+    crdti_delta *d = &t->delta;
+    crdti_list list =
+        crdti_list_open(t, item, 0, d->objects_len - 1, "\n    ");
+    if (t->hears) {
+        d->objects_len = list.len + 1;
+        d->objects = (crdti_delta_object *)crdti_hear_array(
+            t, d->objects_len, sizeof *d->objects);
+    }
+    if (d->objects)
+        d->objects[0].type = CRDT_MAP;
+    while (crdti_list_next(t, &list))
+        crdti_say_object(t, list.at, list.i);
+}
+
+/* >>a delta: ops ---------------------------------------------------------- */
+
+/* Whether an op may come behind those before it. */
+CRDTI_FN int crdti_dot_is_next(const crdti_delta *d, const crdti_delta_op *op)
+{
+    const crdti_delta_replica *r = &d->replicas[op->op.replica];
+    uint64_t before = r->base;
+    if (op > d->ops && op[-1].op.replica > op->op.replica)
+        return 0;
+    if (op > d->ops && op[-1].op.replica == op->op.replica)
+        before = op[-1].op.seq;
+    return op->op.seq > before && op->op.seq <= r->top;
+}
+
+/* "id.seq" */
+CRDTI_FN void crdti_say_dot(crdti_readable *t, const cJSON *item,
+                            crdti_delta_op *op)
+{
+    char text[64];
+    const char *end;
+    int is_negative;
+    crdt_id id;
+    if (!t->hears) {
+        crdt_id_text(&t->delta.replicas[op->op.replica].id, text);
+        (void)snprintf(text + 32, sizeof text - 32, ".%llu",
+                       (unsigned long long)op->op.seq);
+        crdti_say_text(t, text);
+        return;
+    }
+    end = crdti_hear_id(t, item, crdti_hear_text(t, item), &id);
+    if (*end != '.' ||
+        crdti_json_parse_whole(end + 1, &is_negative, &op->op.seq) ||
+        is_negative)
+        crdti_hear_wrong(t, item);
+    op->op.replica = crdti_hear_replica(t, item, &id);
+    if (!t->err && !crdti_dot_is_next(&t->delta, op))
+        crdti_hear_wrong(t, item);
+}
+
+/* The element of a set; the one to whom a bounded counter has handed
+ * something; or what it is. */
+CRDTI_FN void crdti_say_key(crdti_readable *t, const cJSON *item, int type,
+                            crdt_bytes *key)
+{
+    crdt_value value = crdt_null();
+    crdti_element element;
+    int is_element = crdti_type_table()[type].has_key == crdti_element_is_key;
+    if (!is_element && type != CRDT_BOUNDED) {
+        crdti_say_bytes(t, item, key);
+        return;
+    }
+    if (is_element) {
+        if (!t->hears)
+            value = crdti_element_decode(*key);
+        crdti_say_value(t, item, &value);
+        if (t->hears && !t->err)
+            crdti_hear_fail(t, item, crdti_element_encode(&value, &element));
+    } else {
+        element.len = sizeof(crdt_id);
+        if (!t->hears)
+            crdti_copy(element.bytes, key->ptr, element.len);
+        crdti_say_id(t, item, 0, (crdt_id *)element.bytes);
+    }
+    if (t->hears && !t->err)
+        *key = crdti_hear_keep(t, crdti_element_key(&element));
+}
+
+/* Heard bytes stay where they are; they are only read. */
+CRDTI_FN void crdti_say_plain(crdti_readable *t, const cJSON *item,
+                              crdti_op *op)
+{
+    crdt_value value = crdt_null();
+    if (!t->hears)
+        value = crdti_op_value(op);
+    crdti_say_value(t, item, &value);
+    if (!t->hears)
+        return;
+    op->form = (uint8_t)value.kind;
+    if (crdti_op_has_bytes(op)) {
+        op->len = (uint32_t)value.as.bytes.len;
+        op->as.value.as.bytes = (uint8_t *)(uintptr_t)value.as.bytes.ptr;
+    } else if (value.kind == CRDT_DOUBLE) {
+        op->as.value.as.number = value.as.number;
+    } else {
+        op->as.value.as.integer =
+            value.kind == CRDT_BOOL ? value.as.boolean : value.as.integer;
+    }
+}
+
+/* {"id": [plus, minus], ...} */
+CRDTI_FN void crdti_say_voids(crdti_readable *t, const cJSON *item,
+                              crdti_op *op)
+{
+    crdti_list list = crdti_list_open(t, item, 1, op->len, "");
+    if (t->hears) {
+        op->len = (uint32_t)list.len;
+        op->as.voids =
+            (crdti_void *)crdti_hear_array(t, list.len, sizeof *op->as.voids);
+    }
+    while (crdti_list_next(t, &list)) {
+        crdti_void *v = &op->as.voids[list.i - 1];
+        crdti_say_replica(t, list.at, &v->replica);
+        if (t->hears && list.i > 1 && v->replica <= v[-1].replica)
+            crdti_hear_wrong(t, list.at);
+        crdti_say_pair(t, list.at, &v->plus, &v->minus);
+    }
+}
+
+/* From where on backwards it is told what is dead of the replica. */
+CRDTI_FN uint64_t crdti_kill_from(const crdti_delta *d, const crdti_op *killer,
+                                  uint32_t replica)
+{
+    return replica == killer->replica ? killer->seq - 1
+                                      : d->replicas[replica].top;
+}
+
+CRDTI_FN void crdti_say_kills(crdti_readable *t, const cJSON *item,
+                              crdti_delta_op *op)
+{
+    crdti_list list = crdti_list_open(t, item, 1, op->kills_len, "");
+    if (t->hears) {
+        op->kills_len = (uint32_t)list.len;
+        op->kills = (crdti_delta_kill *)crdti_hear_array(t, list.len,
+                                                         sizeof *op->kills);
+    }
+    if (!list.len)
+        crdti_hear_wrong(t, item);
+    while (crdti_list_next(t, &list)) {
+        crdti_delta_kill *kill = &op->kills[list.i - 1];
+        crdti_say_replica(t, list.at, &kill->replica);
+        crdti_say_number(t, list.at, &kill->last);
+        if (t->hears && !t->err &&
+            kill->last - 1 >=
+                crdti_kill_from(&t->delta, &op->op, kill->replica))
+            crdti_hear_wrong(t, list.at);
+    }
+}
+
+/* What the kind of the op asks for. */
+CRDTI_FN void crdti_say_content(crdti_readable *t, const cJSON *item,
+                                int member, crdti_delta_op *op)
+{
+    switch (member) {
+    case CRDTI_OF_STAMP:
+        crdti_say_stamp(t, item, &op->op.as.value.stamp);
+        break;
+    case CRDTI_OF_VALUE:
+        crdti_say_plain(t, item, &op->op);
+        break;
+    case CRDTI_OF_TYPE:
+        crdti_say_name(t, item, CRDTI_TYPE_NAMES, CRDT_TYPE_COUNT,
+                       &op->op.form);
+        break;
+    case CRDTI_OF_TOTAL:
+        crdti_say_pair(t, item, &op->op.as.add.plus, &op->op.as.add.minus);
+        break;
+    default:
+        crdti_say_voids(t, item, &op->op);
+    }
+}
+
+/* An empty key goes without saying, but in maps. */
+CRDTI_FN void crdti_say_rest(crdti_readable *t, crdti_record *record,
+                             crdti_delta_op *op)
+{
+    uint8_t type = t->delta.objects[op->object].type, kind = op->op.kind;
+    int has_key = crdti_has_key(type, kind), i, has;
+    int is_silent =
+        type != CRDT_MAP && !op->key.len && crdti_type_has_key(type, op->key);
+    if (record->found[CRDTI_OF_KEY] && !has_key)
+        crdti_hear_wrong(t, record->found[CRDTI_OF_KEY]);
+    if (crdti_record_has(t, record, CRDTI_OF_KEY, has_key && !is_silent))
+        crdti_say_key(t, record->at, type, &op->key);
+    for (i = CRDTI_OF_STAMP; i < CRDTI_OF_KILLS; i++) {
+        has = crdti_op_content(kind) >> i & 1;
+        if (record->found[i] && !has)
+            crdti_hear_wrong(t, record->found[i]);
+        if (crdti_record_has(t, record, i, has))
+            crdti_say_content(t, record->at, i, op);
+    }
+    has = t->hears ? kind == CRDTI_REMOVE : op->kills_len != 0;
+    if (crdti_record_has(t, record, CRDTI_OF_KILLS, has))
+        crdti_say_kills(t, record->at, op);
+}
+
+CRDTI_FN void crdti_say_op(crdti_readable *t, const cJSON *item,
+                           crdti_delta_op *op)
+{
+    crdti_record record;
+    crdti_record_open(t, &record, item, crdti_op_members(), "");
+    if (crdti_record_has(t, &record, CRDTI_OF_DOT, 1))
+        crdti_say_dot(t, record.at, op);
+    if (crdti_record_has(t, &record, CRDTI_OF_OBJECT, 1))
+        crdti_say_index(t, record.at, t->delta.objects_len, &op->object);
+    if (crdti_record_has(t, &record, CRDTI_OF_KIND, 1))
+        crdti_say_name(t, record.at, CRDTI_OP_NAMES, CRDTI_KIND_COUNT,
+                       &op->op.kind);
+    if (!t->err &&
+        !crdti_type_takes(t->delta.objects[op->object].type, op->op.kind))
+        crdti_hear_wrong(t, record.at);
+    if (!t->err)
+        crdti_say_rest(t, &record, op);
+    crdti_record_close(t);
+}
+
+CRDTI_FN void crdti_say_ops(crdti_readable *t, const cJSON *item)
+{
+    crdti_delta *d = &t->delta;
+    crdti_list list = crdti_list_open(t, item, 0, d->ops_len, "\n    ");
+    if (t->hears) {
+        d->ops_len = list.len;
+        d->ops =
+            (crdti_delta_op *)crdti_hear_array(t, list.len, sizeof *d->ops);
+    }
+    while (crdti_list_next(t, &list))
+        crdti_say_op(t, list.at, &d->ops[list.i - 1]);
+}
+
+CRDTI_FN void crdti_say_delta(crdti_readable *t, const cJSON *item)
+{
+    static const char *const names[] = { "top",     "base", "floor",
+                                         "objects", "ops",  NULL };
+    crdti_delta *d = &t->delta;
+    crdti_record record;
+    crdti_record_open(t, &record, item, names, "\n  ");
+    if (t->hears) {
+        d->is_snapshot = !record.found[1];
+        t->has_floor = record.found[2] != NULL;
+    }
+    if (crdti_record_has(t, &record, 0, 1))
+        crdti_say_vector(t, record.at, CRDTI_TOP);
+    if (crdti_record_has(t, &record, 1, !d->is_snapshot))
+        crdti_say_vector(t, record.at, CRDTI_BASE);
+    if (crdti_record_has(t, &record, 2, t->has_floor))
+        crdti_say_vector(t, record.at, CRDTI_FLOOR);
+    if (crdti_record_has(t, &record, 3, 1))
+        crdti_say_objects(t, record.at);
+    if (crdti_record_has(t, &record, 4, 1))
+        crdti_say_ops(t, record.at);
+    crdti_record_close(t);
+}
+
+/* >>a delta as bytes ------------------------------------------------------ */
+
+CRDTI_FN crdt_err crdti_readable_decode(crdti_readable *t, crdt_bytes payload)
+{
+    crdti_reader r;
+    crdti_reader_init(&r, payload);
+    crdti_get_delta(&r, &t->arena, &t->delta);
+    t->has_floor = !r.err && payload.ptr[0] & CRDTI_DELTA_FLOOR;
+    return r.err;
+}
+
+CRDTI_FN void crdti_readable_put_replicas(crdti_writer *w,
+                                          const crdti_delta *d, int has_floor)
+{
+    size_t i, len = d->replicas_len;
+    crdti_put_u8(w, (uint8_t)((d->is_snapshot ? CRDTI_DELTA_SNAPSHOT : 0) |
+                              (has_floor ? CRDTI_DELTA_FLOOR : 0)));
+    crdti_put_varint(w, len);
+    for (i = 0; i < len; i++)
+        crdti_put_raw(w, crdt_bytes_of(d->replicas[i].id.b, 16));
+    for (i = 0; i < len && !d->is_snapshot; i++)
+        crdti_put_varint(w, d->replicas[i].base);
+    for (i = 0; i < len; i++)
+        crdti_put_varint(w, d->replicas[i].top - d->replicas[i].base);
+    for (i = 0; i < len && has_floor; i++)
+        crdti_put_varint(w, d->replicas[i].floor);
+}
+
+CRDTI_FN void crdti_readable_put_objects(crdti_writer *w, const crdti_delta *d)
+{
+    size_t i;
+    crdti_put_varint(w, d->objects_len - 1);
+    for (i = 1; i < d->objects_len; i++) {
+        crdti_put_varint(w, d->objects[i].parent);
+        crdti_put_u8(w, d->objects[i].type);
+        crdti_put_bytes(w, d->objects[i].key);
+    }
+}
+
+/* What stands for the op in one of the columns that are runs. */
+CRDTI_FN uint64_t crdti_readable_cell(const crdti_delta *d, size_t i,
+                                      int column)
+{
+    const crdti_delta_op *op = &d->ops[i];
+    switch (column) {
+    case 0:
+        return op->op.replica;
+    case 1:
+        if (i && op[-1].op.replica == op->op.replica)
+            return op->op.seq - op[-1].op.seq;
+        return op->op.seq - d->replicas[op->op.replica].base;
+    case 2:
+        return op->object;
+    default:
+        return op->op.kind | (op->kills_len ? (unsigned)CRDTI_KILLS_BIT : 0u);
+    }
+}
+
+CRDTI_FN void crdti_readable_put_columns(crdti_writer *w, const crdti_delta *d)
+{
+    uint64_t before = 0;
+    int column;
+    size_t i;
+    crdti_put_varint(w, d->ops_len);
+    for (column = 0; column < 4; column++) {
+        crdti_column_run run = { 0, 0, NULL };
+        for (i = 0; i < d->ops_len; i++)
+            crdti_run_put(w, &run, crdti_readable_cell(d, i, column));
+        crdti_run_end(w, &run);
+    }
+    for (i = 0; i < d->ops_len; i++) {
+        const crdti_op *op = &d->ops[i].op;
+        if (!crdti_has_stamp(op->kind))
+            continue;
+        crdti_put_zigzag(w, (int64_t)(op->as.value.stamp - before));
+        before = op->as.value.stamp;
+    }
+}
+
+CRDTI_FN void crdti_readable_put_content(crdti_writer *w, const crdti_op *op)
+{
+    uint32_t i;
+    if (op->kind == CRDTI_VALUE) {
+        crdti_put_value(w, op);
+    } else if (op->kind == CRDTI_CREATE) {
+        crdti_put_u8(w, op->form);
+    } else if (op->kind == CRDTI_ADD) {
+        crdti_put_varint(w, op->as.add.plus);
+        crdti_put_varint(w, op->as.add.minus);
+    } else if (op->kind == CRDTI_RESET) {
+        crdti_put_varint(w, op->len);
+        for (i = 0; i < op->len; i++) {
+            crdti_put_varint(w, op->as.voids[i].replica);
+            crdti_put_varint(w, op->as.voids[i].plus);
+            crdti_put_varint(w, op->as.voids[i].minus);
+        }
+    } else if (op->kind != CRDTI_REMOVE) {
+        crdti_put_u8(w, 0);
+    }
+}
+
+CRDTI_FN void crdti_readable_put_kills(crdti_writer *w, const crdti_delta *d,
+                                       const crdti_delta_op *op)
+{
+    uint32_t i;
+    if (op->kills_len)
+        crdti_put_varint(w, op->kills_len);
+    for (i = 0; i < op->kills_len; i++) {
+        const crdti_delta_kill *kill = &op->kills[i];
+        crdti_put_varint(w, kill->replica);
+        crdti_put_varint(w, crdti_kill_from(d, &op->op, kill->replica) -
+                                kill->last);
+    }
+}
+
+CRDTI_FN void crdti_readable_put_delta(crdti_writer *w,
+                                       const crdti_readable *t)
+{
+    const crdti_delta *d = &t->delta;
+    size_t i;
+    crdti_readable_put_replicas(w, d, t->has_floor);
+    crdti_readable_put_objects(w, d);
+    crdti_readable_put_columns(w, d);
+    for (i = 0; i < d->ops_len; i++)
+        if (crdti_has_key(d->objects[d->ops[i].object].type,
+                          d->ops[i].op.kind))
+            crdti_put_bytes(w, d->ops[i].key);
+    for (i = 0; i < d->ops_len; i++)
+        crdti_readable_put_content(w, &d->ops[i].op);
+    for (i = 0; i < d->ops_len; i++)
+        crdti_readable_put_kills(w, d, &d->ops[i]);
+}
+
+/* >>messages, both ways --------------------------------------------------- */
+
+CRDTI_FN void crdti_carry_id(crdti_readable *t, const cJSON *item,
+                             int is_reversed)
+{
+    crdt_bytes bytes = crdti_get_raw(&t->r, sizeof(crdt_id));
+    size_t i, last = is_reversed ? sizeof(crdt_id) - 1 : 0;
+    crdt_id id;
+    crdti_zero(&id, sizeof id);
+    for (i = 0; i < bytes.len; i++)
+        id.b[i ^ last] = bytes.ptr[i];
+    crdti_say_id(t, item, 0, &id);
+    for (i = 0; i < sizeof id.b; i++)
+        crdti_put_u8(&t->w, id.b[i ^ last]);
+}
+
+CRDTI_FN void crdti_carry_names(crdti_readable *t, const cJSON *item)
+{
+    crdti_list list = crdti_list_open(
+        t, item, 0, crdti_get_count(&t->r, CRDTSYNC_MAX_SHARED, 1), "");
+    crdti_put_varint(&t->w, list.len);
+    while (crdti_list_next(t, &list)) {
+        crdt_bytes name = crdti_get_bytes(&t->r, CRDTSYNC_MAX_NAME);
+        crdti_say_bytes(t, list.at, &name);
+        crdti_put_bytes(&t->w, name);
+    }
+}
+
+CRDTI_FN void crdti_carry_vector(crdti_readable *t, const cJSON *item)
+{
+    crdti_reader r = t->r;
+    crdti_list list =
+        crdti_list_open(t, item, 1, crdti_skip_vv(&t->r), "\n    ");
+    crdt_dot entry, before;
+    (void)crdti_get_varint(&r);
+    crdti_put_varint(&t->w, list.len);
+    for (; crdti_list_next(t, &list) && !(!t->hears && t->r.err);
+         before = entry) {
+        if (!t->hears)
+            crdti_get_vv_entries(&r, &entry, 1);
+        crdti_say_entry(t, list.at, list.i > 1 ? &before : NULL, &entry);
+        crdti_put_raw(&t->w, crdt_bytes_of(entry.replica.b, 16));
+        crdti_put_varint(&t->w, entry.seq);
+    }
+}
+
+CRDTI_FN void crdti_carry_bytes(crdti_readable *t, const cJSON *item, int form)
+{
+    crdt_bytes bytes = form == CRDTI_AS_BYTES
+                           ? crdti_get_bytes(&t->r, SIZE_MAX)
+                           : crdti_get_raw(&t->r, crdti_reader_left(&t->r));
+    crdti_say_bytes(t, item, &bytes);
+    if (form == CRDTI_AS_BYTES)
+        crdti_put_varint(&t->w, bytes.len);
+    crdti_put_raw(&t->w, bytes);
+}
+
+CRDTI_FN void crdti_carry_delta(crdti_readable *t, const cJSON *item)
+{
+    crdt_buf delta = CRDT_BUF_INIT;
+    crdti_writer w;
+    (void)crdti_get_varint(&t->r);
+    (void)crdti_get_varint(&t->r);
+    (void)crdti_get_bytes(&t->r, SIZE_MAX); /* t->delta already */
+    crdti_say_delta(t, item);
+    if (!t->hears || t->err)
+        return;
+    delta.alloc = t->arena.alloc;
+    crdti_writer_init(&w, &delta);
+    crdti_readable_put_delta(&w, t);
+    crdti_hear_fail(t, item, w.err);
+    crdti_put_varint(&t->w, delta.len);
+    crdti_put_varint(&t->w, 0);
+    crdti_put_bytes(&t->w, crdt_buf_bytes(&delta));
+    crdt_buf_free(&delta);
+}
+
+/* A tag is kept for what follows: it is put with that. */
+CRDTI_FN void crdti_carry_tag(crdti_readable *t, const cJSON *item)
+{
+    uint64_t tag = crdti_get_varint(&t->r), id = tag >> 1;
+    crdti_say_number(t, item, &id);
+    if (id >> 63)
+        crdti_hear_fail(t, item, CRDT_ERR_RANGE);
+    t->tag = id << 1 | (tag & 1);
+}
+
+CRDTI_FN void crdti_carry_flag(crdti_readable *t, const cJSON *item, int form)
+{
+    int is_tagged = form == CRDTI_AS_TAGGED;
+    int flag = is_tagged ? (int)(t->tag & 1) : crdti_get_u8(&t->r);
+    if (flag > 1)
+        crdti_reader_fail(&t->r, CRDT_ERR_CORRUPT);
+    crdti_say_flag(t, item, &flag);
+    crdti_put_varint(&t->w, (is_tagged ? t->tag : 0) | (unsigned)flag);
+}
+
+CRDTI_FN void crdti_carry_number(crdti_readable *t, const cJSON *item,
+                                 int form)
+{
+    int is_word = form == CRDTI_AS_WORD;
+    uint64_t number =
+        is_word ? crdti_get_u64le(&t->r) : crdti_get_varint(&t->r);
+    if (form == CRDTI_AS_RESULT)
+        crdti_say_result(t, item, &number);
+    else
+        crdti_say_number(t, item, &number);
+    if (is_word)
+        crdti_put_u64le(&t->w, number);
+    else
+        crdti_put_varint(&t->w, number);
+}
+
+CRDTI_FN void crdti_carry(crdti_readable *t, const cJSON *item, int form)
+{
+    if (form == CRDTI_AS_ID || form == CRDTI_AS_DIGEST)
+        crdti_carry_id(t, item, form == CRDTI_AS_DIGEST);
+    else if (form == CRDTI_AS_FLAG || form == CRDTI_AS_TAGGED)
+        crdti_carry_flag(t, item, form);
+    else if (form == CRDTI_AS_BYTES || form == CRDTI_AS_REST)
+        crdti_carry_bytes(t, item, form);
+    else if (form == CRDTI_AS_NAMES)
+        crdti_carry_names(t, item);
+    else if (form == CRDTI_AS_VECTOR)
+        crdti_carry_vector(t, item);
+    else if (form == CRDTI_AS_TAG)
+        crdti_carry_tag(t, item);
+    else if (form == CRDTI_AS_DELTA)
+        crdti_carry_delta(t, item);
+    else
+        crdti_carry_number(t, item, form);
+}
+
+CRDTI_FN void crdti_carry_fields(crdti_readable *t, const cJSON *item,
+                                 int kind)
+{
+    const crdti_field *fields = crdti_message_fields(kind);
+    const char *names[CRDTI_FIELDS_MAX + 1];
+    crdti_record record;
+    int i;
+    for (i = 0; i <= CRDTI_FIELDS_MAX; i++)
+        names[i] = fields[i].name;
+    crdti_record_open(t, &record, item, names, "");
+    for (i = 0; names[i]; i++)
+        if (crdti_record_has(t, &record, i,
+                             fields[i].form != CRDTI_AS_REST ||
+                                 crdti_reader_left(&t->r)))
+            crdti_carry(t, record.at, fields[i].form);
+    crdti_record_close(t);
+}
+
+/* >>write ----------------------------------------------------------------- */
+
+CRDTI_FN void crdti_readable_init(crdti_readable *t, crdt_buf *out, int hears)
+{
+    crdti_zero(t, sizeof *t);
+    t->hears = hears;
+    crdti_reader_init(&t->r, crdt_bytes_of(NULL, 0));
+    crdti_writer_init(&t->w, out);
+    crdti_json_init(&t->out, out, NULL);
+    t->out.indent = 1; /* blanks behind colons */
+    t->in.bytes.alloc = out->alloc;
+    crdti_arena_init(&t->arena, out->alloc);
+    if (!hears) {
+        t->w.err = CRDT_ERR_AGAIN;
+        return;
+    }
+    t->out.w.err = CRDT_ERR_AGAIN;
+    crdti_reader_fail(&t->r, CRDT_ERR_AGAIN);
+}
+
+CRDTI_FN void crdti_readable_end(crdti_readable *t)
+{
+    crdti_arena_free(&t->arena);
+    crdt_buf_free(&t->in.bytes);
+}
+
+/* What only the core knows of a message. A chunk that is all of a delta is
+ * looked into. */
+CRDTI_FN int crdti_readable_kind(crdti_readable *t, int kind)
+{
+    crdti_reader r = t->r;
+    crdti_hello hello;
+    crdti_chunk chunk;
+    crdt_err err = CRDT_ERR_CORRUPT;
+    if (kind == CRDTI_HELLO)
+        crdti_get_hello(&r, &hello);
+    if (kind == CRDTI_CHUNK)
+        crdti_get_chunk(&r, &chunk);
+    if (!r.err && kind == CRDTI_CHUNK && chunk.bytes.len == chunk.total)
+        err = crdti_readable_decode(t, chunk.bytes);
+    if (r.err || err == CRDT_ERR_NOMEM)
+        crdti_reader_fail(&t->r, r.err ? r.err : err);
+    return err ? kind : CRDTI_WHOLE_CHUNK;
+}
+
+CRDTI_FN void crdti_readable_print(crdti_readable *t, crdti_frame frame)
+{
+    crdti_reader_init(&t->r, frame.payload);
+    crdti_say_raw(t, "{\"crdtsync\": 1, ");
+    crdti_say_text(t, crdti_name_of(CRDTI_MESSAGE_NAMES, frame.kind));
+    crdti_say_raw(t, ": ");
+    if (frame.kind == CRDTI_FRAME_DELTA) {
+        t->err = crdti_readable_decode(t, frame.payload);
+        if (!t->err)
+            crdti_say_delta(t, NULL);
+    } else {
+        crdti_carry_fields(t, NULL, crdti_readable_kind(t, frame.kind));
+        crdti_get_end(&t->r);
+        t->err = t->r.err;
+    }
+    crdti_say_raw(t, "}\n");
+}
+
+CRDT_API crdt_err crdt_readable_write(crdt_bytes binary, crdt_buf *json)
+{
+    crdti_readable t;
+    crdti_frame frame;
+    size_t start;
+    crdt_err err;
+    if (!json || (!binary.ptr && binary.len))
+        return CRDT_ERR_ARG;
+    err = crdti_frame_get(binary, SIZE_MAX, &frame, NULL);
+    if (!err && frame.size != binary.len)
+        err = CRDT_ERR_CORRUPT;
+    if (!err && (!frame.kind || frame.kind >= CRDTI_MESSAGE_KINDS))
+        err = CRDT_ERR_VERSION;
+    if (err)
+        return err;
+    start = json->len;
+    crdti_readable_init(&t, json, 0);
+    crdti_readable_print(&t, frame);
+    crdti_readable_end(&t);
+    if (!t.err)
+        t.err = t.out.w.err;
+    if (t.err)
+        json->len = start;
+    return t.err;
+}
+
+/* >>read ------------------------------------------------------------------ */
+
+/* Appends the payload; returns the kind of the frame. */
+CRDTI_FN int crdti_hear_body(crdti_readable *t, const cJSON *body)
+{
+    int kind = crdti_name_find(CRDTI_MESSAGE_NAMES, 1, CRDTI_MESSAGE_KINDS,
+                               body->string);
+    if (kind == CRDTI_MESSAGE_KINDS) {
+        crdti_hear_wrong(t, body);
+    } else if (kind == CRDTI_FRAME_DELTA) {
+        crdti_say_delta(t, body);
+        if (!t->err)
+            crdti_readable_put_delta(&t->w, t);
+    } else if (kind == CRDTI_CHUNK &&
+               cJSON_GetObjectItemCaseSensitive(body, "delta")) {
+        crdti_carry_fields(t, body, CRDTI_WHOLE_CHUNK);
+    } else {
+        crdti_carry_fields(t, body, kind);
+    }
+    return kind;
+}
+
+/* {"crdtsync": 1, "kind": {...}} */
+CRDTI_FN void crdti_hear_message(crdti_readable *t, const cJSON *root)
+{
+    size_t start = t->w.buf->len;
+    const cJSON *version = root->child;
+    uint64_t number;
+    int kind;
+    if (!cJSON_IsObject(root) || cJSON_GetArraySize(root) != 2) {
+        crdti_hear_wrong(t, root);
+        return;
+    }
+    if (strcmp(version->string, "crdtsync") != 0)
+        crdti_hear_wrong(t, version);
+    crdti_say_number(t, version, &number);
+    if (number != 1)
+        crdti_hear_fail(t, version, CRDT_ERR_VERSION);
+    kind = t->err ? 0 : crdti_hear_body(t, version->next);
+    crdti_frame_wrap(&t->w, (uint8_t)kind, start);
+    crdti_hear_fail(t, NULL, t->w.err);
+}
+
+/* Appends the frame, which must be what the core takes. */
+CRDTI_FN crdt_err crdti_hear_tree(const cJSON *root, crdt_buf *out,
+                                  const cJSON **at)
+{
+    crdti_readable t;
+    crdt_buf again = CRDT_BUF_INIT;
+    size_t start = out->len;
+    crdti_readable_init(&t, out, 1);
+    crdti_hear_message(&t, root);
+    crdti_readable_end(&t);
+    again.alloc = out->alloc;
+    if (!t.err)
+        t.err = crdt_readable_write(
+            crdt_bytes_of(out->ptr + start, out->len - start), &again);
+    crdt_buf_free(&again);
+    if (t.err)
+        out->len = start;
+    *at = t.at ? t.at : root;
+    return t.err;
+}
+
+/* The number of a value in the order of the text, which is that of the tree.
+ * The scan has seen to the depth. */
+CRDTI_FN int crdti_hear_place(const cJSON *item, const cJSON *meant,
+                              size_t *number)
+{
+    for (; item; item = item->next) {
+        ++*number;
+        if (item == meant || crdti_hear_place(item->child, meant, number))
+            return 1;
+    }
+    return 0;
+}
+
+CRDT_API crdt_err crdt_readable_read(crdt_bytes json, crdt_buf *binary,
+                                     size_t *fault)
+{
+    static const crdti_json_limits limits = { CRDTSYNC_JSON_MAX_BYTES,
+                                              CRDTSYNC_JSON_MAX_NODES, 6 };
+    const cJSON *at = NULL;
+    cJSON *root;
+    size_t number = 0, nowhere;
+    crdt_err err;
+    if (!binary || (!json.ptr && json.len))
+        return CRDT_ERR_ARG;
+    fault = fault ? fault : &nowhere;
+    err = crdti_json_check(json, &limits, fault);
+    if (err)
+        return err;
+    root = crdti_json_tree(json);
+    if (!root)
+        return CRDT_ERR_NOMEM;
+    err = crdti_hear_tree(root, binary, &at);
+    if (err && crdti_hear_place(root, at, &number))
+        *fault = crdti_json_place(json, &limits, number, 0);
+    cJSON_Delete(root);
+    return err;
+}
+
+#endif /* CRDTSYNC_IMPLEMENTATION */

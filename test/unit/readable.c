@@ -1,0 +1,924 @@
+/*
+ * Deltas and messages as JSON and back (codecs/crdtsync_readable.h): what was
+ * written comes back byte for byte, whatever it is; what was not is refused,
+ * and where.
+ */
+/* pkg-config: libcjson */
+#define CRDTSYNC_IMPLEMENTATION
+#include "../../crdtsync.h"
+#include "../../codecs/crdtsync_readable.h"
+#include "../failing_alloc.h"
+#include "../test.h"
+
+#define CHECK_ERR(got, want) CHECK_STR(crdt_err_name(got), #want)
+
+/* >>documents ------------------------------------------------------------- */
+
+static uint64_t now_ms(void *ctx)
+{
+    (void)ctx;
+    return UINT64_C(1700000000000);
+}
+
+static crdt_err fill(void *ctx, void *out, size_t len)
+{
+    (void)ctx;
+    memset(out, 7, len);
+    return CRDT_OK;
+}
+
+static crdt_doc *replica_in(const crdt_alloc *alloc, int number)
+{
+    static const crdt_clock clock = { 1, NULL, now_ms, now_ms };
+    static const crdt_random random = { 1, NULL, fill };
+    crdt_config config;
+    crdt_id id;
+    crdt_doc *doc = NULL;
+    memset(&config, 0, sizeof config);
+    memset(id.b, number, sizeof id.b);
+    config.alloc = alloc;
+    config.clock = &clock;
+    config.random = &random;
+    config.replica = &id;
+    CHECK_ERR(crdt_doc_new(&doc, &config), CRDT_OK);
+    return doc;
+}
+
+static crdt_doc *replica(int number)
+{
+    return replica_in(NULL, number);
+}
+
+static const struct {
+    const char *ptr;
+    size_t len;
+} strings[] = { { "", 0 },
+                { "plain", 5 },
+                { "h\303\251llo \360\237\230\200", 11 },
+                { "\"\\/\b\f\n\r\t\1\177", 10 },
+                { "\0\1\377", 3 },
+                { "\355\240\200", 3 },
+                { "a\0b", 3 } };
+enum { STRINGS = sizeof strings / sizeof *strings };
+
+static crdt_value value_at(int i)
+{
+    static const double doubles[] = { 0.0, -0.0, 0.1, 1.0, 1e300, 5e-324 };
+    static const int64_t ints[] = { 0,
+                                    -1,
+                                    INT64_C(9007199254740991),
+                                    INT64_C(9007199254740992),
+                                    -INT64_C(9007199254740993),
+                                    INT64_MAX,
+                                    INT64_MIN };
+    if (i < 3)
+        return i ? crdt_bool(i - 1) : crdt_null();
+    if (i < 10)
+        return crdt_int(ints[i - 3]);
+    if (i < 16)
+        return crdt_double(doubles[i - 10]);
+    if (i < 19)
+        return crdt_double(
+            crdti_double_from(i == 16   ? UINT64_C(0x7ff8000000000000)
+                              : i == 17 ? UINT64_C(0x7ff0000000000000)
+                                        : UINT64_C(0xfff0000000000000)));
+    if (i < 26)
+        return crdt_time(ints[i - 19]);
+    i -= 26;
+    return i < STRINGS
+               ? crdt_string(crdt_bytes_of(strings[i].ptr, strings[i].len))
+               : crdt_blob(crdt_bytes_of(strings[i - STRINGS].ptr,
+                                         strings[i - STRINGS].len));
+}
+enum { VALUES = 26 + 2 * STRINGS };
+
+/* Writes something into a container of any type; `n` varies it. */
+static void scribble(crdt_obj obj, int n)
+{
+    crdt_id other;
+    memset(other.b, n + 1, sizeof other.b);
+    switch ((int)crdt_type_of(obj)) {
+    case CRDT_MAP:
+        (void)crdt_map_put(obj, CRDT_STR("in"), value_at(n % VALUES));
+        break;
+    case CRDT_REGISTER:
+        (void)crdt_register_set(obj, value_at(n % VALUES));
+        break;
+    case CRDT_MAX:
+        (void)crdt_max_set(obj, value_at(n % VALUES));
+        break;
+    case CRDT_MIN:
+        (void)crdt_min_set(obj, value_at(n % VALUES));
+        break;
+    case CRDT_COUNTER:
+    case CRDT_GCOUNTER:
+        (void)crdt_counter_add(obj, n + 1);
+        if (n % 3 == 2)
+            (void)crdt_counter_reset(obj);
+        break;
+    case CRDT_BOUNDED:
+        (void)crdt_bounded_add(obj, 3 * n + 1);
+        (void)crdt_bounded_take(obj, n / 2);
+        (void)crdt_bounded_transfer(obj, &other, n);
+        break;
+    case CRDT_EW_FLAG:
+    case CRDT_DW_FLAG:
+        (void)crdt_flag_set(obj, n & 1);
+        break;
+    default:
+        (void)crdt_set_add(obj, value_at(n % VALUES));
+        (void)crdt_set_add(obj, value_at((n + 5) % VALUES));
+        if (n % 3 == 2)
+            (void)crdt_set_remove(obj, value_at(n % VALUES));
+    }
+}
+
+/* Every type at a key of that name, and every value. */
+static void write_all(crdt_doc *doc, int n)
+{
+    crdt_obj root = crdt_root(doc);
+    int i;
+    for (i = CRDT_MAP; i < CRDT_TYPE_COUNT; i++)
+        scribble(crdt_map_object(root, crdt_str(crdt_type_name((crdt_type)i)),
+                                 (crdt_type)i),
+                 n + i);
+    for (i = 0; i < VALUES; i++) {
+        uint8_t key = (uint8_t)(i * 9);
+        (void)crdt_map_put(root, crdt_bytes_of(&key, 1), value_at(i));
+    }
+    (void)crdt_commit(doc);
+}
+
+static void join(crdt_doc *to, crdt_doc *from)
+{
+    crdt_buf delta = CRDT_BUF_INIT;
+    CHECK_ERR(crdt_delta(from, NULL, &delta), CRDT_OK);
+    CHECK_ERR(crdt_join(to, crdt_buf_bytes(&delta)), CRDT_OK);
+    crdt_buf_free(&delta);
+}
+
+/* >>there and back -------------------------------------------------------- */
+
+static int comes_back(crdt_bytes binary)
+{
+    crdt_buf json = CRDT_BUF_INIT, again = CRDT_BUF_INIT;
+    size_t fault = 0;
+    int same;
+    CHECK_ERR(crdt_readable_write(binary, &json), CRDT_OK);
+    CHECK_ERR(crdt_readable_read(crdt_buf_bytes(&json), &again, &fault),
+              CRDT_OK);
+    same = crdt_bytes_equal(crdt_buf_bytes(&again), binary);
+    if (!same)
+        printf("at %d: %.*s\n", (int)fault, (int)json.len,
+               (const char *)json.ptr);
+    crdt_buf_free(&json);
+    crdt_buf_free(&again);
+    return same;
+}
+
+static int delta_comes_back(crdt_doc *doc, const crdt_vv *since)
+{
+    crdt_buf delta = CRDT_BUF_INIT;
+    int same;
+    CHECK_ERR(crdt_delta(doc, since, &delta), CRDT_OK);
+    same = comes_back(crdt_buf_bytes(&delta));
+    crdt_buf_free(&delta);
+    return same;
+}
+
+TEST(deltas_come_back)
+{
+    crdt_doc *a = replica(1), *b = replica(2);
+    crdt_vv since = CRDT_VV_INIT;
+    crdt_buf canonical = CRDT_BUF_INIT;
+    int round;
+    CHECK(delta_comes_back(a, NULL));
+    for (round = 0; round < 40; round++) {
+        CHECK_ERR(crdt_doc_vv(a, &since), CRDT_OK);
+        write_all(a, round);
+        write_all(b, round + 7);
+        if (round % 5 == 4)
+            CHECK_ERR(crdt_map_remove(crdt_root(b), CRDT_STR("map")), CRDT_OK);
+        CHECK_ERR(crdt_commit(b), CRDT_OK);
+        join(a, b);
+        CHECK(delta_comes_back(a, &since));
+        CHECK(delta_comes_back(a, NULL));
+        join(b, a);
+        CHECK(delta_comes_back(b, NULL));
+        if (round % 10 == 9)
+            CHECK_ERR(crdt_truncate(a, &since), CRDT_OK);
+    }
+    CHECK(delta_comes_back(a, NULL));
+    CHECK_ERR(crdt_canonical(a, &canonical), CRDT_OK);
+    CHECK(comes_back(crdt_buf_bytes(&canonical)));
+    crdt_buf_free(&canonical);
+    crdt_vv_free(&since);
+    crdt_doc_free(a);
+    crdt_doc_free(b);
+}
+
+/* >>exact text ------------------------------------------------------------ */
+
+#define ONES "01010101010101010101010101010101"
+#define TWOS "02020202020202020202020202020202"
+
+static void check_text(crdt_bytes binary, const char *want)
+{
+    crdt_buf json = CRDT_BUF_INIT;
+    CHECK_ERR(crdt_readable_write(binary, &json), CRDT_OK);
+    if (!crdt_bytes_equal(crdt_buf_bytes(&json), crdt_str(want))) {
+        test_failures_in_case++;
+        printf("it says: %.*s", (int)json.len, (const char *)json.ptr);
+    }
+    crdt_buf_free(&json);
+    CHECK(comes_back(binary));
+}
+
+static void check_delta(crdt_doc *doc, const crdt_vv *since, const char *want)
+{
+    crdt_buf delta = CRDT_BUF_INIT;
+    CHECK_ERR(crdt_commit(doc), CRDT_OK);
+    CHECK_ERR(crdt_delta(doc, since, &delta), CRDT_OK);
+    check_text(crdt_buf_bytes(&delta), want);
+    crdt_buf_free(&delta);
+}
+
+TEST(a_delta_reads_like_this)
+{
+    crdt_doc *doc = replica(1);
+    crdt_obj photo = crdt_map_map(crdt_root(doc), CRDT_STR("photo"));
+    CHECK_ERR(crdt_map_put_int(photo, CRDT_STR("size"), 48213), CRDT_OK);
+    CHECK_ERR(crdt_counter_add(crdt_map_counter(photo, CRDT_STR("views")), 1),
+              CRDT_OK);
+    CHECK_ERR(crdt_map_put_int(photo, CRDT_STR("size"), 300), CRDT_OK);
+    check_delta(
+        doc, NULL,
+        "{\"crdtsync\": 1, \"delta\": {\n"
+        "  \"top\": {\n"
+        "    \"" ONES "\": 5},\n"
+        "  \"objects\": [\n"
+        "    {\"id\": 1, \"parent\": 0, \"type\": \"map\", "
+        "\"key\": \"photo\"},\n"
+        "    {\"id\": 2, \"parent\": 1, \"type\": \"counter\", "
+        "\"key\": \"views\"}],\n"
+        "  \"ops\": [\n"
+        "    {\"dot\": \"" ONES ".1\", \"object\": 0, \"kind\": \"create\", "
+        "\"key\": \"photo\", \"stamp\": [1700000000000, 0], "
+        "\"type\": \"map\"},\n"
+        "    {\"dot\": \"" ONES ".3\", \"object\": 1, \"kind\": \"create\", "
+        "\"key\": \"views\", \"stamp\": [1700000000000, 2], "
+        "\"type\": \"counter\"},\n"
+        "    {\"dot\": \"" ONES ".4\", \"object\": 2, \"kind\": \"add\", "
+        "\"total\": [1, 0]},\n"
+        "    {\"dot\": \"" ONES ".5\", \"object\": 1, \"kind\": \"value\", "
+        "\"key\": \"size\", \"stamp\": [1700000000000, 3], "
+        "\"value\": 300, \"kills\": {\"" ONES "\": 2}}]}}\n");
+    crdt_doc_free(doc);
+}
+
+TEST(base_voids_and_elements_read_like_this)
+{
+    crdt_doc *a = replica(1), *b = replica(2);
+    crdt_vv since = CRDT_VV_INIT;
+    crdt_obj set, count;
+    CHECK_ERR(crdt_counter_add(crdt_map_counter(crdt_root(a), CRDT_STR("n")),
+                               INT64_MAX),
+              CRDT_OK);
+    CHECK_ERR(crdt_commit(a), CRDT_OK);
+    join(b, a);
+    CHECK_ERR(crdt_doc_vv(b, &since), CRDT_OK);
+    set = crdt_map_object(crdt_root(b), CRDT_STR("s"), CRDT_AW_SET);
+    CHECK_ERR(crdt_set_add(set, crdt_time(INT64_MIN)), CRDT_OK);
+    CHECK_ERR(crdt_set_add(set, crdt_null()), CRDT_OK);
+    CHECK_ERR(crdt_set_remove(set, crdt_null()), CRDT_OK);
+    count = crdt_map_find(crdt_root(b), CRDT_STR("n"), CRDT_COUNTER);
+    CHECK_ERR(crdt_counter_reset(count), CRDT_OK);
+    check_delta(
+        b, &since,
+        "{\"crdtsync\": 1, \"delta\": {\n"
+        "  \"top\": {\n"
+        "    \"" ONES "\": 2,\n"
+        "    \"" TWOS "\": 5},\n"
+        "  \"base\": {\n"
+        "    \"" ONES "\": 2},\n"
+        "  \"objects\": [\n"
+        "    {\"id\": 1, \"parent\": 0, \"type\": \"aw-set\", "
+        "\"key\": \"s\"},\n"
+        "    {\"id\": 2, \"parent\": 0, \"type\": \"counter\", "
+        "\"key\": \"n\"}],\n"
+        "  \"ops\": [\n"
+        "    {\"dot\": \"" TWOS ".1\", \"object\": 0, \"kind\": \"create\", "
+        "\"key\": \"s\", \"stamp\": [1700000000000, 1], "
+        "\"type\": \"aw-set\"},\n"
+        "    {\"dot\": \"" TWOS ".2\", \"object\": 1, \"kind\": \"in\", "
+        "\"key\": {\"$time\": \"-9223372036854775808\"}},\n"
+        "    {\"dot\": \"" TWOS ".4\", \"object\": 1, \"kind\": \"remove\", "
+        "\"key\": null, \"kills\": {\"" TWOS "\": 3}},\n"
+        "    {\"dot\": \"" TWOS ".5\", \"object\": 2, \"kind\": \"reset\", "
+        "\"voids\": {\"" ONES "\": [\"9223372036854775807\", 0]}}]}}\n");
+    crdt_vv_free(&since);
+    crdt_doc_free(a);
+    crdt_doc_free(b);
+}
+
+/* >>messages -------------------------------------------------------------- */
+
+/* A frame under way: fields are put, then it is checked and emptied. */
+struct message {
+    crdt_buf buf;
+    crdti_writer w;
+};
+
+static void message_init(struct message *m)
+{
+    memset(m, 0, sizeof *m);
+    crdti_writer_init(&m->w, &m->buf);
+}
+
+static crdt_bytes message_end(struct message *m, int kind)
+{
+    crdti_frame_wrap(&m->w, (uint8_t)kind, 0);
+    CHECK_ERR(m->w.err, CRDT_OK);
+    return crdt_buf_bytes(&m->buf);
+}
+
+static void check_message(struct message *m, int kind, const char *want)
+{
+    check_text(message_end(m, kind), want);
+    m->buf.len = 0;
+}
+
+static void put_hello(struct message *m)
+{
+    crdti_hello hello;
+    memset(&hello, 0, sizeof hello);
+    memset(hello.node.b, 2, 16);
+    hello.oldest = 1;
+    hello.newest = 3;
+    hello.nonce = UINT64_MAX;
+    hello.frame_max = UINT64_C(9007199254740992);
+    hello.name = CRDT_STR("kitchen");
+    hello.docs = 2;
+    crdti_put_hello(&m->w, &hello);
+    crdti_put_bytes(&m->w, CRDT_STR("photos"));
+    crdti_put_bytes(&m->w, CRDT_STR("\377\0"));
+}
+
+TEST(a_hello_reads_like_this)
+{
+    struct message m;
+    message_init(&m);
+    put_hello(&m);
+    check_message(&m, CRDTI_HELLO,
+                  "{\"crdtsync\": 1, \"hello\": {\"oldest\": 1, "
+                  "\"newest\": 3, \"node\": \"" TWOS "\", "
+                  "\"nonce\": \"18446744073709551615\", "
+                  "\"frame_max\": \"9007199254740992\", "
+                  "\"name\": \"kitchen\", "
+                  "\"documents\": [\"photos\", {\"$string\": \"/wA=\"}]}}\n");
+    put_hello(&m);
+    crdti_put_raw(&m.w, CRDT_STR("more"));
+    CHECK(comes_back(message_end(&m, CRDTI_HELLO)));
+    crdt_buf_free(&m.buf);
+}
+
+TEST(states_and_digests_read_like_this)
+{
+    static const crdt_digest digest = { UINT64_C(0x0123456789abcdef),
+                                        UINT64_C(0xf0e1d2c3b4a59687) };
+    crdt_vv vv = CRDT_VV_INIT;
+    struct message m;
+    crdt_id id;
+    message_init(&m);
+    memset(id.b, 1, sizeof id.b);
+    CHECK_ERR(crdt_vv_set(&vv, &id, 7), CRDT_OK);
+    memset(id.b, 2, sizeof id.b);
+    CHECK_ERR(crdt_vv_set(&vv, &id, CRDTSYNC_MAX_SEQ), CRDT_OK);
+    crdti_put_varint(&m.w, 3);
+    crdti_put_u8(&m.w, 1);
+    crdti_put_digest(&m.w, digest);
+    crdti_put_vv(&m.w, &vv);
+    check_message(&m, CRDTI_STATE,
+                  "{\"crdtsync\": 1, \"state\": {\"document\": 3, "
+                  "\"asks\": true, "
+                  "\"digest\": \"0123456789abcdeff0e1d2c3b4a59687\", "
+                  "\"vector\": {\n    \"" ONES "\": 7,\n    \"" TWOS "\": "
+                  "\"4611686018427387904\"}}}\n");
+    crdti_put_varint(&m.w, 0);
+    crdti_put_digest(&m.w, digest);
+    check_message(&m, CRDTI_DIGEST,
+                  "{\"crdtsync\": 1, \"digest\": {\"document\": 0, "
+                  "\"digest\": \"0123456789abcdeff0e1d2c3b4a59687\"}}\n");
+    crdt_vv_free(&vv);
+    crdt_buf_free(&m.buf);
+}
+
+TEST(chunks_read_like_this)
+{
+    crdt_doc *doc = replica(1);
+    crdti_chunk chunk;
+    crdt_buf payload = CRDT_BUF_INIT;
+    struct message m;
+    message_init(&m);
+    memset(&chunk, 0, sizeof chunk);
+    chunk.id = UINT64_MAX >> 1;
+    CHECK_ERR(crdt_map_put_null(crdt_root(doc), CRDT_STR("")), CRDT_OK);
+    CHECK_ERR(crdt_commit(doc), CRDT_OK);
+    CHECK_ERR(crdti_delta_put(doc, NULL, CRDTI_FOR_ALL, &payload), CRDT_OK);
+    chunk.total = payload.len;
+    chunk.bytes = crdt_buf_bytes(&payload);
+    crdti_put_chunk(&m.w, &chunk);
+    check_message(&m, CRDTI_CHUNK,
+                  "{\"crdtsync\": 1, \"chunk\": {\"document\": 0, "
+                  "\"id\": \"9223372036854775807\", \"follows\": false, "
+                  "\"delta\": {\n"
+                  "  \"top\": {\n    \"" ONES "\": 1},\n"
+                  "  \"objects\": [],\n  \"ops\": [\n"
+                  "    {\"dot\": \"" ONES ".1\", \"object\": 0, "
+                  "\"kind\": \"value\", \"key\": \"\", "
+                  "\"stamp\": [1700000000000, 0], \"value\": null}]}}}\n");
+    chunk.follows = 1;
+    chunk.id = 1;
+    chunk.bytes = CRDT_STR("\0abc");
+    chunk.offset = 2;
+    crdti_put_chunk(&m.w, &chunk);
+    check_message(&m, CRDTI_CHUNK,
+                  "{\"crdtsync\": 1, \"chunk\": {\"document\": 0, "
+                  "\"id\": 1, \"follows\": true, \"total\": 40, "
+                  "\"offset\": 2, "
+                  "\"bytes\": {\"$string\": \"AGFiYw==\"}}}\n");
+    crdt_doc_free(doc);
+    crdt_buf_free(&payload);
+    crdt_buf_free(&m.buf);
+}
+
+TEST(answers_and_the_others_read_like_this)
+{
+    struct message m;
+    message_init(&m);
+    crdti_put_varint(&m.w, 1);
+    crdti_put_varint(&m.w, 9);
+    crdti_put_varint(&m.w, CRDT_ERR_CAUSAL);
+    check_message(&m, CRDTI_ANSWER,
+                  "{\"crdtsync\": 1, \"answer\": {\"document\": 1, "
+                  "\"id\": 9, \"result\": \"CRDT_ERR_CAUSAL\"}}\n");
+    crdti_put_varint(&m.w, 1);
+    crdti_put_varint(&m.w, 9);
+    crdti_put_varint(&m.w, CRDT_ERR_COUNT);
+    CHECK(comes_back(message_end(&m, CRDTI_ANSWER)));
+    m.buf.len = 0;
+    check_message(&m, CRDTI_ALIVE, "{\"crdtsync\": 1, \"alive\": {}}\n");
+    crdti_put_bytes(&m.w, CRDT_STR("\"so\" \\long\n"));
+    check_message(&m, CRDTI_BYE,
+                  "{\"crdtsync\": 1, \"bye\": "
+                  "{\"why\": \"\\\"so\\\" \\\\long\\u000a\"}}\n");
+    crdt_buf_free(&m.buf);
+}
+
+/* >>bytes that are refused ------------------------------------------------ */
+
+static void refuse_bytes(crdt_bytes binary, const char *want)
+{
+    crdt_buf json = CRDT_BUF_INIT;
+    CHECK_STR(crdt_err_name(crdt_readable_write(binary, &json)), want);
+    CHECK_INT(json.len, 0);
+    crdt_buf_free(&json);
+}
+
+TEST(bytes_that_are_no_frame_are_refused)
+{
+    struct message m;
+    crdt_bytes whole;
+    size_t len;
+    message_init(&m);
+    put_hello(&m);
+    whole = message_end(&m, CRDTI_HELLO);
+    for (len = 0; len < whole.len; len++)
+        refuse_bytes(crdt_bytes_of(whole.ptr, len), "CRDT_ERR_TRUNCATED");
+    crdti_put_u8(&m.w, 0);
+    refuse_bytes(crdt_buf_bytes(&m.buf), "CRDT_ERR_CORRUPT");
+    m.buf.ptr[9] ^= 1;
+    refuse_bytes(crdt_bytes_of(m.buf.ptr, m.buf.len - 1), "CRDT_ERR_CHECKSUM");
+    m.buf.len = 0;
+    refuse_bytes(message_end(&m, 0), "CRDT_ERR_VERSION");
+    m.buf.len = 0;
+    refuse_bytes(message_end(&m, 9), "CRDT_ERR_VERSION");
+    m.buf.len = 0;
+    crdti_put_u8(&m.w, 0);
+    refuse_bytes(message_end(&m, CRDTI_ALIVE), "CRDT_ERR_CORRUPT");
+    m.buf.len = 0;
+    crdti_put_varint(&m.w, 5); /* speaks 5 to 6 only */
+    crdti_put_varint(&m.w, 6);
+    refuse_bytes(message_end(&m, CRDTI_HELLO), "CRDT_ERR_VERSION");
+    refuse_bytes(crdt_bytes_of(NULL, 1), "CRDT_ERR_ARG");
+    CHECK_ERR(crdt_readable_write(whole, NULL), CRDT_ERR_ARG);
+    crdt_buf_free(&m.buf);
+}
+
+/* >>text that is refused -------------------------------------------------- */
+
+/* A "@" in the text stands where the fault is, and is not in it. */
+static void refuse(const char *marked, const char *want)
+{
+    char text[2048];
+    size_t at = strcspn(marked, "@"), fault = SIZE_MAX;
+    crdt_buf binary = CRDT_BUF_INIT;
+    crdt_err err;
+    (void)snprintf(text, sizeof text, "%.*s%s", (int)at, marked,
+                   marked + at + (marked[at] != 0));
+    err = crdt_readable_read(crdt_str(text), &binary, &fault);
+    if (strcmp(crdt_err_name(err), want) != 0 || fault != at) {
+        test_failures_in_case++;
+        printf("%s at %d, not %s at %d: %s\n", crdt_err_name(err), (int)fault,
+               want, (int)at, text);
+    }
+    CHECK_INT(binary.len, 0);
+    crdt_buf_free(&binary);
+}
+
+TEST(text_that_is_no_message_is_refused)
+{
+    static const char *const texts[] = {
+        "@[]",
+        "@5",
+        "@{}",
+        "@{\"crdtsync\": 1}",
+        "@{\"crdtsync\": 1, \"alive\": {}, \"bye\": {}}",
+        "{\"crdtsynk\": @1, \"alive\": {}}",
+        "{\"alive\": @{}, \"crdtsync\": 1}",
+        "{\"crdtsync\": @true, \"alive\": {}}",
+        "{\"crdtsync\": 1, \"dead\": @{}}",
+        "{\"crdtsync\": 1, \"alive\": @[]}",
+        "{\"crdtsync\": 1, \"alive\": {\"x\": @1}}",
+        "{\"crdtsync\": 1, \"alive\": {}} @{}",
+        "{\"crdtsync\": 1, \"alive\": {@,}}",
+        "{\"crdtsync\": 1, \"bye\": @{}}",
+        "{\"crdtsync\": 1, \"bye\": {\"why\": \"\", \"why\": @\"\"}}",
+        "{\"crdtsync\": 1, \"bye\": {\"why\": @1}}",
+        "{\"crdtsync\": 1, \"bye\": {\"why\": \"@\\u0000\"}}",
+        "{\"crdtsync\": 1, \"bye\": {\"why\": \"@\300\200\"}}",
+        "{\"crdtsync\": 1, \"bye\": {\"why\": \"\\ud800@\"}}",
+        "{\"crdtsync\": 1, \"bye\": {\"why\": @{\"$bytes\": \"AA==\"}}}",
+        "{\"crdtsync\": 1, \"bye\": {\"why\": @{\"$string\": \"AB==\"}}}",
+        "{\"crdtsync\": 1, \"bye\": {\"why\": @{\"$string\": 1}}}",
+        "{\"crdtsync\": 1, \"digest\": {\"document\": 1, \"digest\": "
+        "@\"0123456789ABCDEF0123456789ABCDEF\"}}",
+        "{\"crdtsync\": 1, \"digest\": {\"document\": @\"01\", \"digest\": "
+        "\"" ONES "\"}}",
+        "{\"crdtsync\": 1, \"digest\": {\"document\": 1, \"digest\": "
+        "@\"" ONES "0\"}}",
+        "{\"crdtsync\": 1, \"answer\": {\"document\": 1, \"id\": 2, "
+        "\"result\": @\"CRDT_ERR_UNHEARD_OF\"}}",
+        "{\"crdtsync\": 1, \"state\": {\"document\": 1, \"asks\": @1, "
+        "\"digest\": \"" ONES "\", \"vector\": {}}}",
+        "{\"crdtsync\": 1, \"state\": {\"document\": 1, \"asks\": true, "
+        "\"digest\": \"" ONES "\", \"vector\": {\"" TWOS "\": 1, "
+        "\"" ONES "\": @1}}}",
+        "{\"crdtsync\": 1, \"state\": {\"document\": 1, \"asks\": true, "
+        "\"digest\": \"" ONES "\", \"vector\": {\"" ONES "\": @0}}}",
+        "{\"crdtsync\": 1, \"chunk\": @{\"document\": 1, \"id\": 1, "
+        "\"follows\": true, \"offset\": 0, \"bytes\": \"a\"}}",
+        "@{\"crdtsync\": 1, \"chunk\": {\"document\": 1, \"id\": 1, "
+        "\"follows\": true, \"total\": 1, \"offset\": 1, \"bytes\": \"a\"}}"
+    };
+    size_t i;
+    for (i = 0; i < sizeof texts / sizeof *texts; i++)
+        refuse(texts[i], "CRDT_ERR_CORRUPT");
+    refuse("{\"crdtsync\": @2, \"alive\": {}}", "CRDT_ERR_VERSION");
+    refuse("", "CRDT_ERR_TRUNCATED");
+    refuse("{\"crdtsync\": 1, \"alive\": {}", "CRDT_ERR_TRUNCATED");
+    refuse("{\"crdtsync\": 1, \"answer\": {\"document\": @0.5}}",
+           "CRDT_ERR_RANGE");
+}
+
+/* One op "@" in a delta with a map and every kind of key. */
+static void refuse_op(const char *op, const char *want)
+{
+    char text[2048];
+    (void)snprintf(
+        text, sizeof text,
+        "{\"crdtsync\": 1, \"delta\": {\"top\": {\"" ONES "\": 9, \"" TWOS
+        "\": 4}, \"objects\": ["
+        "{\"id\": 1, \"parent\": 0, \"type\": \"counter\", \"key\": \"c\"}, "
+        "{\"id\": 2, \"parent\": 0, \"type\": \"aw-set\", \"key\": \"s\"}, "
+        "{\"id\": 3, \"parent\": 0, \"type\": \"bounded\", \"key\": \"b\"}, "
+        "{\"id\": 4, \"parent\": 0, \"type\": \"register\", \"key\": \"r\"}"
+        "], \"ops\": [{\"dot\": \"" ONES ".3\", \"object\": 1, "
+        "\"kind\": \"add\", \"total\": [1, 0]}, %s]}}",
+        op);
+    refuse(text, want);
+}
+
+#define OP "{\"dot\": \"" ONES ".5\", "
+
+TEST(ops_that_cannot_be_are_refused)
+{
+    static const char *const ops[] = {
+        "@5",
+        "@{}",
+        "@{\"object\": 1, \"kind\": \"add\", \"total\": [1, 0]}",
+        "{\"dot\": @\"\"}",
+        "{\"dot\": @5, \"object\": 1, \"kind\": \"add\", \"total\": [1, 0]}",
+        "{\"dot\": @\"" ONES "\", \"object\": 1, \"kind\": \"add\"}",
+        "{\"dot\": @\"" ONES ".\", \"object\": 1, \"kind\": \"add\"}",
+        "{\"dot\": @\"" ONES ".-5\", \"object\": 1, \"kind\": \"add\"}",
+        "{\"dot\": @\"" ONES ".5 \", \"object\": 1, \"kind\": \"add\"}",
+        "{\"dot\": @\"" ONES ".3\", \"object\": 1, \"kind\": \"add\"}",
+        "{\"dot\": @\"" ONES ".10\", \"object\": 1, \"kind\": \"add\"}",
+        "{\"dot\": @\"03" ONES ".1\", \"object\": 1, \"kind\": \"add\"}",
+        OP "\"object\": @5, \"kind\": \"add\", \"total\": [1, 0]}",
+        OP "\"object\": 1, \"kind\": @\"none\", \"total\": [1, 0]}",
+        OP "\"object\": 1, \"kind\": @\"value\", \"stamp\": [1, 0]}",
+        OP "\"object\": 1, \"kind\": \"add\", \"total\": @[1]}",
+        OP "\"object\": 1, \"kind\": \"add\", \"total\": @[1, 0, 0]}",
+        OP "\"object\": 1, \"kind\": \"add\", \"total\": [1, @true]}",
+        OP "\"object\": 1, \"kind\": \"add\", \"total\": [1, 0], "
+           "\"stamp\": @[1, 0]}",
+        OP "\"object\": 1, \"kind\": \"add\", \"total\": [1, 0], "
+           "\"key\": @\"\"}",
+        OP "\"object\": 1, \"kind\": \"reset\", \"voids\": "
+           "{\"" TWOS "\": [1, 0], \"" ONES "\": @[1, 0]}}",
+        OP "\"object\": 1, \"kind\": \"reset\", \"voids\": {\"x\": @[1, 0]}}",
+        OP "\"object\": 2, \"kind\": \"in\", \"key\": @{\"x\": 1}, "
+           "\"kills\": {}}",
+        "@" OP "\"object\": 2, \"kind\": \"in\"}",
+        OP "\"object\": 2, \"kind\": \"in\", \"key\": 1, \"kills\": @{}}",
+        OP "\"object\": 2, \"kind\": \"in\", \"key\": 1, "
+           "\"kills\": {\"" ONES "\": @0}}",
+        OP "\"object\": 2, \"kind\": \"in\", \"key\": 1, "
+           "\"kills\": {\"" ONES "\": @5}}",
+        OP "\"object\": 2, \"kind\": \"in\", \"key\": 1, "
+           "\"kills\": {\"" TWOS "\": @5}}",
+        "@" OP "\"object\": 2, \"kind\": \"remove\", \"key\": 1}",
+        OP "\"object\": 3, \"kind\": \"add\", \"key\": @\"c\", "
+           "\"total\": [1, 0]}",
+        OP "\"object\": 4, \"kind\": \"value\", \"stamp\": [1, 0], "
+           "\"value\": 1, \"key\": @\"\"}",
+        "@" OP "\"object\": 4, \"kind\": \"value\", \"stamp\": [1, 0]}",
+        OP "\"object\": 0, \"kind\": \"create\", \"key\": \"\", "
+           "\"stamp\": [1, 0], \"type\": @\"none\"}"
+    };
+    size_t i;
+    for (i = 0; i < sizeof ops / sizeof *ops; i++)
+        refuse_op(ops[i], strcmp(ops[i], OP "\"object\": 2, \"kind\": \"in\", "
+                                            "\"key\": @{\"x\": 1}, "
+                                            "\"kills\": {}}") == 0
+                              ? "CRDT_ERR_TYPE"
+                              : "CRDT_ERR_CORRUPT");
+    refuse_op(OP "\"object\": 1, \"kind\": \"add\", \"total\": [@-1, 0]}",
+              "CRDT_ERR_RANGE");
+    refuse_op(OP "\"object\": 1, \"kind\": \"add\", \"total\": [@1.5, 0]}",
+              "CRDT_ERR_RANGE");
+    refuse_op(OP "\"object\": 1, \"kind\": \"add\", "
+                 "\"total\": [@9007199254740992, 0]}",
+              "CRDT_ERR_RANGE");
+    refuse_op(OP "\"object\": 4, \"kind\": \"value\", \"value\": 1, "
+                 "\"stamp\": @[281474976710656, 0]}",
+              "CRDT_ERR_RANGE");
+    refuse_op(OP "\"object\": 4, \"kind\": \"value\", \"value\": 1, "
+                 "\"stamp\": @[1, 65536]}",
+              "CRDT_ERR_RANGE");
+}
+
+TEST(what_stands_twice_is_refused)
+{
+    crdt_buf binary = CRDT_BUF_INIT;
+    size_t fault = 0;
+    refuse("@{\"crdtsync\": 1, \"delta\": {\"top\": {\"" ONES "\": 9, \"" TWOS
+           "\": 1}, "
+           "\"objects\": [], \"ops\": [" OP "\"object\": 0, "
+           "\"kind\": \"value\", \"key\": \"\", \"stamp\": [1, 0], "
+           "\"value\": 1, \"kills\": {\"" ONES "\": 1, "
+           "\"" ONES "\": 2}}]}}",
+           "CRDT_ERR_CORRUPT");
+    refuse("{\"crdtsync\": 1, \"delta\": {\"top\": {\"" ONES "\": 9, "
+           "\"" ONES "\": @9}, \"objects\": [], \"ops\": []}}",
+           "CRDT_ERR_CORRUPT");
+    CHECK_ERR(crdt_readable_read(CRDT_STR("{\"\0\": 1}"), &binary, &fault),
+              CRDT_ERR_CORRUPT);
+    CHECK_INT(fault, 2);
+}
+
+/* >>limits ---------------------------------------------------------------- */
+
+TEST(limits_come_before_all_else)
+{
+    crdt_buf text = CRDT_BUF_INIT, binary = CRDT_BUF_INIT;
+    crdti_writer w;
+    size_t i, fault = 0;
+    crdti_writer_init(&w, &text);
+    for (i = 0; i <= CRDTSYNC_JSON_MAX_NODES; i++)
+        crdti_put_raw(&w, i ? CRDT_STR(",1") : CRDT_STR("[1"));
+    CHECK_ERR(crdt_readable_read(crdt_buf_bytes(&text), &binary, &fault),
+              CRDT_ERR_LIMIT);
+    CHECK_INT(fault, 2 * CRDTSYNC_JSON_MAX_NODES - 1);
+    while (text.len <= CRDTSYNC_JSON_MAX_BYTES)
+        crdti_put_raw(&w, CRDT_STR("                "));
+    CHECK_ERR(crdt_readable_read(crdt_buf_bytes(&text), &binary, &fault),
+              CRDT_ERR_LIMIT);
+    CHECK_INT(fault, CRDTSYNC_JSON_MAX_BYTES);
+    refuse("[[[[[[@[]]]]]]]", "CRDT_ERR_LIMIT");
+    CHECK_ERR(crdt_readable_read(CRDT_STR("{}"), NULL, NULL), CRDT_ERR_ARG);
+    CHECK_ERR(crdt_readable_read(crdt_bytes_of(NULL, 1), &binary, NULL),
+              CRDT_ERR_ARG);
+    CHECK_ERR(crdt_readable_read(CRDT_STR("{}"), &binary, NULL),
+              CRDT_ERR_CORRUPT);
+    CHECK_INT(binary.len, 0);
+    crdt_buf_free(&text);
+    crdt_buf_free(&binary);
+}
+
+/* >>mutations ------------------------------------------------------------- */
+
+/* Any text is refused, or read as something that can be written. */
+static int is_read(crdt_bytes json)
+{
+    crdt_buf binary = CRDT_BUF_INIT;
+    size_t fault = SIZE_MAX;
+    crdt_err err = crdt_readable_read(json, &binary, &fault);
+    CHECK(err ? fault <= json.len && !binary.len
+              : comes_back(crdt_buf_bytes(&binary)));
+    crdt_buf_free(&binary);
+    return !err;
+}
+
+static int is_read_tree(cJSON *root)
+{
+    char *text = cJSON_PrintUnformatted(root);
+    int read = is_read(crdt_str(text));
+    cJSON_free(text);
+    return read;
+}
+
+/* Other values in the place of `item`. */
+static void mutate(cJSON *root, cJSON *item, int *read, int *refused)
+{
+    static const char *const others[] = { "null", "true",   "-1", "0.5",
+                                          "1",    "\"\"",   "[]", "{}",
+                                          "1e99", "\"add\"" };
+    cJSON saved = *item, *other;
+    size_t i;
+    for (i = 0; i < sizeof others / sizeof *others; i++) {
+        other = cJSON_Parse(others[i]);
+        item->type = other->type;
+        item->child = other->child;
+        item->valuestring = other->valuestring;
+        item->valuedouble = other->valuedouble;
+        *(is_read_tree(root) ? read : refused) += 1;
+        item->type = saved.type;
+        item->child = saved.child;
+        item->valuestring = saved.valuestring;
+        item->valuedouble = saved.valuedouble;
+        cJSON_Delete(other);
+    }
+}
+
+/* The text without what `link` leads to. */
+static void without(cJSON *root, cJSON **link, int *read, int *refused)
+{
+    cJSON *item = *link;
+    *link = item->next;
+    *(is_read_tree(root) ? read : refused) += 1;
+    *link = item;
+}
+
+static void mutate_all(cJSON *root, cJSON *item, int *read, int *refused)
+{
+    cJSON **link = &item->child;
+    mutate(root, item, read, refused);
+    for (; *link; link = &(*link)->next) {
+        without(root, link, read, refused);
+        mutate_all(root, *link, read, refused);
+    }
+}
+
+static void mutate_text(crdt_bytes binary, int *read, int *refused)
+{
+    crdt_buf json = CRDT_BUF_INIT;
+    cJSON *root;
+    size_t len;
+    CHECK_ERR(crdt_readable_write(binary, &json), CRDT_OK);
+    root = cJSON_ParseWithLength((const char *)json.ptr, json.len);
+    CHECK(is_read_tree(root));
+    mutate_all(root, root, read, refused);
+    CHECK(is_read_tree(root));
+    cJSON_Delete(root);
+    for (len = 0; len + 1 < json.len; len++)
+        CHECK(!is_read(crdt_bytes_of(json.ptr, len)));
+    crdt_buf_free(&json);
+}
+
+TEST(whatever_is_changed_is_refused_or_can_be_read)
+{
+    crdt_doc *doc = replica(1), *b = replica(2);
+    crdt_buf delta = CRDT_BUF_INIT;
+    struct message m;
+    int read = 0, refused = 0, i;
+    message_init(&m);
+    put_hello(&m);
+    mutate_text(message_end(&m, CRDTI_HELLO), &read, &refused);
+    crdt_buf_free(&m.buf);
+    for (i = CRDT_MAP; i < CRDT_TYPE_COUNT; i++) {
+        crdt_obj it =
+            crdt_map_object(crdt_root(doc), CRDT_STR("it"), (crdt_type)i);
+        scribble(it, 2);
+        (void)crdt_commit(doc);
+        CHECK_ERR(crdt_delta(doc, NULL, &delta), CRDT_OK);
+        mutate_text(crdt_buf_bytes(&delta), &read, &refused);
+        delta.len = 0;
+        crdt_doc_free(doc);
+        doc = replica(1);
+    }
+    CHECK(read > 100);
+    CHECK(refused > 1000);
+    crdt_buf_free(&delta);
+    crdt_doc_free(doc);
+    crdt_doc_free(b);
+}
+
+/* >>memory ---------------------------------------------------------------- */
+
+static struct failing_alloc memory;
+
+/* cJSON says no sizes when it frees, so the size stands before the block. */
+static void *hook_malloc(size_t size)
+{
+    size_t *block = (size_t *)memory.table.resize(&memory, NULL, 0, size + 16);
+    if (!block)
+        return NULL;
+    *block = size + 16;
+    return block + 16 / sizeof *block;
+}
+
+static void hook_free(void *ptr)
+{
+    size_t *block = (size_t *)ptr - (ptr ? 16 / sizeof *block : 0);
+    if (ptr)
+        (void)memory.table.resize(&memory, block, *block, 0);
+}
+
+/* A buffer with something in it, in that memory; the next but `fail_at`
+ * allocations are granted. */
+static crdt_buf filled(size_t fail_at)
+{
+    crdt_buf buf = CRDT_BUF_INIT;
+    crdti_writer w;
+    failing_alloc_init(&memory);
+    buf.alloc = &memory.table;
+    crdti_writer_init(&w, &buf);
+    crdti_put_raw(&w, CRDT_STR("before"));
+    memory.requests = 0;
+    memory.fail_at = fail_at;
+    return buf;
+}
+
+static int is_kept(crdt_err err, crdt_buf *buf)
+{
+    int kept = memcmp(buf->ptr, "before", 6) == 0 &&
+               (err ? buf->len == 6 : buf->len > 6) &&
+               (!err || err == CRDT_ERR_NOMEM);
+    crdt_buf_free(buf);
+    return kept && failing_alloc_clean(&memory);
+}
+
+TEST(no_memory)
+{
+    cJSON_Hooks hooks = { hook_malloc, hook_free };
+    crdt_doc *doc = replica(1);
+    crdt_buf delta = CRDT_BUF_INIT, json = CRDT_BUF_INIT, out;
+    crdt_err err = CRDT_ERR_NOMEM;
+    size_t fail_at, fault;
+    write_all(doc, 2);
+    CHECK_ERR(crdt_delta(doc, NULL, &delta), CRDT_OK);
+    CHECK_ERR(crdt_readable_write(crdt_buf_bytes(&delta), &json), CRDT_OK);
+    for (fail_at = 1; err && fail_at < 10000; fail_at++) {
+        out = filled(fail_at);
+        err = crdt_readable_write(crdt_buf_bytes(&delta), &out);
+        CHECK(is_kept(err, &out));
+    }
+    CHECK(!err && fail_at > 5);
+    cJSON_InitHooks(&hooks);
+    err = CRDT_ERR_NOMEM;
+    for (fail_at = 1; err && fail_at < 10000; fail_at++) {
+        out = filled(fail_at);
+        err = crdt_readable_read(crdt_buf_bytes(&json), &out, &fault);
+        CHECK(is_kept(err, &out));
+    }
+    CHECK(!err && fail_at > 1000);
+    cJSON_InitHooks(NULL);
+    crdt_buf_free(&delta);
+    crdt_buf_free(&json);
+    crdt_doc_free(doc);
+}
+
+TEST_MAIN(CASE(deltas_come_back), CASE(a_delta_reads_like_this),
+          CASE(base_voids_and_elements_read_like_this),
+          CASE(a_hello_reads_like_this),
+          CASE(states_and_digests_read_like_this), CASE(chunks_read_like_this),
+          CASE(answers_and_the_others_read_like_this),
+          CASE(bytes_that_are_no_frame_are_refused),
+          CASE(text_that_is_no_message_is_refused),
+          CASE(ops_that_cannot_be_are_refused),
+          CASE(what_stands_twice_is_refused),
+          CASE(limits_come_before_all_else),
+          CASE(whatever_is_changed_is_refused_or_can_be_read), CASE(no_memory))
