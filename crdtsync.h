@@ -5567,8 +5567,8 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
 #define CRDTI_REGISTER_H
 
 
-/* Whether the handle is of one of the types (a bit each), or an error. In a chain of
- * calls the error that made the handle null is the one to tell. */
+/* Whether the handle is of one of the types (a bit each), or an error. In a
+ * chain of calls the error that made the handle null is the one to tell. */
 CRDTI_FN crdt_err crdti_check_among(crdt_obj obj, uint32_t types)
 {
     if (!obj.doc)
@@ -6974,9 +6974,9 @@ CRDTI_FN int crdti_set_shows(crdt_obj set, crdt_bytes key)
                                crdti_entry_hash(set.doc, set.index, key));
 }
 
-/* Writes an IN as a row, unless the element is in already: then *done is 0. The
- * row is made first, while the slot of the table, where it will be looked up, is
- * on its way from memory: in large sets that takes longer than all the rest. */
+/* Writes an IN as a row, unless the element is in already: then *done is 0.
+ * The row is made first, while the place where it will be looked up is on its
+ * way from memory: in large sets that takes longer than all the rest. */
 CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key, int *done)
 {
     crdt_doc *doc = set.doc;
@@ -7657,7 +7657,7 @@ CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out)
         return CRDT_ERR_ARG;
     len = crdti_path_len(obj.doc, obj.index);
     err = crdti_buf_reserve(out, len);
-    if (err)
+    if (err || !len)
         return err;
     crdti_path_put(obj.doc, obj.index, out->ptr + out->len);
     out->len += len;

@@ -1395,6 +1395,8 @@ CRDTI_FN void crdti_json_point(crdti_json_out *o, crdt_bytes key)
     crdti_json_put(&o->w, "/");
     start = buf->len;
     crdti_json_key(o, key);
+    if (o->w.err)
+        return;
     key = crdt_bytes_of(buf->ptr + start, buf->len - start);
     more = crdti_path_key_len(key) - key.len;
     (void)crdti_put_room(&o->w, more);

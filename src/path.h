@@ -83,7 +83,7 @@ CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out)
         return CRDT_ERR_ARG;
     len = crdti_path_len(obj.doc, obj.index);
     err = crdti_buf_reserve(out, len);
-    if (err)
+    if (err || !len)
         return err;
     crdti_path_put(obj.doc, obj.index, out->ptr + out->len);
     out->len += len;

@@ -12,8 +12,8 @@
 #include "state.h"
 #include "write.h"
 
-/* Whether the handle is of one of the types (a bit each), or an error. In a chain of
- * calls the error that made the handle null is the one to tell. */
+/* Whether the handle is of one of the types (a bit each), or an error. In a
+ * chain of calls the error that made the handle null is the one to tell. */
 CRDTI_FN crdt_err crdti_check_among(crdt_obj obj, uint32_t types)
 {
     if (!obj.doc)

@@ -90,9 +90,9 @@ CRDTI_FN int crdti_set_shows(crdt_obj set, crdt_bytes key)
                                crdti_entry_hash(set.doc, set.index, key));
 }
 
-/* Writes an IN as a row, unless the element is in already: then *done is 0. The
- * row is made first, while the slot of the table, where it will be looked up, is
- * on its way from memory: in large sets that takes longer than all the rest. */
+/* Writes an IN as a row, unless the element is in already: then *done is 0.
+ * The row is made first, while the place where it will be looked up is on its
+ * way from memory: in large sets that takes longer than all the rest. */
 CRDTI_FN crdt_err crdti_set_add_row(crdt_obj set, crdt_bytes key, int *done)
 {
     crdt_doc *doc = set.doc;

@@ -44,7 +44,8 @@ static void put_bytes(uint8_t *to, size_t room, size_t *len, const void *from,
 {
     if (count > room - *len)
         exit(1);
-    memcpy(to + *len, from, count);
+    if (count)
+        memcpy(to + *len, from, count);
     *len += count;
 }
 

@@ -117,7 +117,7 @@ static inline void do_truncate(world *w, member *m, uint32_t chance)
     crdt_vv_free(&other);
 }
 
-/* >>members ----------------------------------------------------------------- */
+/* >>members --------------------------------------------------------------- */
 
 static inline void member_begin(world *w, member *m)
 {

@@ -33,9 +33,17 @@ static crdt_value ladder(size_t step)
     static const char *const texts[] = { "",  "\x01", "a",        "aa",
                                          "b", "\x7f", "\xc3\xa4", "\xff" };
     enum { INTS = sizeof ints / sizeof *ints, DOUBLES = 11, TEXTS = 8 };
-    const double doubles[DOUBLES] = { -INFINITY, -1e300,   -1.5,       -1e-300,
-                                      -5e-324,   0.0,      5e-324,     1.0,
-                                      1e300,     INFINITY, (double)NAN };
+    const double doubles[DOUBLES] = { -(double)INFINITY,
+                                      -1e300,
+                                      -1.5,
+                                      -1e-300,
+                                      -5e-324,
+                                      0.0,
+                                      5e-324,
+                                      1.0,
+                                      1e300,
+                                      (double)INFINITY,
+                                      (double)NAN };
     crdt_value end = crdt_null();
     end.kind = CRDT_OBJECT;
     if (step == 0)

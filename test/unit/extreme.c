@@ -100,11 +100,11 @@ static crdt_value ladder(size_t step)
     case 4:
         return crdt_int(INT64_MAX);
     case 5:
-        return crdt_double(-INFINITY);
+        return crdt_double(-(double)INFINITY);
     case 6:
         return crdt_double(-0.0);
     case 7:
-        return crdt_double(INFINITY);
+        return crdt_double((double)INFINITY);
     case 8:
         return crdt_double((double)NAN);
     case 9:
@@ -154,7 +154,7 @@ TEST(zeros_and_nans_are_one_each)
     CHECK(!set(doc, CRDT_MAX, crdt_double((double)NAN)));
     CHECK(!crdt_commit(doc));
     CHECK(!set(doc, CRDT_MAX, crdt_double(-(double)NAN)));
-    CHECK(!set(doc, CRDT_MAX, crdt_double(INFINITY)));
+    CHECK(!set(doc, CRDT_MAX, crdt_double((double)INFINITY)));
     CHECK(!crdt_doc_uncommitted(doc));
     CHECK(is_shown(doc, CRDT_MAX, crdt_double((double)NAN)));
     done(doc);

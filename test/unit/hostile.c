@@ -1002,7 +1002,8 @@ static const crdt_bytes no_elements[] = {
     KEY("\x40"), KEY("\x5f"),
     KEY("\x60\x7f\xff\xff\xff\xff\xff\xff\xff"),    /* -0.0 */
     KEY("\x60\xff\xf8\0\0\0\0\0\1"),                /* other NaNs */
-    KEY("\x60\xff\xf0\0\0\0\0\0\1"), KEY("\x60\xff\xff\xff\xff\xff\xff\xff\xff"),
+    KEY("\x60\xff\xf0\0\0\0\0\0\1"),                /* and one more */
+    KEY("\x60\xff\xff\xff\xff\xff\xff\xff\xff"),    /* and one more */
     KEY("\x60\0\7\xff\xff\xff\xff\xff\xff"), KEY("\x60\0\0\0\0\0\0\0\0"),
     KEY("\x61\x80\0\0\0\0\0\0\0"), KEY("\x68\x80\0\0\0\0\0\0\0"),
     KEY("\x81"), KEY("\x9f" "a"), KEY("\xa1"), KEY("\xbf" "a"),

@@ -59,9 +59,8 @@ enum { LADDER = 20 };
 
 static crdt_value ladder(int step)
 {
-    const double doubles[] = {
-        -INFINITY, -0.5, 0.0, 0.5, INFINITY, (double)NAN
-    };
+    const double doubles[] = { -(double)INFINITY, -0.5,       0.0, 0.5,
+                               (double)INFINITY,  (double)NAN };
     if (step == 0)
         return crdt_null();
     if (step < 3)
