@@ -135,7 +135,7 @@ sanitized = +$(Q)CRDT_SEEDS=$(SANITIZE_SEEDS) \
 	SANITIZE='-fno-omit-frame-pointer -fno-sanitize-recover=all $(1)'
 
 asan: ## the tests under AddressSanitizer and UBSan
-	$(call sanitized,-fsanitize=address$(,)undefined)
+	$(call sanitized,-fsanitize=address$(,)undefined$(,)float-cast-overflow)
 ubsan: ## the tests under UndefinedBehaviorSanitizer alone
 	$(call sanitized,-fsanitize=undefined$(,)float-cast-overflow)
 tsan: ## the tests under ThreadSanitizer

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
 # What a newcomer does first works with a C compiler and nothing else: the
-# programs that README.md and docs/events.md show, as they stand, and
-# demo/hello.c.
+# programs that pages show, as they stand, and demo/hello.c. That of
+# docs/json.md needs cJSON too.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -11,16 +11,30 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 passed=0 failed=0 skipped=0
 
-# compiles_and_runs NAME SOURCE
+# compiles_and_runs NAME SOURCE FLAGS...
 compiles_and_runs() {
     if [[ ! -s $2 ]]; then
         echo "skipped $1: there is none"
         skipped=$((skipped + 1))
-    elif ${CC:-cc} -I. -o "$place/program" "$2" && "$place/program"; then
+    elif ${CC:-cc} -I. -o "$place/program" "$2" "${@:3}" &&
+        "$place/program"; then
         passed=$((passed + 1))
     else
         echo "FAIL $1"
         failed=$((failed + 1))
+    fi
+}
+
+# The program of the page prints what the page says.
+prints() { # PAGE FLAGS...
+    program_in "$1" >"$place/page.c"
+    compiles_and_runs "the program in $1" "$place/page.c" "${@:2}" \
+        >"$place/said"
+    if diff "$place/said" <(output_in "$1"); then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAIL what the program in $1 prints"
     fi
 }
 
@@ -43,14 +57,13 @@ output_in() { # PAGE
 compiles_and_runs 'the program in README.md' "$place/readme.c"
 compiles_and_runs 'demo/hello.c' demo/hello.c
 
-page=docs/events.md
-program_in $page >"$place/events.c"
-compiles_and_runs "the program in $page" "$place/events.c" >"$place/said"
-if diff "$place/said" <(output_in $page); then
-    passed=$((passed + 1))
+prints docs/events.md
+if pkg-config --exists libcjson; then
+    read -ra flags <<<"$(pkg-config --cflags --libs libcjson)"
+    prints docs/json.md -Icodecs "${flags[@]}"
 else
-    failed=$((failed + 1))
-    echo "FAIL what the program in $page prints"
+    echo 'skipped the program in docs/json.md: there is no libcjson'
+    skipped=$((skipped + 2))
 fi
 
 ((skipped)) && more=", $skipped skipped" || more=
