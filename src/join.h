@@ -516,6 +516,19 @@ CRDTI_FN void crdti_join_replace(crdti_join *j, uint32_t item)
     j->replaced = 1;
 }
 
+/* Whether it is an op, and there is nothing beside it. */
+CRDTI_FN int crdti_join_is_alone(const crdt_doc *doc, uint32_t item)
+{
+    const crdti_op *op;
+    const crdti_entry *entry;
+    if (item & CRDTI_ROW_BIT)
+        return 0;
+    op = crdti_op_at(doc, item);
+    entry = crdti_entry_at(doc, op->entry);
+    return !op->prev && !op->next &&
+           !crdti_object_at(doc, entry->object)->blocks;
+}
+
 /* Old ones may yet die by this very join. But of two that are new one goes at
  * once, lest a long list of them be walked for each; what that one doubted is
  * in doubt still. A replica that has nothing is not looked for. */
@@ -524,8 +537,9 @@ CRDTI_FN void crdti_join_doubt(crdti_join *j, size_t i)
     const crdti_delta_op *from = &j->delta->ops[i];
     crdti_op row;
     uint32_t before;
-    if (!j->have[from->op.replica] &&
-        (i == 0 || from[-1].op.replica != from->op.replica))
+    if (crdti_join_is_alone(j->doc, j->made[i]) ||
+        (!j->have[from->op.replica] &&
+         (i == 0 || from[-1].op.replica != from->op.replica)))
         return;
     before = crdti_join_before(j->doc, j->made[i]);
     if (!before)
@@ -643,7 +657,7 @@ CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
 
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
-    size_t i, ahead = 2 * CRDTI_JOIN_STEP;
+    size_t i, ahead = crdti_min_size(2 * CRDTI_JOIN_STEP, j->delta->ops_len);
     for (i = 0; i < ahead; i++)
         crdti_join_warm_row(j, i);
     for (i = 0; i < j->delta->ops_len; i++) {
