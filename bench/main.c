@@ -405,7 +405,7 @@ static void print_help(void)
          "max,\n"
          "            runs, and target if it has one\n"
          "  --list    names, sizes and units; nothing is measured\n"
-         "  --big     also 1 M and 10 M elements of every type: half an hour "
+         "  --big     also 1 M and 10 M elements of every type: ten minutes "
          "and\n"
          "            6 GB of memory, instead of two minutes and 1 GB\n"
          "  --runs N  runs of each, 5 to 101 (7); slow cases get 3, or 1\n"
