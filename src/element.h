@@ -123,7 +123,7 @@ CRDTI_FN int64_t crdti_element_read_integer(crdt_bytes key)
 {
     uint64_t number = crdti_element_read(key);
     int negative = (key.ptr[0] & 31) < 16;
-    if (negative && key.len < 9)
+    if (negative && key.len - 1 < 8)
         number |= UINT64_MAX << 8 * (key.len - 1);
     return number >> 63 ? -(int64_t)(~number) - 1 : (int64_t)number;
 }
