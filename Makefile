@@ -138,8 +138,10 @@ asan: ## the tests under AddressSanitizer and UBSan
 	$(call sanitized,-fsanitize=address$(,)undefined$(,)float-cast-overflow)
 ubsan: ## the tests under UndefinedBehaviorSanitizer alone
 	$(call sanitized,-fsanitize=undefined$(,)float-cast-overflow)
-tsan: ## the tests under ThreadSanitizer
-	$(call sanitized,-fsanitize=thread)
+# No part of this starts a thread: what has company is nodes and programs.
+tsan: ## the tests of nodes and programs under ThreadSanitizer
+	$(call sanitized,-fsanitize=thread) FUZZ= \
+		TESTS='$(filter test/sim/% test/e2e/%,$(TESTS))'
 , := ,
 
 # >> fuzzing ------------------------------------------------------------------
