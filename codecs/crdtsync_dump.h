@@ -115,7 +115,7 @@ CRDTI_FN void crdti_dump_double(crdti_dump *d, double number)
     size_t i;
     (void)snprintf(text, sizeof text, "%.17g", number);
     for (i = 0; text[i]; i++)
-        if (!memchr("0123456789+-einfa", text[i], 17))
+        if (!strchr("0123456789+-einfa", text[i]))
             text[i] = '.';
     crdti_dump_put(d, "double %s", number != number ? "nan" : text);
 }

@@ -299,8 +299,11 @@ CRDTI_FN int crdti_list_next(crdti_readable *t, crdti_list *list)
         crdti_say_raw(t, list->is_object ? "}" : "]");
         return 0;
     }
-    if (t->hears)
-        list->at = list->i ? list->at->next : list->item->child;
+    if (t->hears) {
+        const cJSON *before = list->i ? list->at : list->item;
+        CRDTI_ASSERT(before); /* the length was counted */
+        list->at = list->i ? before->next : before->child;
+    }
     crdti_say_raw(t, !list->i ? "" : list->line[0] ? "," : ", ");
     crdti_say_raw(t, list->line);
     list->i++;
@@ -490,7 +493,8 @@ CRDTI_FN void crdti_say_id(crdti_readable *t, const cJSON *item, int is_name,
         crdti_say_raw(t, is_name ? ": " : "");
         return;
     }
-    text = is_name && !t->err ? item->string : crdti_hear_text(t, item);
+    text =
+        is_name && !t->err && item ? item->string : crdti_hear_text(t, item);
     if (*crdti_hear_id(t, item, text, id))
         crdti_hear_wrong(t, item);
 }
