@@ -3371,6 +3371,8 @@ CRDTI_FN crdt_err crdti_op_set_value(const crdt_alloc *alloc, crdti_op *op,
                                      const crdt_value *value)
 {
     crdt_err err = crdti_value_check(value);
+    if (err)
+        return err;
     op->kind = CRDTI_VALUE;
     op->form = (uint8_t)value->kind;
     op->as.value.as.integer = 0;
@@ -3394,8 +3396,6 @@ CRDTI_FN crdt_err crdti_op_set_value(const crdt_alloc *alloc, crdti_op *op,
     default:
         break;
     }
-    if (err)
-        return err;
     op->as.value.as.bytes = NULL;
     op->len = (uint32_t)value->as.bytes.len;
     if (op->len == 0)
@@ -6694,7 +6694,8 @@ CRDT_API crdt_err crdt_bounded_rights(crdt_obj counter, const crdt_id *who,
 
 /* >>removal above --------------------------------------------------------- */
 
-/* A draft that takes what the remover owns; of kind 0 when that is nothing. */
+/* A draft that takes what the remover owns; of kind 0 when that is nothing. Who
+ * owns something has a share, so there is nothing to reserve. */
 CRDTI_FN crdt_err crdti_bounded_reset_draft(crdt_doc *doc, uint32_t object,
                                             crdti_op *draft)
 {
@@ -6711,10 +6712,7 @@ CRDTI_FN crdt_err crdti_bounded_reset_draft(crdt_doc *doc, uint32_t object,
         return err;
     amount = crdti_min((uint64_t)own, CRDTI_COUNT_MAX - draft->as.add.minus);
     draft->as.add.minus += amount;
-    err = crdti_bounded_reserve(doc, object, draft);
-    if (err)
-        crdti_entry_tidy(doc, draft->entry);
-    return err;
+    return CRDT_OK;
 }
 
 #endif
@@ -6766,12 +6764,13 @@ CRDTI_FN crdt_err crdti_extreme_set(crdt_obj obj, crdt_type type,
                                     const crdt_value *value)
 {
     crdt_value shown;
-    crdt_err err = crdti_extreme_get(obj, type, &shown);
-    if (err && err != CRDT_ERR_NOT_FOUND)
+    crdt_err err, found = crdti_extreme_get(obj, type, &shown);
+    if (found && found != CRDT_ERR_NOT_FOUND)
+        return found;
+    err = crdti_value_check(value);
+    if (err)
         return err;
-    if (crdti_value_check(value))
-        return crdti_value_check(value);
-    if (!err && CRDTI_RULE(EXTREME_STAYS) &&
+    if (!found && CRDTI_RULE(EXTREME_STAYS) &&
         !crdti_is_further(type, value, &shown))
         return CRDT_OK;
     return crdti_value_write(obj.doc, obj.index, crdti_no_key(), value);

@@ -563,17 +563,21 @@ CRDTI_FN crdt_err crdti_json_scan_until(crdti_json_scan *s, crdt_bytes json,
     return s->r.err;
 }
 
-/* Whether it is JSON within the limits that cJSON reads as it is meant; where
- * not, `*fault` is where. CORRUPT, TRUNCATED, LIMIT. */
-CRDTI_FN crdt_err crdti_json_check(crdt_bytes json,
-                                   const crdti_json_limits *limits,
-                                   size_t *fault)
+/* The tree of a text, for cJSON_Delete, when that is JSON within the limits
+ * that cJSON reads as it is meant; where not, `*fault` is where. CORRUPT,
+ * TRUNCATED, LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_json_tree(crdt_bytes json,
+                                  const crdti_json_limits *limits,
+                                  size_t *fault, cJSON **out)
 {
     crdti_json_scan s;
     crdt_err err = crdti_json_scan_until(&s, json, limits, 0);
-    if (err)
+    if (err) {
         *fault = s.r.err_at;
-    return err;
+        return err;
+    }
+    *out = cJSON_ParseWithLength((const char *)json.ptr, json.len);
+    return *out ? CRDT_OK : CRDT_ERR_NOMEM;
 }
 
 /* Where the value of that number begins, or its key, in a text that has been
@@ -585,12 +589,6 @@ CRDTI_FN size_t crdti_json_place(crdt_bytes json,
     crdti_json_scan s;
     (void)crdti_json_scan_until(&s, json, limits, number);
     return (size_t)((is_key ? s.key : s.value) - s.r.start);
-}
-
-/* The tree of a text that has been checked; NULL: no memory. */
-CRDTI_FN cJSON *crdti_json_tree(crdt_bytes json)
-{
-    return cJSON_ParseWithLength((const char *)json.ptr, json.len);
 }
 
 /* >>reading pieces -------------------------------------------------------- */
@@ -1367,12 +1365,9 @@ CRDT_API crdt_err crdt_json_read(crdt_obj map, crdt_bytes json, size_t *fault)
         return CRDT_ERR_TYPE;
     if (!fault)
         fault = &nowhere;
-    err = crdti_json_check(json, &limits, fault);
+    err = crdti_json_tree(json, &limits, fault, &root);
     if (err)
         return err;
-    root = crdti_json_tree(json);
-    if (!root)
-        return CRDT_ERR_NOMEM;
     crdti_zero(&in, sizeof in);
     in.bytes.alloc = in.key.alloc = &map.doc->alloc;
     err = crdti_json_load(&in, map, root);

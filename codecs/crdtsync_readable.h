@@ -1373,12 +1373,9 @@ CRDT_API crdt_err crdt_readable_read(crdt_bytes json, crdt_buf *binary,
     if (!binary || (!json.ptr && json.len))
         return CRDT_ERR_ARG;
     fault = fault ? fault : &nowhere;
-    err = crdti_json_check(json, &limits, fault);
+    err = crdti_json_tree(json, &limits, fault, &root);
     if (err)
         return err;
-    root = crdti_json_tree(json);
-    if (!root)
-        return CRDT_ERR_NOMEM;
     err = crdti_hear_tree(root, binary, &at);
     if (err && crdti_hear_place(root, at, &number))
         *fault = crdti_json_place(json, &limits, number, 0);

@@ -333,7 +333,8 @@ CRDT_API crdt_err crdt_bounded_rights(crdt_obj counter, const crdt_id *who,
 
 /* >>removal above --------------------------------------------------------- */
 
-/* A draft that takes what the remover owns; of kind 0 when that is nothing. */
+/* A draft that takes what the remover owns; of kind 0 when that is nothing. Who
+ * owns something has a share, so there is nothing to reserve. */
 CRDTI_FN crdt_err crdti_bounded_reset_draft(crdt_doc *doc, uint32_t object,
                                             crdti_op *draft)
 {
@@ -350,10 +351,7 @@ CRDTI_FN crdt_err crdti_bounded_reset_draft(crdt_doc *doc, uint32_t object,
         return err;
     amount = crdti_min((uint64_t)own, CRDTI_COUNT_MAX - draft->as.add.minus);
     draft->as.add.minus += amount;
-    err = crdti_bounded_reserve(doc, object, draft);
-    if (err)
-        crdti_entry_tidy(doc, draft->entry);
-    return err;
+    return CRDT_OK;
 }
 
 #endif

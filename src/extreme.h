@@ -48,12 +48,13 @@ CRDTI_FN crdt_err crdti_extreme_set(crdt_obj obj, crdt_type type,
                                     const crdt_value *value)
 {
     crdt_value shown;
-    crdt_err err = crdti_extreme_get(obj, type, &shown);
-    if (err && err != CRDT_ERR_NOT_FOUND)
+    crdt_err err, found = crdti_extreme_get(obj, type, &shown);
+    if (found && found != CRDT_ERR_NOT_FOUND)
+        return found;
+    err = crdti_value_check(value);
+    if (err)
         return err;
-    if (crdti_value_check(value))
-        return crdti_value_check(value);
-    if (!err && CRDTI_RULE(EXTREME_STAYS) &&
+    if (!found && CRDTI_RULE(EXTREME_STAYS) &&
         !crdti_is_further(type, value, &shown))
         return CRDT_OK;
     return crdti_value_write(obj.doc, obj.index, crdti_no_key(), value);

@@ -158,6 +158,8 @@ CRDTI_FN crdt_err crdti_op_set_value(const crdt_alloc *alloc, crdti_op *op,
                                      const crdt_value *value)
 {
     crdt_err err = crdti_value_check(value);
+    if (err)
+        return err;
     op->kind = CRDTI_VALUE;
     op->form = (uint8_t)value->kind;
     op->as.value.as.integer = 0;
@@ -181,8 +183,6 @@ CRDTI_FN crdt_err crdti_op_set_value(const crdt_alloc *alloc, crdti_op *op,
     default:
         break;
     }
-    if (err)
-        return err;
     op->as.value.as.bytes = NULL;
     op->len = (uint32_t)value->as.bytes.len;
     if (op->len == 0)
