@@ -210,13 +210,24 @@ static crdt_doc *make_removed(crdt_vv *base)
     return a;
 }
 
-static void make_removals(crdt_buf *out)
+/* What of a document that two replicas made is kept. */
+enum { WHOLE, SINCE_BASE, CANONICAL_FORM };
+
+static void keep(crdt_doc *(*make)(crdt_vv *base), int what, crdt_buf *out)
 {
     crdt_vv base = CRDT_VV_INIT;
-    crdt_doc *doc = make_removed(&base);
-    sent(doc, NULL, out);
+    crdt_doc *doc = make(&base);
+    if (what != CANONICAL_FORM)
+        sent(doc, what == SINCE_BASE ? &base : NULL, out);
+    else if (crdt_canonical(doc, out))
+        abort();
     crdt_doc_free(doc);
     crdt_vv_free(&base);
+}
+
+static void make_removals(crdt_buf *out)
+{
+    keep(make_removed, WHOLE, out);
 }
 
 static void make_objects(crdt_buf *out)
@@ -230,11 +241,7 @@ static void make_objects(crdt_buf *out)
 /* What is behind objects.hex. */
 static void make_delta(crdt_buf *out)
 {
-    crdt_vv base = CRDT_VV_INIT;
-    crdt_doc *doc = make_removed(&base);
-    sent(doc, &base, out);
-    crdt_doc_free(doc);
-    crdt_vv_free(&base);
+    keep(make_removed, SINCE_BASE, out);
 }
 
 static void make_floor(crdt_buf *out)
@@ -251,12 +258,7 @@ static void make_floor(crdt_buf *out)
 
 static void make_canonical(crdt_buf *out)
 {
-    crdt_vv base = CRDT_VV_INIT;
-    crdt_doc *doc = make_removed(&base);
-    if (crdt_canonical(doc, out))
-        abort();
-    crdt_doc_free(doc);
-    crdt_vv_free(&base);
+    keep(make_removed, CANONICAL_FORM, out);
 }
 
 static void make_types(crdt_buf *out)
@@ -286,31 +288,18 @@ static crdt_doc *make_changed(crdt_vv *base)
 
 static void make_changes(crdt_buf *out)
 {
-    crdt_vv base = CRDT_VV_INIT;
-    crdt_doc *doc = make_changed(&base);
-    sent(doc, NULL, out);
-    crdt_doc_free(doc);
-    crdt_vv_free(&base);
+    keep(make_changed, WHOLE, out);
 }
 
 /* What is behind types.hex. */
 static void make_changes_delta(crdt_buf *out)
 {
-    crdt_vv base = CRDT_VV_INIT;
-    crdt_doc *doc = make_changed(&base);
-    sent(doc, &base, out);
-    crdt_doc_free(doc);
-    crdt_vv_free(&base);
+    keep(make_changed, SINCE_BASE, out);
 }
 
 static void make_changes_canonical(crdt_buf *out)
 {
-    crdt_vv base = CRDT_VV_INIT;
-    crdt_doc *doc = make_changed(&base);
-    if (crdt_canonical(doc, out))
-        abort();
-    crdt_doc_free(doc);
-    crdt_vv_free(&base);
+    keep(make_changed, CANONICAL_FORM, out);
 }
 
 static void make_vv(crdt_buf *out)
