@@ -425,7 +425,8 @@ typedef enum crdt_type {
     CRDT_2PSET = 13,      /* what is removed never comes back */
     CRDT_LWW_SET = 14,    /* the later stamp wins; of equal ones the add */
     CRDT_LWW_SET_RM = 15, /* the same, of equal ones the remove */
-    CRDT_TYPE_COUNT = 16
+    CRDT_TEXT = 16,
+    CRDT_TYPE_COUNT = 17
 } crdt_type;
 
 /* "map", "counter", ...; "none" for what is no type. */
@@ -653,7 +654,96 @@ CRDT_API size_t crdt_set_size(crdt_obj set);
  * the element, valid as long as the cursor stays where it is. */
 CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor);
 
-/* >>13 EVENTS AND PATHS -----------------------------------------------------
+/* >>13 TEXTS ----------------------------------------------------------------
+ * UTF-8 that several people edit at once. A position counts the units that
+ * stand before it; each call says which, as programs differ: code points,
+ * bytes of UTF-8, or units of UTF-16 (JavaScript, Java, Windows).
+ *
+ * Concurrent: what is inserted stays, beside the character that it was typed
+ * behind, and runs typed at one spot by several people follow on each other
+ * and never mix, typed forwards or backwards; what is deleted is what the
+ * deleter had seen, so an insertion within a deleted range stays, at its
+ * place. Equal insertions are two.
+ *
+ * An edit next to the last one costs no search; others O(log n) of the runs of
+ * the text. Memory: a run that was typed or deleted at a stretch is one record
+ * however long, here and after a join; the bytes of what is deleted go with
+ * the next saving.
+ * (FugueMax: Weidner & Kleppmann 2023; spans: eg. Nicolaescu et al. 2016) */
+typedef enum crdt_unit {
+    CRDT_CHARS = 0, /* Unicode code points */
+    CRDT_UTF8 = 1,  /* bytes */
+    CRDT_UTF16 = 2  /* a code point above U+FFFF is two */
+} crdt_unit;
+
+CRDT_API crdt_obj crdt_map_text(crdt_obj map, crdt_bytes key);
+
+/* ARG when the bytes are no UTF-8 (overlong forms, surrogates and what is
+ * above U+10FFFF are none) and when a position lies within a character; RANGE
+ * when it lies behind the end; LIMIT, TYPE, NOMEM: nothing has changed. Zero
+ * bytes are characters like others. */
+CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
+                                   crdt_bytes utf8);
+CRDT_API crdt_err crdt_text_delete(crdt_obj text, crdt_unit unit, size_t at,
+                                   size_t len);
+/* Deletes `len` units and inserts in their place. */
+CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
+                                    size_t len, crdt_bytes utf8);
+/* Makes the whole text read `utf8` by few small edits, found by comparing:
+ * what is equal stays, and with it what others write there meanwhile. O(n +
+ * d^2) for d differences; where they are many, what lies between the equal
+ * beginning and end is replaced as a whole. */
+CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8);
+
+/* How long it is. O(1). 0 for what is no text. */
+CRDT_API size_t crdt_text_len(crdt_obj text, crdt_unit unit);
+/* Appends what stands there to `out`. Errors as of crdt_text_insert. */
+CRDT_API crdt_err crdt_text_read(crdt_obj text, crdt_unit unit, size_t at,
+                                 size_t len, crdt_buf *out);
+/* Appends all of it. */
+CRDT_API crdt_err crdt_text_get(crdt_obj text, crdt_buf *out);
+/* The same place counted in other units. */
+CRDT_API crdt_err crdt_text_convert(crdt_obj text, crdt_unit from, size_t at,
+                                    crdt_unit to, size_t *out);
+
+/* Walks the text piece by piece without copying: begin with zeros, and go on
+ * while it answers CRDT_OK; NOT_FOUND is the end. A piece is whole characters,
+ * borrowed until the text changes; then the walk is over: AGAIN. */
+typedef struct crdt_text_cursor {
+    crdt_bytes piece;
+    uint64_t changes;
+    uint32_t leaf, at;
+    int started;
+} crdt_text_cursor;
+/* clang-format off */
+#define CRDT_TEXT_CURSOR_INIT { { NULL, 0 }, 0, 0, 0, 0 }
+/* clang-format on */
+CRDT_API crdt_err crdt_text_next(crdt_obj text, crdt_text_cursor *cursor);
+
+/* A stable position: beside a character, on the side that it stays on when
+ * something is inserted just there. It means the same on every replica that
+ * has the character, and may be stored and sent. When the character is
+ * deleted, it is where that was. A dot of zeros: the beginning of the text
+ * (CRDT_LEFT) or its end (CRDT_RIGHT). */
+typedef enum crdt_side {
+    CRDT_LEFT = 0, /* with the character on its left */
+    CRDT_RIGHT = 1 /* with the character on its right */
+} crdt_side;
+
+typedef struct crdt_anchor {
+    crdt_dot dot;
+    crdt_side side;
+} crdt_anchor;
+
+/* O(log n). Errors as of crdt_text_insert. */
+CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
+                                   crdt_side side, crdt_anchor *out);
+/* Where that is now. NOT_FOUND: the character has not arrived, or has been
+ * forgotten. */
+CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
+                                 crdt_unit unit, size_t *out);
+
+/* >>14 EVENTS AND PATHS -----------------------------------------------------
  * After each commit, and after each join that changed something, one call with
  * the list of what reads differently than at the call before: one patch for
  * each place, however many changes led there. (Changes that are not committed
@@ -705,7 +795,7 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
 /* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
-/* >>14 DELTAS ---------------------------------------------------------------
+/* >>15 DELTAS ---------------------------------------------------------------
  * For a program with a network of its own; a node does all this by itself.
  *
  * Delta(v) turns a replica that has applied at least v into one that has
@@ -745,7 +835,7 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
  * not in it. UNCOMMITTED, NOMEM. O(n log replicas). */
 CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out);
 
-/* >>15 NODES ----------------------------------------------------------------
+/* >>16 NODES ----------------------------------------------------------------
  * A node keeps documents equal with those of its peers over injected
  * transports. It is a step machine: it does something only inside
  * crdt_node_poll and crdt_node_flush, and never blocks longer than asked.
@@ -1298,6 +1388,12 @@ CRDT_API crdt_bytes crdt_str(const char *zero_terminated)
     return crdt_bytes_of(zero_terminated, len);
 }
 
+/* The empty key: of an object with one place. */
+CRDTI_FN crdt_bytes crdti_no_key(void)
+{
+    return crdt_bytes_of(NULL, 0);
+}
+
 CRDT_API int crdt_bytes_equal(crdt_bytes a, crdt_bytes b)
 {
     return a.len == b.len && crdti_equal(a.ptr, b.ptr, a.len);
@@ -1570,6 +1666,137 @@ CRDTI_HOT size_t crdti_get_count(crdti_reader *r, size_t max,
 CRDTI_HOT crdt_bytes crdti_get_bytes(crdti_reader *r, size_t max)
 {
     return crdti_get_raw(r, crdti_get_count(r, max, 1));
+}
+
+#endif
+/* >> utf8.h */
+/*
+ * UTF-8, and how long a text is in each of the units that programs count in.
+ *
+ *     "aé😀"       61   c3 a9   f0 9f 98 80
+ *     chars        1    1       1              3
+ *     bytes        1    2       4              7   = chars + more_bytes
+ *     UTF-16       1    1       2              4   = chars + more_units
+ *
+ * Both "more" are 0 where all is ASCII, which is mostly so.
+ */
+#ifndef CRDTI_UTF8_H
+#define CRDTI_UTF8_H
+
+
+typedef struct crdti_width {
+    uint32_t chars, more_bytes, more_units;
+} crdti_width;
+
+/* Sums and differences wrap: what is subtracted was added before. */
+CRDTI_INLINE void crdti_width_add(crdti_width *sum, crdti_width more)
+{
+    sum->chars += more.chars;
+    sum->more_bytes += more.more_bytes;
+    sum->more_units += more.more_units;
+}
+
+CRDTI_INLINE void crdti_width_subtract(crdti_width *sum, crdti_width less)
+{
+    sum->chars -= less.chars;
+    sum->more_bytes -= less.more_bytes;
+    sum->more_units -= less.more_units;
+}
+
+CRDTI_INLINE size_t crdti_width_in(crdti_width width, crdt_unit unit)
+{
+    size_t more = unit == CRDT_UTF8    ? width.more_bytes
+                  : unit == CRDT_UTF16 ? width.more_units
+                                       : 0;
+    return width.chars + more;
+}
+
+/* Bytes of the character that begins so, in bytes that were looked over. */
+CRDTI_INLINE uint32_t crdti_utf8_size(uint8_t lead)
+{
+    return lead < 0x80 ? 1u : lead < 0xe0 ? 2u : lead < 0xf0 ? 3u : 4u;
+}
+
+CRDTI_INLINE crdti_width crdti_utf8_width(uint8_t lead)
+{
+    crdti_width width;
+    width.chars = 1;
+    width.more_bytes = crdti_utf8_size(lead) - 1;
+    width.more_units = lead >= 0xf0;
+    return width;
+}
+
+/* Whether byte `at` is one that goes on with a character, and in low..high. */
+CRDTI_INLINE int crdti_utf8_goes_on(crdt_bytes text, size_t at, uint8_t low,
+                                    uint8_t high)
+{
+    return at < text.len && text.ptr[at] >= low && text.ptr[at] <= high;
+}
+
+/* Bytes of the character at `at`, or 0: there is none. The second byte says
+ * whether it is overlong, a surrogate or too large (RFC 3629). */
+CRDTI_FN uint32_t crdti_utf8_look(crdt_bytes text, size_t at)
+{
+    uint8_t lead = text.ptr[at], low = 0x80, high = 0xbf;
+    uint32_t size = crdti_utf8_size(lead), i;
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    if (lead == 0xe0)
+        low = 0xa0;
+    else if (lead == 0xed)
+        high = 0x9f;
+    else if (lead == 0xf0)
+        low = 0x90;
+    else if (lead == 0xf4)
+        high = 0x8f;
+    for (i = 1; i < size; i++, low = 0x80, high = 0xbf)
+        if (!crdti_utf8_goes_on(text, at + i, low, high))
+            return 0;
+    return size;
+}
+
+/* How many bytes from `at` on are ASCII: eight at a time. */
+CRDTI_FN size_t crdti_ascii_len(crdt_bytes text, size_t at)
+{
+    size_t from = at;
+    while (text.len - at >= 8 &&
+           !(crdti_load64(text.ptr + at) & UINT64_C(0x8080808080808080)))
+        at += 8;
+    while (at < text.len && text.ptr[at] < 0x80)
+        at++;
+    return at - from;
+}
+
+/* Looks the text over; 0 when it is none. Of more than 2^32 characters the
+ * width is wrong: see CRDTI_CHARS_MAX. */
+CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
+{
+    size_t at = 0;
+    crdti_zero(out, sizeof *out);
+    for (;;) {
+        size_t plain = crdti_ascii_len(text, at);
+        uint32_t size;
+        out->chars += (uint32_t)plain;
+        at += plain;
+        if (at == text.len)
+            return 1;
+        size = crdti_utf8_look(text, at);
+        if (!size)
+            return 0;
+        crdti_width_add(out, crdti_utf8_width(text.ptr[at]));
+        at += size;
+    }
+}
+
+CRDTI_FN uint32_t crdti_utf8_decode(const uint8_t *at)
+{
+    uint32_t size = crdti_utf8_size(*at), i;
+    uint32_t point = size == 1 ? *at : *at & (0x7fu >> size);
+    for (i = 1; i < size; i++)
+        point = point << 6 | (at[i] & 0x3fu);
+    return point;
 }
 
 #endif
@@ -3672,6 +3899,8 @@ typedef struct crdti_replica {
     uint64_t mark;  /* scratch of a join: kill up to here */
     uint32_t oldest, newest; /* journal */
     uint32_t oldest_block, newest_block;
+    uint32_t newest_author; /* of sequences: author.h */
+    uint32_t authors;       /* how many there are */
     uint32_t wire; /* scratch of an encoder: number in the message */
 } crdti_replica;
 
@@ -3765,7 +3994,12 @@ typedef struct crdti_type {
     void (*settle)(crdt_doc *doc, uint32_t object);
     /* Frees `state`. */
     void (*drop)(crdt_doc *doc, crdti_object *object);
+    /* Of a sequence: what is in it dies by the hand of a killer above, or by
+     * the marks of the replicas; or lowers the marks (CRDTI_SCOPE_...). */
+    void (*scope)(crdt_doc *doc, uint32_t object, uint32_t killer, int how);
 } crdti_type;
+
+enum { CRDTI_SCOPE_KILL, CRDTI_SCOPE_KILL_MARKED, CRDTI_SCOPE_LOWER };
 
 #define CRDTI_NOBODY UINT32_MAX /* as the number of a replica */
 
@@ -3779,15 +4013,20 @@ struct crdt_doc {
     CRDTI_ARRAY(crdti_replica) replicas;
     CRDTI_ARRAY(uint32_t) by_id; /* replica numbers, sorted by id */
     crdti_pool objects, entries, ops, kills, blocks;
+    crdti_pool leaves, forks, authors; /* of sequences */
     crdti_hash_table names;       /* (object, key) -> entry */
     crdti_hash_table rows;        /* (set, element) -> row */
     crdti_hash_table open_blocks; /* (set, replica) -> block */
+    crdti_hash_table author_table; /* (sequence, replica) -> author */
+    uint32_t sequences;           /* objects that have one: list */
     uint32_t self;                /* own replica */
     uint32_t removals;            /* REMOVE records */
     uint32_t unborn;              /* rows that a join has made so far */
     uint32_t stale;               /* the first object that is to be settled */
     uint32_t actor;               /* who does what is being done; or nobody */
     uint64_t written;             /* own seq, uncommitted changes included */
+    uint64_t unmetered; /* of the uncommitted: characters but the first of an
+                           edit; a commit is limited in edits */
     uint64_t changes;             /* how often the version vector has grown */
     uint64_t seed;                /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
@@ -5148,65 +5387,7 @@ CRDTI_FN uint32_t crdti_scope_next(const crdt_doc *doc, uint32_t top,
     return next;
 }
 
-/* What to do with a row in the scope. Whether it has died. */
-typedef int crdti_row_fn(crdt_doc *doc, uint32_t killer, uint32_t row);
-
-CRDTI_FN void crdti_element_rows(crdt_doc *doc, uint32_t entry,
-                                 uint32_t killer, crdti_row_fn *fn)
-{
-    const crdti_entry *at = crdti_entry_at(doc, entry);
-    crdt_bytes key = crdti_entry_key(at);
-    crdti_row_walk walk;
-    uint32_t row = crdti_row_first(doc, at->object, key, &walk);
-    while (row)
-        row = fn(doc, killer, row)
-                  ? crdti_row_first(doc, at->object, key, &walk)
-                  : crdti_row_next(doc, &walk);
-}
-
-CRDTI_FN void crdti_set_rows(crdt_doc *doc, uint32_t set, uint32_t killer,
-                             crdti_row_fn *fn)
-{
-    uint32_t block, next;
-    unsigned i;
-    for (block = crdti_object_at(doc, set)->blocks; block; block = next) {
-        next = crdti_block_at(doc, block)->next; /* it goes with its rows */
-        for (i = 0; i < CRDTI_BLOCK_ROWS; i++)
-            if (crdti_row_is_alive(crdti_block_at(doc, block), i))
-                fn(doc, killer, crdti_row_name(block, i));
-    }
-}
-
-/* Calls fn with the rows in the scope that belong to one of its entries: those
- * of the element, where it is the killer's own, and of the sets at it. */
-CRDTI_FN void crdti_scope_rows(crdt_doc *doc, uint32_t at, uint32_t killer,
-                               crdti_row_fn *fn)
-{
-    uint32_t child = crdti_entry_at(doc, at)->child;
-    if (crdti_op_at(doc, killer)->entry == at)
-        crdti_element_rows(doc, at, killer, fn);
-    for (; child; child = crdti_object_at(doc, child)->sibling)
-        crdti_set_rows(doc, child, killer, fn);
-}
-
-/* How many records a kill of all in the scope needs at most. */
-CRDTI_FN size_t crdti_scope_count(const crdt_doc *doc, uint32_t top)
-{
-    size_t count = 0, most = doc->replicas.len;
-    uint32_t at, op, child;
-    if (crdti_object_at(doc, crdti_entry_at(doc, top)->object)->blocks)
-        return most;
-    for (at = top; at && count < most; at = crdti_scope_next(doc, top, at)) {
-        const crdti_entry *entry = crdti_entry_at(doc, at);
-        for (op = entry->ops; op; op = crdti_op_at(doc, op)->next)
-            count++;
-        for (child = entry->child; child;
-             child = crdti_object_at(doc, child)->sibling)
-            if (crdti_object_at(doc, child)->blocks)
-                return most;
-    }
-    return crdti_min_size(count, most);
-}
+/* >>what is in the scope without an entry of its own ----------------------- */
 
 CRDTI_FN int crdti_row_kill(crdt_doc *doc, uint32_t killer, uint32_t row)
 {
@@ -5236,6 +5417,82 @@ CRDTI_FN int crdti_row_lower_mark(crdt_doc *doc, uint32_t killer, uint32_t row)
     return 0;
 }
 
+/* What to do with a row in the scope. Whether it has died. */
+typedef int crdti_row_fn(crdt_doc *doc, uint32_t killer, uint32_t row);
+
+CRDTI_FN void crdti_element_rows(crdt_doc *doc, uint32_t entry,
+                                 uint32_t killer, crdti_row_fn *fn)
+{
+    const crdti_entry *at = crdti_entry_at(doc, entry);
+    crdt_bytes key = crdti_entry_key(at);
+    crdti_row_walk walk;
+    uint32_t row = crdti_row_first(doc, at->object, key, &walk);
+    while (row)
+        row = fn(doc, killer, row)
+                  ? crdti_row_first(doc, at->object, key, &walk)
+                  : crdti_row_next(doc, &walk);
+}
+
+CRDTI_FN void crdti_set_rows(crdt_doc *doc, uint32_t set, uint32_t killer,
+                             crdti_row_fn *fn)
+{
+    uint32_t block, next;
+    unsigned i;
+    for (block = crdti_object_at(doc, set)->blocks; block; block = next) {
+        next = crdti_block_at(doc, block)->next; /* it goes with its rows */
+        for (i = 0; i < CRDTI_BLOCK_ROWS; i++)
+            if (crdti_row_is_alive(crdti_block_at(doc, block), i))
+                fn(doc, killer, crdti_row_name(block, i));
+    }
+}
+
+/* What is in the scope and belongs to one of its entries: the rows of the
+ * element, where it is the killer's own, and those of the sets at it; and the
+ * sequences at it. */
+CRDTI_FN void crdti_scope_rest(crdt_doc *doc, uint32_t at, uint32_t killer,
+                               int how)
+{
+    static crdti_row_fn *const fns[] = { crdti_row_kill, crdti_row_kill_marked,
+                                         crdti_row_lower_mark };
+    uint32_t child = crdti_entry_at(doc, at)->child;
+    if (crdti_op_at(doc, killer)->entry == at)
+        crdti_element_rows(doc, at, killer, fns[how]);
+    for (; child; child = crdti_object_at(doc, child)->sibling) {
+        const crdti_type *type =
+            crdti_type_at(doc, crdti_object_at(doc, child));
+        crdti_set_rows(doc, child, killer, fns[how]);
+        if (type->scope)
+            type->scope(doc, child, killer, how);
+    }
+}
+
+/* Whether the object holds what has no entries. */
+CRDTI_FN int crdti_object_has_rest(const crdt_doc *doc,
+                                   const crdti_object *object)
+{
+    return object->blocks ||
+           (crdti_type_at(doc, object)->scope && object->weight);
+}
+
+/* How many records a kill of all in the scope needs at most. */
+CRDTI_FN size_t crdti_scope_count(const crdt_doc *doc, uint32_t top)
+{
+    size_t count = 0, most = doc->replicas.len;
+    uint32_t at, op, child;
+    if (crdti_object_at(doc, crdti_entry_at(doc, top)->object)->blocks)
+        return most;
+    for (at = top; at && count < most; at = crdti_scope_next(doc, top, at)) {
+        const crdti_entry *entry = crdti_entry_at(doc, at);
+        for (op = entry->ops; op; op = crdti_op_at(doc, op)->next)
+            count++;
+        for (child = entry->child; child;
+             child = crdti_object_at(doc, child)->sibling)
+            if (crdti_object_has_rest(doc, crdti_object_at(doc, child)))
+                return most;
+    }
+    return crdti_min_size(count, most);
+}
+
 /* A local op kills all in its scope but itself. Records are reserved. */
 CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
 {
@@ -5251,7 +5508,7 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
             crdti_kill_note(doc, killer, victim->replica, victim->seq);
             crdti_op_die(doc, op, killer);
         }
-        crdti_scope_rows(doc, at, killer, crdti_row_kill);
+        crdti_scope_rest(doc, at, killer, CRDTI_SCOPE_KILL);
         next = crdti_scope_next(doc, top, at);
         if (at != top)
             crdti_entry_tidy(doc, at);
@@ -5285,7 +5542,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
                 victim->kills && (at != top || crdti_op_is_new(doc, victim));
             crdti_op_die(doc, op, killer);
         }
-        crdti_scope_rows(doc, at, killer, crdti_row_kill_marked);
+        crdti_scope_rest(doc, at, killer, CRDTI_SCOPE_KILL_MARKED);
         next = crdti_scope_next(doc, top, at);
         if (at != top)
             crdti_entry_tidy(doc, at);
@@ -5306,7 +5563,7 @@ CRDTI_FN void crdti_kill_lower_marks(crdt_doc *doc, uint32_t killer)
             if (op != killer)
                 *mark = crdti_min(*mark, alive->seq - 1);
         }
-        crdti_scope_rows(doc, at, killer, crdti_row_lower_mark);
+        crdti_scope_rest(doc, at, killer, CRDTI_SCOPE_LOWER);
     }
 }
 
@@ -5407,7 +5664,8 @@ typedef CRDTI_ARRAY(crdti_op) crdti_op_array;
 /* Whether `count` more ops fit into this commit. */
 CRDTI_FN crdt_err crdti_write_check(const crdt_doc *doc, size_t count)
 {
-    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
+    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq -
+                    doc->unmetered;
     if (crdti_is_telling(doc))
         return CRDT_ERR_AGAIN;
     if (count > CRDTSYNC_MAX_COMMIT_OPS - open ||
@@ -5550,6 +5808,1820 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
     crdti_array_free(&doc->alloc, &resets);
     crdti_write_over(doc, draft);
     return CRDT_OK;
+}
+
+#endif
+/* 4 sequences */
+/* >> author.h */
+/*
+ * Authors: what one replica wrote in one sequence (a text or a list), and how
+ * the characters of a sequence are named.
+ *
+ *     author   insertions   seq 1..5  name 0  left -  right -   "hello"
+ *                           seq 8     name 5  left 2  right 3   "y"
+ *              deletions    seq 6..7  of names 4, 3               backwards
+ *              content      h e l l o y
+ *
+ * A *name* is a number for a character that only this copy of the document
+ * knows: half the size of a dot. Authors take names in extents, so what one
+ * typed at a stretch is one insertion here, whoever else typed meanwhile, and
+ * in an author names ascend with seqs:
+ *
+ *     extents   0..63 a   64..127 b   128..255 a
+ *
+ * In an insertion each character but the first has the one before it as its
+ * left origin; the right origin is the same for all of them.
+ */
+#ifndef CRDTI_AUTHOR_H
+#define CRDTI_AUTHOR_H
+
+
+#define CRDTI_NO_CHAR UINT32_MAX /* as left: the beginning; as right: the end */
+#define CRDTI_NAMES_MAX 0x20000000u
+#define CRDTI_EXTENT_FIRST 64u
+#define CRDTI_WIDE_MAX 128u /* characters of an insertion that is not ASCII */
+#define CRDTI_CONTENT_GONE UINT32_MAX
+#define CRDTI_BACKWARDS 0x80000000u
+
+typedef struct crdti_insertion {
+    uint64_t seq;
+    uint32_t name, len;
+    uint32_t left, right;
+    uint32_t content;                /* where in the author's, or GONE */
+    uint16_t more_bytes, more_units; /* 0: all ASCII */
+} crdti_insertion;
+
+/* The i-th dot deletes name + i, or name - i. */
+typedef struct crdti_deletion {
+    uint64_t seq;
+    uint32_t name, len; /* and CRDTI_BACKWARDS */
+} crdti_deletion;
+
+typedef struct crdti_author {
+    uint32_t object, replica;
+    uint32_t next; /* author of the sequence */
+    uint32_t older, newer, is_listed; /* in the journal of the replica */
+    uint32_t free_name, end_name; /* what is left of its latest extent */
+    uint32_t extent;              /* how long that was */
+    uint32_t party;               /* scratch of an encoder: edit.h */
+    uint64_t last;                /* its latest seq in this sequence */
+    CRDTI_ARRAY(crdti_insertion) insertions;
+    CRDTI_ARRAY(crdti_deletion) deletions;
+    CRDTI_ARRAY(uint8_t) content;
+} crdti_author;
+
+typedef struct crdti_extent {
+    uint32_t name, author;
+} crdti_extent;
+
+typedef CRDTI_ARRAY(crdti_extent) crdti_extents;
+
+CRDTI_INLINE crdti_author *crdti_author_at(const crdt_doc *doc, uint32_t index)
+{
+    return (crdti_author *)crdti_pool_at(&doc->authors, index);
+}
+
+/* >>authors --------------------------------------------------------------- */
+
+CRDTI_FN uint64_t crdti_author_hash(const crdt_doc *doc, uint32_t object,
+                                    uint32_t replica)
+{
+    return crdti_mix(doc->seed ^ object, replica + UINT64_C(1));
+}
+
+CRDTI_FN uint32_t crdti_author_find(const crdt_doc *doc, uint32_t object,
+                                    uint32_t replica)
+{
+    uint64_t hash = crdti_author_hash(doc, object, replica);
+    size_t iter;
+    uint32_t at = crdti_table_first(&doc->author_table, hash, &iter);
+    for (; at; at = crdti_table_next(&doc->author_table, hash, &iter)) {
+        const crdti_author *author = crdti_author_at(doc, at);
+        if (author->object == object && author->replica == replica)
+            return at;
+    }
+    return 0;
+}
+
+/* Finds or makes it. `list` is the first of the sequence. NOMEM, LIMIT. */
+CRDTI_FN crdt_err crdti_author_get(crdt_doc *doc, uint32_t *list,
+                                   uint32_t object, uint32_t replica,
+                                   uint32_t *out)
+{
+    crdti_author *author;
+    crdt_err err;
+    *out = crdti_author_find(doc, object, replica);
+    if (*out)
+        return CRDT_OK;
+    err = crdti_pool_reserve(&doc->alloc, &doc->authors, 1);
+    if (!err)
+        err = crdti_table_reserve(&doc->alloc, &doc->author_table, 1);
+    if (err)
+        return err;
+    *out = crdti_pool_take(&doc->authors);
+    author = crdti_author_at(doc, *out);
+    author->object = object;
+    author->replica = replica;
+    author->next = *list;
+    *list = *out;
+    doc->replicas.ptr[replica].authors++;
+    crdti_table_insert(&doc->author_table,
+                       crdti_author_hash(doc, object, replica), *out);
+    return CRDT_OK;
+}
+
+/* Takes it out of the order of its replica. */
+CRDTI_FN void crdti_author_unlist(crdt_doc *doc, uint32_t index)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    crdti_replica *replica = &doc->replicas.ptr[author->replica];
+    if (!author->is_listed)
+        return;
+    if (author->older)
+        crdti_author_at(doc, author->older)->newer = author->newer;
+    if (author->newer)
+        crdti_author_at(doc, author->newer)->older = author->older;
+    else
+        replica->newest_author = author->older;
+    author->is_listed = 0;
+}
+
+/* It has the replica's latest seq: so of each replica the authors stand in the
+ * order of their `last`, and what is new is found first. */
+CRDTI_FN void crdti_author_list(crdt_doc *doc, uint32_t index)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    crdti_replica *replica = &doc->replicas.ptr[author->replica];
+    if (replica->newest_author == index)
+        return;
+    crdti_author_unlist(doc, index);
+    author->older = replica->newest_author;
+    author->newer = 0;
+    author->is_listed = 1;
+    if (author->older)
+        crdti_author_at(doc, author->older)->newer = index;
+    replica->newest_author = index;
+}
+
+/* Frees the author, which is no longer, or not yet, in a list of authors. */
+CRDTI_FN void crdti_author_free(crdt_doc *doc, uint32_t index)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    crdti_author_unlist(doc, index);
+    doc->replicas.ptr[author->replica].authors--;
+    crdti_table_remove(&doc->author_table,
+                       crdti_author_hash(doc, author->object, author->replica),
+                       index);
+    crdti_array_free(&doc->alloc, &author->insertions);
+    crdti_array_free(&doc->alloc, &author->deletions);
+    crdti_array_free(&doc->alloc, &author->content);
+    crdti_pool_give(&doc->authors, index);
+}
+
+/* >>names ----------------------------------------------------------------- */
+
+/* The next `n` names that the author takes follow on each other. `used` is how
+ * many names the sequence has given away. LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_names_reserve(crdt_doc *doc, crdti_extents *extents,
+                                      uint32_t *used, uint32_t index, size_t n)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    uint32_t size, room = CRDTI_NAMES_MAX - 1 - *used;
+    if (CRDTI_LIKELY(n <= author->end_name - author->free_name))
+        return CRDT_OK;
+    if (*used >= CRDTI_NAMES_MAX || n > room)
+        return CRDT_ERR_LIMIT;
+    if (crdti_array_reserve(&doc->alloc, extents, 1))
+        return CRDT_ERR_NOMEM;
+    size = (uint32_t)crdti_min(
+        room, crdti_max(n, crdti_max(CRDTI_EXTENT_FIRST,
+                                     author->extent * UINT64_C(2))));
+    extents->ptr[extents->len].name = *used;
+    extents->ptr[extents->len++].author = index;
+    author->free_name = *used;
+    author->end_name = *used + size;
+    author->extent = size;
+    *used += size + 1; /* names of two authors never follow on each other */
+    return CRDT_OK;
+}
+
+/* Whose character that is. O(log extents). */
+CRDTI_FN uint32_t crdti_name_author(const crdti_extents *extents,
+                                    uint32_t name)
+{
+    size_t low = 0, high = extents->len;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (extents->ptr[middle].name <= name)
+            low = middle;
+        else
+            high = middle;
+    }
+    return extents->ptr[low].author;
+}
+
+/* The insertion that the character came with; it is the author's. */
+CRDTI_FN crdti_insertion *crdti_insertion_of(const crdti_author *author,
+                                             uint32_t name)
+{
+    size_t low = 0, high = author->insertions.len;
+    if (author->insertions.ptr[high - 1].name <= name) /* often the latest */
+        return &author->insertions.ptr[high - 1];
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (author->insertions.ptr[middle].name <= name)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &author->insertions.ptr[low];
+}
+
+/* The place of the first insertion that ends at or behind `seq`. */
+CRDTI_FN size_t crdti_insertion_place(const crdti_author *author, uint64_t seq)
+{
+    const crdti_insertion *ptr = author->insertions.ptr;
+    size_t low = 0, high = author->insertions.len;
+    if (high && ptr[high - 1].seq <= seq)
+        return high - (ptr[high - 1].seq + ptr[high - 1].len > seq);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ptr[middle].seq + ptr[middle].len <= seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+CRDTI_INLINE uint32_t crdti_deletion_len(const crdti_deletion *deletion)
+{
+    return deletion->len & ~CRDTI_BACKWARDS;
+}
+
+/* The place of the first deletion that ends at or behind `seq`. */
+CRDTI_FN size_t crdti_deletion_place(const crdti_author *author, uint64_t seq)
+{
+    const crdti_deletion *ptr = author->deletions.ptr;
+    size_t low = 0, high = author->deletions.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ptr[middle].seq + crdti_deletion_len(&ptr[middle]) <= seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The name of the character of that seq, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_seq_name(const crdti_author *author, uint64_t seq)
+{
+    size_t place = crdti_insertion_place(author, seq);
+    const crdti_insertion *at = author->insertions.ptr + place;
+    if (place == author->insertions.len || at->seq > seq)
+        return CRDTI_NO_CHAR;
+    return at->name + (uint32_t)(seq - at->seq);
+}
+
+/* >>content --------------------------------------------------------------- */
+
+/* Where the bytes of a character begin that is not gone. O(1) in ASCII; at
+ * most CRDTI_WIDE_MAX steps elsewhere. */
+CRDTI_FN const uint8_t *crdti_content_at(const crdti_author *author,
+                                         const crdti_insertion *insertion,
+                                         uint32_t name)
+{
+    const uint8_t *at = author->content.ptr + insertion->content;
+    uint32_t skip = name - insertion->name;
+    if (!insertion->more_bytes)
+        return at + skip;
+    for (; skip > 0; skip--)
+        at += crdti_utf8_size(*at);
+    return at;
+}
+
+/* How wide `len` characters of one insertion are, from `name` on. */
+CRDTI_FN crdti_width crdti_content_width(const crdti_author *author,
+                                         const crdti_insertion *insertion,
+                                         uint32_t name, uint32_t len)
+{
+    crdti_width width;
+    const uint8_t *at;
+    uint32_t i;
+    crdti_zero(&width, sizeof width);
+    width.chars = len;
+    if (!insertion->more_bytes)
+        return width;
+    width.more_bytes = insertion->more_bytes;
+    width.more_units = insertion->more_units;
+    if (len == insertion->len)
+        return width;
+    crdti_zero(&width, sizeof width);
+    at = crdti_content_at(author, insertion, name);
+    for (i = 0; i < len; i++, at += crdti_utf8_size(*at))
+        crdti_width_add(&width, crdti_utf8_width(*at));
+    return width;
+}
+
+#endif
+/* >> home.h */
+/*
+ * Homes: in which leaf of the span tree (span.h) a character is, by its name.
+ *
+ *     names   0..511   leaf 3        [ 0:3 | 512:7 | 530:3 | ... ]   a block
+ *             512..529 leaf 7        [ 900:4 | ...               ]   the next
+ *             530..    leaf 3
+ *
+ * An entry goes up to the next one. Entries lie in blocks, and the blocks in
+ * one list, all of it sorted: finding is two binary searches, a change moves
+ * one block at most.
+ *
+ * It is kept only where somebody needs it: edits by position do not. And it is
+ * only an acceleration: where there is no memory for it, it is dropped, and
+ * leaves are searched one by one until there is.
+ */
+#ifndef CRDTI_HOME_H
+#define CRDTI_HOME_H
+
+
+#define CRDTI_HOMES 62
+
+typedef struct crdti_home_block {
+    uint32_t len;
+    uint32_t names[CRDTI_HOMES], leaves[CRDTI_HOMES];
+} crdti_home_block;
+
+typedef struct crdti_homes {
+    CRDTI_ARRAY(crdti_home_block *) blocks; /* none is empty */
+    uint8_t is_known;
+} crdti_homes;
+
+typedef struct crdti_home_at {
+    size_t block;
+    uint32_t at;
+} crdti_home_at;
+
+CRDTI_FN void crdti_homes_drop(const crdt_alloc *alloc, crdti_homes *homes)
+{
+    size_t i;
+    for (i = 0; i < homes->blocks.len; i++)
+        crdti_free(alloc, homes->blocks.ptr[i], sizeof(crdti_home_block));
+    crdti_array_free(alloc, &homes->blocks);
+    homes->is_known = 0;
+}
+
+/* The entry that the name belongs to. */
+CRDTI_FN crdti_home_at crdti_home_find(const crdti_homes *homes, uint32_t name)
+{
+    size_t low = 0, high = homes->blocks.len;
+    uint32_t from = 0, to;
+    crdti_home_at found;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (homes->blocks.ptr[middle]->names[0] <= name)
+            low = middle;
+        else
+            high = middle;
+    }
+    to = homes->blocks.ptr[low]->len;
+    while (to - from > 1) {
+        uint32_t middle = from + (to - from) / 2;
+        if (homes->blocks.ptr[low]->names[middle] <= name)
+            from = middle;
+        else
+            to = middle;
+    }
+    found.block = low;
+    found.at = from;
+    return found;
+}
+
+CRDTI_FN uint32_t crdti_home_of(const crdti_homes *homes, uint32_t name)
+{
+    crdti_home_at found = crdti_home_find(homes, name);
+    return homes->blocks.ptr[found.block]->leaves[found.at];
+}
+
+/* An empty block behind the i-th, or as the first. */
+CRDTI_FN crdti_home_block *crdti_home_block_add(const crdt_alloc *alloc,
+                                                crdti_homes *homes, size_t i)
+{
+    crdti_home_block *block;
+    if (crdti_array_reserve(alloc, &homes->blocks, 1))
+        return NULL;
+    block = (crdti_home_block *)crdti_alloc(alloc, sizeof *block);
+    if (!block)
+        return NULL;
+    block->len = 0;
+    crdti_move(homes->blocks.ptr + i + 1, homes->blocks.ptr + i,
+               (homes->blocks.len - i) * sizeof *homes->blocks.ptr);
+    homes->blocks.ptr[i] = block;
+    homes->blocks.len++;
+    return block;
+}
+
+/* Moves the upper half of a full block into a new one; at the very end, where
+ * most is added, only the last entry. */
+CRDTI_FN crdt_err crdti_home_split(const crdt_alloc *alloc, crdti_homes *homes,
+                                   crdti_home_at *at)
+{
+    int is_end = at->block + 1 == homes->blocks.len && at->at == CRDTI_HOMES;
+    uint32_t keep = is_end ? CRDTI_HOMES - 1 : CRDTI_HOMES / 2;
+    crdti_home_block *low, *high;
+    high = crdti_home_block_add(alloc, homes, at->block + 1);
+    if (!high)
+        return CRDT_ERR_NOMEM;
+    low = homes->blocks.ptr[at->block];
+    high->len = low->len - keep;
+    low->len = keep;
+    crdti_copy(high->names, low->names + keep, high->len * sizeof(uint32_t));
+    crdti_copy(high->leaves, low->leaves + keep, high->len * sizeof(uint32_t));
+    if (at->at >= keep) {
+        at->block++;
+        at->at -= keep;
+    }
+    return CRDT_OK;
+}
+
+/* Puts an entry before that at `at`, which may be behind the last of a block;
+ * `at` is then its place. */
+CRDTI_FN crdt_err crdti_home_insert(const crdt_alloc *alloc,
+                                    crdti_homes *homes, crdti_home_at *at,
+                                    uint32_t name, uint32_t leaf)
+{
+    crdti_home_block *block = homes->blocks.ptr[at->block];
+    uint32_t behind;
+    if (block->len == CRDTI_HOMES) {
+        if (crdti_home_split(alloc, homes, at))
+            return CRDT_ERR_NOMEM;
+        block = homes->blocks.ptr[at->block];
+    }
+    behind = block->len - at->at;
+    crdti_move(block->names + at->at + 1, block->names + at->at,
+               behind * sizeof(uint32_t));
+    crdti_move(block->leaves + at->at + 1, block->leaves + at->at,
+               behind * sizeof(uint32_t));
+    block->names[at->at] = name;
+    block->leaves[at->at] = leaf;
+    block->len++;
+    return CRDT_OK;
+}
+
+CRDTI_FN void crdti_home_remove(const crdt_alloc *alloc, crdti_homes *homes,
+                                crdti_home_at at)
+{
+    crdti_home_block *block = homes->blocks.ptr[at.block];
+    uint32_t behind = --block->len - at.at;
+    if (block->len) {
+        crdti_move(block->names + at.at, block->names + at.at + 1,
+                   behind * sizeof(uint32_t));
+        crdti_move(block->leaves + at.at, block->leaves + at.at + 1,
+                   behind * sizeof(uint32_t));
+        return;
+    }
+    crdti_free(alloc, block, sizeof *block);
+    homes->blocks.len--;
+    crdti_move(homes->blocks.ptr + at.block, homes->blocks.ptr + at.block + 1,
+               (homes->blocks.len - at.block) * sizeof *homes->blocks.ptr);
+}
+
+/* The entry behind `at`; whether there is one. */
+CRDTI_FN int crdti_home_next(const crdti_homes *homes, crdti_home_at *at)
+{
+    if (at->at + 1 < homes->blocks.ptr[at->block]->len) {
+        at->at++;
+        return 1;
+    }
+    if (at->block + 1 == homes->blocks.len)
+        return 0;
+    at->block++;
+    at->at = 0;
+    return 1;
+}
+
+/* The names from `name` up to `end` are in that leaf now. */
+CRDTI_FN crdt_err crdti_home_change(const crdt_alloc *alloc,
+                                    crdti_homes *homes, uint32_t name,
+                                    uint32_t end, uint32_t leaf)
+{
+    crdti_home_at at = crdti_home_find(homes, name), next = at;
+    const crdti_home_block *block = homes->blocks.ptr[at.block];
+    uint32_t behind = block->leaves[at.at];
+    int has_end = 0;
+    /* What begins in between goes; the last of it may go on behind the end. */
+    while (crdti_home_next(homes, &next)) {
+        block = homes->blocks.ptr[next.block];
+        has_end = block->names[next.at] == end;
+        if (block->names[next.at] >= end)
+            break;
+        behind = block->leaves[next.at];
+        crdti_home_remove(alloc, homes, next);
+        next = at;
+    }
+    block = homes->blocks.ptr[at.block];
+    if (block->names[at.at] == name) {
+        homes->blocks.ptr[at.block]->leaves[at.at] = leaf;
+    } else if (block->leaves[at.at] != leaf) {
+        at.at++;
+        if (crdti_home_insert(alloc, homes, &at, name, leaf))
+            return CRDT_ERR_NOMEM;
+    }
+    if (has_end || behind == leaf)
+        return CRDT_OK;
+    at.at++;
+    return crdti_home_insert(alloc, homes, &at, end, behind);
+}
+
+/* The same, for who can go on without. */
+CRDTI_FN void crdti_home_set(const crdt_alloc *alloc, crdti_homes *homes,
+                             uint32_t name, uint32_t len, uint32_t leaf)
+{
+    if (homes->is_known &&
+        crdti_home_change(alloc, homes, name, name + len, leaf))
+        crdti_homes_drop(alloc, homes);
+}
+
+/* Appends: names must come in order. */
+CRDTI_FN crdt_err crdti_home_push(const crdt_alloc *alloc, crdti_homes *homes,
+                                  uint32_t name, uint32_t leaf)
+{
+    size_t count = homes->blocks.len;
+    crdti_home_block *block = count ? homes->blocks.ptr[count - 1] : NULL;
+    if (block && block->leaves[block->len - 1] == leaf)
+        return CRDT_OK;
+    if (!block || block->len == CRDTI_HOMES)
+        block = crdti_home_block_add(alloc, homes, count);
+    if (!block)
+        return CRDT_ERR_NOMEM;
+    block->names[block->len] = name;
+    block->leaves[block->len++] = leaf;
+    return CRDT_OK;
+}
+
+#endif
+/* >> span.h */
+/*
+ * The order of a sequence: spans of characters in a B-tree.
+ *
+ *     fork           [ 57 | 31 ]            how much of it is visible
+ *                     /      \
+ *     leaf   [ 5..9 | 40..99 | -10..12 ]  [ 0..4 | ... ]
+ *
+ * A span is characters whose names follow on each other, of one author, that
+ * stand side by side; "-": hidden, which is deleted. So it is 8 bytes; what
+ * else there is to know of characters (whose, after which, their bytes) is
+ * with the authors (author.h), once for what was typed at a stretch.
+ *
+ * Visible spans do not cross insertions where they are *wide* (not ASCII), so
+ * that the widest step to take in one is CRDTI_WIDE_MAX.
+ *
+ * Changes of width in one leaf are *open*: they are taken up into the forks
+ * when another leaf changes, or the forks are asked. So typing climbs once for
+ * many characters.
+ */
+#ifndef CRDTI_SPAN_H
+#define CRDTI_SPAN_H
+
+
+#define CRDTI_LEAF_SPANS 29
+#define CRDTI_FORK_SLOTS 30
+
+#define CRDTI_HIDDEN 0x80000000u
+#define CRDTI_WIDE 0x40000000u
+#define CRDTI_OLD 0x20000000u /* hidden below the floor */
+#define CRDTI_SPAN_LEN 0x1fffffffu
+
+typedef struct crdti_leaf {
+    uint32_t parent, prev, next;
+    uint16_t len;
+    uint8_t is_hashed;
+    uint64_t hash; /* of what is visible, when is_hashed */
+    uint32_t names[CRDTI_LEAF_SPANS];
+    uint32_t lens[CRDTI_LEAF_SPANS]; /* and flags */
+} crdti_leaf;
+
+typedef struct crdti_fork {
+    uint32_t parent, len;
+    uint32_t children[CRDTI_FORK_SLOTS];
+    crdti_width widths[CRDTI_FORK_SLOTS];
+} crdti_fork;
+
+/* A place between characters: behind `off` characters of span `at`. */
+typedef struct crdti_spot {
+    uint32_t leaf, at, off;
+} crdti_spot;
+
+typedef struct crdti_sequence {
+    uint32_t object;
+    uint32_t authors; /* list */
+    uint32_t own;     /* author of own changes, of that replica */
+    uint32_t own_replica;
+    crdti_extents extents;
+    uint32_t names_used;
+    uint32_t root, height; /* 0: the root is a leaf */
+    uint32_t first;        /* leaf */
+    crdti_width total;     /* visible */
+    uint32_t open_leaf;    /* whose forks lack `open` */
+    crdti_width open;
+    crdti_homes homes;
+    crdti_spot cursor; /* where the last edit was */
+    uint32_t cursor_chars; /* visible before it */
+    uint8_t cursor_is_known;
+    uint8_t is_typing; /* what is typed at the cursor goes on with the last
+                          insertion */
+    uint8_t is_hashed;
+    uint64_t changes;
+    uint32_t prev_sequence, next_sequence; /* of the document */
+    crdt_digest digest;     /* its share of the document's, when is_hashed */
+} crdti_sequence;
+
+CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
+{
+    return (crdti_leaf *)crdti_pool_at(&doc->leaves, index);
+}
+
+CRDTI_INLINE crdti_fork *crdti_fork_at(const crdt_doc *doc, uint32_t index)
+{
+    return (crdti_fork *)crdti_pool_at(&doc->forks, index);
+}
+
+CRDTI_INLINE uint32_t crdti_span_len(const crdti_leaf *leaf, uint32_t at)
+{
+    return leaf->lens[at] & CRDTI_SPAN_LEN;
+}
+
+/* How many characters of it are visible: all, or none. */
+CRDTI_INLINE uint32_t crdti_span_shown(const crdti_leaf *leaf, uint32_t at)
+{
+    uint32_t len = leaf->lens[at];
+    return len & CRDTI_HIDDEN ? 0 : len & CRDTI_SPAN_LEN;
+}
+
+/* >>widths ---------------------------------------------------------------- */
+
+CRDTI_FN crdti_width crdti_name_width(const crdt_doc *doc,
+                                      const crdti_sequence *s, uint32_t name,
+                                      uint32_t len)
+{
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    return crdti_content_width(author, crdti_insertion_of(author, name), name,
+                               len);
+}
+
+/* Of `len` characters with those flags. */
+CRDTI_INLINE crdti_width crdti_width_of(const crdt_doc *doc,
+                                        const crdti_sequence *s, uint32_t name,
+                                        uint32_t len, uint32_t flags)
+{
+    crdti_width width;
+    if (CRDTI_UNLIKELY((flags & (CRDTI_WIDE | CRDTI_HIDDEN)) == CRDTI_WIDE))
+        return crdti_name_width(doc, s, name, len);
+    crdti_zero(&width, sizeof width);
+    width.chars = flags & CRDTI_HIDDEN ? 0 : len;
+    return width;
+}
+
+CRDTI_FN crdti_width crdti_span_width(const crdt_doc *doc,
+                                      const crdti_sequence *s,
+                                      const crdti_leaf *leaf, uint32_t at)
+{
+    return crdti_width_of(doc, s, leaf->names[at], crdti_span_len(leaf, at),
+                          leaf->lens[at]);
+}
+
+CRDTI_FN crdti_width crdti_leaf_width(const crdt_doc *doc,
+                                      const crdti_sequence *s,
+                                      const crdti_leaf *leaf)
+{
+    crdti_width sum;
+    uint32_t i;
+    crdti_zero(&sum, sizeof sum);
+    for (i = 0; i < leaf->len; i++)
+        crdti_width_add(&sum, crdti_span_width(doc, s, leaf, i));
+    return sum;
+}
+
+CRDTI_FN uint32_t crdti_fork_slot(const crdti_fork *fork, uint32_t child)
+{
+    uint32_t i = 0;
+    while (fork->children[i] != child)
+        i++;
+    return i;
+}
+
+/* Takes up into the forks what is open. */
+CRDTI_FN void crdti_widths_close(crdt_doc *doc, crdti_sequence *s)
+{
+    uint32_t child = s->open_leaf, at;
+    if (!child)
+        return;
+    s->open_leaf = 0;
+    for (at = crdti_leaf_at(doc, child)->parent; at;
+         child = at, at = crdti_fork_at(doc, at)->parent) {
+        crdti_fork *fork = crdti_fork_at(doc, at);
+        crdti_width_add(&fork->widths[crdti_fork_slot(fork, child)], s->open);
+    }
+    crdti_zero(&s->open, sizeof s->open);
+}
+
+/* The width of the leaf has changed by so much. */
+CRDTI_INLINE void crdti_widths_open(crdt_doc *doc, crdti_sequence *s,
+                                    uint32_t leaf)
+{
+    crdti_leaf_at(doc, leaf)->is_hashed = 0;
+    s->is_hashed = 0;
+    s->changes++;
+    if (CRDTI_LIKELY(s->open_leaf == leaf))
+        return;
+    crdti_widths_close(doc, s);
+    s->open_leaf = leaf;
+}
+
+CRDTI_INLINE void crdti_widths_grow(crdt_doc *doc, crdti_sequence *s,
+                                    uint32_t leaf, crdti_width by)
+{
+    crdti_widths_open(doc, s, leaf);
+    crdti_width_add(&s->open, by);
+    crdti_width_add(&s->total, by);
+}
+
+CRDTI_INLINE void crdti_widths_shrink(crdt_doc *doc, crdti_sequence *s,
+                                      uint32_t leaf, crdti_width by)
+{
+    crdti_widths_open(doc, s, leaf);
+    crdti_width_subtract(&s->open, by);
+    crdti_width_subtract(&s->total, by);
+}
+
+/* >>splitting ------------------------------------------------------------- */
+
+/* Memory for `count` calls of crdti_span_put or crdti_span_hide; of the latter
+ * only those that cut a span count. What splits is half full then, and takes
+ * half a dozen of them before it splits again. */
+CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
+                                         size_t count)
+{
+    size_t leaves = crdti_min_size(count, doc->leaves.live + count / 6 + 1);
+    size_t forks = crdti_min_size(leaves * (height + 1),
+                                  doc->forks.live + leaves / 14 + 1);
+    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves, leaves + 1);
+    return err ? err
+               : crdti_pool_reserve(&doc->alloc, &doc->forks,
+                                    forks + height + 1);
+}
+
+CRDTI_INLINE crdt_err crdti_spans_reserve(crdt_doc *doc,
+                                          const crdti_sequence *s,
+                                          size_t count)
+{
+    return crdti_spans_reserve_at(doc, s->height, count);
+}
+
+CRDTI_FN void crdti_set_parent(crdt_doc *doc, uint32_t level, uint32_t child,
+                               uint32_t parent)
+{
+    if (level)
+        crdti_fork_at(doc, child)->parent = parent;
+    else
+        crdti_leaf_at(doc, child)->parent = parent;
+}
+
+CRDTI_FN uint32_t crdti_parent(const crdt_doc *doc, uint32_t level,
+                               uint32_t child)
+{
+    return level ? crdti_fork_at(doc, child)->parent
+                 : crdti_leaf_at(doc, child)->parent;
+}
+
+/* A new root above the old one. */
+CRDTI_FN void crdti_root_raise(crdt_doc *doc, crdti_sequence *s)
+{
+    uint32_t index = crdti_pool_take(&doc->forks);
+    crdti_fork *root = crdti_fork_at(doc, index);
+    root->len = 1;
+    root->children[0] = s->root;
+    root->widths[0] = s->total;
+    crdti_set_parent(doc, s->height, s->root, index);
+    s->root = index;
+    s->height++;
+}
+
+/* Moves the upper part of a full fork into a new one and returns it. */
+CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, uint32_t level,
+                                   uint32_t index, uint32_t keep,
+                                   crdti_width *moved)
+{
+    uint32_t other = crdti_pool_take(&doc->forks), i;
+    crdti_fork *low = crdti_fork_at(doc, index);
+    crdti_fork *high = crdti_fork_at(doc, other);
+    high->len = low->len - keep;
+    low->len = keep;
+    crdti_zero(moved, sizeof *moved);
+    for (i = 0; i < high->len; i++) {
+        high->children[i] = low->children[keep + i];
+        high->widths[i] = low->widths[keep + i];
+        crdti_width_add(moved, high->widths[i]);
+        crdti_set_parent(doc, level - 1, high->children[i], other);
+    }
+    return other;
+}
+
+/* Files `other`, which has taken over `moved` of `child`, behind it. */
+CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
+                             uint32_t child, uint32_t other, crdti_width moved)
+{
+    uint32_t parent, place;
+    crdti_fork *fork;
+    if (s->root == child)
+        crdti_root_raise(doc, s);
+    parent = crdti_parent(doc, level, child);
+    fork = crdti_fork_at(doc, parent);
+    place = crdti_fork_slot(fork, child);
+    if (fork->len == CRDTI_FORK_SLOTS) {
+        crdti_width up;
+        /* At the very end, where documents grow, the rest stays full. */
+        uint32_t keep = place + 1 == fork->len ? fork->len - 1 : fork->len / 2;
+        uint32_t high = crdti_fork_split(doc, level + 1, parent, keep, &up);
+        crdti_fork_put(doc, s, level + 1, parent, high, up);
+        if (place >= keep) {
+            place -= keep;
+            parent = high;
+        }
+        fork = crdti_fork_at(doc, parent);
+    }
+    crdti_move(fork->children + place + 2, fork->children + place + 1,
+               (fork->len - place - 1) * sizeof *fork->children);
+    crdti_move(fork->widths + place + 2, fork->widths + place + 1,
+               (fork->len - place - 1) * sizeof *fork->widths);
+    fork->len++;
+    fork->children[place + 1] = other;
+    fork->widths[place + 1] = moved;
+    crdti_width_subtract(&fork->widths[place], moved);
+    crdti_set_parent(doc, level, other, parent);
+}
+
+/* Makes room for two spans at the spot, which moves along. */
+CRDTI_FN void crdti_leaf_split(crdt_doc *doc, crdti_sequence *s,
+                               crdti_spot *spot)
+{
+    uint32_t other = crdti_pool_take(&doc->leaves), i;
+    crdti_leaf *low = crdti_leaf_at(doc, spot->leaf);
+    crdti_leaf *high = crdti_leaf_at(doc, other);
+    uint32_t keep =
+        !low->next && spot->at + 1 >= low->len ? low->len - 2u : low->len / 2u;
+    high->len = (uint16_t)(low->len - keep);
+    low->len = (uint16_t)keep;
+    crdti_copy(high->names, low->names + keep, high->len * sizeof(uint32_t));
+    crdti_copy(high->lens, low->lens + keep, high->len * sizeof(uint32_t));
+    high->prev = spot->leaf;
+    high->next = low->next;
+    low->next = other;
+    low->is_hashed = 0;
+    if (high->next)
+        crdti_leaf_at(doc, high->next)->prev = other;
+    for (i = 0; s->homes.is_known && i < high->len; i++)
+        crdti_home_set(&doc->alloc, &s->homes, high->names[i],
+                       crdti_span_len(high, i), other);
+    crdti_widths_close(doc, s);
+    crdti_fork_put(doc, s, 0, spot->leaf, other,
+                   crdti_leaf_width(doc, s, high));
+    if (spot->at >= keep) {
+        spot->leaf = other;
+        spot->at -= keep;
+    }
+}
+
+CRDTI_INLINE void crdti_leaf_room(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot)
+{
+    if (crdti_leaf_at(doc, spot->leaf)->len > CRDTI_LEAF_SPANS - 2)
+        crdti_leaf_split(doc, s, spot);
+}
+
+CRDTI_INLINE void crdti_leaf_shift(crdti_leaf *leaf, uint32_t from,
+                                   uint32_t to)
+{
+    uint32_t behind = leaf->len - from;
+    crdti_move(leaf->names + to, leaf->names + from,
+               behind * sizeof(uint32_t));
+    crdti_move(leaf->lens + to, leaf->lens + from, behind * sizeof(uint32_t));
+    leaf->len = (uint16_t)(leaf->len + to - from);
+}
+
+/* Puts new characters at the spot, which is behind them then. `goes_on`: they
+ * go on with the span that ends there. Cannot fail. */
+CRDTI_FN void crdti_span_put(crdt_doc *doc, crdti_sequence *s,
+                             crdti_spot *spot, uint32_t name, uint32_t lens,
+                             int goes_on)
+{
+    uint32_t len = lens & CRDTI_SPAN_LEN, whole;
+    crdti_leaf *leaf;
+    crdti_leaf_room(doc, s, spot);
+    leaf = crdti_leaf_at(doc, spot->leaf);
+    whole = leaf->len ? crdti_span_len(leaf, spot->at) : 0;
+    if (goes_on) {
+        leaf->lens[spot->at] += len;
+        spot->off += len;
+    } else {
+        if (spot->off > 0 && spot->off < whole) {
+            uint32_t flags = leaf->lens[spot->at] & ~CRDTI_SPAN_LEN;
+            crdti_leaf_shift(leaf, spot->at, spot->at + 2);
+            leaf->names[spot->at] = leaf->names[spot->at + 2];
+            leaf->lens[spot->at] = spot->off | flags;
+            leaf->names[spot->at + 2] += spot->off;
+            leaf->lens[spot->at + 2] -= spot->off;
+            spot->at++;
+        } else {
+            spot->at += spot->off > 0;
+            crdti_leaf_shift(leaf, spot->at, spot->at + 1);
+        }
+        leaf->names[spot->at] = name;
+        leaf->lens[spot->at] = lens;
+        spot->off = len;
+    }
+    crdti_home_set(&doc->alloc, &s->homes, name, len, spot->leaf);
+    crdti_widths_grow(doc, s, spot->leaf,
+                      crdti_width_of(doc, s, name, len, lens));
+}
+
+/* >>hiding ---------------------------------------------------------------- */
+
+/* Whether span at + 1 is hidden too and goes on with span `at`. */
+CRDTI_FN int crdti_hidden_goes_on(const crdti_leaf *leaf, uint32_t at)
+{
+    return at + 1u < leaf->len && leaf->lens[at] & CRDTI_HIDDEN &&
+           leaf->lens[at + 1] & CRDTI_HIDDEN &&
+           !((leaf->lens[at] ^ leaf->lens[at + 1]) & CRDTI_OLD) &&
+           leaf->names[at] + crdti_span_len(leaf, at) == leaf->names[at + 1];
+}
+
+/* Merges a hidden span with the hidden one behind it where they go on. */
+CRDTI_FN void crdti_hidden_merge(crdti_leaf *leaf, uint32_t at)
+{
+    if (!crdti_hidden_goes_on(leaf, at))
+        return;
+    leaf->lens[at] += crdti_span_len(leaf, at + 1);
+    crdti_leaf_shift(leaf, at + 2, at + 1);
+}
+
+/* Cuts the span so that one begins `off` behind its beginning. */
+CRDTI_FN void crdti_span_cut(crdti_leaf *leaf, uint32_t at, uint32_t off)
+{
+    uint32_t flags = leaf->lens[at] & ~CRDTI_SPAN_LEN;
+    crdti_leaf_shift(leaf, at, at + 1);
+    leaf->lens[at] = off | flags;
+    leaf->names[at + 1] += off;
+    leaf->lens[at + 1] -= off;
+}
+
+/* Hides up to `most` visible characters behind the spot, as far as the span
+ * goes; the spot stays before them. How many. Cannot fail. */
+CRDTI_FN uint32_t crdti_span_hide(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot, uint32_t most)
+{
+    crdti_leaf *leaf;
+    uint32_t at, off = spot->off;
+    uint32_t count =
+        crdti_span_len(crdti_leaf_at(doc, spot->leaf), spot->at) - off;
+    if (off > 0 || count > most) /* a whole span takes no room */
+        crdti_leaf_room(doc, s, spot);
+    leaf = crdti_leaf_at(doc, spot->leaf);
+    at = spot->at;
+    if (count > most)
+        count = most;
+    crdti_widths_shrink(doc, s, spot->leaf,
+                        crdti_width_of(doc, s, leaf->names[at] + off, count,
+                                       leaf->lens[at]));
+    if (off + count < crdti_span_len(leaf, at))
+        crdti_span_cut(leaf, at, off + count);
+    if (off > 0)
+        crdti_span_cut(leaf, at++, off);
+    leaf->lens[at] = count | CRDTI_HIDDEN;
+    crdti_hidden_merge(leaf, at);
+    if (off == 0 && at > 0 && crdti_hidden_goes_on(leaf, at - 1)) {
+        spot->at = at - 1;
+        spot->off = crdti_span_len(leaf, at - 1);
+        crdti_hidden_merge(leaf, at - 1);
+    }
+    return count;
+}
+
+/* Shows a hidden character again: of a list, never of a text. */
+CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
+                              crdti_spot *spot)
+{
+    crdti_leaf *leaf;
+    crdti_width one = { 1, 0, 0 };
+    crdti_leaf_room(doc, s, spot);
+    leaf = crdti_leaf_at(doc, spot->leaf);
+    if (spot->off + 1 < crdti_span_len(leaf, spot->at))
+        crdti_span_cut(leaf, spot->at, spot->off + 1);
+    if (spot->off > 0)
+        crdti_span_cut(leaf, spot->at++, spot->off);
+    spot->off = 0;
+    leaf->lens[spot->at] = 1;
+    crdti_widths_grow(doc, s, spot->leaf, one);
+}
+
+/* >>finding --------------------------------------------------------------- */
+
+CRDTI_INLINE uint32_t crdti_width_of_unit(crdti_width width, crdt_unit unit)
+{
+    return (uint32_t)crdti_width_in(width, unit);
+}
+
+/* The span of the leaf with that character in it. */
+CRDTI_INLINE int crdti_leaf_find(const crdti_leaf *leaf, uint32_t name,
+                                 crdti_spot *spot)
+{
+    uint32_t i;
+    for (i = 0; i < leaf->len; i++)
+        if (name - leaf->names[i] < crdti_span_len(leaf, i)) {
+            spot->at = i;
+            spot->off = name - leaf->names[i];
+            return 1;
+        }
+    return 0;
+}
+
+/* The spot before a character that is there. O(log n); without the homes
+ * O(n). */
+CRDTI_FN crdti_spot crdti_spot_of(const crdt_doc *doc, const crdti_sequence *s,
+                                  uint32_t name)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->cursor.leaf; /* often near the last one */
+    if (spot.leaf &&
+        crdti_leaf_find(crdti_leaf_at(doc, spot.leaf), name, &spot))
+        return spot;
+    spot.leaf = s->homes.is_known ? crdti_home_of(&s->homes, name) : s->first;
+    while (!crdti_leaf_find(crdti_leaf_at(doc, spot.leaf), name, &spot))
+        spot.leaf = crdti_leaf_at(doc, spot.leaf)->next;
+    return spot;
+}
+
+CRDTI_FN int crdti_home_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    (void)ctx;
+    return (a > b) - (a < b);
+}
+
+/* Has the homes known where there are many leaves. NOMEM: they are not, and
+ * all is slower. */
+CRDTI_FN void crdti_homes_make(crdt_doc *doc, crdti_sequence *s)
+{
+    enum { FEW = 4 };
+    crdti_homes *homes = &s->homes;
+    uint32_t leaf, i;
+    crdt_err err = CRDT_OK;
+    if (homes->is_known || !s->height)
+        return;
+    (void)FEW;
+    err = crdti_home_push(&doc->alloc, homes, 0, s->first);
+    homes->is_known = !err;
+    for (leaf = s->first; leaf && homes->is_known;
+         leaf = crdti_leaf_at(doc, leaf)->next)
+        for (i = 0; i < crdti_leaf_at(doc, leaf)->len && homes->is_known; i++)
+            crdti_home_set(&doc->alloc, homes,
+                           crdti_leaf_at(doc, leaf)->names[i],
+                           crdti_span_len(crdti_leaf_at(doc, leaf), i), leaf);
+    if (!homes->is_known)
+        crdti_homes_drop(&doc->alloc, homes);
+}
+
+/* >>seeking --------------------------------------------------------------- */
+
+/* The child of the fork that unit `*left` ends in; what is before it goes off
+ * `*left` and on `*before`. */
+CRDTI_INLINE uint32_t crdti_fork_seek(const crdti_fork *fork, crdt_unit unit,
+                                      uint32_t *left, uint32_t *before)
+{
+    uint32_t i = 0;
+    if (unit == CRDT_CHARS) {
+        uint32_t from = *left;
+        while (i + 1 < fork->len && fork->widths[i].chars < *left)
+            *left -= fork->widths[i++].chars;
+        *before += from - *left;
+        return fork->children[i];
+    }
+    for (; i + 1 < fork->len; i++) {
+        uint32_t width = crdti_width_of_unit(fork->widths[i], unit);
+        if (width >= *left)
+            break;
+        *left -= width;
+        *before += fork->widths[i].chars;
+    }
+    return fork->children[i];
+}
+
+/* How many characters of the span make `units` of its units; *left is what
+ * does not come out even. */
+CRDTI_FN uint32_t crdti_span_seek(const crdt_doc *doc, const crdti_sequence *s,
+                                  const crdti_leaf *leaf, uint32_t at,
+                                  crdt_unit unit, uint32_t *left)
+{
+    uint32_t name = leaf->names[at], off = 0;
+    const crdti_author *author;
+    const uint8_t *bytes;
+    if (unit == CRDT_CHARS || !(leaf->lens[at] & CRDTI_WIDE)) {
+        off = *left;
+        *left = 0;
+        return off;
+    }
+    author = crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    bytes = crdti_content_at(author, crdti_insertion_of(author, name), name);
+    for (; *left; off++, bytes += crdti_utf8_size(*bytes)) {
+        uint32_t width =
+            crdti_width_of_unit(crdti_utf8_width(*bytes), unit);
+        if (width > *left)
+            break;
+        *left -= width;
+    }
+    return off;
+}
+
+/* In a leaf: the spot behind the character that ends at unit `left`, which is
+ * not 0. ARG: that is within one. */
+CRDTI_FN crdt_err crdti_leaf_seek(const crdt_doc *doc, const crdti_sequence *s,
+                                  crdt_unit unit, uint32_t left,
+                                  crdti_spot *spot, uint32_t *before)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    uint32_t i = 0;
+    if (unit == CRDT_CHARS) {
+        *before += left;
+        while (crdti_span_shown(leaf, i) < left)
+            left -= crdti_span_shown(leaf, i++);
+        spot->at = i;
+        spot->off = left;
+        return CRDT_OK;
+    }
+    for (;; i++) {
+        crdti_width width = crdti_span_width(doc, s, leaf, i);
+        uint32_t units = crdti_width_of_unit(width, unit);
+        if (units >= left)
+            break;
+        left -= units;
+        *before += width.chars;
+    }
+    spot->at = i;
+    spot->off = crdti_span_seek(doc, s, leaf, i, unit, &left);
+    *before += spot->off;
+    return left ? CRDT_ERR_ARG : CRDT_OK;
+}
+
+/* From the cursor, within its leaf. Whether it was found. */
+CRDTI_FN int crdti_seek_near(const crdt_doc *doc, const crdti_sequence *s,
+                             uint32_t chars, crdti_spot *spot)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    uint32_t i = s->cursor.at, start = s->cursor_chars;
+    if (i < leaf->len && !(leaf->lens[i] & CRDTI_HIDDEN))
+        start -= s->cursor.off;
+    spot->leaf = s->cursor.leaf;
+    for (; i < leaf->len && chars > start; i++) {
+        uint32_t shown = crdti_span_shown(leaf, i);
+        if (chars - start <= shown) {
+            spot->at = i;
+            spot->off = chars - start;
+            return 1;
+        }
+        start += shown;
+    }
+    if (chars > start)
+        return 0;
+    while (i-- > 0) {
+        start -= crdti_span_shown(leaf, i);
+        if (chars > start) {
+            spot->at = i;
+            spot->off = chars - start;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The spot behind the visible character that ends at `at`; for 0 the very
+ * beginning. `*chars` is how many characters are before it. RANGE, ARG. */
+CRDTI_FN crdt_err crdti_seek(crdt_doc *doc, crdti_sequence *s, crdt_unit unit,
+                             size_t at, crdti_spot *spot, uint32_t *chars)
+{
+    uint32_t level, left = (uint32_t)at, node;
+    if (at > crdti_width_in(s->total, unit))
+        return CRDT_ERR_RANGE;
+    if (!s->total.more_bytes)
+        unit = CRDT_CHARS;
+    if (unit == CRDT_CHARS && s->cursor_is_known && at &&
+        crdti_seek_near(doc, s, left, spot)) {
+        *chars = left;
+        return CRDT_OK;
+    }
+    *chars = 0;
+    spot->leaf = s->first;
+    spot->at = spot->off = 0;
+    if (!at)
+        return CRDT_OK;
+    crdti_widths_close(doc, s);
+    node = s->root;
+    for (level = s->height; level; level--)
+        node = crdti_fork_seek(crdti_fork_at(doc, node), unit, &left, chars);
+    spot->leaf = node;
+    return crdti_leaf_seek(doc, s, unit, left, spot, chars);
+}
+
+/* How much of the text is visible before the spot. */
+CRDTI_FN crdti_width crdti_spot_rank(crdt_doc *doc, crdti_sequence *s,
+                                     crdti_spot spot)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+    uint32_t i, child = spot.leaf, at = leaf->parent;
+    crdti_width sum;
+    crdti_zero(&sum, sizeof sum);
+    for (i = 0; i < spot.at; i++)
+        crdti_width_add(&sum, crdti_span_width(doc, s, leaf, i));
+    if (spot.off)
+        crdti_width_add(&sum,
+                        crdti_width_of(doc, s, leaf->names[spot.at], spot.off,
+                                       leaf->lens[spot.at]));
+    crdti_widths_close(doc, s);
+    for (; at; child = at, at = crdti_fork_at(doc, at)->parent) {
+        const crdti_fork *fork = crdti_fork_at(doc, at);
+        for (i = 0; fork->children[i] != child; i++)
+            crdti_width_add(&sum, fork->widths[i]);
+    }
+    return sum;
+}
+
+/* The order of two spots: less than 0, 0 or greater. */
+CRDTI_FN int crdti_spot_order(const crdt_doc *doc, crdti_spot a, crdti_spot b)
+{
+    uint32_t level = 0, x = a.leaf, y = b.leaf, up_x, up_y;
+    if (x == y) {
+        if (a.at != b.at)
+            return a.at < b.at ? -1 : 1;
+        return (a.off > b.off) - (a.off < b.off);
+    }
+    for (;; level++) {
+        up_x = crdti_parent(doc, level, x);
+        up_y = crdti_parent(doc, level, y);
+        if (up_x == up_y)
+            break;
+        x = up_x;
+        y = up_y;
+    }
+    return crdti_fork_slot(crdti_fork_at(doc, up_x), x) <
+                   crdti_fork_slot(crdti_fork_at(doc, up_x), y)
+               ? -1
+               : 1;
+}
+
+/* Moves the spot to before the next character, hidden or not; 0: the end. */
+CRDTI_FN int crdti_spot_next(const crdt_doc *doc, crdti_spot *spot)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    while (spot->at >= leaf->len ||
+           spot->off >= crdti_span_len(leaf, spot->at)) {
+        if (spot->at + 1 < leaf->len) {
+            spot->at++;
+        } else if (leaf->next) {
+            spot->leaf = leaf->next;
+            spot->at = 0;
+            leaf = crdti_leaf_at(doc, spot->leaf);
+        } else {
+            return 0;
+        }
+        spot->off = 0;
+    }
+    return 1;
+}
+
+/* Moves it to before the next visible character; 0: there is none. */
+CRDTI_FN int crdti_spot_next_shown(const crdt_doc *doc, crdti_spot *spot)
+{
+    while (crdti_spot_next(doc, spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+        if (!(leaf->lens[spot->at] & CRDTI_HIDDEN))
+            return 1;
+        spot->off = crdti_span_len(leaf, spot->at);
+    }
+    return 0;
+}
+
+/* The character behind the spot, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_name_behind(const crdt_doc *doc, crdti_spot spot)
+{
+    if (!crdti_spot_next(doc, &spot))
+        return CRDTI_NO_CHAR;
+    return crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off;
+}
+
+/* The right origin of what is inserted at the spot: what is deleted below the
+ * floor is passed over, so that nothing new names it. */
+CRDTI_FN uint32_t crdti_right_origin(const crdt_doc *doc, crdti_spot spot)
+{
+    while (crdti_spot_next(doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+        if (!(leaf->lens[spot.at] & CRDTI_OLD))
+            return leaf->names[spot.at] + spot.off;
+        spot.off = crdti_span_len(leaf, spot.at);
+    }
+    return CRDTI_NO_CHAR;
+}
+
+#endif
+/* >> sequence.h */
+/*
+ * Sequences: what texts and lists share. Where a character goes, and what dies.
+ *
+ * FugueMax. An insertion names the characters that its author saw left and
+ * right of it, deleted ones included. Usually they still stand side by side
+ * where it arrives, and it goes between them. Otherwise others inserted at the
+ * same spot, and all replicas must put them in one order:
+ *
+ *     left  [ x.. ][ y.. ][ z.. ]  right       where among x, y, z?
+ *
+ *     o names something before left       ours is before it: stop
+ *     o names left, as we do              the one whose right is further right
+ *                                         comes first; of equals the smaller
+ *                                         replica id
+ *     o names something behind left       it goes with what it follows
+ *
+ * So insertions stay whole, typed forwards or backwards. (Weidner & Kleppmann
+ * 2023; the scan is that of YjsMod: Gentle 2021)
+ */
+#ifndef CRDTI_SEQUENCE_H
+#define CRDTI_SEQUENCE_H
+
+
+/* >>making and ending ----------------------------------------------------- */
+
+CRDTI_INLINE crdti_sequence *crdti_sequence_at(const crdt_doc *doc,
+                                               uint32_t object)
+{
+    return (crdti_sequence *)crdti_object_at(doc, object)->state;
+}
+
+/* Makes sure that the object has one. NOMEM, LIMIT. */
+CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
+                                     crdti_sequence **out)
+{
+    crdti_sequence *s = crdti_sequence_at(doc, object);
+    *out = s;
+    if (CRDTI_LIKELY(s != NULL))
+        return CRDT_OK;
+    if (crdti_pool_reserve(&doc->alloc, &doc->leaves, 1))
+        return CRDT_ERR_NOMEM;
+    s = (crdti_sequence *)crdti_alloc(&doc->alloc, sizeof *s);
+    if (!s)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(s, sizeof *s);
+    s->object = object;
+    s->root = s->first = crdti_pool_take(&doc->leaves);
+    s->next_sequence = doc->sequences;
+    if (doc->sequences)
+        crdti_sequence_at(doc, doc->sequences)->prev_sequence = object;
+    doc->sequences = object;
+    crdti_object_at(doc, object)->state = s;
+    *out = s;
+    return CRDT_OK;
+}
+
+/* Gives back the tree: leaves and what is above them. */
+CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
+{
+    uint32_t node = s->root, level = s->height, i;
+    /* Always into the first child; a node without children goes. */
+    while (node) {
+        uint32_t up;
+        if (level && crdti_fork_at(doc, node)->len) {
+            crdti_fork *fork = crdti_fork_at(doc, node);
+            for (i = 0; level == 1 && i < fork->len; i++)
+                crdti_pool_give(&doc->leaves, fork->children[i]);
+            if (level == 1) {
+                fork->len = 0;
+                continue;
+            }
+            node = fork->children[--fork->len];
+            level--;
+            continue;
+        }
+        up = crdti_parent(doc, level, node);
+        crdti_pool_give(level ? &doc->forks : &doc->leaves, node);
+        node = up;
+        level++;
+    }
+    s->root = s->first = s->height = 0;
+}
+
+/* For the type table. */
+CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
+{
+    crdti_sequence *s = (crdti_sequence *)object->state;
+    uint32_t at, next;
+    if (!s)
+        return;
+    if (s->prev_sequence)
+        crdti_sequence_at(doc, s->prev_sequence)->next_sequence =
+            s->next_sequence;
+    else
+        doc->sequences = s->next_sequence;
+    if (s->next_sequence)
+        crdti_sequence_at(doc, s->next_sequence)->prev_sequence =
+            s->prev_sequence;
+    for (at = s->authors; at; at = next) {
+        next = crdti_author_at(doc, at)->next;
+        crdti_author_free(doc, at);
+    }
+    crdti_spans_free(doc, s);
+    crdti_homes_drop(&doc->alloc, &s->homes);
+    crdti_array_free(&doc->alloc, &s->extents);
+    crdti_digest_subtract(&doc->digest, s->digest);
+    crdti_free(&doc->alloc, s, sizeof *s);
+    object->state = NULL;
+}
+
+/* >>integrating ----------------------------------------------------------- */
+
+/* What an insertion is placed by. */
+typedef struct crdti_origins {
+    uint32_t left, right;
+    uint32_t replica;
+    uint32_t end; /* of the insertion: the name behind its last one */
+} crdti_origins;
+
+/* The spot behind a character; of NO_CHAR the beginning. */
+CRDTI_FN crdti_spot crdti_spot_behind(const crdt_doc *doc,
+                                      const crdti_sequence *s, uint32_t name)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->first;
+    if (name == CRDTI_NO_CHAR)
+        return spot;
+    spot = crdti_spot_of(doc, s, name);
+    spot.off++;
+    return spot;
+}
+
+/* The origins of the character. */
+CRDTI_FN crdti_origins crdti_origins_of(const crdt_doc *doc,
+                                        const crdti_sequence *s, uint32_t name)
+{
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    crdti_origins origins;
+    origins.left = name == at->name ? at->left : name - 1;
+    origins.right = at->right;
+    origins.replica = author->replica;
+    origins.end = at->name + at->len;
+    return origins;
+}
+
+/* The order in the text; `last` is where NO_CHAR is: 0 the beginning, 1 the
+ * end. */
+CRDTI_FN int crdti_name_order(const crdt_doc *doc, const crdti_sequence *s,
+                              uint32_t a, uint32_t b, int last)
+{
+    if (a == b)
+        return 0;
+    if (a == CRDTI_NO_CHAR)
+        return last ? 1 : -1;
+    if (b == CRDTI_NO_CHAR)
+        return last ? -1 : 1;
+    return crdti_spot_order(doc, crdti_spot_of(doc, s, a),
+                            crdti_spot_of(doc, s, b));
+}
+
+/* Whether ours belongs before that with the other origins, which stands where
+ * ours might go. `*passing`: the question is put off to behind it. */
+CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
+                               const crdti_origins *ours,
+                               const crdti_origins *theirs, int *passing)
+{
+    int order = crdti_name_order(doc, s, theirs->left, ours->left, 0);
+    if (order)
+        return order < 0;
+    order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
+    *passing = order < 0;
+    return order == 0 &&
+           crdti_id_order(&doc->replicas.ptr[ours->replica].id,
+                          &doc->replicas.ptr[theirs->replica].id) < 0;
+}
+
+/* The spot where an insertion belongs. O(log n) when nobody else inserted
+ * there. Homes are known. */
+CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
+                                    const crdti_sequence *s,
+                                    const crdti_origins *ours)
+{
+    crdti_spot spot = crdti_spot_behind(doc, s, ours->left), at = spot;
+    int passing = 0;
+    while (crdti_spot_next(doc, &at)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, at.leaf);
+        uint32_t other = leaf->names[at.at] + at.off;
+        uint32_t rest = crdti_span_len(leaf, at.at) - at.off;
+        crdti_origins theirs;
+        if (other == ours->right)
+            break;
+        theirs = crdti_origins_of(doc, s, other);
+        if (crdti_goes_before(doc, s, ours, &theirs, &passing))
+            break;
+        /* Those behind it in its insertion follow it; as long as ours is not
+         * to go before one of them. */
+        rest = (uint32_t)crdti_min(rest, theirs.end - other);
+        at.off += (uint32_t)crdti_min(rest, ours->right - other);
+        if (!passing)
+            spot = at;
+    }
+    return spot;
+}
+
+/* >>writing down ---------------------------------------------------------- */
+
+/* What an insertion is to hold: whole, checked, wide or all ASCII. */
+typedef struct crdti_piece {
+    crdt_bytes bytes; /* none: deleted already */
+    crdti_width width;
+} crdti_piece;
+
+CRDTI_FN uint32_t crdti_piece_flags(const crdti_piece *piece)
+{
+    if (!piece->bytes.len)
+        return CRDTI_HIDDEN;
+    return piece->width.more_bytes ? CRDTI_WIDE : 0;
+}
+
+/* Whether the author's latest insertion may hold the piece too. */
+CRDTI_FN int crdti_insertion_takes(const crdti_author *author,
+                                   const crdti_insertion *last,
+                                   const crdti_piece *piece)
+{
+    if (!piece->bytes.len || last->content == CRDTI_CONTENT_GONE)
+        return !piece->bytes.len && last->content == CRDTI_CONTENT_GONE;
+    if (last->content + last->len + last->more_bytes != author->content.len)
+        return 0;
+    if (!last->more_bytes)
+        return !piece->width.more_bytes;
+    return last->len + piece->width.chars <= CRDTI_WIDE_MAX;
+}
+
+/* Whether what comes goes on with the author's latest insertion. */
+CRDTI_FN int crdti_insertion_goes_on(const crdti_author *author, uint64_t seq,
+                                     uint32_t left, uint32_t right,
+                                     const crdti_piece *piece)
+{
+    const crdti_insertion *last =
+        author->insertions.ptr + author->insertions.len - 1;
+    return author->insertions.len && last->seq + last->len == seq &&
+           last->name + last->len - 1 == left && last->right == right &&
+           last->name + last->len == author->free_name &&
+           crdti_insertion_takes(author, last, piece);
+}
+
+/* Memory for `count` insertions of that author, with `chars` characters and
+ * `bytes` in all. LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_insertions_reserve(crdt_doc *doc, crdti_sequence *s,
+                                           uint32_t index, size_t count,
+                                           size_t chars, size_t bytes)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    if (bytes >= UINT32_MAX - author->content.len)
+        return CRDT_ERR_LIMIT;
+    if (crdti_array_reserve(&doc->alloc, &author->insertions, count) ||
+        crdti_array_reserve(&doc->alloc, &author->content, bytes))
+        return CRDT_ERR_NOMEM;
+    return crdti_names_reserve(doc, &s->extents, &s->names_used, index, chars);
+}
+
+/* Writes the insertion down with its author. Whether it goes on with the
+ * latest. */
+CRDTI_FN int crdti_insertion_add(crdti_author *author, uint64_t seq,
+                                 uint32_t left, uint32_t right,
+                                 const crdti_piece *piece)
+{
+    crdti_insertion *at = author->insertions.ptr + author->insertions.len;
+    int goes_on = crdti_insertion_goes_on(author, seq, left, right, piece);
+    if (goes_on) {
+        at--;
+    } else {
+        author->insertions.len++;
+        crdti_zero(at, sizeof *at);
+        at->seq = seq;
+        at->name = author->free_name;
+        at->left = left;
+        at->right = right;
+        at->content = piece->bytes.len ? (uint32_t)author->content.len
+                                       : CRDTI_CONTENT_GONE;
+    }
+    at->len += piece->width.chars;
+    at->more_bytes = (uint16_t)(at->more_bytes + piece->width.more_bytes);
+    at->more_units = (uint16_t)(at->more_units + piece->width.more_units);
+    if (piece->bytes.len)
+        crdti_copy(author->content.ptr + author->content.len,
+                   piece->bytes.ptr, piece->bytes.len);
+    author->content.len += piece->bytes.len;
+    author->free_name += piece->width.chars;
+    return goes_on;
+}
+
+/* Writes it down and puts it at the spot, which is behind it then. */
+CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
+                                  uint32_t index, uint64_t seq,
+                                  const crdti_origins *origins,
+                                  const crdti_piece *piece, crdti_spot *spot)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    uint32_t name = author->free_name, flags = crdti_piece_flags(piece);
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    int goes_on = crdti_insertion_add(author, seq, origins->left,
+                                      origins->right, piece);
+    goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
+              leaf->names[spot->at] + spot->off == name &&
+              (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
+    crdti_span_put(doc, s, spot, name, piece->width.chars | flags, goes_on);
+    author->last = seq + piece->width.chars - 1;
+    crdti_author_list(doc, index);
+}
+
+/* That `count` characters, from `name` on or back from it, were deleted by the
+ * dots from `seq` on. Room for one deletion more is reserved. */
+CRDTI_FN void crdti_deletion_add(crdti_author *author, uint64_t seq,
+                                 uint32_t name, uint32_t count,
+                                 uint32_t direction)
+{
+    crdti_deletion *at = author->deletions.ptr + author->deletions.len;
+    crdti_deletion *last = author->deletions.len ? at - 1 : NULL;
+    uint32_t len = last ? crdti_deletion_len(last) : 0;
+    author->last = seq + count - 1;
+    if (last && last->seq + len == seq) {
+        if (name == last->name + len && !direction &&
+            !(last->len & CRDTI_BACKWARDS)) {
+            last->len += count;
+            return;
+        }
+        if (name == last->name - len && (direction || count == 1) &&
+            (last->len & CRDTI_BACKWARDS || len == 1)) {
+            last->len = (len + count) | CRDTI_BACKWARDS;
+            return;
+        }
+    }
+    at->seq = seq;
+    at->name = name;
+    at->len = count | (count > 1 ? direction : 0);
+    author->deletions.len++;
+}
+
+/* >>visibility ------------------------------------------------------------ */
+
+/* After changes: whether the object has appeared or disappeared. */
+CRDTI_FN void crdti_sequence_weigh(crdt_doc *doc, const crdti_sequence *s)
+{
+    crdti_object *object = crdti_object_at(doc, s->object);
+    uint32_t weight = s->total.chars != 0;
+    if (CRDTI_LIKELY(object->weight == weight))
+        return;
+    object->weight = weight;
+    crdti_climb(doc, s->object, weight != 0);
+}
+
+/* >>deaths by what is above ----------------------------------------------- */
+
+/* What of the span dies by the hand of `killer`, or by the marks; or the marks
+ * are lowered to what is alive. */
+CRDTI_FN void crdti_span_scope(crdt_doc *doc, crdti_sequence *s,
+                               crdti_spot *spot, uint32_t killer, int how)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    uint32_t name = leaf->names[spot->at] + spot->off;
+    uint32_t len = crdti_span_len(leaf, spot->at) - spot->off;
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    uint64_t seq = at->seq + (name - at->name);
+    uint64_t *mark = &doc->replicas.ptr[author->replica].mark;
+    if (how == CRDTI_SCOPE_LOWER) {
+        *mark = crdti_min(*mark, seq - 1);
+        len = 0;
+    } else if (how == CRDTI_SCOPE_KILL) {
+        crdti_kill_note(doc, killer, author->replica, seq + len - 1);
+    } else {
+        len = seq > *mark ? 0 : (uint32_t)crdti_min(len, *mark - seq + 1);
+    }
+    if (len)
+        len = crdti_span_hide(doc, s, spot, len);
+    leaf = crdti_leaf_at(doc, spot->leaf);
+    /* Behind what was looked at: what died, and what is to live. */
+    spot->off += len;
+    if (spot->at < leaf->len && !(leaf->lens[spot->at] & CRDTI_HIDDEN))
+        spot->off = crdti_span_len(leaf, spot->at);
+}
+
+/* For the type table. */
+CRDTI_FN void crdti_sequence_scope(crdt_doc *doc, uint32_t object,
+                                   uint32_t killer, int how)
+{
+    crdti_sequence *s = crdti_sequence_at(doc, object);
+    crdti_spot spot = { 0, 0, 0 };
+    if (!s || !s->total.chars)
+        return;
+    if (how != CRDTI_SCOPE_LOWER) {
+        crdti_touch(doc, object, crdti_no_key());
+        s->cursor_is_known = s->is_typing = 0;
+    }
+    spot.leaf = s->first;
+    while (crdti_spot_next_shown(doc, &spot))
+        crdti_span_scope(doc, s, &spot, killer, how);
+    crdti_sequence_weigh(doc, s);
+}
+
+/* >>digest ---------------------------------------------------------------- */
+
+/* A polynomial of what is visible, in order: so the share of a leaf is kept
+ * until something in it changes. */
+#define CRDTI_DIGEST_BASE UINT64_C(0x9fb21c651e98df25)
+
+CRDTI_FN uint64_t crdti_span_hash(const crdt_doc *doc, const crdti_sequence *s,
+                                  uint32_t name, uint32_t len, uint64_t hash)
+{
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    uint64_t who = doc->replicas.ptr[author->replica].name;
+    uint64_t seq = at->seq + (name - at->name);
+    const uint8_t *bytes;
+    if (at->content == CRDTI_CONTENT_GONE) { /* a list: no bytes */
+        for (; len > 0; len--)
+            hash = hash * CRDTI_DIGEST_BASE + crdti_mix(who ^ seq++, 1);
+        return hash;
+    }
+    bytes = crdti_content_at(author, at, name);
+    for (; len > 0; len--, bytes += crdti_utf8_size(*bytes))
+        hash = hash * CRDTI_DIGEST_BASE +
+               crdti_mix(who ^ seq++, crdti_utf8_decode(bytes) ^
+                                          UINT64_C(0xe7037ed1a0b428db));
+    return hash;
+}
+
+CRDTI_FN uint64_t crdti_leaf_hash(crdt_doc *doc, const crdti_sequence *s,
+                                  uint32_t index, uint32_t *chars)
+{
+    crdti_leaf *leaf = crdti_leaf_at(doc, index);
+    uint64_t hash = 0;
+    uint32_t i;
+    *chars = 0;
+    for (i = 0; i < leaf->len; i++) {
+        uint32_t shown = crdti_span_shown(leaf, i);
+        *chars += shown;
+        if (!leaf->is_hashed && shown)
+            hash = crdti_span_hash(doc, s, leaf->names[i], shown, hash);
+    }
+    if (leaf->is_hashed)
+        return leaf->hash;
+    leaf->is_hashed = 1;
+    leaf->hash = hash;
+    return hash;
+}
+
+CRDTI_FN uint64_t crdti_power(uint64_t base, uint32_t exponent)
+{
+    uint64_t power = 1;
+    for (; exponent; exponent >>= 1, base *= base)
+        if (exponent & 1)
+            power *= base;
+    return power;
+}
+
+/* Brings the share of the document's digest up to date. O(leaves), and the
+ * characters of those that changed. */
+CRDTI_FN void crdti_sequence_digest(crdt_doc *doc, crdti_sequence *s)
+{
+    uint64_t hash = 0, place = crdti_object_at(doc, s->object)->name;
+    uint32_t leaf, chars;
+    if (s->is_hashed)
+        return;
+    for (leaf = s->first; leaf; leaf = crdti_leaf_at(doc, leaf)->next) {
+        uint64_t share = crdti_leaf_hash(doc, s, leaf, &chars);
+        hash = hash * crdti_power(CRDTI_DIGEST_BASE, chars) + share;
+    }
+    crdti_digest_subtract(&doc->digest, s->digest);
+    crdti_zero(&s->digest, sizeof s->digest);
+    if (s->total.chars) {
+        s->digest.lo = crdti_mix(hash ^ place, s->total.chars);
+        s->digest.hi = crdti_mix(hash, place);
+    }
+    crdti_digest_add(&doc->digest, s->digest);
+    s->is_hashed = 1;
+}
+
+/* For crdt_doc_digest, which is asked seldom next to how often is written. */
+CRDTI_FN void crdti_sequences_digest(crdt_doc *doc)
+{
+    uint32_t at;
+    for (at = doc->sequences; at;
+         at = crdti_sequence_at(doc, at)->next_sequence)
+        crdti_sequence_digest(doc, crdti_sequence_at(doc, at));
 }
 
 #endif
@@ -5703,11 +7775,6 @@ CRDTI_FN void crdti_entry_versions(crdt_doc *doc, uint32_t entry,
 }
 
 /* >>registers as objects -------------------------------------------------- */
-
-CRDTI_FN crdt_bytes crdti_no_key(void)
-{
-    return crdt_bytes_of(NULL, 0);
-}
 
 CRDT_API crdt_err crdt_register_set(crdt_obj reg, crdt_value value)
 {
@@ -7474,6 +9541,520 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
 }
 
 #endif
+/* >> text.h */
+/*
+ * Texts: sequences of characters with bytes. What is done at a position here
+ * becomes insertions and deletions there (sequence.h).
+ *
+ *     insert "héllo" at 3     1. where: from the cursor, or from the root
+ *                             2. pieces: all ASCII, or wide and short
+ *                             3. memory for all of it
+ *                             4. each piece with its author, and in a span
+ *
+ * Each character takes a dot, inserted or deleted.
+ */
+#ifndef CRDTI_TEXT_H
+#define CRDTI_TEXT_H
+
+
+/* What stands in an ASCII text between two others counts as one of its own
+ * only from this length on: short ones ride with what is wide. */
+#define CRDTI_PLAIN_MIN 32u
+
+CRDT_API crdt_obj crdt_map_text(crdt_obj map, crdt_bytes key)
+{
+    return crdti_map_container(map, key, CRDT_TEXT);
+}
+
+CRDTI_FN int crdti_text_has_key(crdt_bytes key)
+{
+    (void)key;
+    return 0;
+}
+
+/* >>pieces ---------------------------------------------------------------- */
+
+/* Takes the next piece off the text: all ASCII, or short. */
+CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
+{
+    crdti_piece piece;
+    size_t at = crdti_ascii_len(*text, 0);
+    if (at < text->len && at < CRDTI_PLAIN_MIN) {
+        crdti_zero(&piece, sizeof piece);
+        for (at = 0;
+             at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
+             at += crdti_utf8_size(text->ptr[at])) {
+            crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
+            if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
+                crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN)
+                break;
+        }
+        if (at < text->len && piece.width.chars < CRDTI_WIDE_MAX)
+            at += crdti_utf8_size(text->ptr[at]);
+    } else {
+        crdti_zero(&piece, sizeof piece);
+        piece.width.chars = (uint32_t)at;
+    }
+    piece.bytes = crdt_bytes_of(text->ptr, at);
+    *text = crdt_bytes_of(text->ptr + at, text->len - at);
+    return piece;
+}
+
+/* How many pieces it makes at most. */
+CRDTI_FN size_t crdti_pieces_count(crdt_bytes text, crdti_width width)
+{
+    size_t count = 0;
+    if (!width.more_bytes)
+        return 1;
+    while (text.len) {
+        crdti_piece_take(&text);
+        count++;
+    }
+    return count;
+}
+
+/* >>writing --------------------------------------------------------------- */
+
+/* The author of own changes. */
+CRDTI_FN crdt_err crdti_text_own(crdt_doc *doc, crdti_sequence *s)
+{
+    crdt_err err;
+    if (CRDTI_LIKELY(s->own && s->own_replica == doc->self))
+        return CRDT_OK;
+    err = crdti_author_get(doc, &s->authors, s->object, doc->self, &s->own);
+    if (!err)
+        s->own_replica = doc->self;
+    return err;
+}
+
+CRDTI_INLINE void crdti_text_move_cursor(crdti_sequence *s, crdti_spot spot,
+                                         uint32_t chars, int is_typing)
+{
+    s->cursor = spot;
+    s->cursor_chars = chars;
+    s->cursor_is_known = 1;
+    s->is_typing = (uint8_t)is_typing;
+}
+
+/* Takes all memory for an insertion. */
+CRDTI_FN crdt_err crdti_text_reserve(crdt_doc *doc, crdti_sequence *s,
+                                     crdt_bytes utf8, crdti_width width)
+{
+    size_t count = crdti_pieces_count(utf8, width);
+    crdt_err err = crdti_write_check(doc, 1);
+    if (!err && utf8.len > CRDTI_NAMES_MAX)
+        err = CRDT_ERR_LIMIT;
+    if (!err)
+        err = crdti_text_own(doc, s);
+    if (!err)
+        err = crdti_spans_reserve(doc, s, count);
+    return err ? err
+               : crdti_insertions_reserve(doc, s, s->own, count, width.chars,
+                                          utf8.len);
+}
+
+/* Inserts at the spot, before which `chars` are visible. Memory is taken. */
+CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
+                             uint32_t chars, crdt_bytes utf8,
+                             crdti_width width)
+{
+    crdti_origins origins;
+    crdti_touch(doc, s->object, crdti_no_key());
+    origins.left = CRDTI_NO_CHAR;
+    if (spot.off)
+        origins.left =
+            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
+    origins.right = crdti_right_origin(doc, spot);
+    doc->unmetered += width.chars - 1;
+    while (utf8.len) {
+        crdti_piece piece = crdti_piece_take(&utf8);
+        crdti_insertion_put(doc, s, s->own, doc->written + 1, &origins, &piece,
+                            &spot);
+        doc->written += piece.width.chars;
+        chars += piece.width.chars;
+        origins.left = crdti_author_at(doc, s->own)->free_name - 1;
+    }
+    crdti_text_move_cursor(s, spot, chars, 1);
+    crdti_sequence_weigh(doc, s);
+}
+
+/* How many spans the next `count` visible characters are in. */
+CRDTI_FN size_t crdti_text_spans(const crdt_doc *doc, crdti_spot spot,
+                                 uint32_t count)
+{
+    size_t spans = 0;
+    while (count && crdti_spot_next_shown(doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+        uint32_t rest = crdti_span_len(leaf, spot.at) - spot.off;
+        count -= (uint32_t)crdti_min(count, rest);
+        spot.off += rest;
+        spans++;
+    }
+    return spans;
+}
+
+CRDTI_FN crdt_err crdti_text_cut_reserve(crdt_doc *doc, crdti_sequence *s,
+                                         crdti_spot spot, uint32_t count,
+                                         size_t pieces)
+{
+    size_t spans = count == 1 ? 1 : crdti_text_spans(doc, spot, count);
+    crdt_err err = crdti_write_check(doc, 1);
+    if (!err && count > CRDTSYNC_MAX_SEQ - doc->written)
+        err = CRDT_ERR_LIMIT;
+    if (!err)
+        err = crdti_text_own(doc, s);
+    if (!err)
+        err = crdti_spans_reserve(doc, s, pieces + 2);
+    return err ? err
+               : crdti_array_reserve(&doc->alloc,
+                                     &crdti_author_at(doc, s->own)->deletions,
+                                     spans);
+}
+
+/* Deletes `count` visible characters behind the spot. Memory is taken. */
+CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s,
+                             crdti_spot spot, uint32_t chars, uint32_t count)
+{
+    crdti_author *author = crdti_author_at(doc, s->own);
+    crdti_touch(doc, s->object, crdti_no_key());
+    doc->unmetered += count - 1;
+    while (count) {
+        uint32_t name, died;
+        crdti_spot_next_shown(doc, &spot);
+        name = crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off;
+        died = crdti_span_hide(doc, s, &spot, count);
+        crdti_deletion_add(author, doc->written + 1, name, died, 0);
+        doc->written += died;
+        count -= died;
+    }
+    crdti_author_list(doc, s->own);
+    crdti_text_move_cursor(s, spot, chars, 0);
+    crdti_sequence_weigh(doc, s);
+}
+
+/* What is typed at the cursor, where all of it goes on with the last span and
+ * the last insertion: most of what is ever written. Whether it was that. */
+CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
+                                 crdt_bytes utf8)
+{
+    crdti_author *author;
+    crdti_insertion *last;
+    crdti_leaf *leaf;
+    uint32_t n = (uint32_t)utf8.len;
+    if (!s->is_typing || at != s->cursor_chars || utf8.len > 16 ||
+        s->own_replica != doc->self || doc->watch)
+        return 0;
+    author = crdti_author_at(doc, s->own);
+    last = author->insertions.ptr + author->insertions.len - 1;
+    if (last->more_bytes || last->seq + last->len != doc->written + 1 ||
+        n > author->end_name - author->free_name ||
+        n > author->content.cap - author->content.len ||
+        crdti_ascii_len(utf8, 0) != n || crdti_write_check(doc, 1))
+        return 0;
+    leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    crdti_copy(author->content.ptr + author->content.len, utf8.ptr, n);
+    author->content.len += n;
+    author->free_name += n;
+    author->last += n;
+    last->len += n;
+    leaf->lens[s->cursor.at] += n;
+    s->cursor.off += n;
+    s->cursor_chars += n;
+    crdti_widths_open(doc, s, s->cursor.leaf);
+    s->open.chars += n;
+    s->total.chars += n;
+    doc->written += n;
+    doc->unmetered += n - 1;
+    return 1;
+}
+
+/* The sequence of a text, made when there is none. */
+CRDTI_FN crdt_err crdti_text_begin(crdt_obj text, crdti_sequence **s)
+{
+    crdt_err err = crdti_check(text, CRDT_TEXT);
+    return err ? err : crdti_sequence_get(text.doc, text.index, s);
+}
+
+/* Where `len` units from `at` on begin, and how many characters they are. */
+CRDTI_FN crdt_err crdti_text_range(crdt_doc *doc, crdti_sequence *s,
+                                   crdt_unit unit, size_t at, size_t len,
+                                   crdti_spot *spot, uint32_t *chars,
+                                   uint32_t *count)
+{
+    crdti_spot end;
+    uint32_t to;
+    crdt_err err;
+    if ((unsigned)unit > CRDT_UTF16)
+        return CRDT_ERR_ARG;
+    if (len > crdti_width_in(s->total, unit) ||
+        at > crdti_width_in(s->total, unit) - len)
+        return CRDT_ERR_RANGE;
+    err = crdti_seek(doc, s, unit, at, spot, chars);
+    *count = (uint32_t)len;
+    if (err || unit == CRDT_CHARS || !s->total.more_bytes)
+        return err;
+    err = crdti_seek(doc, s, unit, at + len, &end, &to);
+    *count = to - *chars;
+    return err;
+}
+
+CRDTI_FN crdt_err crdti_text_edit(crdt_doc *doc, crdti_sequence *s,
+                                  crdt_unit unit, size_t at, size_t len,
+                                  crdt_bytes utf8)
+{
+    crdti_spot spot;
+    crdti_width width;
+    uint32_t chars, count;
+    crdt_err err;
+    if ((utf8.len && !utf8.ptr) || !crdti_utf8_measure(utf8, &width))
+        return CRDT_ERR_ARG;
+    err = crdti_text_range(doc, s, unit, at, len, &spot, &chars, &count);
+    if (!err && utf8.len)
+        err = crdti_text_reserve(doc, s, utf8, width);
+    if (!err && count)
+        err = crdti_text_cut_reserve(doc, s, spot, count,
+                                     crdti_pieces_count(utf8, width));
+    if (err)
+        return err;
+    if (count)
+        crdti_text_cut(doc, s, spot, chars, count);
+    if (!utf8.len)
+        return CRDT_OK;
+    if (count) /* from the cursor: cannot fail */
+        err = crdti_seek(doc, s, CRDT_CHARS, chars, &spot, &chars);
+    crdti_text_put(doc, s, spot, chars, utf8, width);
+    return err;
+}
+
+CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
+                                    size_t len, crdt_bytes utf8)
+{
+    crdti_sequence *s;
+    crdt_err err = crdti_text_begin(text, &s);
+    return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
+}
+
+CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
+                                   crdt_bytes utf8)
+{
+    crdti_sequence *s;
+    crdt_err err = crdti_text_begin(text, &s);
+    if (err)
+        return err;
+    if ((unit == CRDT_CHARS || !s->total.more_bytes) &&
+        crdti_text_type(text.doc, s, at, utf8))
+        return CRDT_OK;
+    return crdti_text_edit(text.doc, s, unit, at, 0, utf8);
+}
+
+CRDT_API crdt_err crdt_text_delete(crdt_obj text, crdt_unit unit, size_t at,
+                                   size_t len)
+{
+    return crdt_text_replace(text, unit, at, len, crdti_no_key());
+}
+
+/* >>reading --------------------------------------------------------------- */
+
+CRDT_API size_t crdt_text_len(crdt_obj text, crdt_unit unit)
+{
+    const crdti_sequence *s;
+    if (crdti_check(text, CRDT_TEXT))
+        return 0;
+    s = crdti_sequence_at(text.doc, text.index);
+    return s ? crdti_width_in(s->total, unit) : 0;
+}
+
+/* The bytes of a visible span from `off` on, `len` characters. */
+CRDTI_FN crdt_bytes crdti_span_bytes(const crdt_doc *doc,
+                                     const crdti_sequence *s,
+                                     const crdti_leaf *leaf, uint32_t at,
+                                     uint32_t off, uint32_t len)
+{
+    uint32_t name = leaf->names[at] + off;
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    const crdti_insertion *insertion = crdti_insertion_of(author, name);
+    crdti_width width = crdti_content_width(author, insertion, name, len);
+    return crdt_bytes_of(crdti_content_at(author, insertion, name),
+                         crdti_width_in(width, CRDT_UTF8));
+}
+
+/* Appends `count` characters from the spot on. NOMEM. */
+CRDTI_FN crdt_err crdti_text_copy(const crdt_doc *doc, const crdti_sequence *s,
+                                  crdti_spot spot, uint32_t count,
+                                  crdt_buf *out)
+{
+    crdti_writer w;
+    size_t start = out->len;
+    crdti_writer_init(&w, out);
+    while (count && !w.err && crdti_spot_next_shown(doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+        uint32_t len = crdti_span_len(leaf, spot.at) - spot.off;
+        len = (uint32_t)crdti_min(len, count);
+        crdti_put_raw(&w, crdti_span_bytes(doc, s, leaf, spot.at, spot.off,
+                                           len));
+        spot.off += len;
+        count -= len;
+    }
+    if (w.err)
+        out->len = start;
+    return w.err;
+}
+
+CRDT_API crdt_err crdt_text_read(crdt_obj text, crdt_unit unit, size_t at,
+                                 size_t len, crdt_buf *out)
+{
+    crdti_sequence *s;
+    crdti_spot spot;
+    uint32_t chars, count;
+    crdt_err err = crdti_check(text, CRDT_TEXT);
+    if (!err && !out)
+        err = CRDT_ERR_ARG;
+    if (err)
+        return err;
+    s = crdti_sequence_at(text.doc, text.index);
+    if (!s)
+        return at || len ? CRDT_ERR_RANGE : CRDT_OK;
+    err = crdti_text_range(text.doc, s, unit, at, len, &spot, &chars, &count);
+    return err ? err : crdti_text_copy(text.doc, s, spot, count, out);
+}
+
+CRDT_API crdt_err crdt_text_get(crdt_obj text, crdt_buf *out)
+{
+    size_t len = crdt_text_len(text, CRDT_UTF8);
+    crdt_err err = crdti_check(text, CRDT_TEXT);
+    if (!err && out)
+        err = crdti_buf_reserve(out, len);
+    return err ? err : crdt_text_read(text, CRDT_UTF8, 0, len, out);
+}
+
+CRDT_API crdt_err crdt_text_convert(crdt_obj text, crdt_unit from, size_t at,
+                                    crdt_unit to, size_t *out)
+{
+    crdti_sequence *s;
+    crdti_spot spot;
+    uint32_t chars, count;
+    crdt_err err = crdti_check(text, CRDT_TEXT);
+    if (!err && (unsigned)to > CRDT_UTF16)
+        err = CRDT_ERR_ARG;
+    if (err)
+        return err;
+    s = crdti_sequence_at(text.doc, text.index);
+    *out = 0;
+    if (!s)
+        return at ? CRDT_ERR_RANGE : CRDT_OK;
+    err = crdti_text_range(text.doc, s, from, at, 0, &spot, &chars, &count);
+    if (!err)
+        *out = crdti_width_in(crdti_spot_rank(text.doc, s, spot), to);
+    return err;
+}
+
+CRDT_API crdt_err crdt_text_next(crdt_obj text, crdt_text_cursor *cursor)
+{
+    const crdti_sequence *s;
+    const crdti_leaf *leaf;
+    crdti_spot spot = { 0, 0, 0 };
+    crdt_err err = crdti_check(text, CRDT_TEXT);
+    if (err)
+        return err;
+    s = crdti_sequence_at(text.doc, text.index);
+    if (!s)
+        return CRDT_ERR_NOT_FOUND;
+    spot.leaf = s->first;
+    if (cursor->started) {
+        if (cursor->changes != s->changes)
+            return CRDT_ERR_AGAIN;
+        spot.leaf = cursor->leaf;
+        spot.at = cursor->at;
+        spot.off = crdti_span_len(crdti_leaf_at(text.doc, spot.leaf), spot.at);
+    }
+    if (!crdti_spot_next_shown(text.doc, &spot))
+        return CRDT_ERR_NOT_FOUND;
+    leaf = crdti_leaf_at(text.doc, spot.leaf);
+    cursor->started = 1;
+    cursor->changes = s->changes;
+    cursor->leaf = spot.leaf;
+    cursor->at = spot.at;
+    cursor->piece = crdti_span_bytes(text.doc, s, leaf, spot.at, 0,
+                                     crdti_span_len(leaf, spot.at));
+    return CRDT_OK;
+}
+
+/* For the type table. */
+CRDTI_FN int crdti_text_read(crdt_doc *doc, uint32_t text, crdt_bytes key,
+                             crdt_value *out)
+{
+    const crdti_sequence *s = crdti_sequence_at(doc, text);
+    (void)key;
+    crdti_zero(out, sizeof *out);
+    out->kind = CRDT_INT;
+    out->as.integer = s ? (int64_t)s->changes : 0;
+    return 1;
+}
+
+/* >>stable positions ------------------------------------------------------ */
+
+CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
+                                   crdt_side side, crdt_anchor *out)
+{
+    crdti_sequence *s;
+    const crdti_author *author;
+    const crdti_insertion *insertion;
+    crdti_spot spot;
+    uint32_t chars, count, name;
+    crdt_err err = crdti_text_begin(text, &s);
+    if (err)
+        return err;
+    err = crdti_text_range(text.doc, s, unit, at, 0, &spot, &chars, &count);
+    if (err)
+        return err;
+    crdti_zero(out, sizeof *out);
+    out->side = side;
+    if (side == CRDT_RIGHT ? !crdti_spot_next_shown(text.doc, &spot)
+                            : !spot.off)
+        return CRDT_OK;
+    name = crdti_leaf_at(text.doc, spot.leaf)->names[spot.at] + spot.off -
+           (side == CRDT_LEFT);
+    author = crdti_author_at(text.doc, crdti_name_author(&s->extents, name));
+    insertion = crdti_insertion_of(author, name);
+    out->dot.replica = text.doc->replicas.ptr[author->replica].id;
+    out->dot.seq = insertion->seq + (name - insertion->name);
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
+                                 crdt_unit unit, size_t *out)
+{
+    crdti_sequence *s;
+    crdti_spot spot;
+    uint32_t replica, author, name = CRDTI_NO_CHAR;
+    crdt_err err = crdti_text_begin(text, &s);
+    if (!err && (!anchor || (unsigned)unit > CRDT_UTF16))
+        err = CRDT_ERR_ARG;
+    if (err)
+        return err;
+    if (!anchor->dot.seq) {
+        *out = anchor->side == CRDT_RIGHT ? crdti_width_in(s->total, unit)
+                                           : 0;
+        return CRDT_OK;
+    }
+    replica = crdti_replica_find(text.doc, &anchor->dot.replica);
+    author = replica == UINT32_MAX
+                 ? 0
+                 : crdti_author_find(text.doc, text.index, replica);
+    if (author)
+        name = crdti_seq_name(crdti_author_at(text.doc, author),
+                             anchor->dot.seq);
+    if (name == CRDTI_NO_CHAR)
+        return CRDT_ERR_NOT_FOUND;
+    crdti_homes_make(text.doc, s);
+    spot = crdti_spot_of(text.doc, s, name);
+    spot.off += anchor->side == CRDT_LEFT;
+    *out = crdti_width_in(crdti_spot_rank(text.doc, s, spot), unit);
+    return CRDT_OK;
+}
+
+#endif
 /* >> type.h */
 /*
  * The type table. A new type is one file and one row here; its ops are rows of
@@ -7493,28 +10074,33 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor)
 /* What is told by keys and entries alone. */
 #define CRDTI_MAP(name, kinds)                                                \
     { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_map_has_key, crdti_map_read,  \
-      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop }
+      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop, NULL }
 #define CRDTI_REGISTER(name, kinds, read)                                     \
     { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, NULL, read, NULL, NULL, NULL,    \
-      NULL, NULL, NULL, NULL }
+      NULL, NULL, NULL, NULL, NULL }
 #define CRDTI_FLAG(name, kinds, visible)                                      \
     { name, kinds, CRDTI_ONE_VALUE, 1, 0, 1, NULL, crdti_flag_read, NULL,     \
-      NULL, NULL, NULL, visible, NULL, NULL }
+      NULL, NULL, NULL, visible, NULL, NULL, NULL }
 #define CRDTI_SET(name, kinds, has_rows, visible)                             \
     { name, kinds, CRDTI_BY_ELEMENT, 1, has_rows, 1, crdti_element_is_key,    \
       crdti_set_read, NULL, NULL, NULL, NULL, visible, NULL,                  \
-      crdti_order_drop }
+      crdti_order_drop, NULL }
+/* What is in it are no ops: see sequence.h. */
+#define CRDTI_SEQUENCE(name, kinds, read)                                     \
+    { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, crdti_text_has_key, read, NULL,  \
+      NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
+      crdti_sequence_scope }
 /* What has a state of its own. */
 #define CRDTI_COUNTER(name)                                                   \
     { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, CRDTI_ONE_VALUE, 0,   \
       0, 0, crdti_counter_has_key, crdti_counter_read, crdti_counter_reserve, \
       crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
-      NULL, crdti_counter_settle, crdti_counter_drop }
+      NULL, crdti_counter_settle, crdti_counter_drop, NULL }
 #define CRDTI_BOUNDED(name)                                                   \
     { name, CRDTI_TAKES(CRDTI_ADD), CRDTI_ONE_VALUE, 0, 0, 1,                 \
       crdti_bounded_has_key, crdti_bounded_read, crdti_bounded_reserve,       \
       crdti_bounded_reset_draft, crdti_bounded_born, crdti_bounded_died,      \
-      NULL, NULL, crdti_bounded_drop }
+      NULL, NULL, crdti_bounded_drop, NULL }
 
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)
@@ -7523,13 +10109,14 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         VALUE = CRDTI_TAKES(CRDTI_VALUE),
         IN = CRDTI_TAKES(CRDTI_IN),
         IN_OUT = IN | 1u << CRDTI_OUT,
-        ANY = VALUE | 1u << CRDTI_CREATE
+        ANY = VALUE | 1u << CRDTI_CREATE,
+        REMOVE = 1u << CRDTI_REMOVE
     };
     /* name, kinds, shape, is_scope, has_rows, is_keyed, has_key, read,
-     * reserve, reset, born, died, visible, settle, drop */
+     * reserve, reset, born, died, visible, settle, drop, scope */
     static const crdti_type table[CRDT_TYPE_COUNT] = {
         { "none", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-          NULL, NULL },
+          NULL, NULL, NULL },
         CRDTI_MAP("map", ANY),
         CRDTI_REGISTER("register", VALUE, crdti_register_read),
         CRDTI_COUNTER("counter"),
@@ -7545,6 +10132,7 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         CRDTI_SET("2pset", IN_OUT, 0, crdti_in_and_not_out),
         CRDTI_SET("lww-set", VALUE, 0, crdti_latest_is_in),
         CRDTI_SET("lww-set-rm", VALUE, 0, crdti_latest_is_in),
+        CRDTI_SEQUENCE("text", REMOVE, crdti_text_read),
     };
     return table;
 }
@@ -8021,6 +10609,9 @@ CRDT_API crdt_err crdt_doc_new(crdt_doc **out, const crdt_config *config)
     crdti_pool_init(&doc->ops, sizeof(crdti_op));
     crdti_pool_init(&doc->kills, sizeof(crdti_kill));
     crdti_pool_init(&doc->blocks, sizeof(crdti_block));
+    crdti_pool_init(&doc->leaves, sizeof(crdti_leaf));
+    crdti_pool_init(&doc->forks, sizeof(crdti_fork));
+    crdti_pool_init(&doc->authors, sizeof(crdti_author));
     crdti_arena_init(&doc->scratch, &doc->alloc);
     err = crdti_doc_tables(doc, config);
     if (!err)
@@ -8077,6 +10668,10 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
     crdti_pool_free(&alloc, &doc->ops);
     crdti_pool_free(&alloc, &doc->kills);
     crdti_pool_free(&alloc, &doc->blocks);
+    crdti_pool_free(&alloc, &doc->leaves);
+    crdti_pool_free(&alloc, &doc->forks);
+    crdti_pool_free(&alloc, &doc->authors);
+    crdti_table_free(&alloc, &doc->author_table);
     crdti_table_free(&alloc, &doc->names);
     crdti_table_free(&alloc, &doc->rows);
     crdti_table_free(&alloc, &doc->open_blocks);
@@ -8103,6 +10698,7 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
     if (crdt_doc_uncommitted(doc))
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
+    doc->unmetered = 0;
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -8143,8 +10739,11 @@ CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
     return doc->replicas.ptr[doc->self].id;
 }
 
+/* What changes in the document here is no state of it: only how far sums that
+ * are made when asked for are made. */
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
 {
+    crdti_sequences_digest((crdt_doc *)(uintptr_t)doc);
     return doc->digest;
 }
 
@@ -8332,6 +10931,7 @@ typedef struct crdti_cut {
     CRDTI_ARRAY(uint32_t) ops;      /* and rows, by replica and seq */
     CRDTI_ARRAY(uint32_t) rows;     /* of one replica: scratch */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
+    CRDTI_ARRAY(uint32_t) authors;  /* of edits; by sequence, when made */
 } crdti_cut;
 
 CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
@@ -8344,6 +10944,7 @@ CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
     crdti_array_free(&doc->alloc, &cut->ops);
     crdti_array_free(&doc->alloc, &cut->rows);
     crdti_array_free(&doc->alloc, &cut->objects);
+    crdti_array_free(&doc->alloc, &cut->authors);
 }
 
 /* Numbers the replicas and finds the base. Both lists are sorted by id. */
@@ -8507,6 +11108,68 @@ CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
     return err;
 }
 
+/* Collects the authors with edits behind the base. */
+CRDTI_FN crdt_err crdti_cut_authors(crdt_doc *doc, crdti_cut *cut,
+                                    size_t place)
+{
+    uint32_t at = doc->replicas.ptr[cut->replicas.ptr[place]].newest_author;
+    crdt_err err = CRDT_OK;
+    while (at && !err &&
+           crdti_author_at(doc, at)->last > cut->base.ptr[place]) {
+        err = crdti_array_reserve(&doc->alloc, &cut->authors, 1);
+        if (!err)
+            err = crdti_cut_object(doc, cut, crdti_author_at(doc, at)->object);
+        if (!err)
+            cut->authors.ptr[cut->authors.len++] = at;
+        at = crdti_author_at(doc, at)->older;
+    }
+    return err;
+}
+
+/* Sequences in the order in which they are named; authors by id. */
+CRDTI_FN int crdti_author_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdt_doc *doc = (const crdt_doc *)ctx;
+    const crdti_author *x = crdti_author_at(doc, a);
+    const crdti_author *y = crdti_author_at(doc, b);
+    uint32_t first = crdti_object_at(doc, x->object)->wire;
+    uint32_t second = crdti_object_at(doc, y->object)->wire;
+    if (first != second)
+        return first < second ? -1 : 1;
+    first = doc->replicas.ptr[x->replica].wire;
+    second = doc->replicas.ptr[y->replica].wire;
+    return (first > second) - (first < second);
+}
+
+CRDTI_FN void crdti_cut_mark_name(crdt_doc *doc, const crdti_sequence *s,
+                                  uint32_t name)
+{
+    if (name == CRDTI_NO_CHAR)
+        return;
+    name = crdti_author_at(doc, crdti_name_author(&s->extents, name))->replica;
+    doc->replicas.ptr[name].mark = 1;
+}
+
+/* Marks the replicas that the author's edits behind the base name. */
+CRDTI_FN void crdti_cut_mark_author(crdt_doc *doc, const crdti_cut *cut,
+                                    uint32_t index)
+{
+    const crdti_author *author = crdti_author_at(doc, index);
+    const crdti_sequence *s = (const crdti_sequence *)crdti_object_at(
+                                  doc, author->object)
+                                  ->state;
+    uint64_t first =
+        cut->base.ptr[doc->replicas.ptr[author->replica].wire] + 1;
+    size_t i = crdti_insertion_place(author, first);
+    for (; i < author->insertions.len; i++) {
+        crdti_cut_mark_name(doc, s, author->insertions.ptr[i].left);
+        crdti_cut_mark_name(doc, s, author->insertions.ptr[i].right);
+    }
+    i = crdti_deletion_place(author, first);
+    for (; i < author->deletions.len; i++)
+        crdti_cut_mark_name(doc, s, author->deletions.ptr[i].name);
+}
+
 /* Marks the replicas that the op's kills and voids name. */
 CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
                              uint32_t index)
@@ -8531,6 +11194,8 @@ CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
     size_t i, to = 0;
     for (i = 0; i < cut->ops.len; i++)
         crdti_cut_mark(doc, cut, cut->ops.ptr[i]);
+    for (i = 0; i < cut->authors.len; i++)
+        crdti_cut_mark_author(doc, cut, cut->authors.ptr[i]);
     for (i = 0; i < cut->replicas.len; i++) {
         crdti_replica *replica = &doc->replicas.ptr[cut->replicas.ptr[i]];
         int named = replica->mark || replica->seq > cut->base.ptr[i];
@@ -8569,6 +11234,11 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
     crdti_cut_choose(doc, cut);
     for (i = 0; i < cut->replicas.len && !err; i++)
         err = crdti_cut_ops(doc, cut, i);
+    for (i = 0; i < cut->replicas.len && !err; i++)
+        err = crdti_cut_authors(doc, cut, i);
+    if (!err)
+        crdti_sort(crdti_author_order, doc, cut->authors.ptr,
+                   cut->authors.len);
     if (!err && purpose == CRDTI_FOR_FOLLOWER && !cut->is_snapshot)
         crdti_cut_narrow(doc, cut);
     return err;
@@ -8606,15 +11276,1589 @@ typedef struct crdti_delta_object {
     uint32_t number; /* in the document */
 } crdti_delta_object;
 
+/* An insertion, or a deletion, of a sequence. Characters are numbered as the
+ * delta inserts them; one that it does not insert is CRDTI_OUTSIDE and its
+ * place among those. */
+enum {
+    CRDTI_INSERTION_EDIT = 0,
+    CRDTI_FORWARDS_EDIT = 1, /* deletes `name` and on, */
+    CRDTI_BACKWARDS_EDIT = 2 /* or `name` and back */
+};
+#define CRDTI_OUTSIDE 0x80000000u
+
+typedef struct crdti_edit {
+    uint64_t seq;
+    uint32_t replica, len;
+    uint32_t name;        /* of the first character */
+    uint32_t left, right; /* of an insertion */
+    uint32_t here;        /* of the first new character, in the document */
+    uint8_t kind;
+} crdti_edit;
+
+typedef struct crdti_outside {
+    uint32_t replica;
+    uint32_t name; /* in the document */
+    uint64_t seq;
+} crdti_outside;
+
+typedef struct crdti_delta_sequence {
+    uint32_t object;
+    uint32_t chars; /* that are inserted */
+    size_t edits_len, inserts_len, outside_len, outside_cap;
+    crdti_edit *edits;
+    uint32_t *inserts; /* places of insertions in `edits` */
+    crdti_outside *outside;
+    uint64_t *dead; /* a bit for each character */
+    crdt_bytes content; /* of those that are alive */
+} crdti_delta_sequence;
+
+CRDTI_INLINE int crdti_is_outside(uint32_t name)
+{
+    return name & CRDTI_OUTSIDE && name != CRDTI_NO_CHAR;
+}
+
 typedef struct crdti_delta {
-    int is_snapshot;
+    int is_snapshot, has_sequences;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;
     size_t kills_len;              /* of all ops */
+    size_t sequences_len;
+    crdti_delta_sequence *sequences;
     crdti_delta_replica *replicas; /* by id */
     crdti_delta_object *objects;   /* [0] is the root */
     crdti_delta_op *ops;           /* by replica and seq */
 } crdti_delta;
+
+#endif
+/* >> edit.h */
+/*
+ * The changes of sequences as bytes: a section of a delta for each sequence
+ * that has some. An *edit* is one insertion or deletion of one author. Edits
+ * come in an order in which each stands behind those that inserted what it
+ * names; characters inserted by them are numbered from 0 in that order.
+ *
+ *     edit   byte   lower 3 bits what, upper 5 bits length - 1; 31: see behind
+ *       0 INSERT        behind the cursor
+ *       1 INSERT_NEAR   behind the cursor + zigzag
+ *       2 INSERT_AGAIN  behind the last target + zigzag
+ *       3 BACK          delete the character at the cursor, and backwards
+ *       4 DELETE_NEAR   delete from the cursor + zigzag on
+ *       5 DELETE_AGAIN  delete from the last target + zigzag on
+ *       6 BACK_NEAR     delete from the cursor + zigzag, and backwards
+ *       7 more          by the upper bits, before an edit:
+ *           0 AUTHOR    the following are of another, or seqs are left out
+ *           1 RIGHT     the right origin of the next is not the expected
+ *           2 OUTSIDE   the target of the next is none of this delta
+ *
+ * The cursor is the last character inserted, or that before what was deleted.
+ * So a keystroke that follows on the one before is one byte and its character,
+ * and a jump two or three more.
+ *
+ * The right origin that is expected is what one author alone would see: the
+ * latest insertion behind the same character, else what follows that in its
+ * own insertion, else the right origin of that. (A sequential history holds
+ * no other.)
+ */
+#ifndef CRDTI_EDIT_H
+#define CRDTI_EDIT_H
+
+
+enum {
+    CRDTI_EDIT_INSERT = 0,
+    CRDTI_EDIT_INSERT_NEAR = 1,
+    CRDTI_EDIT_INSERT_AGAIN = 2,
+    CRDTI_EDIT_BACK = 3,
+    CRDTI_EDIT_DELETE_NEAR = 4,
+    CRDTI_EDIT_DELETE_AGAIN = 5,
+    CRDTI_EDIT_BACK_NEAR = 6,
+    CRDTI_EDIT_MORE = 7,
+    CRDTI_MORE_AUTHOR = 0,
+    CRDTI_MORE_RIGHT = 1,
+    CRDTI_MORE_OUTSIDE = 2,
+    CRDTI_EDIT_LONG = 31
+};
+
+/* >>reading: what all parts of a delta share ------------------------------ */
+
+/* An array of the arena; a failed reader gets none. */
+CRDTI_FN void *crdti_get_array(crdti_reader *r, crdti_arena *arena,
+                               size_t count, size_t size)
+{
+    void *array;
+    if (r->err)
+        return NULL;
+    array = crdti_arena_alloc(arena, crdti_mul_size(count + 1, size));
+    if (!array)
+        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    else
+        crdti_zero(array, count * size);
+    return array;
+}
+
+/* A seq, or the sum of one and what is read. */
+CRDTI_FN uint64_t crdti_get_seq(crdti_reader *r, uint64_t from)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t more = crdti_get_varint(r);
+    if (more > CRDTSYNC_MAX_SEQ - from)
+        crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
+    return r->err ? 0 : from + more;
+}
+
+/* The number of something told before, of which there are `count`. */
+CRDTI_FN uint32_t crdti_get_index(crdti_reader *r, size_t count)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t index = crdti_get_varint(r);
+    if (index >= count)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    return r->err ? 0 : (uint32_t)index;
+}
+
+/* >>who names whom -------------------------------------------------------- */
+
+/* The latest insertion behind each character of the message, to foretell right
+ * origins: a hash table of a size that never changes. */
+typedef struct crdti_children {
+    uint32_t *keys, *edits; /* keys: character + 2; 0: free */
+    uint32_t mask;
+} crdti_children;
+
+CRDTI_FN crdt_err crdti_children_init(crdti_children *children,
+                                      crdti_arena *arena, size_t edits)
+{
+    size_t cap = 8;
+    while (cap < 2 * edits)
+        cap *= 2;
+    children->mask = (uint32_t)(cap - 1);
+    children->keys =
+        (uint32_t *)crdti_arena_alloc(arena, cap * 2 * sizeof(uint32_t));
+    if (!children->keys)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(children->keys, cap * sizeof(uint32_t));
+    children->edits = children->keys + cap;
+    return CRDT_OK;
+}
+
+/* Its slot, taken or free. */
+CRDTI_INLINE uint32_t crdti_children_slot(const crdti_children *children,
+                                          uint32_t left)
+{
+    uint32_t at = left * 0x9e3779b1u >> 7;
+    while (children->keys[at &= children->mask] &&
+           children->keys[at] != left + 2)
+        at++;
+    return at;
+}
+
+/* The right origin to expect of an insertion behind `left`; its slot is told
+ * for crdti_children_put. */
+CRDTI_INLINE uint32_t crdti_right_expected(const crdti_delta_sequence *d,
+                                           const crdti_children *children,
+                                           uint32_t left, uint32_t *slot)
+{
+    uint32_t low = 0, high;
+    const crdti_edit *edit;
+    *slot = crdti_children_slot(children, left);
+    if (children->keys[*slot])
+        return d->edits[children->edits[*slot]].name;
+    if (left >= d->chars)
+        return CRDTI_NO_CHAR;
+    /* The insertion that it came with. */
+    high = (uint32_t)d->inserts_len;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (d->edits[d->inserts[middle]].name <= left)
+            low = middle;
+        else
+            high = middle;
+    }
+    edit = &d->edits[d->inserts[low]];
+    return left + 1 < edit->name + edit->len ? left + 1 : edit->right;
+}
+
+CRDTI_INLINE void crdti_children_put(crdti_children *children, uint32_t slot,
+                                     uint32_t left, uint32_t edit)
+{
+    children->keys[slot] = left + 2;
+    children->edits[slot] = edit;
+}
+
+/* >>bits ------------------------------------------------------------------ */
+
+CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
+{
+    uint32_t end = from + len;
+    while (from < end) {
+        uint32_t bit = from % 64, count = 64 - bit;
+        if (count > end - from)
+            count = end - from;
+        bits[from / 64] |= (count == 64 ? UINT64_MAX
+                                        : ((UINT64_C(1) << count) - 1))
+                           << bit;
+        from += count;
+    }
+}
+
+CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
+{
+    for (; len > 0; len--, from++)
+        bits[from / 64] &= ~(UINT64_C(1) << from % 64);
+}
+
+/* How many bits from `from` on, `most` at most, are as the first one. */
+CRDTI_FN uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
+                                 uint32_t most)
+{
+    uint64_t first = bits[from / 64] >> from % 64 & 1;
+    uint64_t flip = first ? UINT64_MAX : 0;
+    uint32_t len = 0;
+    while (len < most) {
+        uint32_t at = from + len;
+        uint64_t word = (bits[at / 64] ^ flip) >> at % 64;
+        if (!word) {
+            len += 64 - at % 64;
+            continue;
+        }
+        while (!(word & 1)) {
+            word >>= 1;
+            len++;
+        }
+        break;
+    }
+    return len < most ? len : most;
+}
+
+/* >>decoding -------------------------------------------------------------- */
+
+/* What is known while edits are read. */
+typedef struct crdti_edit_reader {
+    crdti_reader *r;
+    const crdti_delta *delta;
+    crdti_delta_sequence *d;
+    crdti_children children;
+    uint64_t *next; /* seq, by replica */
+    uint32_t replica;
+    uint32_t cursor, target;
+    uint32_t right;   /* told for the next insertion, when has_right */
+    uint32_t outside; /* target told for the next edit, when has_outside */
+    int has_author, has_right, has_outside;
+} crdti_edit_reader;
+
+/* A dot that is not in the delta, as a reference. */
+CRDTI_FN uint32_t crdti_get_outside(crdti_edit_reader *e, uint32_t replica)
+{
+    crdti_delta_sequence *d = e->d;
+    const uint8_t *at = e->r->ptr;
+    uint64_t back = crdti_get_varint(e->r);
+    if (e->r->err)
+        return 0;
+    if (replica >= e->delta->replicas_len ||
+        back >= e->delta->replicas[replica].base ||
+        d->outside_len == d->outside_cap) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return 0;
+    }
+    d->outside[d->outside_len].replica = replica;
+    d->outside[d->outside_len].seq = e->delta->replicas[replica].base - back;
+    return CRDTI_OUTSIDE | (uint32_t)d->outside_len++;
+}
+
+CRDTI_FN void crdti_get_right(crdti_edit_reader *e)
+{
+    const uint8_t *at = e->r->ptr;
+    uint64_t what = crdti_get_varint(e->r);
+    e->has_right = 1;
+    if (!what)
+        e->right = CRDTI_NO_CHAR;
+    else if (what & 1 && what / 2 < e->d->chars)
+        e->right = (uint32_t)(what / 2);
+    else if (!(what & 1) && what / 2 - 1 < e->delta->replicas_len)
+        e->right = crdti_get_outside(e, (uint32_t)(what / 2 - 1));
+    else
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+}
+
+CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
+{
+    const uint8_t *at = e->r->ptr;
+    uint64_t replica, gap;
+    if (what == CRDTI_MORE_RIGHT) {
+        crdti_get_right(e);
+    } else if (what == CRDTI_MORE_OUTSIDE) {
+        replica = crdti_get_varint(e->r);
+        e->outside = crdti_get_outside(
+            e, (uint32_t)crdti_min(replica, CRDTI_OUTSIDE));
+        e->has_outside = 1;
+    } else if (what == CRDTI_MORE_AUTHOR) {
+        replica = crdti_get_varint(e->r);
+        gap = crdti_get_varint(e->r);
+        e->has_author = 1;
+        if (replica >= e->delta->replicas_len ||
+            gap > e->delta->replicas[replica].top) {
+            crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+            return;
+        }
+        e->replica = (uint32_t)replica;
+        e->next[replica] += gap;
+    } else {
+        crdti_reader_fail_at(e->r, at - 1, CRDT_ERR_VERSION);
+    }
+}
+
+/* A character of the message, or NO_CHAR where that may be. */
+CRDTI_FN uint32_t crdti_get_near(crdti_edit_reader *e, uint32_t from)
+{
+    const uint8_t *at = e->r->ptr;
+    int64_t by = crdti_get_zigzag(e->r);
+    int64_t to = (int64_t)(int32_t)from + by;
+    if (by < -(int64_t)CRDTI_NAMES_MAX || by > (int64_t)CRDTI_NAMES_MAX ||
+        to < -1 || to >= (int64_t)e->d->chars) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return 0;
+    }
+    return (uint32_t)(int32_t)to;
+}
+
+CRDTI_FN uint32_t crdti_get_target(crdti_edit_reader *e, unsigned what)
+{
+    uint32_t target = e->cursor;
+    if (e->has_outside) {
+        e->has_outside = 0;
+        return e->outside;
+    }
+    if (what == CRDTI_EDIT_INSERT || what == CRDTI_EDIT_BACK)
+        return target;
+    target = crdti_get_near(e, what == CRDTI_EDIT_INSERT_AGAIN ||
+                                       what == CRDTI_EDIT_DELETE_AGAIN
+                                   ? e->target
+                                   : e->cursor);
+    e->target = target;
+    return target;
+}
+
+/* What follows a deletion: the cursor is before what it took. */
+CRDTI_FN uint32_t crdti_cursor_before(const crdti_delta_sequence *d,
+                                      uint32_t name)
+{
+    uint32_t low = 0, high = (uint32_t)d->inserts_len;
+    const crdti_edit *edit;
+    if (name >= d->chars)
+        return CRDTI_NO_CHAR;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (d->edits[d->inserts[middle]].name <= name)
+            low = middle;
+        else
+            high = middle;
+    }
+    edit = &d->edits[d->inserts[low]];
+    if (name > edit->name)
+        return name - 1;
+    return crdti_is_outside(edit->left) ? CRDTI_NO_CHAR : edit->left;
+}
+
+/* Whether all that a deletion names is there, all of it outside or none. */
+CRDTI_FN int crdti_edit_has_victims(const crdti_delta *delta,
+                                    const crdti_delta_sequence *d,
+                                    const crdti_edit *edit)
+{
+    uint64_t first = edit->name, room;
+    if (edit->name == CRDTI_NO_CHAR)
+        return 0;
+    if (edit->name & CRDTI_OUTSIDE) {
+        const crdti_outside *outside =
+            &d->outside[edit->name & ~CRDTI_OUTSIDE];
+        first = outside->seq - 1;
+        room = delta->replicas[outside->replica].base - first;
+    } else {
+        room = d->chars - first;
+    }
+    return edit->len <= (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1
+                                                            : room);
+}
+
+CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
+                               crdti_edit *edit, uint32_t place)
+{
+    crdti_delta_sequence *d = e->d;
+    uint32_t slot = 0, expected;
+    edit->kind = CRDTI_INSERTION_EDIT;
+    edit->left = crdti_get_target(e, what);
+    if (edit->len > CRDTI_NAMES_MAX - d->chars) {
+        crdti_reader_fail(e->r, CRDT_ERR_LIMIT);
+        return;
+    }
+    expected = crdti_is_outside(edit->left)
+                   ? CRDTI_OUTSIDE
+                   : crdti_right_expected(d, &e->children, edit->left, &slot);
+    edit->right = e->has_right ? e->right : expected;
+    /* It is told where it must be, and only there: one form. */
+    if (e->has_right ? e->right == expected && !crdti_is_outside(expected)
+                     : crdti_is_outside(edit->left))
+        crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
+    e->has_right = 0;
+    edit->name = d->chars;
+    d->chars += edit->len;
+    d->inserts[d->inserts_len++] = place;
+    if (!crdti_is_outside(edit->left))
+        crdti_children_put(&e->children, slot, edit->left, place);
+    e->cursor = d->chars - 1;
+}
+
+CRDTI_FN void crdti_get_delete(crdti_edit_reader *e, unsigned what,
+                               crdti_edit *edit)
+{
+    crdti_delta_sequence *d = e->d;
+    int back = what == CRDTI_EDIT_BACK || what == CRDTI_EDIT_BACK_NEAR;
+    edit->kind = back ? CRDTI_BACKWARDS_EDIT : CRDTI_FORWARDS_EDIT;
+    edit->name = crdti_get_target(e, what);
+    if (e->r->err)
+        return;
+    if (!crdti_edit_has_victims(e->delta, d, edit)) {
+        crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
+        return;
+    }
+    e->cursor = CRDTI_NO_CHAR;
+    if (!(edit->name & CRDTI_OUTSIDE))
+        e->cursor = crdti_cursor_before(
+            d, back ? edit->name - (edit->len - 1) : edit->name);
+}
+
+CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
+                             uint32_t place)
+{
+    const uint8_t *at = e->r->ptr;
+    uint8_t head = crdti_get_u8(e->r);
+    uint64_t len, top;
+    unsigned what;
+    while ((head & 7) == CRDTI_EDIT_MORE && !e->r->err) {
+        crdti_get_more(e, head >> 3);
+        head = crdti_get_u8(e->r);
+    }
+    what = head & 7;
+    len = (head >> 3) + UINT64_C(1);
+    if (len > CRDTI_EDIT_LONG)
+        len += crdti_get_varint(e->r);
+    if (e->r->err)
+        return;
+    top = e->delta->replicas[e->replica].top;
+    if (!e->has_author || e->next[e->replica] > top ||
+        len > top - e->next[e->replica] + 1 || len > CRDTI_NAMES_MAX) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return;
+    }
+    edit->seq = e->next[e->replica];
+    edit->replica = e->replica;
+    edit->len = (uint32_t)len;
+    e->next[e->replica] += len;
+    if (what <= CRDTI_EDIT_INSERT_AGAIN)
+        crdti_get_insert(e, what, edit, place);
+    else
+        crdti_get_delete(e, what, edit);
+}
+
+/* Those that are dead without an edit that says so. */
+CRDTI_FN void crdti_get_dead(crdti_reader *r, crdti_delta_sequence *d)
+{
+    size_t i, len = crdti_get_count(r, d->chars, 2);
+    uint64_t from = 0;
+    for (i = 0; i < len && !r->err; i++) {
+        const uint8_t *at = r->ptr;
+        uint64_t gap = crdti_get_varint(r), count = crdti_get_varint(r);
+        if (r->err)
+            return;
+        if (gap > d->chars - from || !count ||
+            count > d->chars - from - gap) {
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+            return;
+        }
+        crdti_bits_set(d->dead, (uint32_t)(from + gap), (uint32_t)count);
+        from += gap + count;
+    }
+}
+
+/* How many characters are not dead: as many must be in the content. */
+CRDTI_FN uint32_t crdti_count_alive(const crdti_delta_sequence *d)
+{
+    uint32_t at = 0, alive = 0, run;
+    for (; at < d->chars; at += run) {
+        run = crdti_bits_run(d->dead, at, d->chars - at);
+        if (!(d->dead[at / 64] >> at % 64 & 1))
+            alive += run;
+    }
+    return alive;
+}
+
+CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
+                                   crdti_delta_sequence *d)
+{
+    const uint8_t *at;
+    crdti_width width;
+    size_t i;
+    d->dead = (uint64_t *)crdti_get_array(r, arena, d->chars / 64 + 1,
+                                          sizeof *d->dead);
+    if (r->err)
+        return;
+    for (i = 0; i < d->edits_len; i++) {
+        const crdti_edit *edit = &d->edits[i];
+        if (edit->kind == CRDTI_FORWARDS_EDIT &&
+            !(edit->name & CRDTI_OUTSIDE))
+            crdti_bits_set(d->dead, edit->name, edit->len);
+        else if (edit->kind == CRDTI_BACKWARDS_EDIT &&
+                 !(edit->name & CRDTI_OUTSIDE))
+            crdti_bits_set(d->dead, edit->name - (edit->len - 1), edit->len);
+    }
+    crdti_get_dead(r, d);
+    at = r->ptr;
+    d->content = crdti_get_bytes(r, UINT32_MAX);
+    if (r->err)
+        return;
+    if (!crdti_utf8_measure(d->content, &width) ||
+        width.chars != crdti_count_alive(d))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+}
+
+/* One section. */
+CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
+                                 const crdti_delta *delta, uint64_t *next,
+                                 crdti_delta_sequence *d)
+{
+    crdti_edit_reader e;
+    const uint8_t *at = r->ptr;
+    size_t i;
+    crdti_zero(&e, sizeof e);
+    e.r = r;
+    e.delta = delta;
+    e.d = d;
+    e.cursor = e.target = CRDTI_NO_CHAR;
+    e.next = next;
+    d->object = crdti_get_index(r, delta->objects_len);
+    if (!r->err && delta->objects[d->object].type != CRDT_TEXT)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    d->edits_len = crdti_get_count(r, UINT32_MAX / 2, 1);
+    d->outside_cap = crdti_get_count(r, CRDTI_OUTSIDE - 2, 2);
+    d->edits = (crdti_edit *)crdti_get_array(r, arena, d->edits_len,
+                                             sizeof *d->edits);
+    d->inserts =
+        (uint32_t *)crdti_get_array(r, arena, d->edits_len, sizeof(uint32_t));
+    d->outside = (crdti_outside *)crdti_get_array(r, arena, d->outside_cap,
+                                                  sizeof *d->outside);
+    if (!r->err && crdti_children_init(&e.children, arena, d->edits_len))
+        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    for (i = 0; i < delta->replicas_len && !r->err; i++)
+        next[i] = delta->replicas[i].base + 1;
+    for (i = 0; i < d->edits_len && !r->err; i++)
+        crdti_get_edit(&e, &d->edits[i], (uint32_t)i);
+    if (!r->err && d->outside_len != d->outside_cap)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    if (!r->err)
+        crdti_get_content_of(r, arena, d);
+}
+
+CRDTI_FN void crdti_get_sequences(crdti_reader *r, crdti_arena *arena,
+                                  crdti_delta *d)
+{
+    size_t i, len = crdti_get_count(r, UINT32_MAX, 6);
+    uint64_t *next;
+    d->sequences = (crdti_delta_sequence *)crdti_get_array(
+        r, arena, len, sizeof *d->sequences);
+    next = (uint64_t *)crdti_get_array(r, arena, d->replicas_len,
+                                       sizeof *next);
+    for (i = 0; i < len && !r->err; i++)
+        crdti_get_sequence(r, arena, d, next, &d->sequences[i]);
+    d->sequences_len = len;
+}
+
+/* >>encoding -------------------------------------------------------------- */
+
+/* One author's part of a message. */
+typedef struct crdti_party {
+    uint32_t author, wire;
+    uint32_t insertion, deletion; /* the next that are not written yet */
+    uint32_t first_insertion;
+    uint64_t base, written; /* seqs: what is left out; what is done */
+    uint64_t told;          /* seq that follows in the message */
+    uint32_t *names;        /* in the message, by insertion */
+    uint64_t limit;         /* how far it is to be written now */
+    uint32_t waiting;       /* party that waits for it, + 1 */
+} crdti_party;
+
+typedef struct crdti_edit_writer {
+    crdti_writer w; /* edits */
+    crdt_buf edits, content;
+    crdti_writer content_w;
+    crdt_doc *doc;
+    const crdti_cut *cut;
+    crdti_sequence *s;
+    crdti_party *parties;
+    size_t parties_len, edits_cap;
+    crdti_delta_sequence d; /* what a reader will know */
+    crdti_children children;
+    uint32_t cursor, target;
+    uint32_t last; /* party + 1 */
+} crdti_edit_writer;
+
+CRDTI_FN crdti_party *crdti_party_of(const crdti_edit_writer *e, uint32_t name)
+{
+    uint32_t author = crdti_name_author(&e->s->extents, name);
+    uint32_t party = crdti_author_at(e->doc, author)->party;
+    return party ? &e->parties[party - 1] : NULL;
+}
+
+/* The number in the message; OUTSIDE and the name, when it is not in it. */
+CRDTI_FN uint32_t crdti_name_told(const crdti_edit_writer *e, uint32_t name)
+{
+    const crdti_party *party;
+    const crdti_author *author;
+    const crdti_insertion *at;
+    uint64_t seq;
+    if (name == CRDTI_NO_CHAR)
+        return name;
+    party = crdti_party_of(e, name);
+    if (!party)
+        return CRDTI_OUTSIDE | name;
+    author = crdti_author_at(e->doc, party->author);
+    at = crdti_insertion_of(author, name);
+    seq = at->seq + (name - at->name);
+    if (seq <= party->base)
+        return CRDTI_OUTSIDE | name;
+    return party->names[(size_t)(at - author->insertions.ptr) -
+                        party->first_insertion] +
+           (uint32_t)(seq - crdti_max(at->seq, party->base + 1));
+}
+
+/* Whose edits must come first, and up to which seq; 0: nobody's. */
+CRDTI_FN uint64_t crdti_name_awaited(const crdti_edit_writer *e, uint32_t name,
+                                     crdti_party **party)
+{
+    const crdti_insertion *at;
+    uint64_t seq;
+    if (name == CRDTI_NO_CHAR || !(*party = crdti_party_of(e, name)))
+        return 0;
+    at = crdti_insertion_of(crdti_author_at(e->doc, (*party)->author), name);
+    seq = at->seq + (name - at->name);
+    return seq <= (*party)->base || seq <= (*party)->written ? 0 : seq;
+}
+
+CRDTI_FN void crdti_put_head(crdti_edit_writer *e, unsigned what, uint32_t len)
+{
+    uint32_t field = len - 1 < CRDTI_EDIT_LONG ? len - 1 : CRDTI_EDIT_LONG;
+    crdti_put_u8(&e->w, (uint8_t)(what | field << 3));
+    if (field == CRDTI_EDIT_LONG)
+        crdti_put_varint(&e->w, len - 1 - CRDTI_EDIT_LONG);
+}
+
+CRDTI_FN void crdti_put_more(crdti_edit_writer *e, unsigned what)
+{
+    crdti_put_u8(&e->w, (uint8_t)(CRDTI_EDIT_MORE | what << 3));
+}
+
+/* Of a character that is not in the message: how far behind its author's base.
+ * Replicas that have nothing new are named in the message too. */
+CRDTI_FN void crdti_put_outside(crdti_edit_writer *e, uint32_t name,
+                                uint64_t step, uint64_t plus)
+{
+    const crdti_author *author = crdti_author_at(
+        e->doc, crdti_name_author(&e->s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    const crdti_replica *replica = &e->doc->replicas.ptr[author->replica];
+    crdti_put_varint(&e->w, replica->wire * step + plus);
+    crdti_put_varint(&e->w, e->cut->base.ptr[replica->wire] -
+                         (at->seq + (name - at->name)));
+    e->d.outside_len++;
+}
+
+/* Who writes the next, where that is not clear. */
+CRDTI_FN void crdti_put_author(crdti_edit_writer *e, crdti_party *party,
+                               uint64_t seq, uint32_t len)
+{
+    uint32_t number = (uint32_t)(party - e->parties) + 1;
+    if (e->last != number || party->told != seq) {
+        crdti_put_more(e, CRDTI_MORE_AUTHOR);
+        crdti_put_varint(&e->w, party->wire);
+        crdti_put_varint(&e->w, seq - party->told);
+    }
+    e->last = number;
+    party->told = seq + len;
+    party->written = seq + len - 1;
+}
+
+/* Head and target of an edit. `at`, `near_`, `again`: what it is called when
+ * the target is the cursor, or near one of the two. */
+CRDTI_FN void crdti_put_target(crdti_edit_writer *e, uint32_t name,
+                               uint32_t told, unsigned at, unsigned near_by,
+                               unsigned again, uint32_t len)
+{
+    int64_t by, from_target;
+    if (crdti_is_outside(told)) {
+        crdti_put_more(e, CRDTI_MORE_OUTSIDE);
+        crdti_put_outside(e, name, 1, 0);
+        crdti_put_head(e, near_by, len);
+        return;
+    }
+    if (told == e->cursor && at != CRDTI_EDIT_MORE) {
+        crdti_put_head(e, at, len);
+        return;
+    }
+    by = (int64_t)(int32_t)told - (int32_t)e->cursor;
+    from_target = (int64_t)(int32_t)told - (int32_t)e->target;
+    if (again != CRDTI_EDIT_MORE &&
+        (from_target < 0 ? -from_target : from_target) <
+            (by < 0 ? -by : by)) {
+        by = from_target;
+        near_by = again;
+    }
+    crdti_put_head(e, near_by, len);
+    crdti_put_zigzag(&e->w, by);
+    e->target = told;
+}
+
+/* The bytes of what is alive of the insertion, and that the rest is not. */
+CRDTI_FN void crdti_put_alive(crdti_edit_writer *e, uint32_t name,
+                              const crdti_edit *edit)
+{
+    uint32_t done = 0;
+    while (done < edit->len) {
+        crdti_spot spot = crdti_spot_of(e->doc, e->s, name + done);
+        const crdti_leaf *leaf = crdti_leaf_at(e->doc, spot.leaf);
+        uint32_t len = (uint32_t)crdti_min(
+            crdti_span_len(leaf, spot.at) - spot.off, edit->len - done);
+        if (leaf->lens[spot.at] & CRDTI_HIDDEN)
+            crdti_bits_set(e->d.dead, edit->name + done, len);
+        else
+            crdti_put_raw(&e->content_w,
+                          crdti_span_bytes(e->doc, e->s, leaf, spot.at,
+                                           spot.off, len));
+        done += len;
+    }
+}
+
+CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
+{
+    const crdti_insertion *at =
+        crdti_author_at(e->doc, party->author)->insertions.ptr +
+        party->insertion;
+    uint32_t skip =
+        party->base < at->seq ? 0 : (uint32_t)(party->base - at->seq + 1);
+    uint32_t left = skip ? at->name + skip - 1 : at->left, told, expected;
+    uint32_t slot = 0, right = crdti_name_told(e, at->right);
+    crdti_edit *edit = &e->d.edits[e->d.edits_len];
+    edit->len = at->len - skip;
+    edit->left = told = crdti_name_told(e, left);
+    edit->right = right;
+    edit->name = e->d.chars;
+    edit->kind = CRDTI_INSERTION_EDIT;
+    crdti_put_author(e, party, at->seq + skip, edit->len);
+    expected = crdti_is_outside(told)
+                   ? CRDTI_OUTSIDE
+                   : crdti_right_expected(&e->d, &e->children, told, &slot);
+    if (crdti_is_outside(told) || right != expected) {
+        crdti_put_more(e, CRDTI_MORE_RIGHT);
+        if (right == CRDTI_NO_CHAR)
+            crdti_put_varint(&e->w, 0);
+        else if (crdti_is_outside(right))
+            crdti_put_outside(e, at->right, 2, 2);
+        else
+            crdti_put_varint(&e->w, right * UINT64_C(2) + 1);
+    }
+    crdti_put_target(e, left, told, CRDTI_EDIT_INSERT, CRDTI_EDIT_INSERT_NEAR,
+                     CRDTI_EDIT_INSERT_AGAIN, edit->len);
+    crdti_put_alive(e, at->name + skip, edit);
+    party->names[party->insertion++ - party->first_insertion] = edit->name;
+    e->d.chars += edit->len;
+    e->d.inserts[e->d.inserts_len++] = (uint32_t)e->d.edits_len;
+    if (!crdti_is_outside(told))
+        crdti_children_put(&e->children, slot, told,
+                           (uint32_t)e->d.edits_len);
+    e->d.edits_len++;
+    e->cursor = e->d.chars - 1;
+}
+
+/* One edit: of a deletion as far as it takes characters of one insertion, and
+ * all in the message or none. */
+CRDTI_FN uint32_t crdti_put_deletion_of(crdti_edit_writer *e,
+                                        crdti_party *party, uint64_t seq,
+                                        uint32_t name, uint32_t len, int back)
+{
+    const crdti_party *theirs = crdti_party_of(e, name);
+    const crdti_insertion *at = crdti_insertion_of(
+        crdti_author_at(e->doc, crdti_name_author(&e->s->extents, name)),
+        name);
+    uint32_t told = crdti_name_told(e, name);
+    uint32_t split = 0, room; /* name of the first one in the message */
+    crdti_edit *edit = &e->d.edits[e->d.edits_len];
+    if (theirs && theirs->base >= at->seq)
+        split = (uint32_t)crdti_min(theirs->base - at->seq + 1, at->len);
+    room = back ? name - at->name + 1 : at->name + at->len - name;
+    if (back && !crdti_is_outside(told))
+        room -= split;
+    else if (!back && crdti_is_outside(told) && theirs)
+        room = at->name + split - name;
+    len = len < room ? len : room;
+    edit->kind = back ? CRDTI_BACKWARDS_EDIT : CRDTI_FORWARDS_EDIT;
+    edit->name = told;
+    edit->len = len;
+    crdti_put_author(e, party, seq, len);
+    if (back)
+        crdti_put_target(e, name, told, CRDTI_EDIT_BACK, CRDTI_EDIT_BACK_NEAR,
+                         CRDTI_EDIT_MORE, len);
+    else
+        crdti_put_target(e, name, told,
+                         len == 1 ? CRDTI_EDIT_BACK : CRDTI_EDIT_MORE,
+                         CRDTI_EDIT_DELETE_NEAR, CRDTI_EDIT_DELETE_AGAIN, len);
+    e->d.edits_len++;
+    e->cursor = CRDTI_NO_CHAR;
+    if (crdti_is_outside(told))
+        return len;
+    told -= back ? len - 1 : 0;
+    crdti_bits_clear(e->d.dead, told, len);
+    e->cursor = crdti_cursor_before(&e->d, told);
+    return len;
+}
+
+/* Room for one edit more; what a deletion falls into is not known before. */
+CRDTI_FN void crdti_edits_room(crdti_edit_writer *e)
+{
+    size_t cap = e->edits_cap ? 2 * e->edits_cap : 64;
+    crdti_edit *grown;
+    if (e->w.err || e->d.edits_len < e->edits_cap)
+        return;
+    grown = (crdti_edit *)crdti_realloc(&e->doc->alloc, e->d.edits,
+                                        e->edits_cap * sizeof *grown,
+                                        cap * sizeof *grown);
+    if (!grown) {
+        e->w.err = CRDT_ERR_NOMEM;
+        return;
+    }
+    e->d.edits = grown;
+    e->edits_cap = cap;
+}
+
+CRDTI_FN void crdti_put_deletion(crdti_edit_writer *e, crdti_party *party)
+{
+    const crdti_deletion *at =
+        crdti_author_at(e->doc, party->author)->deletions.ptr +
+        party->deletion++;
+    uint32_t skip =
+        party->base < at->seq ? 0 : (uint32_t)(party->base - at->seq + 1);
+    uint32_t len = crdti_deletion_len(at);
+    int back = (at->len & CRDTI_BACKWARDS) != 0;
+    while (skip < len && !e->w.err) {
+        crdti_edits_room(e);
+        if (!e->w.err)
+            skip += crdti_put_deletion_of(
+                e, party, at->seq + skip,
+                back ? at->name - skip : at->name + skip, len - skip, back);
+    }
+}
+
+/* >>the order of edits ---------------------------------------------------- */
+
+/* Whether the party's next edit is an insertion; its seq, or 0: no more. */
+CRDTI_FN uint64_t crdti_party_next(const crdti_edit_writer *e,
+                                   const crdti_party *party, int *inserts)
+{
+    const crdti_author *author = crdti_author_at(e->doc, party->author);
+    uint64_t insertion = UINT64_MAX, deletion = UINT64_MAX;
+    if (party->insertion < author->insertions.len)
+        insertion = author->insertions.ptr[party->insertion].seq;
+    if (party->deletion < author->deletions.len)
+        deletion = author->deletions.ptr[party->deletion].seq;
+    *inserts = insertion < deletion;
+    return *inserts ? insertion : deletion == UINT64_MAX ? 0 : deletion;
+}
+
+/* The party that must go on before that can, and how far. */
+CRDTI_FN uint64_t crdti_party_awaits(const crdti_edit_writer *e,
+                                     const crdti_party *party, int inserts,
+                                     crdti_party **other)
+{
+    const crdti_author *author = crdti_author_at(e->doc, party->author);
+    const crdti_insertion *insertion =
+        author->insertions.ptr + party->insertion;
+    const crdti_deletion *deletion = author->deletions.ptr + party->deletion;
+    uint64_t seq;
+    if (!inserts)
+        return crdti_name_awaited(e,
+                                  deletion->len & CRDTI_BACKWARDS
+                                      ? deletion->name
+                                      : deletion->name +
+                                            crdti_deletion_len(deletion) - 1,
+                                  other);
+    seq = crdti_name_awaited(e, insertion->left, other);
+    return seq ? seq : crdti_name_awaited(e, insertion->right, other);
+}
+
+/* Writes the party's edits, and first those of others that they build on. Of
+ * what builds on each other in a circle there is nothing: it was seen. */
+CRDTI_FN void crdti_put_party(crdti_edit_writer *e, crdti_party *party)
+{
+    party->limit = UINT64_MAX;
+    party->waiting = 0;
+    while (party && !e->w.err) {
+        int inserts;
+        uint64_t seq = crdti_party_next(e, party, &inserts), awaited;
+        crdti_party *other = NULL;
+        if (!seq || seq > party->limit) {
+            party = party->waiting ? &e->parties[party->waiting - 1] : NULL;
+            continue;
+        }
+        awaited = crdti_party_awaits(e, party, inserts, &other);
+        if (awaited && other != party) {
+            other->limit = awaited;
+            other->waiting = (uint32_t)(party - e->parties) + 1;
+            party = other;
+            continue;
+        }
+        crdti_edits_room(e);
+        if (e->w.err)
+            break;
+        if (inserts)
+            crdti_put_insertion(e, party);
+        else
+            crdti_put_deletion(e, party);
+    }
+}
+
+CRDTI_FN void crdti_put_dead(crdti_writer *w, const crdti_delta_sequence *d)
+{
+    uint32_t pass, at, run, count = 0, from = 0;
+    for (pass = 0; pass < 2; pass++) {
+        for (at = 0; at < d->chars; at += run) {
+            run = crdti_bits_run(d->dead, at, d->chars - at);
+            if (!(d->dead[at / 64] >> at % 64 & 1))
+                continue;
+            if (pass == 0) {
+                count++;
+                continue;
+            }
+            crdti_put_varint(w, at - from);
+            crdti_put_varint(w, run);
+            from = at + run;
+        }
+        if (pass == 0)
+            crdti_put_varint(w, count);
+    }
+}
+
+/* The parties of one sequence, from a list of authors. */
+CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
+                                     const crdti_cut *cut,
+                                     const uint32_t *authors, size_t len)
+{
+    size_t i, chars = 0, insertions = 0;
+    e->parties = (crdti_party *)crdti_arena_alloc(arena,
+                                                  len * sizeof *e->parties);
+    if (!e->parties)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(e->parties, len * sizeof *e->parties);
+    e->parties_len = len;
+    for (i = 0; i < len; i++) {
+        crdti_party *party = &e->parties[i];
+        crdti_author *author = crdti_author_at(e->doc, authors[i]);
+        size_t k;
+        party->author = authors[i];
+        party->wire = e->doc->replicas.ptr[author->replica].wire;
+        party->base = cut->base.ptr[party->wire];
+        party->told = party->base + 1;
+        party->insertion = party->first_insertion =
+            (uint32_t)crdti_insertion_place(author, party->base + 1);
+        party->deletion =
+            (uint32_t)crdti_deletion_place(author, party->base + 1);
+        author->party = (uint32_t)i + 1;
+        for (k = party->insertion; k < author->insertions.len; k++)
+            chars += author->insertions.ptr[k].len;
+        insertions += author->insertions.len - party->insertion;
+        party->names = (uint32_t *)crdti_arena_alloc(
+            arena, (author->insertions.len - party->insertion + 1) *
+                       sizeof(uint32_t));
+        if (!party->names)
+            return CRDT_ERR_NOMEM;
+    }
+    e->d.dead = (uint64_t *)crdti_arena_alloc(arena, chars / 8 + 16);
+    e->d.inserts = (uint32_t *)crdti_arena_alloc(
+        arena, (insertions + 1) * sizeof(uint32_t));
+    if (!e->d.dead || !e->d.inserts)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(e->d.dead, chars / 8 + 16);
+    return crdti_children_init(&e->children, arena, insertions);
+}
+
+/* Appends the section of one sequence; `authors` are those with news. */
+CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
+                                 const crdti_cut *cut, uint32_t object,
+                                 const uint32_t *authors, size_t len)
+{
+    crdti_edit_writer e;
+    crdti_arena arena;
+    size_t i;
+    crdti_zero(&e, sizeof e);
+    crdti_arena_init(&arena, &doc->alloc);
+    e.doc = doc;
+    e.cut = cut;
+    e.s = crdti_sequence_at(doc, object);
+    e.edits.alloc = e.content.alloc = &doc->alloc;
+    crdti_writer_init(&e.w, &e.edits);
+    crdti_writer_init(&e.content_w, &e.content);
+    e.cursor = e.target = CRDTI_NO_CHAR;
+    crdti_homes_make(doc, e.s);
+    e.w.err = crdti_parties_make(&e, &arena, cut, authors, len);
+    for (i = 0; i < len && !e.w.err; i++)
+        crdti_put_party(&e, &e.parties[i]);
+    if (!w->err)
+        w->err = e.w.err ? e.w.err : e.content_w.err;
+    crdti_put_varint(w, crdti_object_at(doc, object)->wire);
+    crdti_put_varint(w, e.d.edits_len);
+    crdti_put_varint(w, e.d.outside_len);
+    crdti_put_raw(w, crdt_buf_bytes(&e.edits));
+    if (!w->err)
+        crdti_put_dead(w, &e.d);
+    crdti_put_bytes(w, crdt_buf_bytes(&e.content));
+    for (i = 0; i < len; i++)
+        crdti_author_at(doc, authors[i])->party = 0;
+    crdt_buf_free(&e.edits);
+    crdt_buf_free(&e.content);
+    crdti_free(&doc->alloc, e.d.edits, e.edits_cap * sizeof *e.d.edits);
+    crdti_arena_free(&arena);
+}
+
+CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
+                                  const crdti_cut *cut)
+{
+    const uint32_t *authors = cut->authors.ptr;
+    size_t i, end, count = 0;
+    for (i = 0; i < cut->authors.len; i++)
+        count += i == 0 || crdti_author_at(doc, authors[i])->object !=
+                               crdti_author_at(doc, authors[i - 1])->object;
+    crdti_put_varint(w, count);
+    for (i = 0; i < cut->authors.len; i = end) {
+        uint32_t object = crdti_author_at(doc, authors[i])->object;
+        for (end = i; end < cut->authors.len &&
+                      crdti_author_at(doc, authors[end])->object == object;
+             end++)
+            continue;
+        crdti_put_sequence(w, doc, cut, object, authors + i, end - i);
+    }
+}
+
+#endif
+/* >> graft.h */
+/*
+ * Grafts: what a delta brings to sequences, put where it belongs.
+ *
+ *     prepare   names that the edits use are looked up, authors made, memory
+ *               taken for all that may happen
+ *     apply     without a way to fail: insertions are integrated one by one,
+ *               dead ones as such; deletions hide what is still visible
+ *     context   own characters that the delta covers and does not show die
+ *
+ * Of an edit of which we have a part, the rest is taken.
+ */
+#ifndef CRDTI_GRAFT_H
+#define CRDTI_GRAFT_H
+
+
+/* What one replica adds to one sequence. */
+typedef struct crdti_graft_need {
+    size_t insertions, deletions, chars, bytes;
+    uint32_t author;
+} crdti_graft_need;
+
+typedef struct crdti_graft {
+    crdt_doc *doc;
+    crdti_delta *delta;
+    const uint64_t *have;    /* own seq by replica of the message */
+    crdti_graft_need *needs; /* by replica of the message; zeros between two
+                                sequences */
+    /* Of the sequence at hand: */
+    crdti_delta_sequence *d;
+    crdti_sequence *s;
+    const uint8_t *content; /* what is not taken yet */
+    uint32_t cuts;          /* spans that may be cut, in all */
+} crdti_graft;
+
+/* How many dots of the edit we have. */
+CRDTI_INLINE uint32_t crdti_edit_known(const crdti_graft *g,
+                                       const crdti_edit *edit)
+{
+    uint64_t have = g->have[edit->replica];
+    if (have < edit->seq)
+        return 0;
+    return (uint32_t)crdti_min(edit->len, have - edit->seq + 1);
+}
+
+CRDTI_FN uint32_t crdti_graft_author(const crdti_graft *g, uint32_t replica)
+{
+    return crdti_author_find(g->doc, g->s->object,
+                             g->delta->replicas[replica].number);
+}
+
+/* >>prepare --------------------------------------------------------------- */
+
+/* Takes the content of `len` characters off what is left. */
+CRDTI_FN crdt_bytes crdti_graft_take(crdti_graft *g, uint32_t len)
+{
+    const uint8_t *from = g->content;
+    const uint8_t *end = g->d->content.ptr + g->d->content.len;
+    crdt_bytes rest = crdt_bytes_of(from, (size_t)(end - from));
+    size_t at = crdti_ascii_len(
+        crdt_bytes_of(from, crdti_min_size(len, rest.len)), 0);
+    for (len -= (uint32_t)at; len > 0; len--)
+        at += crdti_utf8_size(from[at]);
+    g->content = from + at;
+    return crdt_bytes_of(from, at);
+}
+
+/* The next characters of an insertion, `at` on, that are all alive or all
+ * dead: how many, and the bytes of the former. */
+CRDTI_FN uint32_t crdti_graft_stretch(crdti_graft *g, uint32_t at,
+                                      uint32_t most, crdt_bytes *bytes)
+{
+    uint32_t len = crdti_bits_run(g->d->dead, at, most);
+    *bytes = crdti_no_key();
+    if (!(g->d->dead[at / 64] >> at % 64 & 1))
+        *bytes = crdti_graft_take(g, len);
+    return len;
+}
+
+CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
+{
+    crdti_graft_need *need = &g->needs[edit->replica];
+    uint32_t known = crdti_edit_known(g, edit), at, len;
+    if (edit->kind != CRDTI_INSERTION_EDIT) {
+        /* Each victim may be in a span, and an insertion, of its own; those
+         * of one insertion of the delta are not. */
+        need->deletions += known < edit->len;
+        g->cuts += known < edit->len ? 2 : 0;
+        return;
+    }
+    for (at = 0; at < edit->len; at += len) {
+        crdt_bytes bytes;
+        if (at < known) {
+            len = crdti_graft_stretch(g, edit->name + at, known - at, &bytes);
+            g->cuts += 2;
+            continue;
+        }
+        len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
+        need->chars += len;
+        need->bytes += bytes.len;
+        do {
+            if (bytes.len)
+                crdti_piece_take(&bytes);
+            need->insertions++;
+            g->cuts++;
+        } while (bytes.len);
+    }
+}
+
+/* Finds the characters that are not in the delta. CORRUPT: there is none. */
+CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->d->outside_len; i++) {
+        crdti_outside *outside = &g->d->outside[i];
+        uint32_t author = crdti_graft_author(g, outside->replica);
+        outside->name = CRDTI_NO_CHAR;
+        if (author)
+            outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
+                                          outside->seq);
+        if (outside->name == CRDTI_NO_CHAR)
+            return CRDT_ERR_CORRUPT;
+    }
+    return CRDT_OK;
+}
+
+/* Whether what we have of the edit is here, where the delta says it is. */
+CRDTI_FN int crdti_graft_is_here(const crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t known = crdti_edit_known(g, edit), author;
+    if (!known || edit->kind != CRDTI_INSERTION_EDIT)
+        return 1;
+    author = crdti_graft_author(g, edit->replica);
+    return author && crdti_seq_name(crdti_author_at(g->doc, author),
+                                   edit->seq) != CRDTI_NO_CHAR &&
+           crdti_seq_name(crdti_author_at(g->doc, author),
+                         edit->seq + known - 1) != CRDTI_NO_CHAR;
+}
+
+/* Takes memory for one author. */
+CRDTI_FN crdt_err crdti_graft_reserve(crdti_graft *g, uint32_t replica)
+{
+    crdti_graft_need *need = &g->needs[replica];
+    crdti_author *author;
+    uint32_t index;
+    crdt_err err;
+    if (!need->insertions && !need->deletions)
+        return CRDT_OK;
+    err = crdti_author_get(g->doc, &g->s->authors, g->s->object,
+                           g->delta->replicas[replica].number, &index);
+    if (err)
+        return err;
+    author = crdti_author_at(g->doc, index);
+    if (crdti_array_reserve(&g->doc->alloc, &author->deletions,
+                            need->deletions))
+        return CRDT_ERR_NOMEM;
+    err = crdti_insertions_reserve(g->doc, g->s, index, need->insertions,
+                                   need->chars, need->bytes);
+    crdti_zero(need, sizeof *need);
+    return err;
+}
+
+CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
+{
+    const crdti_delta_sequence *d = g->d;
+    crdt_err err;
+    size_t i;
+    uint32_t number = g->delta->objects[d->object].number;
+    err = crdti_sequence_get(g->doc, number, &g->s);
+    if (!err)
+        err = crdti_graft_outside(g);
+    if (err)
+        return err;
+    g->content = d->content.ptr;
+    for (i = 0; i < d->edits_len; i++) {
+        if (!crdti_graft_is_here(g, &d->edits[i]))
+            return CRDT_ERR_FORK;
+        crdti_graft_count(g, &d->edits[i]);
+    }
+    for (i = 0; i < d->edits_len && !err; i++)
+        err = crdti_graft_reserve(g, d->edits[i].replica);
+    crdti_homes_make(g->doc, g->s);
+    return err;
+}
+
+/* Characters of own that the marks of killers, or the context, may cut. */
+CRDTI_FN void crdti_graft_count_rest(crdti_graft *g)
+{
+    const crdti_delta *d = g->delta;
+    size_t i, k;
+    if (!g->doc->sequences)
+        return;
+    for (i = 0; i < d->ops_len; i++)
+        for (k = 0; k < d->ops[i].kills_len; k++)
+            g->cuts += g->doc->replicas
+                           .ptr[d->replicas[d->ops[i].kills[k].replica].number]
+                           .authors;
+    for (i = 0; i < d->replicas_len; i++)
+        if (d->replicas[i].base < g->have[i])
+            g->cuts += 2 * g->doc->replicas.ptr[d->replicas[i].number].authors;
+}
+
+CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
+{
+    size_t i;
+    uint32_t height = 0;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < g->delta->sequences_len && !err; i++) {
+        g->d = &g->delta->sequences[i];
+        err = crdti_graft_prepare_one(g);
+        if (!err && g->s->height > height)
+            height = g->s->height;
+    }
+    if (err)
+        return err;
+    crdti_graft_count_rest(g);
+    return crdti_spans_reserve_at(g->doc, height + 2, g->cuts);
+}
+
+/* Takes back the authors that came with what is not to be. */
+CRDTI_FN void crdti_graft_undo(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        uint32_t number =
+            g->delta->objects[g->delta->sequences[i].object].number;
+        crdti_sequence *s =
+            number ? crdti_sequence_at(g->doc, number) : NULL;
+        while (s && s->authors) {
+            uint32_t at = s->authors;
+            crdti_author *author = crdti_author_at(g->doc, at);
+            if (author->insertions.len || author->deletions.len)
+                break;
+            s->authors = author->next;
+            if (s->own == at)
+                s->own = 0;
+            crdti_author_free(g->doc, at);
+        }
+    }
+}
+
+/* >>apply ----------------------------------------------------------------- */
+
+/* The name of a character that the edits name. */
+CRDTI_FN uint32_t crdti_graft_name(const crdti_graft *g, uint32_t told)
+{
+    const crdti_delta_sequence *d = g->d;
+    size_t low = 0, high = d->inserts_len;
+    const crdti_edit *edit;
+    uint32_t known;
+    if (told == CRDTI_NO_CHAR)
+        return told;
+    if (told & CRDTI_OUTSIDE)
+        return d->outside[told & ~CRDTI_OUTSIDE].name;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (d->edits[d->inserts[middle]].name <= told)
+            low = middle;
+        else
+            high = middle;
+    }
+    edit = &d->edits[d->inserts[low]];
+    known = crdti_edit_known(g, edit);
+    if (told - edit->name >= known)
+        return edit->here + (told - edit->name - known);
+    return crdti_seq_name(
+        crdti_author_at(g->doc, crdti_graft_author(g, edit->replica)),
+        edit->seq + (told - edit->name));
+}
+
+/* Puts `len` characters, alive with those bytes or dead, at the spot. */
+CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
+                              crdti_origins *origins, crdti_spot *spot,
+                              uint32_t len, crdt_bytes bytes)
+{
+    do {
+        crdti_piece piece;
+        crdti_zero(&piece, sizeof piece);
+        piece.width.chars = len;
+        if (bytes.len)
+            piece = crdti_piece_take(&bytes);
+        crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece, spot);
+        *seq += piece.width.chars;
+        origins->left = crdti_author_at(g->doc, author)->free_name - 1;
+    } while (bytes.len);
+}
+
+CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
+{
+    uint32_t known = crdti_edit_known(g, edit), at, len, author;
+    uint64_t seq = edit->seq + known;
+    crdti_origins origins;
+    crdti_spot spot;
+    crdt_bytes bytes;
+    author = crdti_graft_author(g, edit->replica);
+    for (at = 0; at < known; at += len)
+        len = crdti_graft_stretch(g, edit->name + at, known - at, &bytes);
+    if (known)
+        crdti_author_at(g->doc, author)->party += known;
+    if (known == edit->len)
+        return;
+    origins.left = known ? crdti_graft_name(g, edit->name + known - 1)
+                         : crdti_graft_name(g, edit->left);
+    origins.right = crdti_graft_name(g, edit->right);
+    origins.replica = g->delta->replicas[edit->replica].number;
+    origins.end = 0;
+    spot = crdti_integrate(g->doc, g->s, &origins);
+    edit->here = crdti_author_at(g->doc, author)->free_name;
+    for (at = known; at < edit->len; at += len) {
+        len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
+        crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
+    }
+    g->s->cursor = spot;
+}
+
+/* Hides what is visible of `len` names from `name` on. `killer`: the author to
+ * remember it with, from `seq` on, or 0. */
+CRDTI_FN void crdti_graft_hide(crdti_graft *g, uint32_t name, uint32_t len)
+{
+    while (len) {
+        crdti_spot spot = crdti_spot_of(g->doc, g->s, name);
+        const crdti_leaf *leaf = crdti_leaf_at(g->doc, spot.leaf);
+        uint32_t done = crdti_span_len(leaf, spot.at) - spot.off;
+        if (done > len)
+            done = len;
+        if (!(leaf->lens[spot.at] & CRDTI_HIDDEN)) {
+            done = crdti_span_hide(g->doc, g->s, &spot, done);
+            g->s->cursor = spot;
+        }
+        name += done;
+        len -= done;
+    }
+}
+
+/* How many of the characters told, from `told` on or back, have names here
+ * that follow on each other; *name is the first of them told. */
+CRDTI_FN uint32_t crdti_graft_victims(const crdti_graft *g, uint32_t told,
+                                      uint32_t most, int back, uint32_t *name)
+{
+    uint32_t count = 1, next;
+    const crdti_author *author;
+    const crdti_insertion *at;
+    *name = crdti_graft_name(g, told);
+    author = crdti_author_at(g->doc,
+                             crdti_name_author(&g->s->extents, *name));
+    at = crdti_insertion_of(author, *name);
+    if (crdti_is_outside(told)) { /* in one author, by seq */
+        next = back ? *name - at->name : at->name + at->len - 1 - *name;
+        return (uint32_t)crdti_min(most, next + UINT64_C(1));
+    }
+    while (count < most) {
+        next = crdti_graft_name(g, back ? told - count : told + count);
+        if (next != (back ? *name - count : *name + count))
+            break;
+        count++;
+    }
+    return count;
+}
+
+/* A dot that is not in the delta, `by` further on or back. */
+CRDTI_FN uint32_t crdti_graft_step(crdti_graft *g, uint32_t told, uint32_t by,
+                                   int back)
+{
+    crdti_outside *outside;
+    uint32_t author;
+    if (!crdti_is_outside(told))
+        return back ? told - by : told + by;
+    outside = &g->d->outside[told & ~CRDTI_OUTSIDE];
+    author = crdti_graft_author(g, outside->replica);
+    outside->seq = back ? outside->seq - by : outside->seq + by;
+    outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
+                                  outside->seq);
+    return told;
+}
+
+CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t done = crdti_edit_known(g, edit), told = edit->name, name, count;
+    uint32_t author = crdti_graft_author(g, edit->replica);
+    int back = edit->kind == CRDTI_BACKWARDS_EDIT;
+    if (done == edit->len)
+        return;
+    if (done)
+        told = crdti_graft_step(g, told, done, back);
+    while (done < edit->len) {
+        count = crdti_graft_victims(g, told, edit->len - done, back, &name);
+        crdti_graft_hide(g, back ? name - (count - 1) : name, count);
+        crdti_deletion_add(crdti_author_at(g->doc, author), edit->seq + done,
+                           name, count, back ? CRDTI_BACKWARDS : 0);
+        done += count;
+        if (done < edit->len)
+            told = crdti_graft_step(g, told, count, back);
+    }
+    crdti_author_list(g->doc, author);
+}
+
+/* What we have and the delta shows dead, without saying by whom. */
+CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t known = crdti_edit_known(g, edit), at, len;
+    for (at = 0; at < known; at += len) {
+        uint32_t told = edit->name + at, i;
+        len = crdti_bits_run(g->d->dead, told, known - at);
+        if (!(g->d->dead[told / 64] >> told % 64 & 1))
+            continue;
+        for (i = 0; i < len; i++)
+            crdti_graft_hide(g, crdti_graft_name(g, told + i), 1);
+    }
+}
+
+CRDTI_FN void crdti_graft_apply(crdti_graft *g)
+{
+    size_t i, k;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        crdti_delta_sequence *d = g->d = &g->delta->sequences[i];
+        uint32_t number = g->delta->objects[d->object].number;
+        g->s = crdti_sequence_at(g->doc, number);
+        g->s->cursor_is_known = g->s->is_typing = 0;
+        g->content = d->content.ptr;
+        for (k = 0; k < d->edits_len; k++) {
+            crdti_edit *edit = &d->edits[k];
+            if (crdti_edit_known(g, edit) < edit->len) {
+                g->doc->actor = g->delta->replicas[edit->replica].number;
+                crdti_touch(g->doc, number, crdti_no_key());
+            }
+            if (edit->kind == CRDTI_INSERTION_EDIT)
+                crdti_graft_insert(g, edit);
+            else
+                crdti_graft_delete(g, edit);
+        }
+        for (k = 0; k < d->inserts_len; k++)
+            crdti_graft_dead(g, &d->edits[d->inserts[k]]);
+        crdti_sequence_weigh(g->doc, g->s);
+    }
+}
+
+/* >>context --------------------------------------------------------------- */
+
+/* How many characters the author has with seqs from `first` to `last`. */
+CRDTI_FN uint64_t crdti_author_count(const crdti_author *author,
+                                     uint64_t first, uint64_t last)
+{
+    size_t i = crdti_insertion_place(author, first);
+    uint64_t count = 0;
+    for (; i < author->insertions.len; i++) {
+        const crdti_insertion *at = &author->insertions.ptr[i];
+        uint64_t from = crdti_max(at->seq, first);
+        uint64_t to = crdti_min(at->seq + at->len - 1, last);
+        if (at->seq > last)
+            break;
+        count += to - from + 1;
+    }
+    return count;
+}
+
+/* Hides the author's characters with seqs from `first` to `last`. */
+CRDTI_FN void crdti_graft_vanish(crdti_graft *g, uint32_t index,
+                                 uint64_t first, uint64_t last)
+{
+    const crdti_author *author = crdti_author_at(g->doc, index);
+    size_t i = crdti_insertion_place(author, first);
+    for (; i < author->insertions.len; i++) {
+        const crdti_insertion *at = &author->insertions.ptr[i];
+        uint64_t from = crdti_max(at->seq, first);
+        uint64_t to = crdti_min(at->seq + at->len - 1, last);
+        if (at->seq > last)
+            return;
+        if (from <= to)
+            crdti_graft_hide(g, at->name + (uint32_t)(from - at->seq),
+                             (uint32_t)(to - from + 1));
+    }
+}
+
+/* One of our authors, of replica `place` of the delta, in what that covers. */
+CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
+                                         uint32_t index)
+{
+    const crdti_delta_replica *replica = &g->delta->replicas[place];
+    crdti_author *author = crdti_author_at(g->doc, index);
+    uint64_t last = crdti_min(replica->top, g->have[place]);
+    uint64_t next = replica->base + 1, shown = author->party;
+    size_t i, k;
+    author->party = 0;
+    if (crdti_author_count(author, next, last) == shown)
+        return;
+    crdti_touch(g->doc, author->object, crdti_no_key());
+    g->s = crdti_sequence_at(g->doc, author->object);
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        crdti_delta_sequence *d = &g->delta->sequences[i];
+        if (g->delta->objects[d->object].number != author->object)
+            continue;
+        for (k = 0; k < d->inserts_len; k++) {
+            const crdti_edit *edit = &d->edits[d->inserts[k]];
+            if (edit->replica != place || edit->seq > last)
+                continue;
+            if (edit->seq > next)
+                crdti_graft_vanish(g, index, next, edit->seq - 1);
+            next = edit->seq + edit->len;
+        }
+    }
+    if (next <= last)
+        crdti_graft_vanish(g, index, next, last);
+    g->s->cursor_is_known = g->s->is_typing = 0;
+    crdti_sequence_weigh(g->doc, g->s);
+}
+
+CRDTI_FN void crdti_graft_context(crdti_graft *g, size_t place)
+{
+    const crdti_delta_replica *replica = &g->delta->replicas[place];
+    uint32_t at = g->doc->replicas.ptr[replica->number].newest_author;
+    if (replica->base >= g->have[place])
+        return;
+    for (; at && crdti_author_at(g->doc, at)->last > replica->base;
+         at = crdti_author_at(g->doc, at)->older)
+        crdti_graft_context_author(g, place, at);
+}
 
 #endif
 /* >> join.h */
@@ -8646,6 +12890,7 @@ typedef struct crdti_join {
     uint8_t *doubtful;   /* whether it takes another's place, by op */
     int in_doubt;        /* one of them */
     int replaced;        /* something new was, before it could kill */
+    crdti_graft graft;
     size_t replicas_before;
 } crdti_join;
 
@@ -8842,6 +13087,8 @@ CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
         err = crdti_join_context_rows(j, i, at, apply);
         if (!err)
             err = crdti_join_context(j, i, &at, apply);
+        if (apply)
+            crdti_graft_context(&j->graft, i);
     }
     return err;
 }
@@ -9050,6 +13297,7 @@ CRDTI_FN void crdti_join_undo(crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     size_t i;
+    crdti_graft_undo(&j->graft);
     for (i = 0; i < j->delta->ops_len; i++)
         if (j->made[i])
             crdti_join_unmake(j, i);
@@ -9283,6 +13531,7 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         else if (j->made[i])
             crdti_join_op_born(j, i);
     }
+    crdti_graft_apply(&j->graft);
     crdti_join_kills(j);
 }
 
@@ -9342,14 +13591,21 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
 {
     size_t have = delta->replicas_len * sizeof *j->have;
     size_t made = delta->ops_len * sizeof *j->made;
-    size_t size = have + made + delta->objects_len + 3 * delta->ops_len;
+    size_t needs =
+        delta->sequences_len ? delta->replicas_len * sizeof *j->graft.needs
+                             : 0;
+    size_t size =
+        needs + have + made + delta->objects_len + 3 * delta->ops_len;
     uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);
     if (!block)
         return CRDT_ERR_NOMEM;
     crdti_zero(block, size);
-    j->doc = doc;
-    j->delta = delta;
-    j->have = (uint64_t *)(void *)block;
+    crdti_zero(&j->graft, sizeof j->graft);
+    j->graft.doc = j->doc = doc;
+    j->graft.delta = j->delta = delta;
+    j->graft.needs = (crdti_graft_need *)(void *)block;
+    block += needs;
+    j->graft.have = j->have = (uint64_t *)(void *)block;
     j->made = (uint32_t *)(void *)(block + have);
     j->new_object = block + have + made;
     j->new_child = j->new_object + delta->objects_len;
@@ -9376,6 +13632,8 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         err = crdti_join_contexts(&j, 0);
     if (!err)
         err = crdti_join_ops(&j);
+    if (!err)
+        err = crdti_graft_prepare(&j.graft);
     if (err)
         crdti_join_undo(&j);
     else
@@ -9413,7 +13671,8 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
 enum {
     CRDTI_DELTA_SNAPSHOT = 1,
     CRDTI_DELTA_FLOOR = 2,
-    CRDTI_DELTA_FLAGS = 3,
+    CRDTI_DELTA_SEQUENCES = 4,
+    CRDTI_DELTA_FLAGS = 7,
     CRDTI_KILLS_BIT = 0x80,
     CRDTI_OP_MIN = 2 /* bytes: a VALUE that is null, an ADD */
 };
@@ -9480,7 +13739,8 @@ CRDTI_FN void crdti_put_replicas(crdti_writer *w, crdt_doc *doc,
     for (i = 0; i < len && !cut->is_canonical; i++)
         floor |= crdti_cut_replica(doc, cut, i)->floor != 0;
     crdti_put_u8(w, (uint8_t)((cut->is_snapshot ? CRDTI_DELTA_SNAPSHOT : 0) |
-                              (floor ? CRDTI_DELTA_FLOOR : 0)));
+                              (floor ? CRDTI_DELTA_FLOOR : 0) |
+                              (cut->authors.len ? CRDTI_DELTA_SEQUENCES : 0)));
     crdti_put_varint(w, len);
     for (i = 0; i < len; i++)
         crdti_put_raw(w, crdt_bytes_of(crdti_cut_replica(doc, cut, i)->id.b,
@@ -9713,6 +13973,8 @@ CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,
     crdti_put_keys(w, doc, cut);
     crdti_put_contents(w, doc, cut);
     crdti_put_kills(w, doc, cut);
+    if (cut->authors.len)
+        crdti_put_sequences(w, doc, cut);
 }
 
 /* Appends Delta(since) without frame. */
@@ -9734,41 +13996,6 @@ CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
 
 /* >>decoding -------------------------------------------------------------- */
 
-/* An array of the arena; a failed reader gets none. */
-CRDTI_FN void *crdti_get_array(crdti_reader *r, crdti_arena *arena,
-                               size_t count, size_t size)
-{
-    void *array;
-    if (r->err)
-        return NULL;
-    array = crdti_arena_alloc(arena, crdti_mul_size(count + 1, size));
-    if (!array)
-        crdti_reader_fail(r, CRDT_ERR_NOMEM);
-    else
-        crdti_zero(array, count * size);
-    return array;
-}
-
-/* A seq, or the sum of one and what is read. */
-CRDTI_FN uint64_t crdti_get_seq(crdti_reader *r, uint64_t from)
-{
-    const uint8_t *at = r->ptr;
-    uint64_t more = crdti_get_varint(r);
-    if (more > CRDTSYNC_MAX_SEQ - from)
-        crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
-    return r->err ? 0 : from + more;
-}
-
-/* The number of something told before, of which there are `count`. */
-CRDTI_FN uint32_t crdti_get_index(crdti_reader *r, size_t count)
-{
-    const uint8_t *at = r->ptr;
-    uint64_t index = crdti_get_varint(r);
-    if (index >= count)
-        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
-    return r->err ? 0 : (uint32_t)index;
-}
-
 CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
                                  crdti_delta *d)
 {
@@ -9777,6 +14004,7 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
     if (flags > CRDTI_DELTA_FLAGS)
         crdti_reader_fail_at(r, r->start, CRDT_ERR_VERSION);
     d->is_snapshot = flags & CRDTI_DELTA_SNAPSHOT;
+    d->has_sequences = flags & CRDTI_DELTA_SEQUENCES;
     len = crdti_get_count(r, CRDTSYNC_MAX_REPLICAS, sizeof(crdt_id) + 1);
     d->replicas = (crdti_delta_replica *)crdti_get_array(r, arena, len,
                                                          sizeof *d->replicas);
@@ -10086,6 +14314,8 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
     for (i = 0; i < d->ops_len && !r->err; i++)
         if (d->ops[i].kills_len)
             crdti_get_kills(r, arena, d, &d->ops[i]);
+    if (!r->err && d->has_sequences)
+        crdti_get_sequences(r, arena, d);
     if (!r->err && r->ptr != r->end)
         crdti_reader_fail(r, CRDT_ERR_CORRUPT);
 }

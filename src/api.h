@@ -335,7 +335,8 @@ typedef enum crdt_type {
     CRDT_2PSET = 13,      /* what is removed never comes back */
     CRDT_LWW_SET = 14,    /* the later stamp wins; of equal ones the add */
     CRDT_LWW_SET_RM = 15, /* the same, of equal ones the remove */
-    CRDT_TYPE_COUNT = 16
+    CRDT_TEXT = 16,
+    CRDT_TYPE_COUNT = 17
 } crdt_type;
 
 /* "map", "counter", ...; "none" for what is no type. */
@@ -563,7 +564,96 @@ CRDT_API size_t crdt_set_size(crdt_obj set);
  * the element, valid as long as the cursor stays where it is. */
 CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor);
 
-/* >>13 EVENTS AND PATHS -----------------------------------------------------
+/* >>13 TEXTS ----------------------------------------------------------------
+ * UTF-8 that several people edit at once. A position counts the units that
+ * stand before it; each call says which, as programs differ: code points,
+ * bytes of UTF-8, or units of UTF-16 (JavaScript, Java, Windows).
+ *
+ * Concurrent: what is inserted stays, beside the character that it was typed
+ * behind, and runs typed at one spot by several people follow on each other
+ * and never mix, typed forwards or backwards; what is deleted is what the
+ * deleter had seen, so an insertion within a deleted range stays, at its
+ * place. Equal insertions are two.
+ *
+ * An edit next to the last one costs no search; others O(log n) of the runs of
+ * the text. Memory: a run that was typed or deleted at a stretch is one record
+ * however long, here and after a join; the bytes of what is deleted go with
+ * the next saving.
+ * (FugueMax: Weidner & Kleppmann 2023; spans: eg. Nicolaescu et al. 2016) */
+typedef enum crdt_unit {
+    CRDT_CHARS = 0, /* Unicode code points */
+    CRDT_UTF8 = 1,  /* bytes */
+    CRDT_UTF16 = 2  /* a code point above U+FFFF is two */
+} crdt_unit;
+
+CRDT_API crdt_obj crdt_map_text(crdt_obj map, crdt_bytes key);
+
+/* ARG when the bytes are no UTF-8 (overlong forms, surrogates and what is
+ * above U+10FFFF are none) and when a position lies within a character; RANGE
+ * when it lies behind the end; LIMIT, TYPE, NOMEM: nothing has changed. Zero
+ * bytes are characters like others. */
+CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
+                                   crdt_bytes utf8);
+CRDT_API crdt_err crdt_text_delete(crdt_obj text, crdt_unit unit, size_t at,
+                                   size_t len);
+/* Deletes `len` units and inserts in their place. */
+CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
+                                    size_t len, crdt_bytes utf8);
+/* Makes the whole text read `utf8` by few small edits, found by comparing:
+ * what is equal stays, and with it what others write there meanwhile. O(n +
+ * d^2) for d differences; where they are many, what lies between the equal
+ * beginning and end is replaced as a whole. */
+CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8);
+
+/* How long it is. O(1). 0 for what is no text. */
+CRDT_API size_t crdt_text_len(crdt_obj text, crdt_unit unit);
+/* Appends what stands there to `out`. Errors as of crdt_text_insert. */
+CRDT_API crdt_err crdt_text_read(crdt_obj text, crdt_unit unit, size_t at,
+                                 size_t len, crdt_buf *out);
+/* Appends all of it. */
+CRDT_API crdt_err crdt_text_get(crdt_obj text, crdt_buf *out);
+/* The same place counted in other units. */
+CRDT_API crdt_err crdt_text_convert(crdt_obj text, crdt_unit from, size_t at,
+                                    crdt_unit to, size_t *out);
+
+/* Walks the text piece by piece without copying: begin with zeros, and go on
+ * while it answers CRDT_OK; NOT_FOUND is the end. A piece is whole characters,
+ * borrowed until the text changes; then the walk is over: AGAIN. */
+typedef struct crdt_text_cursor {
+    crdt_bytes piece;
+    uint64_t changes;
+    uint32_t leaf, at;
+    int started;
+} crdt_text_cursor;
+/* clang-format off */
+#define CRDT_TEXT_CURSOR_INIT { { NULL, 0 }, 0, 0, 0, 0 }
+/* clang-format on */
+CRDT_API crdt_err crdt_text_next(crdt_obj text, crdt_text_cursor *cursor);
+
+/* A stable position: beside a character, on the side that it stays on when
+ * something is inserted just there. It means the same on every replica that
+ * has the character, and may be stored and sent. When the character is
+ * deleted, it is where that was. A dot of zeros: the beginning of the text
+ * (CRDT_LEFT) or its end (CRDT_RIGHT). */
+typedef enum crdt_side {
+    CRDT_LEFT = 0, /* with the character on its left */
+    CRDT_RIGHT = 1 /* with the character on its right */
+} crdt_side;
+
+typedef struct crdt_anchor {
+    crdt_dot dot;
+    crdt_side side;
+} crdt_anchor;
+
+/* O(log n). Errors as of crdt_text_insert. */
+CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
+                                   crdt_side side, crdt_anchor *out);
+/* Where that is now. NOT_FOUND: the character has not arrived, or has been
+ * forgotten. */
+CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
+                                 crdt_unit unit, size_t *out);
+
+/* >>14 EVENTS AND PATHS -----------------------------------------------------
  * After each commit, and after each join that changed something, one call with
  * the list of what reads differently than at the call before: one patch for
  * each place, however many changes led there. (Changes that are not committed
@@ -615,7 +705,7 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
 /* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
-/* >>14 DELTAS ---------------------------------------------------------------
+/* >>15 DELTAS ---------------------------------------------------------------
  * For a program with a network of its own; a node does all this by itself.
  *
  * Delta(v) turns a replica that has applied at least v into one that has
@@ -655,7 +745,7 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
  * not in it. UNCOMMITTED, NOMEM. O(n log replicas). */
 CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out);
 
-/* >>15 NODES ----------------------------------------------------------------
+/* >>16 NODES ----------------------------------------------------------------
  * A node keeps documents equal with those of its peers over injected
  * transports. It is a step machine: it does something only inside
  * crdt_node_poll and crdt_node_flush, and never blocks longer than asked.

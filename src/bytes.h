@@ -44,6 +44,12 @@ CRDT_API crdt_bytes crdt_str(const char *zero_terminated)
     return crdt_bytes_of(zero_terminated, len);
 }
 
+/* The empty key: of an object with one place. */
+CRDTI_FN crdt_bytes crdti_no_key(void)
+{
+    return crdt_bytes_of(NULL, 0);
+}
+
 CRDT_API int crdt_bytes_equal(crdt_bytes a, crdt_bytes b)
 {
     return a.len == b.len && crdti_equal(a.ptr, b.ptr, a.len);

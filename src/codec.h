@@ -21,12 +21,14 @@
 
 #include "bytes.h"
 #include "delta.h"
+#include "edit.h"
 #include "type.h"
 
 enum {
     CRDTI_DELTA_SNAPSHOT = 1,
     CRDTI_DELTA_FLOOR = 2,
-    CRDTI_DELTA_FLAGS = 3,
+    CRDTI_DELTA_SEQUENCES = 4,
+    CRDTI_DELTA_FLAGS = 7,
     CRDTI_KILLS_BIT = 0x80,
     CRDTI_OP_MIN = 2 /* bytes: a VALUE that is null, an ADD */
 };
@@ -93,7 +95,8 @@ CRDTI_FN void crdti_put_replicas(crdti_writer *w, crdt_doc *doc,
     for (i = 0; i < len && !cut->is_canonical; i++)
         floor |= crdti_cut_replica(doc, cut, i)->floor != 0;
     crdti_put_u8(w, (uint8_t)((cut->is_snapshot ? CRDTI_DELTA_SNAPSHOT : 0) |
-                              (floor ? CRDTI_DELTA_FLOOR : 0)));
+                              (floor ? CRDTI_DELTA_FLOOR : 0) |
+                              (cut->authors.len ? CRDTI_DELTA_SEQUENCES : 0)));
     crdti_put_varint(w, len);
     for (i = 0; i < len; i++)
         crdti_put_raw(w, crdt_bytes_of(crdti_cut_replica(doc, cut, i)->id.b,
@@ -326,6 +329,8 @@ CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,
     crdti_put_keys(w, doc, cut);
     crdti_put_contents(w, doc, cut);
     crdti_put_kills(w, doc, cut);
+    if (cut->authors.len)
+        crdti_put_sequences(w, doc, cut);
 }
 
 /* Appends Delta(since) without frame. */
@@ -347,41 +352,6 @@ CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
 
 /* >>decoding -------------------------------------------------------------- */
 
-/* An array of the arena; a failed reader gets none. */
-CRDTI_FN void *crdti_get_array(crdti_reader *r, crdti_arena *arena,
-                               size_t count, size_t size)
-{
-    void *array;
-    if (r->err)
-        return NULL;
-    array = crdti_arena_alloc(arena, crdti_mul_size(count + 1, size));
-    if (!array)
-        crdti_reader_fail(r, CRDT_ERR_NOMEM);
-    else
-        crdti_zero(array, count * size);
-    return array;
-}
-
-/* A seq, or the sum of one and what is read. */
-CRDTI_FN uint64_t crdti_get_seq(crdti_reader *r, uint64_t from)
-{
-    const uint8_t *at = r->ptr;
-    uint64_t more = crdti_get_varint(r);
-    if (more > CRDTSYNC_MAX_SEQ - from)
-        crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
-    return r->err ? 0 : from + more;
-}
-
-/* The number of something told before, of which there are `count`. */
-CRDTI_FN uint32_t crdti_get_index(crdti_reader *r, size_t count)
-{
-    const uint8_t *at = r->ptr;
-    uint64_t index = crdti_get_varint(r);
-    if (index >= count)
-        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
-    return r->err ? 0 : (uint32_t)index;
-}
-
 CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
                                  crdti_delta *d)
 {
@@ -390,6 +360,7 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
     if (flags > CRDTI_DELTA_FLAGS)
         crdti_reader_fail_at(r, r->start, CRDT_ERR_VERSION);
     d->is_snapshot = flags & CRDTI_DELTA_SNAPSHOT;
+    d->has_sequences = flags & CRDTI_DELTA_SEQUENCES;
     len = crdti_get_count(r, CRDTSYNC_MAX_REPLICAS, sizeof(crdt_id) + 1);
     d->replicas = (crdti_delta_replica *)crdti_get_array(r, arena, len,
                                                          sizeof *d->replicas);
@@ -699,6 +670,8 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
     for (i = 0; i < d->ops_len && !r->err; i++)
         if (d->ops[i].kills_len)
             crdti_get_kills(r, arena, d, &d->ops[i]);
+    if (!r->err && d->has_sequences)
+        crdti_get_sequences(r, arena, d);
     if (!r->err && r->ptr != r->end)
         crdti_reader_fail(r, CRDT_ERR_CORRUPT);
 }

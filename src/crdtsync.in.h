@@ -8,6 +8,7 @@
 #include "base.h"
 #include "alloc.h"
 #include "bytes.h"
+#include "utf8.h"
 #include "crc32c.h"
 #include "error.h"
 #include "system.h"
@@ -32,6 +33,11 @@
 #include "life.h"
 #include "kill.h"
 #include "write.h"
+/* 4 sequences */
+#include "author.h"
+#include "home.h"
+#include "span.h"
+#include "sequence.h"
 /* 5 types */
 #include "register.h"
 #include "order.h"
@@ -41,12 +47,15 @@
 #include "flag.h"
 #include "set.h"
 #include "map.h"
+#include "text.h"
 #include "type.h"
 /* 6 document */
 #include "path.h"
 #include "event.h"
 #include "doc.h"
 #include "delta.h"
+#include "edit.h"
+#include "graft.h"
 #include "join.h"
 /* 7 wire */
 #include "codec.h"

@@ -19,6 +19,7 @@
 #include "arena.h"
 #include "array.h"
 #include "row.h"
+#include "sequence.h"
 #include "sort.h"
 #include "state.h"
 
@@ -61,6 +62,7 @@ typedef struct crdti_cut {
     CRDTI_ARRAY(uint32_t) ops;      /* and rows, by replica and seq */
     CRDTI_ARRAY(uint32_t) rows;     /* of one replica: scratch */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
+    CRDTI_ARRAY(uint32_t) authors;  /* of edits; by sequence, when made */
 } crdti_cut;
 
 CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
@@ -73,6 +75,7 @@ CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
     crdti_array_free(&doc->alloc, &cut->ops);
     crdti_array_free(&doc->alloc, &cut->rows);
     crdti_array_free(&doc->alloc, &cut->objects);
+    crdti_array_free(&doc->alloc, &cut->authors);
 }
 
 /* Numbers the replicas and finds the base. Both lists are sorted by id. */
@@ -236,6 +239,68 @@ CRDTI_FN crdt_err crdti_cut_ops(crdt_doc *doc, crdti_cut *cut, size_t place)
     return err;
 }
 
+/* Collects the authors with edits behind the base. */
+CRDTI_FN crdt_err crdti_cut_authors(crdt_doc *doc, crdti_cut *cut,
+                                    size_t place)
+{
+    uint32_t at = doc->replicas.ptr[cut->replicas.ptr[place]].newest_author;
+    crdt_err err = CRDT_OK;
+    while (at && !err &&
+           crdti_author_at(doc, at)->last > cut->base.ptr[place]) {
+        err = crdti_array_reserve(&doc->alloc, &cut->authors, 1);
+        if (!err)
+            err = crdti_cut_object(doc, cut, crdti_author_at(doc, at)->object);
+        if (!err)
+            cut->authors.ptr[cut->authors.len++] = at;
+        at = crdti_author_at(doc, at)->older;
+    }
+    return err;
+}
+
+/* Sequences in the order in which they are named; authors by id. */
+CRDTI_FN int crdti_author_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdt_doc *doc = (const crdt_doc *)ctx;
+    const crdti_author *x = crdti_author_at(doc, a);
+    const crdti_author *y = crdti_author_at(doc, b);
+    uint32_t first = crdti_object_at(doc, x->object)->wire;
+    uint32_t second = crdti_object_at(doc, y->object)->wire;
+    if (first != second)
+        return first < second ? -1 : 1;
+    first = doc->replicas.ptr[x->replica].wire;
+    second = doc->replicas.ptr[y->replica].wire;
+    return (first > second) - (first < second);
+}
+
+CRDTI_FN void crdti_cut_mark_name(crdt_doc *doc, const crdti_sequence *s,
+                                  uint32_t name)
+{
+    if (name == CRDTI_NO_CHAR)
+        return;
+    name = crdti_author_at(doc, crdti_name_author(&s->extents, name))->replica;
+    doc->replicas.ptr[name].mark = 1;
+}
+
+/* Marks the replicas that the author's edits behind the base name. */
+CRDTI_FN void crdti_cut_mark_author(crdt_doc *doc, const crdti_cut *cut,
+                                    uint32_t index)
+{
+    const crdti_author *author = crdti_author_at(doc, index);
+    const crdti_sequence *s = (const crdti_sequence *)crdti_object_at(
+                                  doc, author->object)
+                                  ->state;
+    uint64_t first =
+        cut->base.ptr[doc->replicas.ptr[author->replica].wire] + 1;
+    size_t i = crdti_insertion_place(author, first);
+    for (; i < author->insertions.len; i++) {
+        crdti_cut_mark_name(doc, s, author->insertions.ptr[i].left);
+        crdti_cut_mark_name(doc, s, author->insertions.ptr[i].right);
+    }
+    i = crdti_deletion_place(author, first);
+    for (; i < author->deletions.len; i++)
+        crdti_cut_mark_name(doc, s, author->deletions.ptr[i].name);
+}
+
 /* Marks the replicas that the op's kills and voids name. */
 CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
                              uint32_t index)
@@ -260,6 +325,8 @@ CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
     size_t i, to = 0;
     for (i = 0; i < cut->ops.len; i++)
         crdti_cut_mark(doc, cut, cut->ops.ptr[i]);
+    for (i = 0; i < cut->authors.len; i++)
+        crdti_cut_mark_author(doc, cut, cut->authors.ptr[i]);
     for (i = 0; i < cut->replicas.len; i++) {
         crdti_replica *replica = &doc->replicas.ptr[cut->replicas.ptr[i]];
         int named = replica->mark || replica->seq > cut->base.ptr[i];
@@ -298,6 +365,11 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
     crdti_cut_choose(doc, cut);
     for (i = 0; i < cut->replicas.len && !err; i++)
         err = crdti_cut_ops(doc, cut, i);
+    for (i = 0; i < cut->replicas.len && !err; i++)
+        err = crdti_cut_authors(doc, cut, i);
+    if (!err)
+        crdti_sort(crdti_author_order, doc, cut->authors.ptr,
+                   cut->authors.len);
     if (!err && purpose == CRDTI_FOR_FOLLOWER && !cut->is_snapshot)
         crdti_cut_narrow(doc, cut);
     return err;
@@ -335,11 +407,54 @@ typedef struct crdti_delta_object {
     uint32_t number; /* in the document */
 } crdti_delta_object;
 
+/* An insertion, or a deletion, of a sequence. Characters are numbered as the
+ * delta inserts them; one that it does not insert is CRDTI_OUTSIDE and its
+ * place among those. */
+enum {
+    CRDTI_INSERTION_EDIT = 0,
+    CRDTI_FORWARDS_EDIT = 1, /* deletes `name` and on, */
+    CRDTI_BACKWARDS_EDIT = 2 /* or `name` and back */
+};
+#define CRDTI_OUTSIDE 0x80000000u
+
+typedef struct crdti_edit {
+    uint64_t seq;
+    uint32_t replica, len;
+    uint32_t name;        /* of the first character */
+    uint32_t left, right; /* of an insertion */
+    uint32_t here;        /* of the first new character, in the document */
+    uint8_t kind;
+} crdti_edit;
+
+typedef struct crdti_outside {
+    uint32_t replica;
+    uint32_t name; /* in the document */
+    uint64_t seq;
+} crdti_outside;
+
+typedef struct crdti_delta_sequence {
+    uint32_t object;
+    uint32_t chars; /* that are inserted */
+    size_t edits_len, inserts_len, outside_len, outside_cap;
+    crdti_edit *edits;
+    uint32_t *inserts; /* places of insertions in `edits` */
+    crdti_outside *outside;
+    uint64_t *dead; /* a bit for each character */
+    crdt_bytes content; /* of those that are alive */
+} crdti_delta_sequence;
+
+CRDTI_INLINE int crdti_is_outside(uint32_t name)
+{
+    return name & CRDTI_OUTSIDE && name != CRDTI_NO_CHAR;
+}
+
 typedef struct crdti_delta {
-    int is_snapshot;
+    int is_snapshot, has_sequences;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;
     size_t kills_len;              /* of all ops */
+    size_t sequences_len;
+    crdti_delta_sequence *sequences;
     crdti_delta_replica *replicas; /* by id */
     crdti_delta_object *objects;   /* [0] is the root */
     crdti_delta_op *ops;           /* by replica and seq */

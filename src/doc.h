@@ -15,6 +15,7 @@
 
 #include "event.h"
 #include "kill.h"
+#include "sequence.h"
 #include "state.h"
 #include "system.h"
 #include "type.h"
@@ -81,6 +82,9 @@ CRDT_API crdt_err crdt_doc_new(crdt_doc **out, const crdt_config *config)
     crdti_pool_init(&doc->ops, sizeof(crdti_op));
     crdti_pool_init(&doc->kills, sizeof(crdti_kill));
     crdti_pool_init(&doc->blocks, sizeof(crdti_block));
+    crdti_pool_init(&doc->leaves, sizeof(crdti_leaf));
+    crdti_pool_init(&doc->forks, sizeof(crdti_fork));
+    crdti_pool_init(&doc->authors, sizeof(crdti_author));
     crdti_arena_init(&doc->scratch, &doc->alloc);
     err = crdti_doc_tables(doc, config);
     if (!err)
@@ -137,6 +141,10 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
     crdti_pool_free(&alloc, &doc->ops);
     crdti_pool_free(&alloc, &doc->kills);
     crdti_pool_free(&alloc, &doc->blocks);
+    crdti_pool_free(&alloc, &doc->leaves);
+    crdti_pool_free(&alloc, &doc->forks);
+    crdti_pool_free(&alloc, &doc->authors);
+    crdti_table_free(&alloc, &doc->author_table);
     crdti_table_free(&alloc, &doc->names);
     crdti_table_free(&alloc, &doc->rows);
     crdti_table_free(&alloc, &doc->open_blocks);
@@ -163,6 +171,7 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
     if (crdt_doc_uncommitted(doc))
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
+    doc->unmetered = 0;
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -203,8 +212,11 @@ CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
     return doc->replicas.ptr[doc->self].id;
 }
 
+/* What changes in the document here is no state of it: only how far sums that
+ * are made when asked for are made. */
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
 {
+    crdti_sequences_digest((crdt_doc *)(uintptr_t)doc);
     return doc->digest;
 }
 

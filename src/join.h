@@ -16,6 +16,7 @@
 
 #include "delta.h"
 #include "event.h"
+#include "graft.h"
 #include "kill.h"
 #include "state.h"
 
@@ -30,6 +31,7 @@ typedef struct crdti_join {
     uint8_t *doubtful;   /* whether it takes another's place, by op */
     int in_doubt;        /* one of them */
     int replaced;        /* something new was, before it could kill */
+    crdti_graft graft;
     size_t replicas_before;
 } crdti_join;
 
@@ -226,6 +228,8 @@ CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
         err = crdti_join_context_rows(j, i, at, apply);
         if (!err)
             err = crdti_join_context(j, i, &at, apply);
+        if (apply)
+            crdti_graft_context(&j->graft, i);
     }
     return err;
 }
@@ -434,6 +438,7 @@ CRDTI_FN void crdti_join_undo(crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     size_t i;
+    crdti_graft_undo(&j->graft);
     for (i = 0; i < j->delta->ops_len; i++)
         if (j->made[i])
             crdti_join_unmake(j, i);
@@ -667,6 +672,7 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         else if (j->made[i])
             crdti_join_op_born(j, i);
     }
+    crdti_graft_apply(&j->graft);
     crdti_join_kills(j);
 }
 
@@ -726,14 +732,21 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
 {
     size_t have = delta->replicas_len * sizeof *j->have;
     size_t made = delta->ops_len * sizeof *j->made;
-    size_t size = have + made + delta->objects_len + 3 * delta->ops_len;
+    size_t needs =
+        delta->sequences_len ? delta->replicas_len * sizeof *j->graft.needs
+                             : 0;
+    size_t size =
+        needs + have + made + delta->objects_len + 3 * delta->ops_len;
     uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);
     if (!block)
         return CRDT_ERR_NOMEM;
     crdti_zero(block, size);
-    j->doc = doc;
-    j->delta = delta;
-    j->have = (uint64_t *)(void *)block;
+    crdti_zero(&j->graft, sizeof j->graft);
+    j->graft.doc = j->doc = doc;
+    j->graft.delta = j->delta = delta;
+    j->graft.needs = (crdti_graft_need *)(void *)block;
+    block += needs;
+    j->graft.have = j->have = (uint64_t *)(void *)block;
     j->made = (uint32_t *)(void *)(block + have);
     j->new_object = block + have + made;
     j->new_child = j->new_object + delta->objects_len;
@@ -760,6 +773,8 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         err = crdti_join_contexts(&j, 0);
     if (!err)
         err = crdti_join_ops(&j);
+    if (!err)
+        err = crdti_graft_prepare(&j.graft);
     if (err)
         crdti_join_undo(&j);
     else

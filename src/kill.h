@@ -237,65 +237,7 @@ CRDTI_FN uint32_t crdti_scope_next(const crdt_doc *doc, uint32_t top,
     return next;
 }
 
-/* What to do with a row in the scope. Whether it has died. */
-typedef int crdti_row_fn(crdt_doc *doc, uint32_t killer, uint32_t row);
-
-CRDTI_FN void crdti_element_rows(crdt_doc *doc, uint32_t entry,
-                                 uint32_t killer, crdti_row_fn *fn)
-{
-    const crdti_entry *at = crdti_entry_at(doc, entry);
-    crdt_bytes key = crdti_entry_key(at);
-    crdti_row_walk walk;
-    uint32_t row = crdti_row_first(doc, at->object, key, &walk);
-    while (row)
-        row = fn(doc, killer, row)
-                  ? crdti_row_first(doc, at->object, key, &walk)
-                  : crdti_row_next(doc, &walk);
-}
-
-CRDTI_FN void crdti_set_rows(crdt_doc *doc, uint32_t set, uint32_t killer,
-                             crdti_row_fn *fn)
-{
-    uint32_t block, next;
-    unsigned i;
-    for (block = crdti_object_at(doc, set)->blocks; block; block = next) {
-        next = crdti_block_at(doc, block)->next; /* it goes with its rows */
-        for (i = 0; i < CRDTI_BLOCK_ROWS; i++)
-            if (crdti_row_is_alive(crdti_block_at(doc, block), i))
-                fn(doc, killer, crdti_row_name(block, i));
-    }
-}
-
-/* Calls fn with the rows in the scope that belong to one of its entries: those
- * of the element, where it is the killer's own, and of the sets at it. */
-CRDTI_FN void crdti_scope_rows(crdt_doc *doc, uint32_t at, uint32_t killer,
-                               crdti_row_fn *fn)
-{
-    uint32_t child = crdti_entry_at(doc, at)->child;
-    if (crdti_op_at(doc, killer)->entry == at)
-        crdti_element_rows(doc, at, killer, fn);
-    for (; child; child = crdti_object_at(doc, child)->sibling)
-        crdti_set_rows(doc, child, killer, fn);
-}
-
-/* How many records a kill of all in the scope needs at most. */
-CRDTI_FN size_t crdti_scope_count(const crdt_doc *doc, uint32_t top)
-{
-    size_t count = 0, most = doc->replicas.len;
-    uint32_t at, op, child;
-    if (crdti_object_at(doc, crdti_entry_at(doc, top)->object)->blocks)
-        return most;
-    for (at = top; at && count < most; at = crdti_scope_next(doc, top, at)) {
-        const crdti_entry *entry = crdti_entry_at(doc, at);
-        for (op = entry->ops; op; op = crdti_op_at(doc, op)->next)
-            count++;
-        for (child = entry->child; child;
-             child = crdti_object_at(doc, child)->sibling)
-            if (crdti_object_at(doc, child)->blocks)
-                return most;
-    }
-    return crdti_min_size(count, most);
-}
+/* >>what is in the scope without an entry of its own ----------------------- */
 
 CRDTI_FN int crdti_row_kill(crdt_doc *doc, uint32_t killer, uint32_t row)
 {
@@ -325,6 +267,82 @@ CRDTI_FN int crdti_row_lower_mark(crdt_doc *doc, uint32_t killer, uint32_t row)
     return 0;
 }
 
+/* What to do with a row in the scope. Whether it has died. */
+typedef int crdti_row_fn(crdt_doc *doc, uint32_t killer, uint32_t row);
+
+CRDTI_FN void crdti_element_rows(crdt_doc *doc, uint32_t entry,
+                                 uint32_t killer, crdti_row_fn *fn)
+{
+    const crdti_entry *at = crdti_entry_at(doc, entry);
+    crdt_bytes key = crdti_entry_key(at);
+    crdti_row_walk walk;
+    uint32_t row = crdti_row_first(doc, at->object, key, &walk);
+    while (row)
+        row = fn(doc, killer, row)
+                  ? crdti_row_first(doc, at->object, key, &walk)
+                  : crdti_row_next(doc, &walk);
+}
+
+CRDTI_FN void crdti_set_rows(crdt_doc *doc, uint32_t set, uint32_t killer,
+                             crdti_row_fn *fn)
+{
+    uint32_t block, next;
+    unsigned i;
+    for (block = crdti_object_at(doc, set)->blocks; block; block = next) {
+        next = crdti_block_at(doc, block)->next; /* it goes with its rows */
+        for (i = 0; i < CRDTI_BLOCK_ROWS; i++)
+            if (crdti_row_is_alive(crdti_block_at(doc, block), i))
+                fn(doc, killer, crdti_row_name(block, i));
+    }
+}
+
+/* What is in the scope and belongs to one of its entries: the rows of the
+ * element, where it is the killer's own, and those of the sets at it; and the
+ * sequences at it. */
+CRDTI_FN void crdti_scope_rest(crdt_doc *doc, uint32_t at, uint32_t killer,
+                               int how)
+{
+    static crdti_row_fn *const fns[] = { crdti_row_kill, crdti_row_kill_marked,
+                                         crdti_row_lower_mark };
+    uint32_t child = crdti_entry_at(doc, at)->child;
+    if (crdti_op_at(doc, killer)->entry == at)
+        crdti_element_rows(doc, at, killer, fns[how]);
+    for (; child; child = crdti_object_at(doc, child)->sibling) {
+        const crdti_type *type =
+            crdti_type_at(doc, crdti_object_at(doc, child));
+        crdti_set_rows(doc, child, killer, fns[how]);
+        if (type->scope)
+            type->scope(doc, child, killer, how);
+    }
+}
+
+/* Whether the object holds what has no entries. */
+CRDTI_FN int crdti_object_has_rest(const crdt_doc *doc,
+                                   const crdti_object *object)
+{
+    return object->blocks ||
+           (crdti_type_at(doc, object)->scope && object->weight);
+}
+
+/* How many records a kill of all in the scope needs at most. */
+CRDTI_FN size_t crdti_scope_count(const crdt_doc *doc, uint32_t top)
+{
+    size_t count = 0, most = doc->replicas.len;
+    uint32_t at, op, child;
+    if (crdti_object_at(doc, crdti_entry_at(doc, top)->object)->blocks)
+        return most;
+    for (at = top; at && count < most; at = crdti_scope_next(doc, top, at)) {
+        const crdti_entry *entry = crdti_entry_at(doc, at);
+        for (op = entry->ops; op; op = crdti_op_at(doc, op)->next)
+            count++;
+        for (child = entry->child; child;
+             child = crdti_object_at(doc, child)->sibling)
+            if (crdti_object_has_rest(doc, crdti_object_at(doc, child)))
+                return most;
+    }
+    return crdti_min_size(count, most);
+}
+
 /* A local op kills all in its scope but itself. Records are reserved. */
 CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
 {
@@ -340,7 +358,7 @@ CRDTI_FN void crdti_kill_all(crdt_doc *doc, uint32_t killer)
             crdti_kill_note(doc, killer, victim->replica, victim->seq);
             crdti_op_die(doc, op, killer);
         }
-        crdti_scope_rows(doc, at, killer, crdti_row_kill);
+        crdti_scope_rest(doc, at, killer, CRDTI_SCOPE_KILL);
         next = crdti_scope_next(doc, top, at);
         if (at != top)
             crdti_entry_tidy(doc, at);
@@ -374,7 +392,7 @@ CRDTI_FN int crdti_kill_marked(crdt_doc *doc, uint32_t killer)
                 victim->kills && (at != top || crdti_op_is_new(doc, victim));
             crdti_op_die(doc, op, killer);
         }
-        crdti_scope_rows(doc, at, killer, crdti_row_kill_marked);
+        crdti_scope_rest(doc, at, killer, CRDTI_SCOPE_KILL_MARKED);
         next = crdti_scope_next(doc, top, at);
         if (at != top)
             crdti_entry_tidy(doc, at);
@@ -395,7 +413,7 @@ CRDTI_FN void crdti_kill_lower_marks(crdt_doc *doc, uint32_t killer)
             if (op != killer)
                 *mark = crdti_min(*mark, alive->seq - 1);
         }
-        crdti_scope_rows(doc, at, killer, crdti_row_lower_mark);
+        crdti_scope_rest(doc, at, killer, CRDTI_SCOPE_LOWER);
     }
 }
 

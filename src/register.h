@@ -149,11 +149,6 @@ CRDTI_FN void crdti_entry_versions(crdt_doc *doc, uint32_t entry,
 
 /* >>registers as objects -------------------------------------------------- */
 
-CRDTI_FN crdt_bytes crdti_no_key(void)
-{
-    return crdt_bytes_of(NULL, 0);
-}
-
 CRDT_API crdt_err crdt_register_set(crdt_obj reg, crdt_value value)
 {
     crdt_err err = crdti_check(reg, CRDT_REGISTER);

@@ -49,6 +49,8 @@ typedef struct crdti_replica {
     uint64_t mark;  /* scratch of a join: kill up to here */
     uint32_t oldest, newest; /* journal */
     uint32_t oldest_block, newest_block;
+    uint32_t newest_author; /* of sequences: author.h */
+    uint32_t authors;       /* how many there are */
     uint32_t wire; /* scratch of an encoder: number in the message */
 } crdti_replica;
 
@@ -142,7 +144,12 @@ typedef struct crdti_type {
     void (*settle)(crdt_doc *doc, uint32_t object);
     /* Frees `state`. */
     void (*drop)(crdt_doc *doc, crdti_object *object);
+    /* Of a sequence: what is in it dies by the hand of a killer above, or by
+     * the marks of the replicas; or lowers the marks (CRDTI_SCOPE_...). */
+    void (*scope)(crdt_doc *doc, uint32_t object, uint32_t killer, int how);
 } crdti_type;
+
+enum { CRDTI_SCOPE_KILL, CRDTI_SCOPE_KILL_MARKED, CRDTI_SCOPE_LOWER };
 
 #define CRDTI_NOBODY UINT32_MAX /* as the number of a replica */
 
@@ -156,15 +163,20 @@ struct crdt_doc {
     CRDTI_ARRAY(crdti_replica) replicas;
     CRDTI_ARRAY(uint32_t) by_id; /* replica numbers, sorted by id */
     crdti_pool objects, entries, ops, kills, blocks;
+    crdti_pool leaves, forks, authors; /* of sequences */
     crdti_hash_table names;       /* (object, key) -> entry */
     crdti_hash_table rows;        /* (set, element) -> row */
     crdti_hash_table open_blocks; /* (set, replica) -> block */
+    crdti_hash_table author_table; /* (sequence, replica) -> author */
+    uint32_t sequences;           /* objects that have one: list */
     uint32_t self;                /* own replica */
     uint32_t removals;            /* REMOVE records */
     uint32_t unborn;              /* rows that a join has made so far */
     uint32_t stale;               /* the first object that is to be settled */
     uint32_t actor;               /* who does what is being done; or nobody */
     uint64_t written;             /* own seq, uncommitted changes included */
+    uint64_t unmetered; /* of the uncommitted: characters but the first of an
+                           edit; a commit is limited in edits */
     uint64_t changes;             /* how often the version vector has grown */
     uint64_t seed;                /* of the hash table, against chosen keys */
     uint64_t ahead_ms;

@@ -1,0 +1,1016 @@
+/*
+ * The changes of sequences as bytes: a section of a delta for each sequence
+ * that has some. An *edit* is one insertion or deletion of one author. Edits
+ * come in an order in which each stands behind those that inserted what it
+ * names; characters inserted by them are numbered from 0 in that order.
+ *
+ *     edit   byte   lower 3 bits what, upper 5 bits length - 1; 31: see behind
+ *       0 INSERT        behind the cursor
+ *       1 INSERT_NEAR   behind the cursor + zigzag
+ *       2 INSERT_AGAIN  behind the last target + zigzag
+ *       3 BACK          delete the character at the cursor, and backwards
+ *       4 DELETE_NEAR   delete from the cursor + zigzag on
+ *       5 DELETE_AGAIN  delete from the last target + zigzag on
+ *       6 BACK_NEAR     delete from the cursor + zigzag, and backwards
+ *       7 more          by the upper bits, before an edit:
+ *           0 AUTHOR    the following are of another, or seqs are left out
+ *           1 RIGHT     the right origin of the next is not the expected
+ *           2 OUTSIDE   the target of the next is none of this delta
+ *
+ * The cursor is the last character inserted, or that before what was deleted.
+ * So a keystroke that follows on the one before is one byte and its character,
+ * and a jump two or three more.
+ *
+ * The right origin that is expected is what one author alone would see: the
+ * latest insertion behind the same character, else what follows that in its
+ * own insertion, else the right origin of that. (A sequential history holds
+ * no other.)
+ */
+#ifndef CRDTI_EDIT_H
+#define CRDTI_EDIT_H
+
+#include "bytes.h"
+#include "delta.h"
+#include "sequence.h"
+#include "text.h"
+
+enum {
+    CRDTI_EDIT_INSERT = 0,
+    CRDTI_EDIT_INSERT_NEAR = 1,
+    CRDTI_EDIT_INSERT_AGAIN = 2,
+    CRDTI_EDIT_BACK = 3,
+    CRDTI_EDIT_DELETE_NEAR = 4,
+    CRDTI_EDIT_DELETE_AGAIN = 5,
+    CRDTI_EDIT_BACK_NEAR = 6,
+    CRDTI_EDIT_MORE = 7,
+    CRDTI_MORE_AUTHOR = 0,
+    CRDTI_MORE_RIGHT = 1,
+    CRDTI_MORE_OUTSIDE = 2,
+    CRDTI_EDIT_LONG = 31
+};
+
+/* >>reading: what all parts of a delta share ------------------------------ */
+
+/* An array of the arena; a failed reader gets none. */
+CRDTI_FN void *crdti_get_array(crdti_reader *r, crdti_arena *arena,
+                               size_t count, size_t size)
+{
+    void *array;
+    if (r->err)
+        return NULL;
+    array = crdti_arena_alloc(arena, crdti_mul_size(count + 1, size));
+    if (!array)
+        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    else
+        crdti_zero(array, count * size);
+    return array;
+}
+
+/* A seq, or the sum of one and what is read. */
+CRDTI_FN uint64_t crdti_get_seq(crdti_reader *r, uint64_t from)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t more = crdti_get_varint(r);
+    if (more > CRDTSYNC_MAX_SEQ - from)
+        crdti_reader_fail_at(r, at, CRDT_ERR_LIMIT);
+    return r->err ? 0 : from + more;
+}
+
+/* The number of something told before, of which there are `count`. */
+CRDTI_FN uint32_t crdti_get_index(crdti_reader *r, size_t count)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t index = crdti_get_varint(r);
+    if (index >= count)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    return r->err ? 0 : (uint32_t)index;
+}
+
+/* >>who names whom -------------------------------------------------------- */
+
+/* The latest insertion behind each character of the message, to foretell right
+ * origins: a hash table of a size that never changes. */
+typedef struct crdti_children {
+    uint32_t *keys, *edits; /* keys: character + 2; 0: free */
+    uint32_t mask;
+} crdti_children;
+
+CRDTI_FN crdt_err crdti_children_init(crdti_children *children,
+                                      crdti_arena *arena, size_t edits)
+{
+    size_t cap = 8;
+    while (cap < 2 * edits)
+        cap *= 2;
+    children->mask = (uint32_t)(cap - 1);
+    children->keys =
+        (uint32_t *)crdti_arena_alloc(arena, cap * 2 * sizeof(uint32_t));
+    if (!children->keys)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(children->keys, cap * sizeof(uint32_t));
+    children->edits = children->keys + cap;
+    return CRDT_OK;
+}
+
+/* Its slot, taken or free. */
+CRDTI_INLINE uint32_t crdti_children_slot(const crdti_children *children,
+                                          uint32_t left)
+{
+    uint32_t at = left * 0x9e3779b1u >> 7;
+    while (children->keys[at &= children->mask] &&
+           children->keys[at] != left + 2)
+        at++;
+    return at;
+}
+
+/* The right origin to expect of an insertion behind `left`; its slot is told
+ * for crdti_children_put. */
+CRDTI_INLINE uint32_t crdti_right_expected(const crdti_delta_sequence *d,
+                                           const crdti_children *children,
+                                           uint32_t left, uint32_t *slot)
+{
+    uint32_t low = 0, high;
+    const crdti_edit *edit;
+    *slot = crdti_children_slot(children, left);
+    if (children->keys[*slot])
+        return d->edits[children->edits[*slot]].name;
+    if (left >= d->chars)
+        return CRDTI_NO_CHAR;
+    /* The insertion that it came with. */
+    high = (uint32_t)d->inserts_len;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (d->edits[d->inserts[middle]].name <= left)
+            low = middle;
+        else
+            high = middle;
+    }
+    edit = &d->edits[d->inserts[low]];
+    return left + 1 < edit->name + edit->len ? left + 1 : edit->right;
+}
+
+CRDTI_INLINE void crdti_children_put(crdti_children *children, uint32_t slot,
+                                     uint32_t left, uint32_t edit)
+{
+    children->keys[slot] = left + 2;
+    children->edits[slot] = edit;
+}
+
+/* >>bits ------------------------------------------------------------------ */
+
+CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
+{
+    uint32_t end = from + len;
+    while (from < end) {
+        uint32_t bit = from % 64, count = 64 - bit;
+        if (count > end - from)
+            count = end - from;
+        bits[from / 64] |= (count == 64 ? UINT64_MAX
+                                        : ((UINT64_C(1) << count) - 1))
+                           << bit;
+        from += count;
+    }
+}
+
+CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
+{
+    for (; len > 0; len--, from++)
+        bits[from / 64] &= ~(UINT64_C(1) << from % 64);
+}
+
+/* How many bits from `from` on, `most` at most, are as the first one. */
+CRDTI_FN uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
+                                 uint32_t most)
+{
+    uint64_t first = bits[from / 64] >> from % 64 & 1;
+    uint64_t flip = first ? UINT64_MAX : 0;
+    uint32_t len = 0;
+    while (len < most) {
+        uint32_t at = from + len;
+        uint64_t word = (bits[at / 64] ^ flip) >> at % 64;
+        if (!word) {
+            len += 64 - at % 64;
+            continue;
+        }
+        while (!(word & 1)) {
+            word >>= 1;
+            len++;
+        }
+        break;
+    }
+    return len < most ? len : most;
+}
+
+/* >>decoding -------------------------------------------------------------- */
+
+/* What is known while edits are read. */
+typedef struct crdti_edit_reader {
+    crdti_reader *r;
+    const crdti_delta *delta;
+    crdti_delta_sequence *d;
+    crdti_children children;
+    uint64_t *next; /* seq, by replica */
+    uint32_t replica;
+    uint32_t cursor, target;
+    uint32_t right;   /* told for the next insertion, when has_right */
+    uint32_t outside; /* target told for the next edit, when has_outside */
+    int has_author, has_right, has_outside;
+} crdti_edit_reader;
+
+/* A dot that is not in the delta, as a reference. */
+CRDTI_FN uint32_t crdti_get_outside(crdti_edit_reader *e, uint32_t replica)
+{
+    crdti_delta_sequence *d = e->d;
+    const uint8_t *at = e->r->ptr;
+    uint64_t back = crdti_get_varint(e->r);
+    if (e->r->err)
+        return 0;
+    if (replica >= e->delta->replicas_len ||
+        back >= e->delta->replicas[replica].base ||
+        d->outside_len == d->outside_cap) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return 0;
+    }
+    d->outside[d->outside_len].replica = replica;
+    d->outside[d->outside_len].seq = e->delta->replicas[replica].base - back;
+    return CRDTI_OUTSIDE | (uint32_t)d->outside_len++;
+}
+
+CRDTI_FN void crdti_get_right(crdti_edit_reader *e)
+{
+    const uint8_t *at = e->r->ptr;
+    uint64_t what = crdti_get_varint(e->r);
+    e->has_right = 1;
+    if (!what)
+        e->right = CRDTI_NO_CHAR;
+    else if (what & 1 && what / 2 < e->d->chars)
+        e->right = (uint32_t)(what / 2);
+    else if (!(what & 1) && what / 2 - 1 < e->delta->replicas_len)
+        e->right = crdti_get_outside(e, (uint32_t)(what / 2 - 1));
+    else
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+}
+
+CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
+{
+    const uint8_t *at = e->r->ptr;
+    uint64_t replica, gap;
+    if (what == CRDTI_MORE_RIGHT) {
+        crdti_get_right(e);
+    } else if (what == CRDTI_MORE_OUTSIDE) {
+        replica = crdti_get_varint(e->r);
+        e->outside = crdti_get_outside(
+            e, (uint32_t)crdti_min(replica, CRDTI_OUTSIDE));
+        e->has_outside = 1;
+    } else if (what == CRDTI_MORE_AUTHOR) {
+        replica = crdti_get_varint(e->r);
+        gap = crdti_get_varint(e->r);
+        e->has_author = 1;
+        if (replica >= e->delta->replicas_len ||
+            gap > e->delta->replicas[replica].top) {
+            crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+            return;
+        }
+        e->replica = (uint32_t)replica;
+        e->next[replica] += gap;
+    } else {
+        crdti_reader_fail_at(e->r, at - 1, CRDT_ERR_VERSION);
+    }
+}
+
+/* A character of the message, or NO_CHAR where that may be. */
+CRDTI_FN uint32_t crdti_get_near(crdti_edit_reader *e, uint32_t from)
+{
+    const uint8_t *at = e->r->ptr;
+    int64_t by = crdti_get_zigzag(e->r);
+    int64_t to = (int64_t)(int32_t)from + by;
+    if (by < -(int64_t)CRDTI_NAMES_MAX || by > (int64_t)CRDTI_NAMES_MAX ||
+        to < -1 || to >= (int64_t)e->d->chars) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return 0;
+    }
+    return (uint32_t)(int32_t)to;
+}
+
+CRDTI_FN uint32_t crdti_get_target(crdti_edit_reader *e, unsigned what)
+{
+    uint32_t target = e->cursor;
+    if (e->has_outside) {
+        e->has_outside = 0;
+        return e->outside;
+    }
+    if (what == CRDTI_EDIT_INSERT || what == CRDTI_EDIT_BACK)
+        return target;
+    target = crdti_get_near(e, what == CRDTI_EDIT_INSERT_AGAIN ||
+                                       what == CRDTI_EDIT_DELETE_AGAIN
+                                   ? e->target
+                                   : e->cursor);
+    e->target = target;
+    return target;
+}
+
+/* What follows a deletion: the cursor is before what it took. */
+CRDTI_FN uint32_t crdti_cursor_before(const crdti_delta_sequence *d,
+                                      uint32_t name)
+{
+    uint32_t low = 0, high = (uint32_t)d->inserts_len;
+    const crdti_edit *edit;
+    if (name >= d->chars)
+        return CRDTI_NO_CHAR;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (d->edits[d->inserts[middle]].name <= name)
+            low = middle;
+        else
+            high = middle;
+    }
+    edit = &d->edits[d->inserts[low]];
+    if (name > edit->name)
+        return name - 1;
+    return crdti_is_outside(edit->left) ? CRDTI_NO_CHAR : edit->left;
+}
+
+/* Whether all that a deletion names is there, all of it outside or none. */
+CRDTI_FN int crdti_edit_has_victims(const crdti_delta *delta,
+                                    const crdti_delta_sequence *d,
+                                    const crdti_edit *edit)
+{
+    uint64_t first = edit->name, room;
+    if (edit->name == CRDTI_NO_CHAR)
+        return 0;
+    if (edit->name & CRDTI_OUTSIDE) {
+        const crdti_outside *outside =
+            &d->outside[edit->name & ~CRDTI_OUTSIDE];
+        first = outside->seq - 1;
+        room = delta->replicas[outside->replica].base - first;
+    } else {
+        room = d->chars - first;
+    }
+    return edit->len <= (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1
+                                                            : room);
+}
+
+CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
+                               crdti_edit *edit, uint32_t place)
+{
+    crdti_delta_sequence *d = e->d;
+    uint32_t slot = 0, expected;
+    edit->kind = CRDTI_INSERTION_EDIT;
+    edit->left = crdti_get_target(e, what);
+    if (edit->len > CRDTI_NAMES_MAX - d->chars) {
+        crdti_reader_fail(e->r, CRDT_ERR_LIMIT);
+        return;
+    }
+    expected = crdti_is_outside(edit->left)
+                   ? CRDTI_OUTSIDE
+                   : crdti_right_expected(d, &e->children, edit->left, &slot);
+    edit->right = e->has_right ? e->right : expected;
+    /* It is told where it must be, and only there: one form. */
+    if (e->has_right ? e->right == expected && !crdti_is_outside(expected)
+                     : crdti_is_outside(edit->left))
+        crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
+    e->has_right = 0;
+    edit->name = d->chars;
+    d->chars += edit->len;
+    d->inserts[d->inserts_len++] = place;
+    if (!crdti_is_outside(edit->left))
+        crdti_children_put(&e->children, slot, edit->left, place);
+    e->cursor = d->chars - 1;
+}
+
+CRDTI_FN void crdti_get_delete(crdti_edit_reader *e, unsigned what,
+                               crdti_edit *edit)
+{
+    crdti_delta_sequence *d = e->d;
+    int back = what == CRDTI_EDIT_BACK || what == CRDTI_EDIT_BACK_NEAR;
+    edit->kind = back ? CRDTI_BACKWARDS_EDIT : CRDTI_FORWARDS_EDIT;
+    edit->name = crdti_get_target(e, what);
+    if (e->r->err)
+        return;
+    if (!crdti_edit_has_victims(e->delta, d, edit)) {
+        crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
+        return;
+    }
+    e->cursor = CRDTI_NO_CHAR;
+    if (!(edit->name & CRDTI_OUTSIDE))
+        e->cursor = crdti_cursor_before(
+            d, back ? edit->name - (edit->len - 1) : edit->name);
+}
+
+CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
+                             uint32_t place)
+{
+    const uint8_t *at = e->r->ptr;
+    uint8_t head = crdti_get_u8(e->r);
+    uint64_t len, top;
+    unsigned what;
+    while ((head & 7) == CRDTI_EDIT_MORE && !e->r->err) {
+        crdti_get_more(e, head >> 3);
+        head = crdti_get_u8(e->r);
+    }
+    what = head & 7;
+    len = (head >> 3) + UINT64_C(1);
+    if (len > CRDTI_EDIT_LONG)
+        len += crdti_get_varint(e->r);
+    if (e->r->err)
+        return;
+    top = e->delta->replicas[e->replica].top;
+    if (!e->has_author || e->next[e->replica] > top ||
+        len > top - e->next[e->replica] + 1 || len > CRDTI_NAMES_MAX) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return;
+    }
+    edit->seq = e->next[e->replica];
+    edit->replica = e->replica;
+    edit->len = (uint32_t)len;
+    e->next[e->replica] += len;
+    if (what <= CRDTI_EDIT_INSERT_AGAIN)
+        crdti_get_insert(e, what, edit, place);
+    else
+        crdti_get_delete(e, what, edit);
+}
+
+/* Those that are dead without an edit that says so. */
+CRDTI_FN void crdti_get_dead(crdti_reader *r, crdti_delta_sequence *d)
+{
+    size_t i, len = crdti_get_count(r, d->chars, 2);
+    uint64_t from = 0;
+    for (i = 0; i < len && !r->err; i++) {
+        const uint8_t *at = r->ptr;
+        uint64_t gap = crdti_get_varint(r), count = crdti_get_varint(r);
+        if (r->err)
+            return;
+        if (gap > d->chars - from || !count ||
+            count > d->chars - from - gap) {
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+            return;
+        }
+        crdti_bits_set(d->dead, (uint32_t)(from + gap), (uint32_t)count);
+        from += gap + count;
+    }
+}
+
+/* How many characters are not dead: as many must be in the content. */
+CRDTI_FN uint32_t crdti_count_alive(const crdti_delta_sequence *d)
+{
+    uint32_t at = 0, alive = 0, run;
+    for (; at < d->chars; at += run) {
+        run = crdti_bits_run(d->dead, at, d->chars - at);
+        if (!(d->dead[at / 64] >> at % 64 & 1))
+            alive += run;
+    }
+    return alive;
+}
+
+CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
+                                   crdti_delta_sequence *d)
+{
+    const uint8_t *at;
+    crdti_width width;
+    size_t i;
+    d->dead = (uint64_t *)crdti_get_array(r, arena, d->chars / 64 + 1,
+                                          sizeof *d->dead);
+    if (r->err)
+        return;
+    for (i = 0; i < d->edits_len; i++) {
+        const crdti_edit *edit = &d->edits[i];
+        if (edit->kind == CRDTI_FORWARDS_EDIT &&
+            !(edit->name & CRDTI_OUTSIDE))
+            crdti_bits_set(d->dead, edit->name, edit->len);
+        else if (edit->kind == CRDTI_BACKWARDS_EDIT &&
+                 !(edit->name & CRDTI_OUTSIDE))
+            crdti_bits_set(d->dead, edit->name - (edit->len - 1), edit->len);
+    }
+    crdti_get_dead(r, d);
+    at = r->ptr;
+    d->content = crdti_get_bytes(r, UINT32_MAX);
+    if (r->err)
+        return;
+    if (!crdti_utf8_measure(d->content, &width) ||
+        width.chars != crdti_count_alive(d))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+}
+
+/* One section. */
+CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
+                                 const crdti_delta *delta, uint64_t *next,
+                                 crdti_delta_sequence *d)
+{
+    crdti_edit_reader e;
+    const uint8_t *at = r->ptr;
+    size_t i;
+    crdti_zero(&e, sizeof e);
+    e.r = r;
+    e.delta = delta;
+    e.d = d;
+    e.cursor = e.target = CRDTI_NO_CHAR;
+    e.next = next;
+    d->object = crdti_get_index(r, delta->objects_len);
+    if (!r->err && delta->objects[d->object].type != CRDT_TEXT)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    d->edits_len = crdti_get_count(r, UINT32_MAX / 2, 1);
+    d->outside_cap = crdti_get_count(r, CRDTI_OUTSIDE - 2, 2);
+    d->edits = (crdti_edit *)crdti_get_array(r, arena, d->edits_len,
+                                             sizeof *d->edits);
+    d->inserts =
+        (uint32_t *)crdti_get_array(r, arena, d->edits_len, sizeof(uint32_t));
+    d->outside = (crdti_outside *)crdti_get_array(r, arena, d->outside_cap,
+                                                  sizeof *d->outside);
+    if (!r->err && crdti_children_init(&e.children, arena, d->edits_len))
+        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    for (i = 0; i < delta->replicas_len && !r->err; i++)
+        next[i] = delta->replicas[i].base + 1;
+    for (i = 0; i < d->edits_len && !r->err; i++)
+        crdti_get_edit(&e, &d->edits[i], (uint32_t)i);
+    if (!r->err && d->outside_len != d->outside_cap)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    if (!r->err)
+        crdti_get_content_of(r, arena, d);
+}
+
+CRDTI_FN void crdti_get_sequences(crdti_reader *r, crdti_arena *arena,
+                                  crdti_delta *d)
+{
+    size_t i, len = crdti_get_count(r, UINT32_MAX, 6);
+    uint64_t *next;
+    d->sequences = (crdti_delta_sequence *)crdti_get_array(
+        r, arena, len, sizeof *d->sequences);
+    next = (uint64_t *)crdti_get_array(r, arena, d->replicas_len,
+                                       sizeof *next);
+    for (i = 0; i < len && !r->err; i++)
+        crdti_get_sequence(r, arena, d, next, &d->sequences[i]);
+    d->sequences_len = len;
+}
+
+/* >>encoding -------------------------------------------------------------- */
+
+/* One author's part of a message. */
+typedef struct crdti_party {
+    uint32_t author, wire;
+    uint32_t insertion, deletion; /* the next that are not written yet */
+    uint32_t first_insertion;
+    uint64_t base, written; /* seqs: what is left out; what is done */
+    uint64_t told;          /* seq that follows in the message */
+    uint32_t *names;        /* in the message, by insertion */
+    uint64_t limit;         /* how far it is to be written now */
+    uint32_t waiting;       /* party that waits for it, + 1 */
+} crdti_party;
+
+typedef struct crdti_edit_writer {
+    crdti_writer w; /* edits */
+    crdt_buf edits, content;
+    crdti_writer content_w;
+    crdt_doc *doc;
+    const crdti_cut *cut;
+    crdti_sequence *s;
+    crdti_party *parties;
+    size_t parties_len, edits_cap;
+    crdti_delta_sequence d; /* what a reader will know */
+    crdti_children children;
+    uint32_t cursor, target;
+    uint32_t last; /* party + 1 */
+} crdti_edit_writer;
+
+CRDTI_FN crdti_party *crdti_party_of(const crdti_edit_writer *e, uint32_t name)
+{
+    uint32_t author = crdti_name_author(&e->s->extents, name);
+    uint32_t party = crdti_author_at(e->doc, author)->party;
+    return party ? &e->parties[party - 1] : NULL;
+}
+
+/* The number in the message; OUTSIDE and the name, when it is not in it. */
+CRDTI_FN uint32_t crdti_name_told(const crdti_edit_writer *e, uint32_t name)
+{
+    const crdti_party *party;
+    const crdti_author *author;
+    const crdti_insertion *at;
+    uint64_t seq;
+    if (name == CRDTI_NO_CHAR)
+        return name;
+    party = crdti_party_of(e, name);
+    if (!party)
+        return CRDTI_OUTSIDE | name;
+    author = crdti_author_at(e->doc, party->author);
+    at = crdti_insertion_of(author, name);
+    seq = at->seq + (name - at->name);
+    if (seq <= party->base)
+        return CRDTI_OUTSIDE | name;
+    return party->names[(size_t)(at - author->insertions.ptr) -
+                        party->first_insertion] +
+           (uint32_t)(seq - crdti_max(at->seq, party->base + 1));
+}
+
+/* Whose edits must come first, and up to which seq; 0: nobody's. */
+CRDTI_FN uint64_t crdti_name_awaited(const crdti_edit_writer *e, uint32_t name,
+                                     crdti_party **party)
+{
+    const crdti_insertion *at;
+    uint64_t seq;
+    if (name == CRDTI_NO_CHAR || !(*party = crdti_party_of(e, name)))
+        return 0;
+    at = crdti_insertion_of(crdti_author_at(e->doc, (*party)->author), name);
+    seq = at->seq + (name - at->name);
+    return seq <= (*party)->base || seq <= (*party)->written ? 0 : seq;
+}
+
+CRDTI_FN void crdti_put_head(crdti_edit_writer *e, unsigned what, uint32_t len)
+{
+    uint32_t field = len - 1 < CRDTI_EDIT_LONG ? len - 1 : CRDTI_EDIT_LONG;
+    crdti_put_u8(&e->w, (uint8_t)(what | field << 3));
+    if (field == CRDTI_EDIT_LONG)
+        crdti_put_varint(&e->w, len - 1 - CRDTI_EDIT_LONG);
+}
+
+CRDTI_FN void crdti_put_more(crdti_edit_writer *e, unsigned what)
+{
+    crdti_put_u8(&e->w, (uint8_t)(CRDTI_EDIT_MORE | what << 3));
+}
+
+/* Of a character that is not in the message: how far behind its author's base.
+ * Replicas that have nothing new are named in the message too. */
+CRDTI_FN void crdti_put_outside(crdti_edit_writer *e, uint32_t name,
+                                uint64_t step, uint64_t plus)
+{
+    const crdti_author *author = crdti_author_at(
+        e->doc, crdti_name_author(&e->s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    const crdti_replica *replica = &e->doc->replicas.ptr[author->replica];
+    crdti_put_varint(&e->w, replica->wire * step + plus);
+    crdti_put_varint(&e->w, e->cut->base.ptr[replica->wire] -
+                         (at->seq + (name - at->name)));
+    e->d.outside_len++;
+}
+
+/* Who writes the next, where that is not clear. */
+CRDTI_FN void crdti_put_author(crdti_edit_writer *e, crdti_party *party,
+                               uint64_t seq, uint32_t len)
+{
+    uint32_t number = (uint32_t)(party - e->parties) + 1;
+    if (e->last != number || party->told != seq) {
+        crdti_put_more(e, CRDTI_MORE_AUTHOR);
+        crdti_put_varint(&e->w, party->wire);
+        crdti_put_varint(&e->w, seq - party->told);
+    }
+    e->last = number;
+    party->told = seq + len;
+    party->written = seq + len - 1;
+}
+
+/* Head and target of an edit. `at`, `near_`, `again`: what it is called when
+ * the target is the cursor, or near one of the two. */
+CRDTI_FN void crdti_put_target(crdti_edit_writer *e, uint32_t name,
+                               uint32_t told, unsigned at, unsigned near_by,
+                               unsigned again, uint32_t len)
+{
+    int64_t by, from_target;
+    if (crdti_is_outside(told)) {
+        crdti_put_more(e, CRDTI_MORE_OUTSIDE);
+        crdti_put_outside(e, name, 1, 0);
+        crdti_put_head(e, near_by, len);
+        return;
+    }
+    if (told == e->cursor && at != CRDTI_EDIT_MORE) {
+        crdti_put_head(e, at, len);
+        return;
+    }
+    by = (int64_t)(int32_t)told - (int32_t)e->cursor;
+    from_target = (int64_t)(int32_t)told - (int32_t)e->target;
+    if (again != CRDTI_EDIT_MORE &&
+        (from_target < 0 ? -from_target : from_target) <
+            (by < 0 ? -by : by)) {
+        by = from_target;
+        near_by = again;
+    }
+    crdti_put_head(e, near_by, len);
+    crdti_put_zigzag(&e->w, by);
+    e->target = told;
+}
+
+/* The bytes of what is alive of the insertion, and that the rest is not. */
+CRDTI_FN void crdti_put_alive(crdti_edit_writer *e, uint32_t name,
+                              const crdti_edit *edit)
+{
+    uint32_t done = 0;
+    while (done < edit->len) {
+        crdti_spot spot = crdti_spot_of(e->doc, e->s, name + done);
+        const crdti_leaf *leaf = crdti_leaf_at(e->doc, spot.leaf);
+        uint32_t len = (uint32_t)crdti_min(
+            crdti_span_len(leaf, spot.at) - spot.off, edit->len - done);
+        if (leaf->lens[spot.at] & CRDTI_HIDDEN)
+            crdti_bits_set(e->d.dead, edit->name + done, len);
+        else
+            crdti_put_raw(&e->content_w,
+                          crdti_span_bytes(e->doc, e->s, leaf, spot.at,
+                                           spot.off, len));
+        done += len;
+    }
+}
+
+CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
+{
+    const crdti_insertion *at =
+        crdti_author_at(e->doc, party->author)->insertions.ptr +
+        party->insertion;
+    uint32_t skip =
+        party->base < at->seq ? 0 : (uint32_t)(party->base - at->seq + 1);
+    uint32_t left = skip ? at->name + skip - 1 : at->left, told, expected;
+    uint32_t slot = 0, right = crdti_name_told(e, at->right);
+    crdti_edit *edit = &e->d.edits[e->d.edits_len];
+    edit->len = at->len - skip;
+    edit->left = told = crdti_name_told(e, left);
+    edit->right = right;
+    edit->name = e->d.chars;
+    edit->kind = CRDTI_INSERTION_EDIT;
+    crdti_put_author(e, party, at->seq + skip, edit->len);
+    expected = crdti_is_outside(told)
+                   ? CRDTI_OUTSIDE
+                   : crdti_right_expected(&e->d, &e->children, told, &slot);
+    if (crdti_is_outside(told) || right != expected) {
+        crdti_put_more(e, CRDTI_MORE_RIGHT);
+        if (right == CRDTI_NO_CHAR)
+            crdti_put_varint(&e->w, 0);
+        else if (crdti_is_outside(right))
+            crdti_put_outside(e, at->right, 2, 2);
+        else
+            crdti_put_varint(&e->w, right * UINT64_C(2) + 1);
+    }
+    crdti_put_target(e, left, told, CRDTI_EDIT_INSERT, CRDTI_EDIT_INSERT_NEAR,
+                     CRDTI_EDIT_INSERT_AGAIN, edit->len);
+    crdti_put_alive(e, at->name + skip, edit);
+    party->names[party->insertion++ - party->first_insertion] = edit->name;
+    e->d.chars += edit->len;
+    e->d.inserts[e->d.inserts_len++] = (uint32_t)e->d.edits_len;
+    if (!crdti_is_outside(told))
+        crdti_children_put(&e->children, slot, told,
+                           (uint32_t)e->d.edits_len);
+    e->d.edits_len++;
+    e->cursor = e->d.chars - 1;
+}
+
+/* One edit: of a deletion as far as it takes characters of one insertion, and
+ * all in the message or none. */
+CRDTI_FN uint32_t crdti_put_deletion_of(crdti_edit_writer *e,
+                                        crdti_party *party, uint64_t seq,
+                                        uint32_t name, uint32_t len, int back)
+{
+    const crdti_party *theirs = crdti_party_of(e, name);
+    const crdti_insertion *at = crdti_insertion_of(
+        crdti_author_at(e->doc, crdti_name_author(&e->s->extents, name)),
+        name);
+    uint32_t told = crdti_name_told(e, name);
+    uint32_t split = 0, room; /* name of the first one in the message */
+    crdti_edit *edit = &e->d.edits[e->d.edits_len];
+    if (theirs && theirs->base >= at->seq)
+        split = (uint32_t)crdti_min(theirs->base - at->seq + 1, at->len);
+    room = back ? name - at->name + 1 : at->name + at->len - name;
+    if (back && !crdti_is_outside(told))
+        room -= split;
+    else if (!back && crdti_is_outside(told) && theirs)
+        room = at->name + split - name;
+    len = len < room ? len : room;
+    edit->kind = back ? CRDTI_BACKWARDS_EDIT : CRDTI_FORWARDS_EDIT;
+    edit->name = told;
+    edit->len = len;
+    crdti_put_author(e, party, seq, len);
+    if (back)
+        crdti_put_target(e, name, told, CRDTI_EDIT_BACK, CRDTI_EDIT_BACK_NEAR,
+                         CRDTI_EDIT_MORE, len);
+    else
+        crdti_put_target(e, name, told,
+                         len == 1 ? CRDTI_EDIT_BACK : CRDTI_EDIT_MORE,
+                         CRDTI_EDIT_DELETE_NEAR, CRDTI_EDIT_DELETE_AGAIN, len);
+    e->d.edits_len++;
+    e->cursor = CRDTI_NO_CHAR;
+    if (crdti_is_outside(told))
+        return len;
+    told -= back ? len - 1 : 0;
+    crdti_bits_clear(e->d.dead, told, len);
+    e->cursor = crdti_cursor_before(&e->d, told);
+    return len;
+}
+
+/* Room for one edit more; what a deletion falls into is not known before. */
+CRDTI_FN void crdti_edits_room(crdti_edit_writer *e)
+{
+    size_t cap = e->edits_cap ? 2 * e->edits_cap : 64;
+    crdti_edit *grown;
+    if (e->w.err || e->d.edits_len < e->edits_cap)
+        return;
+    grown = (crdti_edit *)crdti_realloc(&e->doc->alloc, e->d.edits,
+                                        e->edits_cap * sizeof *grown,
+                                        cap * sizeof *grown);
+    if (!grown) {
+        e->w.err = CRDT_ERR_NOMEM;
+        return;
+    }
+    e->d.edits = grown;
+    e->edits_cap = cap;
+}
+
+CRDTI_FN void crdti_put_deletion(crdti_edit_writer *e, crdti_party *party)
+{
+    const crdti_deletion *at =
+        crdti_author_at(e->doc, party->author)->deletions.ptr +
+        party->deletion++;
+    uint32_t skip =
+        party->base < at->seq ? 0 : (uint32_t)(party->base - at->seq + 1);
+    uint32_t len = crdti_deletion_len(at);
+    int back = (at->len & CRDTI_BACKWARDS) != 0;
+    while (skip < len && !e->w.err) {
+        crdti_edits_room(e);
+        if (!e->w.err)
+            skip += crdti_put_deletion_of(
+                e, party, at->seq + skip,
+                back ? at->name - skip : at->name + skip, len - skip, back);
+    }
+}
+
+/* >>the order of edits ---------------------------------------------------- */
+
+/* Whether the party's next edit is an insertion; its seq, or 0: no more. */
+CRDTI_FN uint64_t crdti_party_next(const crdti_edit_writer *e,
+                                   const crdti_party *party, int *inserts)
+{
+    const crdti_author *author = crdti_author_at(e->doc, party->author);
+    uint64_t insertion = UINT64_MAX, deletion = UINT64_MAX;
+    if (party->insertion < author->insertions.len)
+        insertion = author->insertions.ptr[party->insertion].seq;
+    if (party->deletion < author->deletions.len)
+        deletion = author->deletions.ptr[party->deletion].seq;
+    *inserts = insertion < deletion;
+    return *inserts ? insertion : deletion == UINT64_MAX ? 0 : deletion;
+}
+
+/* The party that must go on before that can, and how far. */
+CRDTI_FN uint64_t crdti_party_awaits(const crdti_edit_writer *e,
+                                     const crdti_party *party, int inserts,
+                                     crdti_party **other)
+{
+    const crdti_author *author = crdti_author_at(e->doc, party->author);
+    const crdti_insertion *insertion =
+        author->insertions.ptr + party->insertion;
+    const crdti_deletion *deletion = author->deletions.ptr + party->deletion;
+    uint64_t seq;
+    if (!inserts)
+        return crdti_name_awaited(e,
+                                  deletion->len & CRDTI_BACKWARDS
+                                      ? deletion->name
+                                      : deletion->name +
+                                            crdti_deletion_len(deletion) - 1,
+                                  other);
+    seq = crdti_name_awaited(e, insertion->left, other);
+    return seq ? seq : crdti_name_awaited(e, insertion->right, other);
+}
+
+/* Writes the party's edits, and first those of others that they build on. Of
+ * what builds on each other in a circle there is nothing: it was seen. */
+CRDTI_FN void crdti_put_party(crdti_edit_writer *e, crdti_party *party)
+{
+    party->limit = UINT64_MAX;
+    party->waiting = 0;
+    while (party && !e->w.err) {
+        int inserts;
+        uint64_t seq = crdti_party_next(e, party, &inserts), awaited;
+        crdti_party *other = NULL;
+        if (!seq || seq > party->limit) {
+            party = party->waiting ? &e->parties[party->waiting - 1] : NULL;
+            continue;
+        }
+        awaited = crdti_party_awaits(e, party, inserts, &other);
+        if (awaited && other != party) {
+            other->limit = awaited;
+            other->waiting = (uint32_t)(party - e->parties) + 1;
+            party = other;
+            continue;
+        }
+        crdti_edits_room(e);
+        if (e->w.err)
+            break;
+        if (inserts)
+            crdti_put_insertion(e, party);
+        else
+            crdti_put_deletion(e, party);
+    }
+}
+
+CRDTI_FN void crdti_put_dead(crdti_writer *w, const crdti_delta_sequence *d)
+{
+    uint32_t pass, at, run, count = 0, from = 0;
+    for (pass = 0; pass < 2; pass++) {
+        for (at = 0; at < d->chars; at += run) {
+            run = crdti_bits_run(d->dead, at, d->chars - at);
+            if (!(d->dead[at / 64] >> at % 64 & 1))
+                continue;
+            if (pass == 0) {
+                count++;
+                continue;
+            }
+            crdti_put_varint(w, at - from);
+            crdti_put_varint(w, run);
+            from = at + run;
+        }
+        if (pass == 0)
+            crdti_put_varint(w, count);
+    }
+}
+
+/* The parties of one sequence, from a list of authors. */
+CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
+                                     const crdti_cut *cut,
+                                     const uint32_t *authors, size_t len)
+{
+    size_t i, chars = 0, insertions = 0;
+    e->parties = (crdti_party *)crdti_arena_alloc(arena,
+                                                  len * sizeof *e->parties);
+    if (!e->parties)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(e->parties, len * sizeof *e->parties);
+    e->parties_len = len;
+    for (i = 0; i < len; i++) {
+        crdti_party *party = &e->parties[i];
+        crdti_author *author = crdti_author_at(e->doc, authors[i]);
+        size_t k;
+        party->author = authors[i];
+        party->wire = e->doc->replicas.ptr[author->replica].wire;
+        party->base = cut->base.ptr[party->wire];
+        party->told = party->base + 1;
+        party->insertion = party->first_insertion =
+            (uint32_t)crdti_insertion_place(author, party->base + 1);
+        party->deletion =
+            (uint32_t)crdti_deletion_place(author, party->base + 1);
+        author->party = (uint32_t)i + 1;
+        for (k = party->insertion; k < author->insertions.len; k++)
+            chars += author->insertions.ptr[k].len;
+        insertions += author->insertions.len - party->insertion;
+        party->names = (uint32_t *)crdti_arena_alloc(
+            arena, (author->insertions.len - party->insertion + 1) *
+                       sizeof(uint32_t));
+        if (!party->names)
+            return CRDT_ERR_NOMEM;
+    }
+    e->d.dead = (uint64_t *)crdti_arena_alloc(arena, chars / 8 + 16);
+    e->d.inserts = (uint32_t *)crdti_arena_alloc(
+        arena, (insertions + 1) * sizeof(uint32_t));
+    if (!e->d.dead || !e->d.inserts)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(e->d.dead, chars / 8 + 16);
+    return crdti_children_init(&e->children, arena, insertions);
+}
+
+/* Appends the section of one sequence; `authors` are those with news. */
+CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
+                                 const crdti_cut *cut, uint32_t object,
+                                 const uint32_t *authors, size_t len)
+{
+    crdti_edit_writer e;
+    crdti_arena arena;
+    size_t i;
+    crdti_zero(&e, sizeof e);
+    crdti_arena_init(&arena, &doc->alloc);
+    e.doc = doc;
+    e.cut = cut;
+    e.s = crdti_sequence_at(doc, object);
+    e.edits.alloc = e.content.alloc = &doc->alloc;
+    crdti_writer_init(&e.w, &e.edits);
+    crdti_writer_init(&e.content_w, &e.content);
+    e.cursor = e.target = CRDTI_NO_CHAR;
+    crdti_homes_make(doc, e.s);
+    e.w.err = crdti_parties_make(&e, &arena, cut, authors, len);
+    for (i = 0; i < len && !e.w.err; i++)
+        crdti_put_party(&e, &e.parties[i]);
+    if (!w->err)
+        w->err = e.w.err ? e.w.err : e.content_w.err;
+    crdti_put_varint(w, crdti_object_at(doc, object)->wire);
+    crdti_put_varint(w, e.d.edits_len);
+    crdti_put_varint(w, e.d.outside_len);
+    crdti_put_raw(w, crdt_buf_bytes(&e.edits));
+    if (!w->err)
+        crdti_put_dead(w, &e.d);
+    crdti_put_bytes(w, crdt_buf_bytes(&e.content));
+    for (i = 0; i < len; i++)
+        crdti_author_at(doc, authors[i])->party = 0;
+    crdt_buf_free(&e.edits);
+    crdt_buf_free(&e.content);
+    crdti_free(&doc->alloc, e.d.edits, e.edits_cap * sizeof *e.d.edits);
+    crdti_arena_free(&arena);
+}
+
+CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
+                                  const crdti_cut *cut)
+{
+    const uint32_t *authors = cut->authors.ptr;
+    size_t i, end, count = 0;
+    for (i = 0; i < cut->authors.len; i++)
+        count += i == 0 || crdti_author_at(doc, authors[i])->object !=
+                               crdti_author_at(doc, authors[i - 1])->object;
+    crdti_put_varint(w, count);
+    for (i = 0; i < cut->authors.len; i = end) {
+        uint32_t object = crdti_author_at(doc, authors[i])->object;
+        for (end = i; end < cut->authors.len &&
+                      crdti_author_at(doc, authors[end])->object == object;
+             end++)
+            continue;
+        crdti_put_sequence(w, doc, cut, object, authors + i, end - i);
+    }
+}
+
+#endif

@@ -1,0 +1,521 @@
+/*
+ * Grafts: what a delta brings to sequences, put where it belongs.
+ *
+ *     prepare   names that the edits use are looked up, authors made, memory
+ *               taken for all that may happen
+ *     apply     without a way to fail: insertions are integrated one by one,
+ *               dead ones as such; deletions hide what is still visible
+ *     context   own characters that the delta covers and does not show die
+ *
+ * Of an edit of which we have a part, the rest is taken.
+ */
+#ifndef CRDTI_GRAFT_H
+#define CRDTI_GRAFT_H
+
+#include "delta.h"
+#include "edit.h"
+#include "sequence.h"
+#include "text.h"
+
+/* What one replica adds to one sequence. */
+typedef struct crdti_graft_need {
+    size_t insertions, deletions, chars, bytes;
+    uint32_t author;
+} crdti_graft_need;
+
+typedef struct crdti_graft {
+    crdt_doc *doc;
+    crdti_delta *delta;
+    const uint64_t *have;    /* own seq by replica of the message */
+    crdti_graft_need *needs; /* by replica of the message; zeros between two
+                                sequences */
+    /* Of the sequence at hand: */
+    crdti_delta_sequence *d;
+    crdti_sequence *s;
+    const uint8_t *content; /* what is not taken yet */
+    uint32_t cuts;          /* spans that may be cut, in all */
+} crdti_graft;
+
+/* How many dots of the edit we have. */
+CRDTI_INLINE uint32_t crdti_edit_known(const crdti_graft *g,
+                                       const crdti_edit *edit)
+{
+    uint64_t have = g->have[edit->replica];
+    if (have < edit->seq)
+        return 0;
+    return (uint32_t)crdti_min(edit->len, have - edit->seq + 1);
+}
+
+CRDTI_FN uint32_t crdti_graft_author(const crdti_graft *g, uint32_t replica)
+{
+    return crdti_author_find(g->doc, g->s->object,
+                             g->delta->replicas[replica].number);
+}
+
+/* >>prepare --------------------------------------------------------------- */
+
+/* Takes the content of `len` characters off what is left. */
+CRDTI_FN crdt_bytes crdti_graft_take(crdti_graft *g, uint32_t len)
+{
+    const uint8_t *from = g->content;
+    const uint8_t *end = g->d->content.ptr + g->d->content.len;
+    crdt_bytes rest = crdt_bytes_of(from, (size_t)(end - from));
+    size_t at = crdti_ascii_len(
+        crdt_bytes_of(from, crdti_min_size(len, rest.len)), 0);
+    for (len -= (uint32_t)at; len > 0; len--)
+        at += crdti_utf8_size(from[at]);
+    g->content = from + at;
+    return crdt_bytes_of(from, at);
+}
+
+/* The next characters of an insertion, `at` on, that are all alive or all
+ * dead: how many, and the bytes of the former. */
+CRDTI_FN uint32_t crdti_graft_stretch(crdti_graft *g, uint32_t at,
+                                      uint32_t most, crdt_bytes *bytes)
+{
+    uint32_t len = crdti_bits_run(g->d->dead, at, most);
+    *bytes = crdti_no_key();
+    if (!(g->d->dead[at / 64] >> at % 64 & 1))
+        *bytes = crdti_graft_take(g, len);
+    return len;
+}
+
+CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
+{
+    crdti_graft_need *need = &g->needs[edit->replica];
+    uint32_t known = crdti_edit_known(g, edit), at, len;
+    if (edit->kind != CRDTI_INSERTION_EDIT) {
+        /* Each victim may be in a span, and an insertion, of its own; those
+         * of one insertion of the delta are not. */
+        need->deletions += known < edit->len;
+        g->cuts += known < edit->len ? 2 : 0;
+        return;
+    }
+    for (at = 0; at < edit->len; at += len) {
+        crdt_bytes bytes;
+        if (at < known) {
+            len = crdti_graft_stretch(g, edit->name + at, known - at, &bytes);
+            g->cuts += 2;
+            continue;
+        }
+        len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
+        need->chars += len;
+        need->bytes += bytes.len;
+        do {
+            if (bytes.len)
+                crdti_piece_take(&bytes);
+            need->insertions++;
+            g->cuts++;
+        } while (bytes.len);
+    }
+}
+
+/* Finds the characters that are not in the delta. CORRUPT: there is none. */
+CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->d->outside_len; i++) {
+        crdti_outside *outside = &g->d->outside[i];
+        uint32_t author = crdti_graft_author(g, outside->replica);
+        outside->name = CRDTI_NO_CHAR;
+        if (author)
+            outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
+                                          outside->seq);
+        if (outside->name == CRDTI_NO_CHAR)
+            return CRDT_ERR_CORRUPT;
+    }
+    return CRDT_OK;
+}
+
+/* Whether what we have of the edit is here, where the delta says it is. */
+CRDTI_FN int crdti_graft_is_here(const crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t known = crdti_edit_known(g, edit), author;
+    if (!known || edit->kind != CRDTI_INSERTION_EDIT)
+        return 1;
+    author = crdti_graft_author(g, edit->replica);
+    return author && crdti_seq_name(crdti_author_at(g->doc, author),
+                                   edit->seq) != CRDTI_NO_CHAR &&
+           crdti_seq_name(crdti_author_at(g->doc, author),
+                         edit->seq + known - 1) != CRDTI_NO_CHAR;
+}
+
+/* Takes memory for one author. */
+CRDTI_FN crdt_err crdti_graft_reserve(crdti_graft *g, uint32_t replica)
+{
+    crdti_graft_need *need = &g->needs[replica];
+    crdti_author *author;
+    uint32_t index;
+    crdt_err err;
+    if (!need->insertions && !need->deletions)
+        return CRDT_OK;
+    err = crdti_author_get(g->doc, &g->s->authors, g->s->object,
+                           g->delta->replicas[replica].number, &index);
+    if (err)
+        return err;
+    author = crdti_author_at(g->doc, index);
+    if (crdti_array_reserve(&g->doc->alloc, &author->deletions,
+                            need->deletions))
+        return CRDT_ERR_NOMEM;
+    err = crdti_insertions_reserve(g->doc, g->s, index, need->insertions,
+                                   need->chars, need->bytes);
+    crdti_zero(need, sizeof *need);
+    return err;
+}
+
+CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
+{
+    const crdti_delta_sequence *d = g->d;
+    crdt_err err;
+    size_t i;
+    uint32_t number = g->delta->objects[d->object].number;
+    err = crdti_sequence_get(g->doc, number, &g->s);
+    if (!err)
+        err = crdti_graft_outside(g);
+    if (err)
+        return err;
+    g->content = d->content.ptr;
+    for (i = 0; i < d->edits_len; i++) {
+        if (!crdti_graft_is_here(g, &d->edits[i]))
+            return CRDT_ERR_FORK;
+        crdti_graft_count(g, &d->edits[i]);
+    }
+    for (i = 0; i < d->edits_len && !err; i++)
+        err = crdti_graft_reserve(g, d->edits[i].replica);
+    crdti_homes_make(g->doc, g->s);
+    return err;
+}
+
+/* Characters of own that the marks of killers, or the context, may cut. */
+CRDTI_FN void crdti_graft_count_rest(crdti_graft *g)
+{
+    const crdti_delta *d = g->delta;
+    size_t i, k;
+    if (!g->doc->sequences)
+        return;
+    for (i = 0; i < d->ops_len; i++)
+        for (k = 0; k < d->ops[i].kills_len; k++)
+            g->cuts += g->doc->replicas
+                           .ptr[d->replicas[d->ops[i].kills[k].replica].number]
+                           .authors;
+    for (i = 0; i < d->replicas_len; i++)
+        if (d->replicas[i].base < g->have[i])
+            g->cuts += 2 * g->doc->replicas.ptr[d->replicas[i].number].authors;
+}
+
+CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
+{
+    size_t i;
+    uint32_t height = 0;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < g->delta->sequences_len && !err; i++) {
+        g->d = &g->delta->sequences[i];
+        err = crdti_graft_prepare_one(g);
+        if (!err && g->s->height > height)
+            height = g->s->height;
+    }
+    if (err)
+        return err;
+    crdti_graft_count_rest(g);
+    return crdti_spans_reserve_at(g->doc, height + 2, g->cuts);
+}
+
+/* Takes back the authors that came with what is not to be. */
+CRDTI_FN void crdti_graft_undo(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        uint32_t number =
+            g->delta->objects[g->delta->sequences[i].object].number;
+        crdti_sequence *s =
+            number ? crdti_sequence_at(g->doc, number) : NULL;
+        while (s && s->authors) {
+            uint32_t at = s->authors;
+            crdti_author *author = crdti_author_at(g->doc, at);
+            if (author->insertions.len || author->deletions.len)
+                break;
+            s->authors = author->next;
+            if (s->own == at)
+                s->own = 0;
+            crdti_author_free(g->doc, at);
+        }
+    }
+}
+
+/* >>apply ----------------------------------------------------------------- */
+
+/* The name of a character that the edits name. */
+CRDTI_FN uint32_t crdti_graft_name(const crdti_graft *g, uint32_t told)
+{
+    const crdti_delta_sequence *d = g->d;
+    size_t low = 0, high = d->inserts_len;
+    const crdti_edit *edit;
+    uint32_t known;
+    if (told == CRDTI_NO_CHAR)
+        return told;
+    if (told & CRDTI_OUTSIDE)
+        return d->outside[told & ~CRDTI_OUTSIDE].name;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (d->edits[d->inserts[middle]].name <= told)
+            low = middle;
+        else
+            high = middle;
+    }
+    edit = &d->edits[d->inserts[low]];
+    known = crdti_edit_known(g, edit);
+    if (told - edit->name >= known)
+        return edit->here + (told - edit->name - known);
+    return crdti_seq_name(
+        crdti_author_at(g->doc, crdti_graft_author(g, edit->replica)),
+        edit->seq + (told - edit->name));
+}
+
+/* Puts `len` characters, alive with those bytes or dead, at the spot. */
+CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
+                              crdti_origins *origins, crdti_spot *spot,
+                              uint32_t len, crdt_bytes bytes)
+{
+    do {
+        crdti_piece piece;
+        crdti_zero(&piece, sizeof piece);
+        piece.width.chars = len;
+        if (bytes.len)
+            piece = crdti_piece_take(&bytes);
+        crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece, spot);
+        *seq += piece.width.chars;
+        origins->left = crdti_author_at(g->doc, author)->free_name - 1;
+    } while (bytes.len);
+}
+
+CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
+{
+    uint32_t known = crdti_edit_known(g, edit), at, len, author;
+    uint64_t seq = edit->seq + known;
+    crdti_origins origins;
+    crdti_spot spot;
+    crdt_bytes bytes;
+    author = crdti_graft_author(g, edit->replica);
+    for (at = 0; at < known; at += len)
+        len = crdti_graft_stretch(g, edit->name + at, known - at, &bytes);
+    if (known)
+        crdti_author_at(g->doc, author)->party += known;
+    if (known == edit->len)
+        return;
+    origins.left = known ? crdti_graft_name(g, edit->name + known - 1)
+                         : crdti_graft_name(g, edit->left);
+    origins.right = crdti_graft_name(g, edit->right);
+    origins.replica = g->delta->replicas[edit->replica].number;
+    origins.end = 0;
+    spot = crdti_integrate(g->doc, g->s, &origins);
+    edit->here = crdti_author_at(g->doc, author)->free_name;
+    for (at = known; at < edit->len; at += len) {
+        len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
+        crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
+    }
+    g->s->cursor = spot;
+}
+
+/* Hides what is visible of `len` names from `name` on. `killer`: the author to
+ * remember it with, from `seq` on, or 0. */
+CRDTI_FN void crdti_graft_hide(crdti_graft *g, uint32_t name, uint32_t len)
+{
+    while (len) {
+        crdti_spot spot = crdti_spot_of(g->doc, g->s, name);
+        const crdti_leaf *leaf = crdti_leaf_at(g->doc, spot.leaf);
+        uint32_t done = crdti_span_len(leaf, spot.at) - spot.off;
+        if (done > len)
+            done = len;
+        if (!(leaf->lens[spot.at] & CRDTI_HIDDEN)) {
+            done = crdti_span_hide(g->doc, g->s, &spot, done);
+            g->s->cursor = spot;
+        }
+        name += done;
+        len -= done;
+    }
+}
+
+/* How many of the characters told, from `told` on or back, have names here
+ * that follow on each other; *name is the first of them told. */
+CRDTI_FN uint32_t crdti_graft_victims(const crdti_graft *g, uint32_t told,
+                                      uint32_t most, int back, uint32_t *name)
+{
+    uint32_t count = 1, next;
+    const crdti_author *author;
+    const crdti_insertion *at;
+    *name = crdti_graft_name(g, told);
+    author = crdti_author_at(g->doc,
+                             crdti_name_author(&g->s->extents, *name));
+    at = crdti_insertion_of(author, *name);
+    if (crdti_is_outside(told)) { /* in one author, by seq */
+        next = back ? *name - at->name : at->name + at->len - 1 - *name;
+        return (uint32_t)crdti_min(most, next + UINT64_C(1));
+    }
+    while (count < most) {
+        next = crdti_graft_name(g, back ? told - count : told + count);
+        if (next != (back ? *name - count : *name + count))
+            break;
+        count++;
+    }
+    return count;
+}
+
+/* A dot that is not in the delta, `by` further on or back. */
+CRDTI_FN uint32_t crdti_graft_step(crdti_graft *g, uint32_t told, uint32_t by,
+                                   int back)
+{
+    crdti_outside *outside;
+    uint32_t author;
+    if (!crdti_is_outside(told))
+        return back ? told - by : told + by;
+    outside = &g->d->outside[told & ~CRDTI_OUTSIDE];
+    author = crdti_graft_author(g, outside->replica);
+    outside->seq = back ? outside->seq - by : outside->seq + by;
+    outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
+                                  outside->seq);
+    return told;
+}
+
+CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t done = crdti_edit_known(g, edit), told = edit->name, name, count;
+    uint32_t author = crdti_graft_author(g, edit->replica);
+    int back = edit->kind == CRDTI_BACKWARDS_EDIT;
+    if (done == edit->len)
+        return;
+    if (done)
+        told = crdti_graft_step(g, told, done, back);
+    while (done < edit->len) {
+        count = crdti_graft_victims(g, told, edit->len - done, back, &name);
+        crdti_graft_hide(g, back ? name - (count - 1) : name, count);
+        crdti_deletion_add(crdti_author_at(g->doc, author), edit->seq + done,
+                           name, count, back ? CRDTI_BACKWARDS : 0);
+        done += count;
+        if (done < edit->len)
+            told = crdti_graft_step(g, told, count, back);
+    }
+    crdti_author_list(g->doc, author);
+}
+
+/* What we have and the delta shows dead, without saying by whom. */
+CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t known = crdti_edit_known(g, edit), at, len;
+    for (at = 0; at < known; at += len) {
+        uint32_t told = edit->name + at, i;
+        len = crdti_bits_run(g->d->dead, told, known - at);
+        if (!(g->d->dead[told / 64] >> told % 64 & 1))
+            continue;
+        for (i = 0; i < len; i++)
+            crdti_graft_hide(g, crdti_graft_name(g, told + i), 1);
+    }
+}
+
+CRDTI_FN void crdti_graft_apply(crdti_graft *g)
+{
+    size_t i, k;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        crdti_delta_sequence *d = g->d = &g->delta->sequences[i];
+        uint32_t number = g->delta->objects[d->object].number;
+        g->s = crdti_sequence_at(g->doc, number);
+        g->s->cursor_is_known = g->s->is_typing = 0;
+        g->content = d->content.ptr;
+        for (k = 0; k < d->edits_len; k++) {
+            crdti_edit *edit = &d->edits[k];
+            if (crdti_edit_known(g, edit) < edit->len) {
+                g->doc->actor = g->delta->replicas[edit->replica].number;
+                crdti_touch(g->doc, number, crdti_no_key());
+            }
+            if (edit->kind == CRDTI_INSERTION_EDIT)
+                crdti_graft_insert(g, edit);
+            else
+                crdti_graft_delete(g, edit);
+        }
+        for (k = 0; k < d->inserts_len; k++)
+            crdti_graft_dead(g, &d->edits[d->inserts[k]]);
+        crdti_sequence_weigh(g->doc, g->s);
+    }
+}
+
+/* >>context --------------------------------------------------------------- */
+
+/* How many characters the author has with seqs from `first` to `last`. */
+CRDTI_FN uint64_t crdti_author_count(const crdti_author *author,
+                                     uint64_t first, uint64_t last)
+{
+    size_t i = crdti_insertion_place(author, first);
+    uint64_t count = 0;
+    for (; i < author->insertions.len; i++) {
+        const crdti_insertion *at = &author->insertions.ptr[i];
+        uint64_t from = crdti_max(at->seq, first);
+        uint64_t to = crdti_min(at->seq + at->len - 1, last);
+        if (at->seq > last)
+            break;
+        count += to - from + 1;
+    }
+    return count;
+}
+
+/* Hides the author's characters with seqs from `first` to `last`. */
+CRDTI_FN void crdti_graft_vanish(crdti_graft *g, uint32_t index,
+                                 uint64_t first, uint64_t last)
+{
+    const crdti_author *author = crdti_author_at(g->doc, index);
+    size_t i = crdti_insertion_place(author, first);
+    for (; i < author->insertions.len; i++) {
+        const crdti_insertion *at = &author->insertions.ptr[i];
+        uint64_t from = crdti_max(at->seq, first);
+        uint64_t to = crdti_min(at->seq + at->len - 1, last);
+        if (at->seq > last)
+            return;
+        if (from <= to)
+            crdti_graft_hide(g, at->name + (uint32_t)(from - at->seq),
+                             (uint32_t)(to - from + 1));
+    }
+}
+
+/* One of our authors, of replica `place` of the delta, in what that covers. */
+CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
+                                         uint32_t index)
+{
+    const crdti_delta_replica *replica = &g->delta->replicas[place];
+    crdti_author *author = crdti_author_at(g->doc, index);
+    uint64_t last = crdti_min(replica->top, g->have[place]);
+    uint64_t next = replica->base + 1, shown = author->party;
+    size_t i, k;
+    author->party = 0;
+    if (crdti_author_count(author, next, last) == shown)
+        return;
+    crdti_touch(g->doc, author->object, crdti_no_key());
+    g->s = crdti_sequence_at(g->doc, author->object);
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        crdti_delta_sequence *d = &g->delta->sequences[i];
+        if (g->delta->objects[d->object].number != author->object)
+            continue;
+        for (k = 0; k < d->inserts_len; k++) {
+            const crdti_edit *edit = &d->edits[d->inserts[k]];
+            if (edit->replica != place || edit->seq > last)
+                continue;
+            if (edit->seq > next)
+                crdti_graft_vanish(g, index, next, edit->seq - 1);
+            next = edit->seq + edit->len;
+        }
+    }
+    if (next <= last)
+        crdti_graft_vanish(g, index, next, last);
+    g->s->cursor_is_known = g->s->is_typing = 0;
+    crdti_sequence_weigh(g->doc, g->s);
+}
+
+CRDTI_FN void crdti_graft_context(crdti_graft *g, size_t place)
+{
+    const crdti_delta_replica *replica = &g->delta->replicas[place];
+    uint32_t at = g->doc->replicas.ptr[replica->number].newest_author;
+    if (replica->base >= g->have[place])
+        return;
+    for (; at && crdti_author_at(g->doc, at)->last > replica->base;
+         at = crdti_author_at(g->doc, at)->older)
+        crdti_graft_context_author(g, place, at);
+}
+
+#endif
