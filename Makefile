@@ -210,11 +210,11 @@ $(BUILD)/obj/bench/%.o: bench/%.c crdtsync.h Makefile
 
 $(BUILD)/bench: $(call object,$(wildcard bench/*.c))
 	$(call begin,LD)
-	$(Q)$(CC) -o $@ $^ -lm
+	$(Q)$(CC) -o $@ $^ $(shell pkg-config --libs zlib) -lm
 
-bench: ## the benchmarks: ARGS='--json PATTERN'
+bench: ## the benchmarks: ARGS='--json PATTERN', TRACES=directory
 	$(submake) $(BUILD)/bench
-	$(BUILD)/bench $(ARGS)
+	TRACES='$(TRACES)' $(BUILD)/bench $(ARGS)
 
 size: crdtsync.h ## what the core weighs with -Os
 	$(Q)tools/size

@@ -1790,6 +1790,18 @@ CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
     }
 }
 
+/* How many bytes `chars` characters are, from byte `at` on, in bytes that were
+ * looked over. */
+CRDTI_FN size_t crdti_utf8_len(crdt_bytes text, size_t at, uint32_t chars)
+{
+    crdt_bytes first = crdt_bytes_of(
+        text.ptr + at, crdti_min_size(chars, text.len - at));
+    size_t len = crdti_ascii_len(first, 0);
+    for (chars -= (uint32_t)len; chars > 0; chars--)
+        len += crdti_utf8_size(text.ptr[at + len]);
+    return len;
+}
+
 CRDTI_FN uint32_t crdti_utf8_decode(const uint8_t *at)
 {
     uint32_t size = crdti_utf8_size(*at), i;
@@ -5864,6 +5876,7 @@ typedef struct crdti_author {
     uint32_t free_name, end_name; /* what is left of its latest extent */
     uint32_t extent;              /* how long that was */
     uint32_t party;               /* scratch of an encoder: edit.h */
+    uint32_t is_touched;          /* scratch of a join: graft.h */
     uint64_t last;                /* its latest seq in this sequence */
     CRDTI_ARRAY(crdti_insertion) insertions;
     CRDTI_ARRAY(crdti_deletion) deletions;
@@ -6078,10 +6091,32 @@ CRDTI_FN size_t crdti_deletion_place(const crdti_author *author, uint64_t seq)
 CRDTI_FN uint32_t crdti_seq_name(const crdti_author *author, uint64_t seq)
 {
     size_t place = crdti_insertion_place(author, seq);
-    const crdti_insertion *at = author->insertions.ptr + place;
-    if (place == author->insertions.len || at->seq > seq)
+    const crdti_insertion *at;
+    if (place == author->insertions.len)
+        return CRDTI_NO_CHAR;
+    at = &author->insertions.ptr[place];
+    if (at->seq > seq)
         return CRDTI_NO_CHAR;
     return at->name + (uint32_t)(seq - at->seq);
+}
+
+/* How many characters the author has with seqs from `first` to `last`, and in
+ * how many insertions. */
+CRDTI_FN uint64_t crdti_author_count(const crdti_author *author,
+                                     uint64_t first, uint64_t last,
+                                     size_t *insertions)
+{
+    size_t start = crdti_insertion_place(author, first), i = start;
+    uint64_t count = 0;
+    for (; i < author->insertions.len; i++) {
+        const crdti_insertion *at = &author->insertions.ptr[i];
+        if (at->seq > last)
+            break;
+        count += crdti_min(at->seq + at->len - 1, last) -
+                 crdti_max(at->seq, first) + 1;
+    }
+    *insertions = i - start;
+    return count;
 }
 
 /* >>content --------------------------------------------------------------- */
@@ -6428,8 +6463,10 @@ typedef struct crdti_sequence {
     crdti_spot cursor; /* where the last edit was */
     uint32_t cursor_chars; /* visible before it */
     uint8_t cursor_is_known;
-    uint8_t is_typing; /* what is typed at the cursor goes on with the last
-                          insertion */
+    uint32_t room;  /* characters that may be typed at the cursor and go on
+                       with the last insertion, */
+    uint8_t is_met; /* by the delta that is joined */
+    uint64_t typed; /* when the document has written that much */
     uint8_t is_hashed;
     uint64_t changes;
     uint32_t prev_sequence, next_sequence; /* of the document */
@@ -6557,15 +6594,16 @@ CRDTI_INLINE void crdti_widths_shrink(crdt_doc *doc, crdti_sequence *s,
 
 /* >>splitting ------------------------------------------------------------- */
 
-/* Memory for `count` calls of crdti_span_put or crdti_span_hide; of the latter
+/* Memory for `count` calls, in that many trees of that height, of crdti_span_put or crdti_span_hide; of the latter
  * only those that cut a span count. What splits is half full then, and takes
  * half a dozen of them before it splits again. */
 CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
-                                         size_t count)
+                                         size_t trees, size_t count)
 {
     size_t leaves = crdti_min_size(count, doc->leaves.live + count / 6 + 1);
     size_t forks = crdti_min_size(leaves * (height + 1),
-                                  doc->forks.live + leaves / 14 + 1);
+                                  doc->forks.live + leaves / 14 + 1) +
+                   crdti_min_size(trees, count) * 2;
     crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves, leaves + 1);
     return err ? err
                : crdti_pool_reserve(&doc->alloc, &doc->forks,
@@ -6576,7 +6614,7 @@ CRDTI_INLINE crdt_err crdti_spans_reserve(crdt_doc *doc,
                                           const crdti_sequence *s,
                                           size_t count)
 {
-    return crdti_spans_reserve_at(doc, s->height, count);
+    return crdti_spans_reserve_at(doc, s->height, 1, count);
 }
 
 CRDTI_FN void crdti_set_parent(crdt_doc *doc, uint32_t level, uint32_t child,
@@ -6868,17 +6906,14 @@ CRDTI_FN int crdti_home_order(const void *ctx, uint32_t a, uint32_t b)
     return (a > b) - (a < b);
 }
 
-/* Has the homes known where there are many leaves. NOMEM: they are not, and
- * all is slower. */
+/* Has the homes known. NOMEM: they are not, and all is slower. */
 CRDTI_FN void crdti_homes_make(crdt_doc *doc, crdti_sequence *s)
 {
-    enum { FEW = 4 };
     crdti_homes *homes = &s->homes;
     uint32_t leaf, i;
     crdt_err err = CRDT_OK;
-    if (homes->is_known || !s->height)
+    if (homes->is_known)
         return;
-    (void)FEW;
     err = crdti_home_push(&doc->alloc, homes, 0, s->first);
     homes->is_known = !err;
     for (leaf = s->first; leaf && homes->is_known;
@@ -7215,11 +7250,35 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
     s->root = s->first = s->height = 0;
 }
 
+/* Frees all that is in it. */
+CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
+{
+    uint32_t at, next;
+    for (at = s->authors; at; at = next) {
+        next = crdti_author_at(doc, at)->next;
+        crdti_author_free(doc, at);
+    }
+    s->authors = s->own = 0;
+    crdti_spans_free(doc, s);
+    crdti_homes_drop(&doc->alloc, &s->homes);
+    crdti_array_free(&doc->alloc, &s->extents);
+}
+
+/* Makes it one that nothing was ever written to, as it was before a join that
+ * failed. The leaf that it takes is one that it gave. */
+CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
+{
+    crdti_sequence_empty(doc, s);
+    s->names_used = 0;
+    s->is_hashed = 0;
+    crdti_zero(&s->total, sizeof s->total);
+    s->root = s->first = crdti_pool_take(&doc->leaves);
+}
+
 /* For the type table. */
 CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
 {
     crdti_sequence *s = (crdti_sequence *)object->state;
-    uint32_t at, next;
     if (!s)
         return;
     if (s->prev_sequence)
@@ -7230,13 +7289,7 @@ CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
     if (s->next_sequence)
         crdti_sequence_at(doc, s->next_sequence)->prev_sequence =
             s->prev_sequence;
-    for (at = s->authors; at; at = next) {
-        next = crdti_author_at(doc, at)->next;
-        crdti_author_free(doc, at);
-    }
-    crdti_spans_free(doc, s);
-    crdti_homes_drop(&doc->alloc, &s->homes);
-    crdti_array_free(&doc->alloc, &s->extents);
+    crdti_sequence_empty(doc, s);
     crdti_digest_subtract(&doc->digest, s->digest);
     crdti_free(&doc->alloc, s, sizeof *s);
     object->state = NULL;
@@ -7442,7 +7495,6 @@ CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
     crdti_span_put(doc, s, spot, name, piece->width.chars | flags, goes_on);
     author->last = seq + piece->width.chars - 1;
-    crdti_author_list(doc, index);
 }
 
 /* That `count` characters, from `name` on or back from it, were deleted by the
@@ -7528,7 +7580,8 @@ CRDTI_FN void crdti_sequence_scope(crdt_doc *doc, uint32_t object,
         return;
     if (how != CRDTI_SCOPE_LOWER) {
         crdti_touch(doc, object, crdti_no_key());
-        s->cursor_is_known = s->is_typing = 0;
+        s->cursor_is_known = 0;
+        s->room = 0;
     }
     spot.leaf = s->first;
     while (crdti_spot_next_shown(doc, &spot))
@@ -9628,12 +9681,12 @@ CRDTI_FN crdt_err crdti_text_own(crdt_doc *doc, crdti_sequence *s)
 }
 
 CRDTI_INLINE void crdti_text_move_cursor(crdti_sequence *s, crdti_spot spot,
-                                         uint32_t chars, int is_typing)
+                                         uint32_t chars)
 {
     s->cursor = spot;
     s->cursor_chars = chars;
     s->cursor_is_known = 1;
-    s->is_typing = (uint8_t)is_typing;
+    s->room = 0;
 }
 
 /* Takes all memory for an insertion. */
@@ -9651,6 +9704,24 @@ CRDTI_FN crdt_err crdti_text_reserve(crdt_doc *doc, crdti_sequence *s,
     return err ? err
                : crdti_insertions_reserve(doc, s, s->own, count, width.chars,
                                           utf8.len);
+}
+
+/* How many characters may be typed before memory or a limit must be looked at
+ * again. */
+CRDTI_FN uint32_t crdti_text_room(const crdt_doc *doc,
+                                  const crdti_sequence *s)
+{
+    const crdti_author *author = crdti_author_at(doc, s->own);
+    const crdti_insertion *last =
+        author->insertions.ptr + author->insertions.len - 1;
+    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
+    uint64_t room = author->end_name - author->free_name;
+    if (last->more_bytes || last->content == CRDTI_CONTENT_GONE ||
+        open - doc->unmetered >= CRDTSYNC_MAX_COMMIT_OPS)
+        return 0;
+    room = crdti_min(room, author->content.cap - author->content.len);
+    return (uint32_t)crdti_min(room, CRDTSYNC_MAX_COMMIT_OPS -
+                                         (open - doc->unmetered));
 }
 
 /* Inserts at the spot, before which `chars` are visible. Memory is taken. */
@@ -9674,7 +9745,10 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
         chars += piece.width.chars;
         origins.left = crdti_author_at(doc, s->own)->free_name - 1;
     }
-    crdti_text_move_cursor(s, spot, chars, 1);
+    crdti_author_list(doc, s->own);
+    crdti_text_move_cursor(s, spot, chars);
+    s->room = crdti_text_room(doc, s);
+    s->typed = doc->written;
     crdti_sequence_weigh(doc, s);
 }
 
@@ -9728,43 +9802,87 @@ CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s,
         count -= died;
     }
     crdti_author_list(doc, s->own);
-    crdti_text_move_cursor(s, spot, chars, 0);
+    crdti_text_move_cursor(s, spot, chars);
     crdti_sequence_weigh(doc, s);
 }
 
-/* What is typed at the cursor, where all of it goes on with the last span and
- * the last insertion: most of what is ever written. Whether it was that. */
+/* >>single keystrokes -------------------------------------------------------
+ * Most of what is ever written: one character behind the last one, or the one
+ * before it gone. Here is the short way for them; what it finds unusual it
+ * leaves to the long one. */
+
+/* One ASCII character at the cursor, that goes on with the last span and the
+ * last insertion. Whether it was that. */
 CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
                                  crdt_bytes utf8)
 {
     crdti_author *author;
-    crdti_insertion *last;
     crdti_leaf *leaf;
-    uint32_t n = (uint32_t)utf8.len;
-    if (!s->is_typing || at != s->cursor_chars || utf8.len > 16 ||
-        s->own_replica != doc->self || doc->watch)
+    if (!s->room || at != s->cursor_chars || doc->written != s->typed ||
+        utf8.len != 1 || !utf8.ptr || utf8.ptr[0] >= 0x80 || doc->watch)
         return 0;
     author = crdti_author_at(doc, s->own);
-    last = author->insertions.ptr + author->insertions.len - 1;
-    if (last->more_bytes || last->seq + last->len != doc->written + 1 ||
-        n > author->end_name - author->free_name ||
-        n > author->content.cap - author->content.len ||
-        crdti_ascii_len(utf8, 0) != n || crdti_write_check(doc, 1))
-        return 0;
     leaf = crdti_leaf_at(doc, s->cursor.leaf);
-    crdti_copy(author->content.ptr + author->content.len, utf8.ptr, n);
-    author->content.len += n;
-    author->free_name += n;
-    author->last += n;
-    last->len += n;
-    leaf->lens[s->cursor.at] += n;
-    s->cursor.off += n;
-    s->cursor_chars += n;
+    author->content.ptr[author->content.len++] = utf8.ptr[0];
+    author->insertions.ptr[author->insertions.len - 1].len++;
+    author->free_name++;
+    author->last++;
+    leaf->lens[s->cursor.at]++;
     crdti_widths_open(doc, s, s->cursor.leaf);
-    s->open.chars += n;
-    s->total.chars += n;
-    doc->written += n;
-    doc->unmetered += n - 1;
+    s->open.chars++;
+    s->total.chars++;
+    s->cursor.off++;
+    s->cursor_chars++;
+    s->room--;
+    s->typed = ++doc->written;
+    return 1;
+}
+
+/* One character next to the cursor, at an end of its span, where what is
+ * deleted beside it goes on. Whether it was that. */
+CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
+{
+    crdti_author *author;
+    crdti_leaf *leaf;
+    crdti_spot spot;
+    uint32_t name, i;
+    if (at >= s->total.chars || !s->cursor_is_known || doc->watch ||
+        !s->own || s->own_replica != doc->self || s->total.chars == 1 ||
+        !crdti_seek_near(doc, s, (uint32_t)at + 1, &spot))
+        return 0;
+    author = crdti_author_at(doc, s->own);
+    leaf = crdti_leaf_at(doc, spot.leaf);
+    i = spot.at;
+    name = leaf->names[i] + spot.off - 1;
+    if (author->deletions.len == author->deletions.cap ||
+        leaf->lens[i] == 1 || leaf->lens[i] & CRDTI_WIDE ||
+        crdti_write_check(doc, 1))
+        return 0;
+    if (spot.off == leaf->lens[i] && i + 1u < leaf->len &&
+        leaf->names[i + 1] == name + 1 && leaf->lens[i + 1] & CRDTI_HIDDEN &&
+        !(leaf->lens[i + 1] & CRDTI_OLD)) {
+        leaf->names[i + 1]--;
+        leaf->lens[i + 1]++;
+        leaf->lens[i]--;
+        spot.off--;
+    } else if (spot.off == 1 && i > 0 && leaf->lens[i - 1] & CRDTI_HIDDEN &&
+               !(leaf->lens[i - 1] & CRDTI_OLD) &&
+               leaf->names[i - 1] + crdti_span_len(leaf, i - 1) == name) {
+        leaf->lens[i - 1]++;
+        leaf->names[i]++;
+        leaf->lens[i]--;
+        spot.off = 0;
+    } else {
+        return 0;
+    }
+    crdti_deletion_add(author, ++doc->written, name, 1, 0);
+    crdti_author_list(doc, s->own);
+    crdti_widths_open(doc, s, spot.leaf);
+    s->open.chars--;
+    s->total.chars--;
+    s->cursor = spot;
+    s->cursor_chars = (uint32_t)at;
+    s->room = 0;
     return 1;
 }
 
@@ -9826,25 +9944,43 @@ CRDTI_FN crdt_err crdti_text_edit(crdt_doc *doc, crdti_sequence *s,
     return err;
 }
 
+/* The sequence of a text that has one, or NULL: for the short ways. */
+CRDTI_INLINE crdti_sequence *crdti_text_of(crdt_obj text, crdt_unit unit)
+{
+    const crdti_object *object;
+    crdti_sequence *s;
+    if (!text.doc || !text.index)
+        return NULL;
+    object = crdti_object_at(text.doc, text.index);
+    if (object->type != CRDT_TEXT)
+        return NULL;
+    s = (crdti_sequence *)object->state;
+    return s && (unit == CRDT_CHARS || (!s->total.more_bytes &&
+                                        (unsigned)unit <= CRDT_UTF16))
+               ? s
+               : NULL;
+}
+
 CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
                                     size_t len, crdt_bytes utf8)
 {
-    crdti_sequence *s;
-    crdt_err err = crdti_text_begin(text, &s);
+    crdti_sequence *s = crdti_text_of(text, unit);
+    crdt_err err;
+    if (s && len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at))
+        return CRDT_OK;
+    err = crdti_text_begin(text, &s);
     return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
 }
 
 CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
                                    crdt_bytes utf8)
 {
-    crdti_sequence *s;
-    crdt_err err = crdti_text_begin(text, &s);
-    if (err)
-        return err;
-    if ((unit == CRDT_CHARS || !s->total.more_bytes) &&
-        crdti_text_type(text.doc, s, at, utf8))
+    crdti_sequence *s = crdti_text_of(text, unit);
+    crdt_err err;
+    if (s && crdti_text_type(text.doc, s, at, utf8))
         return CRDT_OK;
-    return crdti_text_edit(text.doc, s, unit, at, 0, utf8);
+    err = crdti_text_begin(text, &s);
+    return err ? err : crdti_text_edit(text.doc, s, unit, at, 0, utf8);
 }
 
 CRDT_API crdt_err crdt_text_delete(crdt_obj text, crdt_unit unit, size_t at,
@@ -10931,7 +11067,8 @@ typedef struct crdti_cut {
     CRDTI_ARRAY(uint32_t) ops;      /* and rows, by replica and seq */
     CRDTI_ARRAY(uint32_t) rows;     /* of one replica: scratch */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
-    CRDTI_ARRAY(uint32_t) authors;  /* of edits; by sequence, when made */
+    CRDTI_ARRAY(uint32_t) authors;  /* of edits; by sequence, when made. Of a
+                                       canonical one sequences */
 } crdti_cut;
 
 CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
@@ -11126,6 +11263,34 @@ CRDTI_FN crdt_err crdti_cut_authors(crdt_doc *doc, crdti_cut *cut,
     return err;
 }
 
+CRDTI_FN int crdti_path_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdt_doc *doc = (const crdt_doc *)ctx;
+    uint64_t x = crdti_object_at(doc, a)->name;
+    uint64_t y = crdti_object_at(doc, b)->name;
+    return (x > y) - (x < y);
+}
+
+/* Collects the sequences that show something, in an order that is the same
+ * everywhere. */
+CRDTI_FN crdt_err crdti_cut_sequences(crdt_doc *doc, crdti_cut *cut)
+{
+    uint32_t at = doc->sequences;
+    crdt_err err = CRDT_OK;
+    size_t i;
+    for (; at; at = crdti_sequence_at(doc, at)->next_sequence) {
+        if (!crdti_sequence_at(doc, at)->total.chars)
+            continue;
+        if (crdti_array_reserve(&doc->alloc, &cut->authors, 1))
+            return CRDT_ERR_NOMEM;
+        cut->authors.ptr[cut->authors.len++] = at;
+    }
+    crdti_sort(crdti_path_order, doc, cut->authors.ptr, cut->authors.len);
+    for (i = 0; i < cut->authors.len && !err; i++)
+        err = crdti_cut_object(doc, cut, cut->authors.ptr[i]);
+    return err;
+}
+
 /* Sequences in the order in which they are named; authors by id. */
 CRDTI_FN int crdti_author_order(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -11234,6 +11399,8 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
     crdti_cut_choose(doc, cut);
     for (i = 0; i < cut->replicas.len && !err; i++)
         err = crdti_cut_ops(doc, cut, i);
+    if (!err && cut->is_canonical)
+        return crdti_cut_sequences(doc, cut);
     for (i = 0; i < cut->replicas.len && !err; i++)
         err = crdti_cut_authors(doc, cut, i);
     if (!err)
@@ -11301,9 +11468,18 @@ typedef struct crdti_outside {
     uint64_t seq;
 } crdti_outside;
 
+/* What one replica adds to one sequence. */
+typedef struct crdti_graft_need {
+    size_t insertions, deletions, chars, bytes;
+    uint32_t author;
+} crdti_graft_need;
+
 typedef struct crdti_delta_sequence {
     uint32_t object;
     uint32_t chars; /* that are inserted */
+    uint32_t alive; /* how many of them */
+    int is_laid_out; /* insertions in the order of the text; no deletions */
+    int is_planted;  /* by this join */
     size_t edits_len, inserts_len, outside_len, outside_cap;
     crdti_edit *edits;
     uint32_t *inserts; /* places of insertions in `edits` */
@@ -11417,6 +11593,27 @@ CRDTI_FN uint32_t crdti_get_index(crdti_reader *r, size_t count)
 
 /* >>who names whom -------------------------------------------------------- */
 
+/* The insertion of the delta that a character came with: mostly one of the
+ * latest, so the search begins there. */
+CRDTI_INLINE const crdti_edit *crdti_edit_of(const crdti_delta_sequence *d,
+                                             uint32_t name)
+{
+    size_t high = d->inserts_len, step = 1, low;
+    for (low = high - 1; low && d->edits[d->inserts[low]].name > name;
+         step *= 2) {
+        high = low;
+        low = low > step ? low - step : 0;
+    }
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (d->edits[d->inserts[middle]].name <= name)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &d->edits[d->inserts[low]];
+}
+
 /* The latest insertion behind each character of the message, to foretell right
  * origins: a hash table of a size that never changes. */
 typedef struct crdti_children {
@@ -11428,7 +11625,7 @@ CRDTI_FN crdt_err crdti_children_init(crdti_children *children,
                                       crdti_arena *arena, size_t edits)
 {
     size_t cap = 8;
-    while (cap < 2 * edits)
+    while (cap <= edits)
         cap *= 2;
     children->mask = (uint32_t)(cap - 1);
     children->keys =
@@ -11457,23 +11654,13 @@ CRDTI_INLINE uint32_t crdti_right_expected(const crdti_delta_sequence *d,
                                            const crdti_children *children,
                                            uint32_t left, uint32_t *slot)
 {
-    uint32_t low = 0, high;
     const crdti_edit *edit;
     *slot = crdti_children_slot(children, left);
     if (children->keys[*slot])
         return d->edits[children->edits[*slot]].name;
     if (left >= d->chars)
         return CRDTI_NO_CHAR;
-    /* The insertion that it came with. */
-    high = (uint32_t)d->inserts_len;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (d->edits[d->inserts[middle]].name <= left)
-            low = middle;
-        else
-            high = middle;
-    }
-    edit = &d->edits[d->inserts[low]];
+    edit = crdti_edit_of(d, left);
     return left + 1 < edit->name + edit->len ? left + 1 : edit->right;
 }
 
@@ -11485,6 +11672,25 @@ CRDTI_INLINE void crdti_children_put(crdti_children *children, uint32_t slot,
 }
 
 /* >>bits ------------------------------------------------------------------ */
+
+CRDTI_INLINE uint32_t crdti_bits_count(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) +
+           (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* The place of the lowest bit; there is one. */
+CRDTI_INLINE uint32_t crdti_bit_lowest(uint64_t word)
+{
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_ctzll(word);
+#else
+    return crdti_bits_count((word & (0 - word)) - 1);
+#endif
+}
 
 CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
 {
@@ -11507,24 +11713,22 @@ CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
 }
 
 /* How many bits from `from` on, `most` at most, are as the first one. */
-CRDTI_FN uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
+CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
                                  uint32_t most)
 {
-    uint64_t first = bits[from / 64] >> from % 64 & 1;
-    uint64_t flip = first ? UINT64_MAX : 0;
-    uint32_t len = 0;
-    while (len < most) {
-        uint32_t at = from + len;
-        uint64_t word = (bits[at / 64] ^ flip) >> at % 64;
-        if (!word) {
-            len += 64 - at % 64;
-            continue;
+    uint64_t flip = 0 - (bits[from / 64] >> from % 64 & 1);
+    uint64_t word = (bits[from / 64] ^ flip) >> from % 64;
+    uint32_t len;
+    if (CRDTI_LIKELY(word != 0)) {
+        len = crdti_bit_lowest(word);
+        return len < most ? len : most;
+    }
+    for (len = 64 - from % 64; len < most; len += 64) {
+        word = bits[(from + len) / 64] ^ flip;
+        if (word) {
+            len += crdti_bit_lowest(word);
+            break;
         }
-        while (!(word & 1)) {
-            word >>= 1;
-            len++;
-        }
-        break;
     }
     return len < most ? len : most;
 }
@@ -11582,7 +11786,8 @@ CRDTI_FN void crdti_get_right(crdti_edit_reader *e)
 CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
 {
     const uint8_t *at = e->r->ptr;
-    uint64_t replica, gap;
+    uint64_t replica;
+    int64_t gap;
     if (what == CRDTI_MORE_RIGHT) {
         crdti_get_right(e);
     } else if (what == CRDTI_MORE_OUTSIDE) {
@@ -11592,15 +11797,19 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
         e->has_outside = 1;
     } else if (what == CRDTI_MORE_AUTHOR) {
         replica = crdti_get_varint(e->r);
-        gap = crdti_get_varint(e->r);
+        gap = crdti_get_zigzag(e->r);
         e->has_author = 1;
         if (replica >= e->delta->replicas_len ||
-            gap > e->delta->replicas[replica].top) {
+            gap > (int64_t)CRDTSYNC_MAX_SEQ ||
+            gap < (e->d->is_laid_out ? -(int64_t)CRDTSYNC_MAX_SEQ : 0) ||
+            (int64_t)e->next[replica] + gap <= 0 ||
+            (uint64_t)((int64_t)e->next[replica] + gap) >
+                e->delta->replicas[replica].top) {
             crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
             return;
         }
         e->replica = (uint32_t)replica;
-        e->next[replica] += gap;
+        e->next[replica] += (uint64_t)gap;
     } else {
         crdti_reader_fail_at(e->r, at - 1, CRDT_ERR_VERSION);
     }
@@ -11641,18 +11850,10 @@ CRDTI_FN uint32_t crdti_get_target(crdti_edit_reader *e, unsigned what)
 CRDTI_FN uint32_t crdti_cursor_before(const crdti_delta_sequence *d,
                                       uint32_t name)
 {
-    uint32_t low = 0, high = (uint32_t)d->inserts_len;
     const crdti_edit *edit;
     if (name >= d->chars)
         return CRDTI_NO_CHAR;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (d->edits[d->inserts[middle]].name <= name)
-            low = middle;
-        else
-            high = middle;
-    }
-    edit = &d->edits[d->inserts[low]];
+    edit = crdti_edit_of(d, name);
     if (name > edit->name)
         return name - 1;
     return crdti_is_outside(edit->left) ? CRDTI_NO_CHAR : edit->left;
@@ -11752,6 +11953,11 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
     edit->replica = e->replica;
     edit->len = (uint32_t)len;
     e->next[e->replica] += len;
+    if (e->d->is_laid_out && (what != CRDTI_EDIT_INSERT || e->has_outside ||
+                              e->has_right)) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return;
+    }
     if (what <= CRDTI_EDIT_INSERT_AGAIN)
         crdti_get_insert(e, what, edit, place);
     else
@@ -11814,8 +12020,8 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
     d->content = crdti_get_bytes(r, UINT32_MAX);
     if (r->err)
         return;
-    if (!crdti_utf8_measure(d->content, &width) ||
-        width.chars != crdti_count_alive(d))
+    d->alive = crdti_count_alive(d);
+    if (!crdti_utf8_measure(d->content, &width) || width.chars != d->alive)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
 }
 
@@ -11836,6 +12042,9 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
     d->object = crdti_get_index(r, delta->objects_len);
     if (!r->err && delta->objects[d->object].type != CRDT_TEXT)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    d->is_laid_out = crdti_get_u8(r);
+    if (d->is_laid_out > 1)
+        crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     d->edits_len = crdti_get_count(r, UINT32_MAX / 2, 1);
     d->outside_cap = crdti_get_count(r, CRDTI_OUTSIDE - 2, 2);
     d->edits = (crdti_edit *)crdti_get_array(r, arena, d->edits_len,
@@ -11977,7 +12186,7 @@ CRDTI_FN void crdti_put_author(crdti_edit_writer *e, crdti_party *party,
     if (e->last != number || party->told != seq) {
         crdti_put_more(e, CRDTI_MORE_AUTHOR);
         crdti_put_varint(&e->w, party->wire);
-        crdti_put_varint(&e->w, seq - party->told);
+        crdti_put_zigzag(&e->w, (int64_t)(seq - party->told));
     }
     e->last = number;
     party->told = seq + len;
@@ -12175,17 +12384,17 @@ CRDTI_FN uint64_t crdti_party_awaits(const crdti_edit_writer *e,
                                      crdti_party **other)
 {
     const crdti_author *author = crdti_author_at(e->doc, party->author);
-    const crdti_insertion *insertion =
-        author->insertions.ptr + party->insertion;
-    const crdti_deletion *deletion = author->deletions.ptr + party->deletion;
+    const crdti_insertion *insertion;
     uint64_t seq;
-    if (!inserts)
-        return crdti_name_awaited(e,
-                                  deletion->len & CRDTI_BACKWARDS
-                                      ? deletion->name
-                                      : deletion->name +
-                                            crdti_deletion_len(deletion) - 1,
-                                  other);
+    if (!inserts) {
+        const crdti_deletion *deletion =
+            &author->deletions.ptr[party->deletion];
+        uint32_t more = deletion->len & CRDTI_BACKWARDS
+                            ? 0
+                            : crdti_deletion_len(deletion) - 1;
+        return crdti_name_awaited(e, deletion->name + more, other);
+    }
+    insertion = &author->insertions.ptr[party->insertion];
     seq = crdti_name_awaited(e, insertion->left, other);
     return seq ? seq : crdti_name_awaited(e, insertion->right, other);
 }
@@ -12309,6 +12518,7 @@ CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
     if (!w->err)
         w->err = e.w.err ? e.w.err : e.content_w.err;
     crdti_put_varint(w, crdti_object_at(doc, object)->wire);
+    crdti_put_u8(w, 0);
     crdti_put_varint(w, e.d.edits_len);
     crdti_put_varint(w, e.d.outside_len);
     crdti_put_raw(w, crdt_buf_bytes(&e.edits));
@@ -12321,6 +12531,105 @@ CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
     crdt_buf_free(&e.content);
     crdti_free(&doc->alloc, e.d.edits, e.edits_cap * sizeof *e.d.edits);
     crdti_arena_free(&arena);
+}
+
+/* >>layouts: what is visible, in the order of the text -------------------- */
+
+typedef struct crdti_layout {
+    crdti_edit_writer e;
+    uint64_t *next; /* seq that follows, by replica of the message */
+    uint32_t wire;
+    uint64_t seq;
+    uint32_t len;
+    uint32_t author; /* of what was put last, + 1 */
+} crdti_layout;
+
+/* Puts what has been gathered: characters of one author, whose seqs follow on
+ * each other as they do in the text. */
+CRDTI_FN void crdti_layout_end(crdti_layout *l)
+{
+    if (!l->len)
+        return;
+    if (l->author != l->wire + 1 || l->next[l->wire] != l->seq) {
+        crdti_put_more(&l->e, CRDTI_MORE_AUTHOR);
+        crdti_put_varint(&l->e.w, l->wire);
+        crdti_put_zigzag(&l->e.w, (int64_t)(l->seq - l->next[l->wire]));
+    }
+    crdti_put_head(&l->e, CRDTI_EDIT_INSERT, l->len);
+    l->e.d.edits_len++;
+    l->author = l->wire + 1;
+    l->next[l->wire] = l->seq + l->len;
+    l->len = 0;
+}
+
+CRDTI_FN void crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
+{
+    crdt_doc *doc = l->e.doc;
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    uint32_t name = leaf->names[spot->at];
+    uint32_t len = crdti_span_len(leaf, spot->at);
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&l->e.s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    uint32_t wire = doc->replicas.ptr[author->replica].wire;
+    uint64_t seq = at->seq + (name - at->name);
+    if (l->len && (l->wire != wire || l->seq + l->len != seq))
+        crdti_layout_end(l);
+    if (!l->len)
+        l->seq = seq;
+    l->wire = wire;
+    l->len += len;
+    crdti_put_raw(&l->e.content_w,
+                  crdti_span_bytes(doc, l->e.s, leaf, spot->at, 0, len));
+}
+
+CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
+                               uint64_t *next, size_t replicas)
+{
+    crdti_layout l;
+    crdti_spot spot = { 0, 0, 0 };
+    size_t i;
+    crdti_zero(&l, sizeof l);
+    l.e.doc = doc;
+    l.e.s = crdti_sequence_at(doc, object);
+    l.e.edits.alloc = l.e.content.alloc = &doc->alloc;
+    crdti_writer_init(&l.e.w, &l.e.edits);
+    crdti_writer_init(&l.e.content_w, &l.e.content);
+    l.next = next;
+    for (i = 0; i < replicas; i++)
+        next[i] = 1;
+    spot.leaf = l.e.s->first;
+    while (crdti_spot_next_shown(doc, &spot)) {
+        crdti_layout_span(&l, &spot);
+        spot.off = crdti_span_len(crdti_leaf_at(doc, spot.leaf), spot.at);
+    }
+    crdti_layout_end(&l);
+    if (!w->err)
+        w->err = l.e.w.err ? l.e.w.err : l.e.content_w.err;
+    crdti_put_varint(w, crdti_object_at(doc, object)->wire);
+    crdti_put_u8(w, 1);
+    crdti_put_varint(w, l.e.d.edits_len);
+    crdti_put_varint(w, 0); /* nothing outside */
+    crdti_put_raw(w, crdt_buf_bytes(&l.e.edits));
+    crdti_put_varint(w, 0); /* nothing dead */
+    crdti_put_bytes(w, crdt_buf_bytes(&l.e.content));
+    crdt_buf_free(&l.e.edits);
+    crdt_buf_free(&l.e.content);
+}
+
+CRDTI_FN void crdti_put_layouts(crdti_writer *w, crdt_doc *doc,
+                                const crdti_cut *cut)
+{
+    size_t size = cut->replicas.len * sizeof(uint64_t), i;
+    uint64_t *next = (uint64_t *)crdti_alloc(&doc->alloc, size + 1);
+    if (!next) {
+        w->err = CRDT_ERR_NOMEM;
+        return;
+    }
+    crdti_put_varint(w, cut->authors.len);
+    for (i = 0; i < cut->authors.len; i++)
+        crdti_put_layout(w, doc, cut->authors.ptr[i], next, cut->replicas.len);
+    crdti_free(&doc->alloc, next, size + 1);
 }
 
 CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
@@ -12343,6 +12652,685 @@ CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
 }
 
 #endif
+/* >> plant.h */
+/*
+ * Plants: a whole sequence laid out at once, where there is none of it yet:
+ * opening, and the first join of a text. Nothing is searched; the order comes
+ * from the tree that the origins make (Fugue; Weidner & Kleppmann 2023):
+ *
+ *     left child     of its right origin, if both stand behind the same
+ *     right child    of its left origin, else
+ *
+ *     in order       left children, itself, right children; left ones by
+ *                    replica id, right ones by how far right their right
+ *                    origins are, the furthest first, then by replica id
+ *
+ * Insertions are cut into pieces where others have children between. The tree
+ * is walked from the end of the text to its beginning: what right origins are
+ * compared by is known then.
+ *
+ *     "hello", "y" behind "hell"     pieces  0 hell  1 o  2 y
+ *                                    1: right child of 0   2: left child of 1
+ */
+#ifndef CRDTI_PLANT_H
+#define CRDTI_PLANT_H
+
+
+#define CRDTI_PLANT_FILL 26 /* spans of a leaf, and children of a fork */
+/* Dead characters between others keep a byte each, when they are as few: that
+ * is less than two records more. */
+#define CRDTI_FILLER_MAX 64u
+
+typedef struct crdti_plant {
+    crdt_doc *doc;
+    const crdti_delta *delta;
+    crdti_delta_sequence *d;
+    crdti_sequence *s;
+    crdti_arena *arena;
+    crdti_graft_need *needs; /* by replica of the message; zeros */
+    int is_ascii;
+    uint32_t leaf;     /* the last one so far */
+    uint64_t *starts;  /* a bit where a piece begins */
+    uint32_t *counts;  /* pieces that begin before a word of them */
+    uint32_t pieces_len;
+    uint32_t *pieces;  /* first character of each; one more: the end */
+    uint32_t *edits;   /* insertion of each piece */
+    uint32_t *lefts, *rights; /* children of each piece: edit + 1, or 0 */
+    uint32_t *next;    /* among the children of a piece, by edit */
+    uint32_t *ranks;   /* of pieces from the end, from 1; 0: not yet */
+    uint32_t *order;   /* pieces from the end */
+    uint32_t order_len, stack_len;
+    uint32_t *stack;   /* pieces to visit, or to emit: EMIT */
+} crdti_plant;
+
+#define CRDTI_PLANT_EMIT 0x80000000u
+
+/* >>pieces ---------------------------------------------------------------- */
+
+/* The piece that the character is in. */
+CRDTI_INLINE uint32_t crdti_piece_of(const crdti_plant *p, uint32_t name)
+{
+    uint64_t word = p->starts[name / 64] << (63 - name % 64);
+    return p->counts[name / 64] + crdti_bits_count(word) - 1;
+}
+
+CRDTI_FN void *crdti_plant_array(crdti_plant *p, size_t count, int zeros)
+{
+    void *array = crdti_arena_alloc(p->arena, count * sizeof(uint32_t));
+    if (array && zeros)
+        crdti_zero(array, count * sizeof(uint32_t));
+    return array;
+}
+
+/* Cuts the insertions. */
+CRDTI_FN crdt_err crdti_plant_cut(crdti_plant *p)
+{
+    const crdti_delta_sequence *d = p->d;
+    size_t words = d->chars / 64 + 1, i;
+    uint32_t count = 0, at, edit;
+    p->starts = (uint64_t *)crdti_plant_array(p, 2 * words, 1);
+    p->counts = (uint32_t *)crdti_plant_array(p, words, 0);
+    if (!p->starts || !p->counts)
+        return CRDT_ERR_NOMEM;
+    for (i = 0; i < d->inserts_len; i++) {
+        const crdti_edit *insert = &d->edits[d->inserts[i]];
+        uint32_t left = insert->left + 1; /* 0 for the beginning */
+        p->starts[insert->name / 64] |= UINT64_C(1) << insert->name % 64;
+        if (left < d->chars)
+            p->starts[left / 64] |= UINT64_C(1) << left % 64;
+    }
+    for (i = 0; i < words; i++) {
+        p->counts[i] = count;
+        count += crdti_bits_count(p->starts[i]);
+    }
+    p->pieces_len = count;
+    p->pieces = (uint32_t *)crdti_plant_array(p, count + 1, 0);
+    p->edits = (uint32_t *)crdti_plant_array(p, count, 0);
+    p->lefts = (uint32_t *)crdti_plant_array(p, count, 1);
+    p->rights = (uint32_t *)crdti_plant_array(p, count, 1);
+    p->ranks = (uint32_t *)crdti_plant_array(p, count, 1);
+    p->order = (uint32_t *)crdti_plant_array(p, count, 0);
+    p->next = (uint32_t *)crdti_plant_array(p, d->edits_len, 0);
+    p->stack = (uint32_t *)crdti_plant_array(p, 2 * (size_t)count + 2, 0);
+    if (!p->pieces || !p->edits || !p->lefts || !p->rights || !p->ranks ||
+        !p->order || !p->next || !p->stack)
+        return CRDT_ERR_NOMEM;
+    for (i = 0, count = 0; i < words; i++) {
+        uint64_t word = p->starts[i];
+        for (; word; word &= word - 1)
+            p->pieces[count++] =
+                (uint32_t)i * 64 + crdti_bit_lowest(word);
+    }
+    p->pieces[count] = d->chars;
+    for (at = 0, i = 0; i < d->inserts_len; i++) {
+        edit = d->inserts[i];
+        for (; p->pieces[at] < d->edits[edit].name + d->edits[edit].len; at++)
+            p->edits[at] = edit;
+    }
+    return CRDT_OK;
+}
+
+/* The left origin of a character of the delta. */
+CRDTI_INLINE uint32_t crdti_plant_left(const crdti_plant *p, uint32_t name)
+{
+    const crdti_edit *edit = &p->d->edits[p->edits[crdti_piece_of(p, name)]];
+    return name == edit->name ? edit->left : name - 1;
+}
+
+/* Hangs the insertion below its origin; `*first` takes those behind the very
+ * beginning. */
+CRDTI_FN void crdti_plant_hang(crdti_plant *p, uint32_t edit, uint32_t *first)
+{
+    const crdti_edit *at = &p->d->edits[edit];
+    uint32_t *list = first;
+    if (at->right != CRDTI_NO_CHAR &&
+        crdti_plant_left(p, at->right) == at->left)
+        list = &p->lefts[crdti_piece_of(p, at->right)];
+    else if (at->left != CRDTI_NO_CHAR)
+        list = &p->rights[crdti_piece_of(p, at->left)];
+    p->next[edit] = *list;
+    *list = edit + 1;
+}
+
+/* >>order ----------------------------------------------------------------- */
+
+/* How far from the end that is: 0 is the end. NO_CHAR: not known, which cannot
+ * be in an honest delta. */
+CRDTI_FN uint64_t crdti_plant_rank(const crdti_plant *p, uint32_t right)
+{
+    uint32_t piece, rank;
+    if (right == CRDTI_NO_CHAR)
+        return 0;
+    piece = crdti_piece_of(p, right);
+    rank = p->ranks[piece];
+    if (!rank)
+        return UINT64_MAX;
+    return (uint64_t)rank << 32 | (p->pieces[piece + 1] - right);
+}
+
+/* Whether `a` comes before `b` in the text: both are children of one piece, on
+ * the same side. */
+CRDTI_FN int crdti_plant_before(const crdti_plant *p, uint32_t a, uint32_t b)
+{
+    const crdti_edit *x = &p->d->edits[a], *y = &p->d->edits[b];
+    uint64_t x_rank = crdti_plant_rank(p, x->right);
+    uint64_t y_rank = crdti_plant_rank(p, y->right);
+    int order;
+    if (x_rank != y_rank)
+        return x_rank < y_rank;
+    order = crdti_id_order(&p->delta->replicas[x->replica].id,
+                           &p->delta->replicas[y->replica].id);
+    return order ? order < 0 : x->name < y->name;
+}
+
+/* Sorts a list of children as they come in the text. Hardly ever more than
+ * one. */
+CRDTI_FN uint32_t crdti_plant_sort(crdti_plant *p, uint32_t list)
+{
+    uint32_t sorted = 0, at, next, *link;
+    if (!list || !p->next[list - 1])
+        return list;
+    for (at = list; at; at = next) {
+        next = p->next[at - 1];
+        for (link = &sorted;
+             *link && crdti_plant_before(p, *link - 1, at - 1);
+             link = &p->next[*link - 1])
+            continue;
+        p->next[at - 1] = *link;
+        *link = at;
+    }
+    return sorted;
+}
+
+/* Puts children on the stack, the last on top; the piece that goes on with the
+ * insertion of piece `at` is one of them. Whether their right origins are
+ * where they can be. */
+CRDTI_FN int crdti_plant_push(crdti_plant *p, uint32_t list, uint32_t at)
+{
+    uint32_t more = CRDTI_NO_CHAR;
+    if (at != CRDTI_NO_CHAR && at + 1 < p->pieces_len &&
+        p->edits[at + 1] == p->edits[at])
+        more = at + 1;
+    for (; list; list = p->next[list - 1]) {
+        const crdti_edit *edit = &p->d->edits[list - 1];
+        if (more != CRDTI_NO_CHAR &&
+            crdti_plant_before(p, p->edits[at], list - 1)) {
+            p->stack[p->stack_len++] = more;
+            more = CRDTI_NO_CHAR;
+        }
+        if (crdti_plant_rank(p, edit->right) == UINT64_MAX)
+            return 0;
+        p->stack[p->stack_len++] = crdti_piece_of(p, edit->name);
+    }
+    if (more != CRDTI_NO_CHAR)
+        p->stack[p->stack_len++] = more;
+    return 1;
+}
+
+CRDTI_FN void crdti_plant_push_lefts(crdti_plant *p, uint32_t list)
+{
+    for (list = crdti_plant_sort(p, list); list; list = p->next[list - 1])
+        p->stack[p->stack_len++] =
+            crdti_piece_of(p, p->d->edits[list - 1].name);
+}
+
+/* The order of all pieces, from the end. 0: only a search can tell. */
+CRDTI_FN int crdti_plant_walk(crdti_plant *p)
+{
+    uint32_t first = 0, at;
+    size_t i;
+    for (i = 0; i < p->d->inserts_len; i++)
+        crdti_plant_hang(p, p->d->inserts[i], &first);
+    if (!crdti_plant_push(p, crdti_plant_sort(p, first), CRDTI_NO_CHAR))
+        return 0;
+    while (p->stack_len) {
+        at = p->stack[--p->stack_len];
+        if (at & CRDTI_PLANT_EMIT) {
+            at &= ~CRDTI_PLANT_EMIT;
+            p->order[p->order_len++] = at;
+            p->ranks[at] = p->order_len;
+            crdti_plant_push_lefts(p, p->lefts[at]);
+            continue;
+        }
+        p->stack[p->stack_len++] = at | CRDTI_PLANT_EMIT;
+        if (!crdti_plant_push(p, crdti_plant_sort(p, p->rights[at]), at))
+            return 0;
+    }
+    return 1;
+}
+
+/* >>authors --------------------------------------------------------------- */
+
+/* What of an insertion goes into one record: alive characters, with short
+ * stretches of dead ones between; or dead ones alone, without content. */
+typedef struct crdti_plant_part {
+    uint32_t len;
+    size_t bytes;      /* of content, filler included */
+    crdti_width width; /* how much more than ASCII */
+} crdti_plant_part;
+
+/* As many as are wide, and alive. */
+CRDTI_FN crdti_plant_part crdti_plant_take_wide(uint32_t most,
+                                                const uint8_t **content)
+{
+    crdti_plant_part part;
+    crdti_zero(&part, sizeof part);
+    if (most > CRDTI_WIDE_MAX)
+        most = CRDTI_WIDE_MAX;
+    for (; part.len < most; part.len++) {
+        uint32_t size = crdti_utf8_size(**content);
+        crdti_width_add(&part.width, crdti_utf8_width(**content));
+        part.bytes += size;
+        *content += size;
+    }
+    return part;
+}
+
+/* Takes the next part; `*content` goes on behind its content. */
+CRDTI_FN crdti_plant_part crdti_plant_take(const crdti_plant *p, uint32_t name,
+                                           uint32_t most,
+                                           const uint8_t **content)
+{
+    crdti_plant_part part;
+    uint32_t alive = 0;
+    crdti_zero(&part, sizeof part);
+    while (part.len < most) {
+        uint32_t at = name + part.len;
+        uint32_t run = crdti_bits_run(p->d->dead, at, most - part.len);
+        if (p->d->dead[at / 64] >> at % 64 & 1) {
+            if (run > CRDTI_FILLER_MAX && part.len)
+                break;
+            part.len += run;
+            if (run > CRDTI_FILLER_MAX)
+                break;
+            continue;
+        }
+        /* There are at least as many bytes as characters. */
+        if (!p->is_ascii &&
+            crdti_ascii_len(crdt_bytes_of(*content, run), 0) < run) {
+            if (part.len)
+                break;
+            return crdti_plant_take_wide(run, content);
+        }
+        *content += run;
+        alive += run;
+        part.len += run;
+    }
+    part.bytes = alive ? part.len : 0;
+    return part;
+}
+
+CRDTI_FN void crdti_plant_count(crdti_plant *p)
+{
+    const uint8_t *content = p->d->content.ptr;
+    size_t i;
+    for (i = 0; i < p->d->edits_len; i++) {
+        const crdti_edit *edit = &p->d->edits[i];
+        crdti_graft_need *need = &p->needs[edit->replica];
+        uint32_t done = 0, from = edit->name;
+        if (edit->kind != CRDTI_INSERTION_EDIT) {
+            from -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
+            need->deletions += 1 + crdti_piece_of(p, from + edit->len - 1) -
+                               crdti_piece_of(p, from);
+            continue;
+        }
+        need->chars += edit->len;
+        while (done < edit->len) {
+            crdti_plant_part part = crdti_plant_take(
+                p, edit->name + done, edit->len - done, &content);
+            need->insertions++;
+            need->bytes += part.bytes;
+            done += part.len;
+        }
+    }
+}
+
+/* Copies the content of a part, with filler for the dead. */
+CRDTI_FN void crdti_plant_copy(const crdti_plant *p, crdti_author *author,
+                               uint32_t name, const crdti_plant_part *part,
+                               const uint8_t *content)
+{
+    uint8_t *to = author->content.ptr + author->content.len;
+    uint32_t done, run;
+    author->content.len += part->bytes;
+    if (part->width.more_bytes) {
+        crdti_copy(to, content, part->bytes);
+        return;
+    }
+    for (done = 0; done < part->len; done += run, to += run) {
+        uint32_t at = name + done;
+        run = crdti_bits_run(p->d->dead, at, part->len - done);
+        if (p->d->dead[at / 64] >> at % 64 & 1) {
+            crdti_zero(to, run);
+            continue;
+        }
+        crdti_copy(to, content, run);
+        content += run;
+    }
+}
+
+/* The name in the document of a character of the delta. */
+CRDTI_INLINE uint32_t crdti_plant_name(const crdti_plant *p, uint32_t told)
+{
+    const crdti_edit *edit;
+    if (told == CRDTI_NO_CHAR)
+        return told;
+    edit = &p->d->edits[p->edits[crdti_piece_of(p, told)]];
+    return edit->here + (told - edit->name);
+}
+
+CRDTI_FN void crdti_plant_insert(crdti_plant *p, crdti_author *author,
+                                 crdti_edit *edit, const uint8_t **content)
+{
+    uint32_t left = crdti_plant_name(p, edit->left), done = 0;
+    uint32_t right = crdti_plant_name(p, edit->right);
+    edit->here = author->free_name;
+    while (done < edit->len) {
+        crdti_insertion *at =
+            author->insertions.ptr + author->insertions.len++;
+        const uint8_t *from = *content;
+        uint32_t name = edit->name + done;
+        crdti_plant_part part =
+            crdti_plant_take(p, name, edit->len - done, content);
+        at->seq = edit->seq + done;
+        at->name = author->free_name;
+        at->len = part.len;
+        at->left = left;
+        at->right = right;
+        at->more_bytes = (uint16_t)part.width.more_bytes;
+        at->more_units = (uint16_t)part.width.more_units;
+        at->content = part.bytes ? (uint32_t)author->content.len
+                                 : CRDTI_CONTENT_GONE;
+        if (part.bytes)
+            crdti_plant_copy(p, author, name, &part, from);
+        author->free_name += part.len;
+        left = author->free_name - 1;
+        done += part.len;
+    }
+}
+
+CRDTI_FN void crdti_plant_delete(crdti_plant *p, crdti_author *author,
+                                 const crdti_edit *edit)
+{
+    int back = edit->kind == CRDTI_BACKWARDS_EDIT;
+    uint32_t done = 0, told = edit->name, len;
+    for (; done < edit->len; done += len) {
+        uint32_t piece = crdti_piece_of(p, told);
+        len = back ? told - p->pieces[piece] + 1 : p->pieces[piece + 1] - told;
+        if (len > edit->len - done)
+            len = edit->len - done;
+        crdti_deletion_add(author, edit->seq + done, crdti_plant_name(p, told),
+                           len, back ? CRDTI_BACKWARDS : 0);
+        told = back ? told - len : told + len;
+    }
+}
+
+/* Of insertions in the order of the text: by replica and seq. */
+CRDTI_FN int crdti_edit_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdti_delta_sequence *d = (const crdti_delta_sequence *)ctx;
+    const crdti_edit *x = &d->edits[a], *y = &d->edits[b];
+    if (x->replica != y->replica)
+        return x->replica < y->replica ? -1 : 1;
+    return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* Whether no dot comes twice. Leaves the order by seq in `inserts`. */
+CRDTI_FN int crdti_plant_sort_layout(crdti_plant *p)
+{
+    crdti_delta_sequence *d = p->d;
+    size_t i;
+    crdti_sort(crdti_edit_order, d, d->inserts, d->inserts_len);
+    for (i = 1; i < d->inserts_len; i++) {
+        const crdti_edit *a = &d->edits[d->inserts[i - 1]];
+        const crdti_edit *b = &d->edits[d->inserts[i]];
+        if (a->replica == b->replica && a->seq + a->len > b->seq)
+            return 0;
+    }
+    return 1;
+}
+
+/* The same for insertions in the order of the text, where those of one author
+ * have to be by seq: first all names, then the rest. */
+CRDTI_FN void crdti_plant_write_layout(crdti_plant *p)
+{
+    crdti_delta_sequence *d = p->d;
+    size_t i, at = 0;
+    for (i = 0; i < d->edits_len; i++) { /* by place in the text */
+        p->next[i] = (uint32_t)at;
+        at += crdti_utf8_len(d->content, at, d->edits[i].len);
+    }
+    for (i = 0; i < d->edits_len; i++) {
+        crdti_edit *edit = &d->edits[d->inserts[i]];
+        crdti_author *author =
+            crdti_author_at(p->doc, p->needs[edit->replica].author);
+        edit->here = author->free_name;
+        author->free_name += edit->len;
+    }
+    for (i = 0; i < d->edits_len; i++) {
+        crdti_edit *edit = &d->edits[d->inserts[i]];
+        const uint8_t *content = d->content.ptr + p->next[d->inserts[i]];
+        crdti_author *author =
+            crdti_author_at(p->doc, p->needs[edit->replica].author);
+        author->free_name = edit->here;
+        author->last = edit->seq + edit->len - 1;
+        crdti_plant_insert(p, author, edit, &content);
+    }
+}
+
+/* Writes down who did what. */
+CRDTI_FN void crdti_plant_write(crdti_plant *p)
+{
+    const uint8_t *content = p->d->content.ptr;
+    size_t i;
+    for (i = 0; i < p->d->edits_len; i++) {
+        crdti_edit *edit = &p->d->edits[i];
+        crdti_author *author =
+            crdti_author_at(p->doc, p->needs[edit->replica].author);
+        author->last = edit->seq + edit->len - 1;
+        if (edit->kind == CRDTI_INSERTION_EDIT)
+            crdti_plant_insert(p, author, edit, &content);
+        else
+            crdti_plant_delete(p, author, edit);
+    }
+}
+
+/* >>leaves and forks ------------------------------------------------------ */
+
+/* Appends a span, in a new leaf when that at hand is full. */
+CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
+{
+    crdt_doc *doc = p->doc;
+    crdti_leaf *leaf = crdti_leaf_at(doc, p->leaf);
+    uint32_t last = leaf->len - 1u;
+    if (leaf->len && lens & leaf->lens[last] & CRDTI_HIDDEN &&
+        leaf->names[last] + crdti_span_len(leaf, last) == name) {
+        leaf->lens[last] += lens & CRDTI_SPAN_LEN;
+        return;
+    }
+    if (leaf->len == CRDTI_PLANT_FILL) {
+        uint32_t next = crdti_pool_take(&doc->leaves);
+        leaf->next = next;
+        crdti_leaf_at(doc, next)->prev = p->leaf;
+        p->leaf = next;
+        leaf = crdti_leaf_at(doc, next);
+    }
+    leaf->names[leaf->len] = name;
+    leaf->lens[leaf->len++] = lens;
+}
+
+/* Appends visible characters: one span, or one of each insertion where they
+ * are wide. */
+CRDTI_FN void crdti_plant_shown(crdti_plant *p, const crdti_edit *edit,
+                                uint32_t name, uint32_t len)
+{
+    const crdti_author *author =
+        crdti_author_at(p->doc, p->needs[edit->replica].author);
+    while (len && !p->is_ascii) {
+        const crdti_insertion *at = crdti_insertion_of(author, name);
+        uint32_t part = (uint32_t)crdti_min(len, at->name + at->len - name);
+        crdti_plant_span(p, name, part | (at->more_bytes ? CRDTI_WIDE : 0));
+        name += part;
+        len -= part;
+    }
+    if (len)
+        crdti_plant_span(p, name, len);
+}
+
+CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
+{
+    const uint64_t *dead = p->d->dead;
+    uint32_t i, done, run;
+    p->leaf = p->s->first;
+    crdti_leaf_at(p->doc, p->leaf)->is_hashed = 0;
+    for (i = p->order_len; i > 0; i--) {
+        uint32_t piece = p->order[i - 1], told = p->pieces[piece];
+        uint32_t len = p->pieces[piece + 1] - told;
+        const crdti_edit *edit = &p->d->edits[p->edits[piece]];
+        uint32_t name = edit->here + (told - edit->name);
+        for (done = 0; done < len; done += run) {
+            uint32_t at = told + done;
+            run = crdti_bits_run(dead, at, len - done);
+            if (dead[at / 64] >> at % 64 & 1)
+                crdti_plant_span(p, name + done, run | CRDTI_HIDDEN);
+            else
+                crdti_plant_shown(p, edit, name + done, run);
+        }
+    }
+}
+
+/* Appends a child to the fork at hand, or to a new one; `*first` is the first
+ * of its level. */
+CRDTI_FN void crdti_plant_child(crdti_plant *p, uint32_t level, uint32_t child,
+                                crdti_width width, uint32_t *fork)
+{
+    crdti_fork *at;
+    if (!*fork || crdti_fork_at(p->doc, *fork)->len == CRDTI_PLANT_FILL) {
+        *fork = crdti_pool_take(&p->doc->forks);
+        p->stack[p->stack_len++] = *fork;
+    }
+    at = crdti_fork_at(p->doc, *fork);
+    at->children[at->len] = child;
+    at->widths[at->len++] = width;
+    crdti_set_parent(p->doc, level, child, *fork);
+}
+
+CRDTI_FN crdti_width crdti_fork_width(const crdti_fork *fork)
+{
+    crdti_width sum;
+    uint32_t i;
+    crdti_zero(&sum, sizeof sum);
+    for (i = 0; i < fork->len; i++)
+        crdti_width_add(&sum, fork->widths[i]);
+    return sum;
+}
+
+/* Builds level upon level, until there is one node. */
+CRDTI_FN void crdti_plant_forks(crdti_plant *p)
+{
+    crdti_sequence *s = p->s;
+    uint32_t fork = 0, from = 0, end, at, only = s->first;
+    p->stack_len = 0;
+    for (at = s->first; at; at = crdti_leaf_at(p->doc, at)->next) {
+        crdti_width width =
+            crdti_leaf_width(p->doc, s, crdti_leaf_at(p->doc, at));
+        crdti_width_add(&s->total, width);
+        if (s->first != p->leaf)
+            crdti_plant_child(p, 0, at, width, &fork);
+    }
+    for (s->height = 0; from < p->stack_len; from = end) {
+        end = p->stack_len;
+        only = p->stack[from];
+        s->height++;
+        fork = 0;
+        if (end - from == 1)
+            break;
+        for (at = from; at < end; at++)
+            crdti_plant_child(
+                p, s->height, p->stack[at],
+                crdti_fork_width(crdti_fork_at(p->doc, p->stack[at])), &fork);
+    }
+    s->root = only;
+}
+
+/* >>all of it ------------------------------------------------------------- */
+
+/* Memory for the tree; each change from dead to alive makes a span. */
+CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
+{
+    const uint64_t *dead = p->d->dead;
+    size_t spans = p->pieces_len, words = p->d->chars / 64 + 1, i;
+    uint64_t before = 0;
+    crdt_err err;
+    for (i = 0; i < words; i++) {
+        spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
+        before = dead[i] >> 63;
+    }
+    if (!p->is_ascii)
+        for (i = 0; i < p->delta->replicas_len; i++)
+            spans += p->needs[i].insertions;
+    spans = spans / CRDTI_PLANT_FILL + 1;
+    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, spans);
+    return err ? err
+               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks,
+                                    spans / (CRDTI_PLANT_FILL - 1) + 4);
+}
+
+CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
+{
+    size_t i;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < p->delta->replicas_len && !err; i++) {
+        crdti_graft_need *need = &p->needs[i];
+        if (!need->insertions && !need->deletions)
+            continue;
+        err = crdti_author_get(p->doc, &p->s->authors, p->s->object,
+                               p->delta->replicas[i].number, &need->author);
+        if (!err)
+            err = crdti_insertions_reserve(p->doc, p->s, need->author,
+                                           need->insertions, need->chars,
+                                           need->bytes);
+        if (!err)
+            err = crdti_array_reserve(
+                &p->doc->alloc,
+                &crdti_author_at(p->doc, need->author)->deletions,
+                need->deletions);
+    }
+    return err;
+}
+
+/* Lays out the sequence, which has nothing yet. `*done` 0: it has to be
+ * grafted, edit by edit. NOMEM, LIMIT: crdti_sequence_clear must follow. */
+CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
+{
+    crdt_err err;
+    *done = 0;
+    if (p->d->outside_len || !p->d->chars)
+        return CRDT_OK;
+    err = crdti_plant_cut(p);
+    if (err || !crdti_plant_walk(p))
+        return err;
+    p->is_ascii = p->d->content.len == p->d->alive;
+    crdti_plant_count(p);
+    if (p->d->is_laid_out && !crdti_plant_sort_layout(p))
+        return CRDT_ERR_CORRUPT;
+    err = crdti_plant_authors(p);
+    if (!err)
+        err = crdti_plant_reserve(p);
+    if (!err) {
+        if (p->d->is_laid_out)
+            crdti_plant_write_layout(p);
+        else
+            crdti_plant_write(p);
+        crdti_plant_leaves(p);
+        crdti_plant_forks(p);
+        *done = 1;
+    }
+    crdti_zero(p->needs, p->delta->replicas_len * sizeof *p->needs);
+    return err;
+}
+
+#endif
 /* >> graft.h */
 /*
  * Grafts: what a delta brings to sequences, put where it belongs.
@@ -12359,12 +13347,6 @@ CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
 #define CRDTI_GRAFT_H
 
 
-/* What one replica adds to one sequence. */
-typedef struct crdti_graft_need {
-    size_t insertions, deletions, chars, bytes;
-    uint32_t author;
-} crdti_graft_need;
-
 typedef struct crdti_graft {
     crdt_doc *doc;
     crdti_delta *delta;
@@ -12375,7 +13357,9 @@ typedef struct crdti_graft {
     crdti_delta_sequence *d;
     crdti_sequence *s;
     const uint8_t *content; /* what is not taken yet */
-    uint32_t cuts;          /* spans that may be cut, in all */
+    size_t cuts, trees;     /* spans that may be cut in all, and where */
+    uint32_t *touched;      /* authors with news */
+    size_t touched_len, touched_cap;
 } crdti_graft;
 
 /* How many dots of the edit we have. */
@@ -12399,15 +13383,11 @@ CRDTI_FN uint32_t crdti_graft_author(const crdti_graft *g, uint32_t replica)
 /* Takes the content of `len` characters off what is left. */
 CRDTI_FN crdt_bytes crdti_graft_take(crdti_graft *g, uint32_t len)
 {
+    const crdt_bytes all = g->d->content;
     const uint8_t *from = g->content;
-    const uint8_t *end = g->d->content.ptr + g->d->content.len;
-    crdt_bytes rest = crdt_bytes_of(from, (size_t)(end - from));
-    size_t at = crdti_ascii_len(
-        crdt_bytes_of(from, crdti_min_size(len, rest.len)), 0);
-    for (len -= (uint32_t)at; len > 0; len--)
-        at += crdti_utf8_size(from[at]);
-    g->content = from + at;
-    return crdt_bytes_of(from, at);
+    size_t size = crdti_utf8_len(all, (size_t)(from - all.ptr), len);
+    g->content = from + size;
+    return crdt_bytes_of(from, size);
 }
 
 /* The next characters of an insertion, `at` on, that are all alive or all
@@ -12422,15 +13402,57 @@ CRDTI_FN uint32_t crdti_graft_stretch(crdti_graft *g, uint32_t at,
     return len;
 }
 
+/* In how many insertions, here, are the characters of the delta from `from` up
+ * to `end`? */
+CRDTI_FN size_t crdti_graft_parts(const crdti_graft *g, uint32_t from,
+                                  uint32_t end)
+{
+    size_t count = 0, insertions;
+    while (from < end) {
+        const crdti_edit *edit = crdti_edit_of(g->d, from);
+        uint32_t known = crdti_edit_known(g, edit);
+        uint32_t to = (uint32_t)crdti_min(end, edit->name + edit->len);
+        if (from < edit->name + known) {
+            to = (uint32_t)crdti_min(to, edit->name + known);
+            crdti_author_count(
+                crdti_author_at(g->doc, crdti_graft_author(g, edit->replica)),
+                edit->seq + (from - edit->name),
+                edit->seq + (to - edit->name) - 1, &insertions);
+            count += insertions;
+        } else {
+            count++;
+        }
+        from = to;
+    }
+    return count;
+}
+
+/* How many deletions the edit becomes here, at most. */
+CRDTI_FN size_t crdti_graft_stretches(const crdti_graft *g,
+                                      const crdti_edit *edit)
+{
+    uint32_t more = edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
+    const crdti_outside *outside;
+    size_t insertions;
+    if (!crdti_is_outside(edit->name))
+        return crdti_graft_parts(g, edit->name - more,
+                                 edit->name - more + edit->len);
+    outside = &g->d->outside[edit->name & ~CRDTI_OUTSIDE];
+    crdti_author_count(
+        crdti_author_at(g->doc, crdti_graft_author(g, outside->replica)),
+        outside->seq - more, outside->seq - more + edit->len - 1, &insertions);
+    return insertions;
+}
+
 CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
 {
     crdti_graft_need *need = &g->needs[edit->replica];
     uint32_t known = crdti_edit_known(g, edit), at, len;
     if (edit->kind != CRDTI_INSERTION_EDIT) {
-        /* Each victim may be in a span, and an insertion, of its own; those
-         * of one insertion of the delta are not. */
-        need->deletions += known < edit->len;
-        g->cuts += known < edit->len ? 2 : 0;
+        size_t stretches =
+            known < edit->len ? crdti_graft_stretches(g, edit) : 0;
+        need->deletions += stretches;
+        g->cuts += 2 * stretches;
         return;
     }
     for (at = 0; at < edit->len; at += len) {
@@ -12473,13 +13495,31 @@ CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
 CRDTI_FN int crdti_graft_is_here(const crdti_graft *g, const crdti_edit *edit)
 {
     uint32_t known = crdti_edit_known(g, edit), author;
+    size_t insertions;
     if (!known || edit->kind != CRDTI_INSERTION_EDIT)
         return 1;
     author = crdti_graft_author(g, edit->replica);
-    return author && crdti_seq_name(crdti_author_at(g->doc, author),
-                                   edit->seq) != CRDTI_NO_CHAR &&
-           crdti_seq_name(crdti_author_at(g->doc, author),
-                         edit->seq + known - 1) != CRDTI_NO_CHAR;
+    return author &&
+           crdti_author_count(crdti_author_at(g->doc, author), edit->seq,
+                              edit->seq + known - 1, &insertions) == known;
+}
+
+/* Whether all that a deletion of others' characters takes is here. */
+CRDTI_FN int crdti_graft_has_victims(const crdti_graft *g,
+                                     const crdti_edit *edit)
+{
+    const crdti_outside *outside;
+    const crdti_author *author;
+    uint64_t low;
+    size_t insertions;
+    if (edit->kind == CRDTI_INSERTION_EDIT || !crdti_is_outside(edit->name))
+        return 1;
+    outside = &g->d->outside[edit->name & ~CRDTI_OUTSIDE];
+    author = crdti_author_at(g->doc, crdti_graft_author(g, outside->replica));
+    low = outside->seq;
+    low -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
+    return crdti_author_count(author, low, low + edit->len - 1,
+                              &insertions) == edit->len;
 }
 
 /* Takes memory for one author. */
@@ -12491,6 +13531,7 @@ CRDTI_FN crdt_err crdti_graft_reserve(crdti_graft *g, uint32_t replica)
     crdt_err err;
     if (!need->insertions && !need->deletions)
         return CRDT_OK;
+    g->touched_cap++;
     err = crdti_author_get(g->doc, &g->s->authors, g->s->object,
                            g->delta->replicas[replica].number, &index);
     if (err)
@@ -12505,6 +13546,29 @@ CRDTI_FN crdt_err crdti_graft_reserve(crdti_graft *g, uint32_t replica)
     return err;
 }
 
+/* Lays the sequence out at once, where that can be; what it shows is told when
+ * the delta is applied. */
+CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
+{
+    crdti_plant p;
+    uint32_t at;
+    crdt_err err;
+    crdti_zero(&p, sizeof p);
+    p.doc = g->doc;
+    p.delta = g->delta;
+    p.d = g->d;
+    p.s = g->s;
+    p.needs = g->needs;
+    p.arena = &g->doc->scratch;
+    err = crdti_plant_sequence(&p, &g->d->is_planted);
+    for (at = g->s->authors; at && !err;
+         at = crdti_author_at(g->doc, at)->next)
+        g->touched_cap++;
+    if (err)
+        crdti_sequence_clear(g->doc, g->s);
+    return err;
+}
+
 CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
 {
     const crdti_delta_sequence *d = g->d;
@@ -12512,16 +13576,28 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     size_t i;
     uint32_t number = g->delta->objects[d->object].number;
     err = crdti_sequence_get(g->doc, number, &g->s);
-    if (!err)
-        err = crdti_graft_outside(g);
     if (err)
+        return err;
+    if (g->s->is_met)
+        return CRDT_ERR_CORRUPT; /* two sections of one sequence */
+    g->s->is_met = 1;
+    if (!g->s->names_used)
+        err = crdti_graft_plant(g);
+    if (!err && !g->d->is_planted)
+        err = crdti_graft_outside(g);
+    if (!err && !g->d->is_planted && g->d->is_laid_out)
+        err = CRDT_ERR_UNSUPPORTED;
+    if (err || g->d->is_planted)
         return err;
     g->content = d->content.ptr;
     for (i = 0; i < d->edits_len; i++) {
         if (!crdti_graft_is_here(g, &d->edits[i]))
             return CRDT_ERR_FORK;
-        crdti_graft_count(g, &d->edits[i]);
+        if (!crdti_graft_has_victims(g, &d->edits[i]))
+            return CRDT_ERR_CORRUPT;
     }
+    for (i = 0; i < d->edits_len; i++)
+        crdti_graft_count(g, &d->edits[i]);
     for (i = 0; i < d->edits_len && !err; i++)
         err = crdti_graft_reserve(g, d->edits[i].replica);
     crdti_homes_make(g->doc, g->s);
@@ -12543,6 +13619,7 @@ CRDTI_FN void crdti_graft_count_rest(crdti_graft *g)
     for (i = 0; i < d->replicas_len; i++)
         if (d->replicas[i].base < g->have[i])
             g->cuts += 2 * g->doc->replicas.ptr[d->replicas[i].number].authors;
+    g->trees += g->doc->authors.live;
 }
 
 CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
@@ -12559,7 +13636,11 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
     if (err)
         return err;
     crdti_graft_count_rest(g);
-    return crdti_spans_reserve_at(g->doc, height + 2, g->cuts);
+    g->touched = (uint32_t *)crdti_arena_alloc(
+        &g->doc->scratch, g->touched_cap * sizeof *g->touched);
+    if (!g->touched)
+        return CRDT_ERR_NOMEM;
+    return crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
 }
 
 /* Takes back the authors that came with what is not to be. */
@@ -12571,6 +13652,10 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
             g->delta->objects[g->delta->sequences[i].object].number;
         crdti_sequence *s =
             number ? crdti_sequence_at(g->doc, number) : NULL;
+        if (s)
+            s->is_met = 0;
+        if (s && g->delta->sequences[i].is_planted)
+            crdti_sequence_clear(g->doc, s);
         while (s && s->authors) {
             uint32_t at = s->authors;
             crdti_author *author = crdti_author_at(g->doc, at);
@@ -12590,21 +13675,13 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
 CRDTI_FN uint32_t crdti_graft_name(const crdti_graft *g, uint32_t told)
 {
     const crdti_delta_sequence *d = g->d;
-    size_t low = 0, high = d->inserts_len;
     const crdti_edit *edit;
     uint32_t known;
     if (told == CRDTI_NO_CHAR)
         return told;
     if (told & CRDTI_OUTSIDE)
         return d->outside[told & ~CRDTI_OUTSIDE].name;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (d->edits[d->inserts[middle]].name <= told)
-            low = middle;
-        else
-            high = middle;
-    }
-    edit = &d->edits[d->inserts[low]];
+    edit = crdti_edit_of(d, told);
     known = crdti_edit_known(g, edit);
     if (told - edit->name >= known)
         return edit->here + (told - edit->name - known);
@@ -12628,6 +13705,35 @@ CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
         *seq += piece.width.chars;
         origins->left = crdti_author_at(g->doc, author)->free_name - 1;
     } while (bytes.len);
+}
+
+CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
+{
+    crdti_author *at = crdti_author_at(g->doc, author);
+    if (at->is_touched)
+        return;
+    at->is_touched = 1;
+    g->touched[g->touched_len++] = author;
+}
+
+CRDTI_FN int crdti_touched_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdt_doc *doc = (const crdt_doc *)ctx;
+    uint64_t x = crdti_author_at(doc, a)->last;
+    uint64_t y = crdti_author_at(doc, b)->last;
+    return (x > y) - (x < y);
+}
+
+/* Those of one replica must be listed in the order of their latest seqs, of
+ * all sequences together. */
+CRDTI_FN void crdti_graft_list(crdti_graft *g)
+{
+    size_t i;
+    crdti_sort(crdti_touched_order, g->doc, g->touched, g->touched_len);
+    for (i = 0; i < g->touched_len; i++) {
+        crdti_author_at(g->doc, g->touched[i])->is_touched = 0;
+        crdti_author_list(g->doc, g->touched[i]);
+    }
 }
 
 CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
@@ -12656,6 +13762,7 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
         crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
     }
     g->s->cursor = spot;
+    crdti_graft_touch(g, author);
 }
 
 /* Hides what is visible of `len` names from `name` on. `killer`: the author to
@@ -12678,28 +13785,31 @@ CRDTI_FN void crdti_graft_hide(crdti_graft *g, uint32_t name, uint32_t len)
 }
 
 /* How many of the characters told, from `told` on or back, have names here
- * that follow on each other; *name is the first of them told. */
+ * that follow on each other: those of one insertion here, or new ones of one
+ * edit. *name is the first of them told. */
 CRDTI_FN uint32_t crdti_graft_victims(const crdti_graft *g, uint32_t told,
                                       uint32_t most, int back, uint32_t *name)
 {
-    uint32_t count = 1, next;
-    const crdti_author *author;
     const crdti_insertion *at;
+    const crdti_edit *edit;
+    uint32_t room, known;
     *name = crdti_graft_name(g, told);
-    author = crdti_author_at(g->doc,
-                             crdti_name_author(&g->s->extents, *name));
-    at = crdti_insertion_of(author, *name);
-    if (crdti_is_outside(told)) { /* in one author, by seq */
-        next = back ? *name - at->name : at->name + at->len - 1 - *name;
-        return (uint32_t)crdti_min(most, next + UINT64_C(1));
+    at = crdti_insertion_of(
+        crdti_author_at(g->doc, crdti_name_author(&g->s->extents, *name)),
+        *name);
+    room = back ? *name - at->name + 1 : at->name + at->len - *name;
+    if (!crdti_is_outside(told)) {
+        edit = crdti_edit_of(g->d, told);
+        known = crdti_edit_known(g, edit);
+        if (told - edit->name >= known)
+            room = back ? told - edit->name - known + 1
+                        : edit->name + edit->len - told;
+        else
+            room = (uint32_t)crdti_min(room,
+                                       back ? told - edit->name + 1
+                                            : edit->name + known - told);
     }
-    while (count < most) {
-        next = crdti_graft_name(g, back ? told - count : told + count);
-        if (next != (back ? *name - count : *name + count))
-            break;
-        count++;
-    }
-    return count;
+    return room < most ? room : most;
 }
 
 /* A dot that is not in the delta, `by` further on or back. */
@@ -12736,7 +13846,7 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
         if (done < edit->len)
             told = crdti_graft_step(g, told, count, back);
     }
-    crdti_author_list(g->doc, author);
+    crdti_graft_touch(g, author);
 }
 
 /* What we have and the delta shows dead, without saying by whom. */
@@ -12753,6 +13863,20 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
     }
 }
 
+/* What was laid out becomes part of the document. */
+CRDTI_FN void crdti_graft_show(crdti_graft *g)
+{
+    uint32_t at;
+    for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
+        g->doc->actor = crdti_author_at(g->doc, at)->replica;
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
+        crdti_graft_touch(g, at);
+    }
+    g->s->changes++;
+    g->s->is_hashed = 0;
+    crdti_sequence_weigh(g->doc, g->s);
+}
+
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
 {
     size_t i, k;
@@ -12760,8 +13884,14 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         crdti_delta_sequence *d = g->d = &g->delta->sequences[i];
         uint32_t number = g->delta->objects[d->object].number;
         g->s = crdti_sequence_at(g->doc, number);
-        g->s->cursor_is_known = g->s->is_typing = 0;
+        g->s->cursor_is_known = 0;
+        g->s->room = 0;
+        g->s->is_met = 0;
         g->content = d->content.ptr;
+        if (d->is_planted) {
+            crdti_graft_show(g);
+            continue;
+        }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
             if (crdti_edit_known(g, edit) < edit->len) {
@@ -12777,26 +13907,10 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
             crdti_graft_dead(g, &d->edits[d->inserts[k]]);
         crdti_sequence_weigh(g->doc, g->s);
     }
+    crdti_graft_list(g);
 }
 
 /* >>context --------------------------------------------------------------- */
-
-/* How many characters the author has with seqs from `first` to `last`. */
-CRDTI_FN uint64_t crdti_author_count(const crdti_author *author,
-                                     uint64_t first, uint64_t last)
-{
-    size_t i = crdti_insertion_place(author, first);
-    uint64_t count = 0;
-    for (; i < author->insertions.len; i++) {
-        const crdti_insertion *at = &author->insertions.ptr[i];
-        uint64_t from = crdti_max(at->seq, first);
-        uint64_t to = crdti_min(at->seq + at->len - 1, last);
-        if (at->seq > last)
-            break;
-        count += to - from + 1;
-    }
-    return count;
-}
 
 /* Hides the author's characters with seqs from `first` to `last`. */
 CRDTI_FN void crdti_graft_vanish(crdti_graft *g, uint32_t index,
@@ -12824,9 +13938,9 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     crdti_author *author = crdti_author_at(g->doc, index);
     uint64_t last = crdti_min(replica->top, g->have[place]);
     uint64_t next = replica->base + 1, shown = author->party;
-    size_t i, k;
+    size_t i, k, insertions;
     author->party = 0;
-    if (crdti_author_count(author, next, last) == shown)
+    if (crdti_author_count(author, next, last, &insertions) == shown)
         return;
     crdti_touch(g->doc, author->object, crdti_no_key());
     g->s = crdti_sequence_at(g->doc, author->object);
@@ -12845,7 +13959,8 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     }
     if (next <= last)
         crdti_graft_vanish(g, index, next, last);
-    g->s->cursor_is_known = g->s->is_typing = 0;
+    g->s->cursor_is_known = 0;
+        g->s->room = 0;
     crdti_sequence_weigh(g->doc, g->s);
 }
 
@@ -13973,7 +15088,9 @@ CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,
     crdti_put_keys(w, doc, cut);
     crdti_put_contents(w, doc, cut);
     crdti_put_kills(w, doc, cut);
-    if (cut->authors.len)
+    if (cut->authors.len && cut->is_canonical)
+        crdti_put_layouts(w, doc, cut);
+    else if (cut->authors.len)
         crdti_put_sequences(w, doc, cut);
 }
 

@@ -37,6 +37,7 @@
 /* What a value is; the unit of the same number is in bench_units (main.c). */
 enum bench_unit {
     BENCH_NS,     /* per op */
+    BENCH_MS,     /* per op */
     BENCH_RATE,   /* bytes a second; a run adds to `bytes` */
     BENCH_ALLOCS, /* requests to the allocator per op */
     BENCH_MEMORY, /* bytes of heap per element; a run sets `bytes` */
@@ -66,7 +67,8 @@ struct bench_case {
     void (*setup)(struct bench *b); /* may be NULL, like end */
     void (*run)(struct bench *b, uint64_t ops);
     void (*end)(struct bench *b);
-    const char *of, *to; /* BENCH_RATIO: value of `of` / value of `to` */
+    const char *of, *to; /* BENCH_RATIO: value of `of` / value of `to`, or
+                            NULL and a run that sets `ns` and `ops` */
 };
 
 #define BENCH_END                                                             \
@@ -79,7 +81,11 @@ extern const struct bench_case bench_core[];
 extern const struct bench_case bench_types[];
 extern const struct bench_case bench_delta[];
 extern const struct bench_case bench_sizes[];
+extern struct bench_case bench_text[];      /* see bench_text_find */
 extern const struct bench_case bench_big[]; /* only when asked for */
+
+/* Makes the cases of bench_text, by the traces there are. */
+void bench_text_find(void);
 
 /* >>for the subjects: main.c ---------------------------------------------- */
 

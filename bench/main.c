@@ -26,12 +26,13 @@
 #define CASES_MAX 512
 
 static const struct bench_case *const subjects[] = {
-    bench_baseline, bench_core,  bench_types,
-    bench_delta,    bench_sizes, bench_big
+    bench_baseline, bench_core, bench_types, bench_delta,
+    bench_sizes,    bench_text, bench_big
 };
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 
-/* What cases whose names begin so are to stay below (or at). */
+/* What cases of that name are to stay below (or at); all those that begin so
+ * when it ends with a slash. */
 static const struct target {
     const char *name;
     double most;
@@ -47,12 +48,28 @@ static const struct target {
     { "aw_set.merge_known_vv.ratio_1M_to_alone", 2 },
     { "map.put/", 100 },
     { "map.add/", 100 },
+    { "text.local/automerge-paper", 10 },
+    { "text.local_ratio/automerge-paper", 2.5 },
+    { "text.local_ratio/friendsforever_flat", 3 },
+    { "text.local_ratio/rustcode", 3 },
+    { "text.remote_keystrokes/automerge-paper", 250 },
+    { "text.keystroke_bytes/automerge-paper", 12 },
+    { "text.remote_whole/automerge-paper", 1 },
+    { "text.remote_whole/friendsforever", 0.4 },
+    { "text.remote_whole/git-makefile", 6 },
+    { "text.open/automerge-paper", 1 },
+    { "text.size_saved/automerge-paper", 130000 },
+    { "text.size_saved_gz/automerge-paper", 58000 },
+    { "text.size_forgotten_gz/automerge-paper", 45000 },
+    { "text.memory/automerge-paper", 1000000 },
+    { "text.random_1M/", 1000 },
 };
 #define TARGETS (sizeof targets / sizeof *targets)
 
 /* By enum bench_unit. */
-static const char *const bench_units[] = { "ns/op",     "B/s", "allocs/op",
-                                           "B/element", "B",   "x" };
+static const char *const bench_units[] = { "ns/op",     "ms/op",     "B/s",
+                                           "allocs/op", "B/element", "B",
+                                           "x" };
 
 struct result {
     int is_known;
@@ -235,6 +252,8 @@ static uint64_t calibrate(struct bench *b)
 static double value_of(const struct bench *b)
 {
     switch (b->is->unit) {
+    case BENCH_MS:
+        return (double)b->ns / (double)b->ops / 1e6;
     case BENCH_RATE:
         return (double)b->bytes * 1e9 / (double)b->ns;
     case BENCH_ALLOCS:
@@ -253,9 +272,13 @@ static double value_of(const struct bench *b)
 static const struct target *target_of(const struct bench_case *is)
 {
     size_t i;
-    for (i = 0; i < TARGETS; i++)
-        if (strncmp(is->name, targets[i].name, strlen(targets[i].name)) == 0)
+    for (i = 0; i < TARGETS; i++) {
+        const char *name = targets[i].name;
+        size_t len = strlen(name);
+        if (strncmp(is->name, name, len) == 0 &&
+            (!is->name[len] || name[len - 1] == '/'))
             return &targets[i];
+    }
     return NULL;
 }
 
@@ -332,7 +355,7 @@ static const struct result *result_of(size_t subject, size_t at, int runs)
     struct result *result = &results[subject][at];
     if (result->is_known)
         return result;
-    if (is->unit == BENCH_RATIO) {
+    if (is->of) {
         const struct result *of = result_named(is->of, runs);
         const struct result *to = result_named(is->to, runs);
         result->value = of->value / to->value;
@@ -362,6 +385,7 @@ static void print_json(const struct bench_case *is, const struct result *r)
 static void print_number(double value)
 {
     const char *scale = "";
+    int digits;
     if (value >= 1e9) {
         value /= 1e9;
         scale = "G";
@@ -372,13 +396,14 @@ static void print_number(double value)
         value /= 1e3;
         scale = "k";
     }
-    printf(" %8.*f%1s", value < 10 ? 2 : value < 100 ? 1 : 0, value, scale);
+    digits = value < 1 ? 3 : value < 10 ? 2 : value < 100;
+    printf(" %8.*f%1s", digits, value, scale);
 }
 
 static void print_row(const struct bench_case *is, const struct result *r)
 {
     const struct target *target = target_of(is);
-    printf("%-34s %9lu", is->name, (unsigned long)is->n);
+    printf("%-42s %9lu", is->name, (unsigned long)is->n);
     print_number(r->value);
     print_number(r->min);
     print_number(r->max);
@@ -391,7 +416,7 @@ static void print_row(const struct bench_case *is, const struct result *r)
 
 static void print_head(void)
 {
-    printf("%-34s %9s %8s  %8s  %8s   %s\n", "name", "n", "median", "min",
+    printf("%-42s %9s %8s  %8s  %8s   %s\n", "name", "n", "median", "min",
            "max", "unit");
 }
 
@@ -410,6 +435,9 @@ static void print_help(void)
          "            6 GB of memory, instead of two minutes and 1 GB\n"
          "  --runs N  runs of each, 5 to 101 (7); slow cases get 3, or 1\n"
          "  --help    this\n"
+         "The environment's TRACES names a directory of recorded editing "
+         "sessions for\n"
+         "the cases of text.*; without it they use one that is made up.\n"
          "Times are of the processor: the median, least and most of the runs. "
          "A case\n"
          "that has a target says whether the median meets it. "
@@ -456,7 +484,7 @@ static void show(size_t subject, size_t at, const struct options *options)
     if (at >= CASES_MAX)
         bench_fail("too many cases in a table");
     if (options->list) {
-        printf("%-34s %9lu  %s\n", is->name, (unsigned long)is->n,
+        printf("%-42s %9lu  %s\n", is->name, (unsigned long)is->n,
                bench_units[is->unit]);
         return;
     }
@@ -474,6 +502,7 @@ int main(int argc, char **argv)
     size_t s, i;
     if (status)
         return status - 1;
+    bench_text_find();
     if (!options.json && !options.list)
         print_head();
     for (s = 0; s < SUBJECTS; s++)

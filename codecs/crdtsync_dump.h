@@ -59,6 +59,9 @@ CRDT_API crdt_err crdt_dump(crdt_doc *doc, crdt_buf *out);
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Characters of a text that are shown. */
+#define CRDTI_DUMP_CHARS 64u
+
 typedef struct crdti_dump {
     crdt_doc *doc;
     crdti_writer w;
@@ -230,6 +233,11 @@ CRDTI_FN uint32_t crdti_dump_next_object(const crdt_doc *doc, uint32_t at)
     return crdti_object_at(doc, at)->sibling;
 }
 
+CRDTI_FN uint32_t crdti_dump_next_author(const crdt_doc *doc, uint32_t at)
+{
+    return crdti_author_at(doc, at)->next;
+}
+
 CRDTI_FN int crdti_dump_order(uint64_t a, uint64_t b)
 {
     return (a > b) - (a < b);
@@ -275,6 +283,13 @@ CRDTI_FN int crdti_dump_object_order(const void *ctx, uint32_t a, uint32_t b)
     const crdt_doc *doc = ((const crdti_dump *)ctx)->doc;
     return crdti_dump_order(crdti_object_at(doc, a)->type,
                             crdti_object_at(doc, b)->type);
+}
+
+CRDTI_FN int crdti_dump_author_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdti_dump *d = (const crdti_dump *)ctx;
+    return crdti_dump_order(d->ranks[crdti_author_at(d->doc, a)->replica],
+                            d->ranks[crdti_author_at(d->doc, b)->replica]);
 }
 
 /* >>ops and kills --------------------------------------------------------- */
@@ -336,7 +351,7 @@ CRDTI_FN void crdti_dump_kill(crdti_dump *d, const crdti_kill *kill)
     crdti_dump_dot(d, kill->said_replica, kill->said_seq);
 }
 
-/* >>entries and objects --------------------------------------------------- */
+/* >>entries and counters -------------------------------------------------- */
 
 CRDTI_FN void crdti_dump_object(crdti_dump *d, uint32_t index);
 
@@ -474,6 +489,66 @@ CRDTI_FN void crdti_dump_shares(crdti_dump *d, const crdti_bounded *counter)
     }
 }
 
+/* >>texts ----------------------------------------------------------------- */
+
+/* How long it is and how it begins. */
+CRDTI_FN void crdti_dump_beginning(crdti_dump *d, uint32_t index)
+{
+    crdt_obj text = crdti_obj(d->doc, index);
+    size_t len = crdt_text_len(text, CRDT_CHARS);
+    crdt_buf shown = CRDT_BUF_INIT;
+    crdt_err err;
+    shown.alloc = d->w.buf->alloc;
+    err = crdt_text_read(text, CRDT_CHARS, 0,
+                         crdti_min_size(len, CRDTI_DUMP_CHARS), &shown);
+    if (!d->w.err)
+        d->w.err = err;
+    crdti_dump_put(d, "%llu characters, reads ", (unsigned long long)len);
+    crdti_dump_text(d, crdt_buf_bytes(&shown));
+    crdti_dump_put(d, len > CRDTI_DUMP_CHARS ? "..." : "");
+    crdt_buf_free(&shown);
+}
+
+/* Into how many records the text is cut. */
+CRDTI_FN void crdti_dump_spans(crdti_dump *d, const crdti_sequence *s)
+{
+    unsigned long spans = 0, hidden = 0, leaves = 0;
+    uint32_t at, i;
+    for (at = s->first; at; at = crdti_leaf_at(d->doc, at)->next) {
+        const crdti_leaf *leaf = crdti_leaf_at(d->doc, at);
+        leaves++;
+        spans += leaf->len;
+        for (i = 0; i < leaf->len; i++)
+            hidden += leaf->lens[i] & CRDTI_HIDDEN ? 1 : 0;
+    }
+    crdti_dump_line(d);
+    crdti_dump_put(d, "spans %lu, hidden %lu, leaves %lu, names %lu", spans,
+                   hidden, leaves, (unsigned long)s->names_used);
+}
+
+CRDTI_FN void crdti_dump_sequence(crdti_dump *d, const crdti_sequence *s)
+{
+    crdti_dump_list list;
+    size_t i;
+    if (!s)
+        return;
+    crdti_dump_spans(d, s);
+    list = crdti_dump_sorted(d, s->authors, crdti_dump_next_author,
+                             crdti_dump_author_order);
+    for (i = 0; i < list.len; i++) {
+        const crdti_author *author = crdti_author_at(d->doc, list.ptr[i]);
+        crdti_dump_line(d);
+        crdti_dump_put(d, "author ");
+        crdti_dump_replica(d, author->replica);
+        crdti_dump_put(d, ", insertions %llu, deletions %llu, bytes %llu",
+                       (unsigned long long)author->insertions.len,
+                       (unsigned long long)author->deletions.len,
+                       (unsigned long long)author->content.len);
+    }
+}
+
+/* >>objects --------------------------------------------------------------- */
+
 CRDTI_FN void crdti_dump_path(crdti_dump *d, uint32_t index)
 {
     crdti_arena_mark start = crdti_arena_here(&d->arena);
@@ -497,7 +572,10 @@ CRDTI_FN void crdti_dump_object(crdti_dump *d, uint32_t index)
     crdti_dump_put(d, "%s #%lu ", type->name, (unsigned long)index);
     crdti_dump_path(d, index);
     crdti_dump_put(d, ", weight %lu", (unsigned long)object->weight);
-    if (type->shape == CRDTI_ONE_VALUE) {
+    if (object->type == CRDT_TEXT) {
+        crdti_dump_put(d, ", ");
+        crdti_dump_beginning(d, index);
+    } else if (type->shape == CRDTI_ONE_VALUE) {
         crdti_dump_put(d, ", ");
         crdti_dump_reads(d, index, crdt_bytes_of(NULL, 0));
     }
@@ -511,6 +589,8 @@ CRDTI_FN void crdti_dump_object(crdti_dump *d, uint32_t index)
         crdti_dump_parts(d, crdti_counter_at(d->doc, index));
     if (object->type == CRDT_BOUNDED)
         crdti_dump_shares(d, crdti_bounded_at(d->doc, index));
+    if (object->type == CRDT_TEXT)
+        crdti_dump_sequence(d, crdti_sequence_at(d->doc, index));
     d->depth--;
 }
 
@@ -539,10 +619,10 @@ CRDTI_FN void crdti_dump_replicas(crdti_dump *d)
 CRDTI_FN void crdti_dump_totals(crdti_dump *d)
 {
     crdt_stats stats;
+    crdt_digest digest = crdt_doc_digest(d->doc);
     crdt_doc_stats(d->doc, &stats);
-    crdti_dump_put(d, "digest %016llx%016llx\n",
-                   (unsigned long long)d->doc->digest.hi,
-                   (unsigned long long)d->doc->digest.lo);
+    crdti_dump_put(d, "digest %016llx%016llx\n", (unsigned long long)digest.hi,
+                   (unsigned long long)digest.lo);
     crdti_dump_put(d, "counts ops %llu, removals %llu, kills %llu",
                    (unsigned long long)stats.ops,
                    (unsigned long long)stats.removals,

@@ -31,14 +31,15 @@
  *     counters             {"$counter": 5}, {"$gcounter": 5}, {"$bounded": 5}
  *     flags                {"$ew-flag": true}, {"$dw-flag": true}
  *     sets                 {"$aw-set": [value, ...]}, and so on
+ *     text                 {"$text": "string"}
  *
  * A number behind a mark is a string where it lies beyond 2^53. A key that
  * begins with "$" gets a second one; one that JSON cannot say (no UTF-8, or a
  * zero in it) is "$=" and its base64.
  *
  * THE PLAIN FORM is for people and programs that only look: without marks,
- * registers are their values (or null), counters numbers, sets arrays, bytes
- * base64. Ints beyond 2^53 are strings, other numbers that JSON lacks too.
+ * registers are their values (or null), counters numbers, sets arrays, texts
+ * strings, bytes base64. Ints beyond 2^53 are strings, other numbers that JSON lacks too.
  *
  * Threads: as crdtsync.h; but cJSON notes in a global where it failed last, and
  * clears it each time: a race of threads that read, of which nothing depends.
@@ -884,6 +885,19 @@ CRDTI_FN void crdti_json_count(crdti_json_out *o, crdt_obj counter)
     crdti_json_put_integer(&o->w, number);
 }
 
+/* A copy of it: what it holds decides how it is written. */
+CRDTI_FN void crdti_json_text(crdti_json_out *o, crdt_obj text)
+{
+    crdt_buf copy = CRDT_BUF_INIT;
+    crdt_err err;
+    copy.alloc = o->w.buf->alloc;
+    err = crdt_text_get(text, &copy);
+    if (err)
+        crdti_json_fail(o, err);
+    crdti_json_string(o, crdt_buf_bytes(&copy));
+    crdt_buf_free(&copy);
+}
+
 /* What stands behind the mark of the type. */
 CRDTI_FN void crdti_json_content(crdti_json_out *o, crdt_obj object)
 {
@@ -891,7 +905,9 @@ CRDTI_FN void crdti_json_content(crdti_json_out *o, crdt_obj object)
     const crdti_type *row = &crdti_type_table()[type];
     crdt_bytes none = { NULL, 0 };
     crdt_value value;
-    if (CRDTI_SETS >> type & 1)
+    if (type == CRDT_TEXT)
+        crdti_json_text(o, object);
+    else if (CRDTI_SETS >> type & 1)
         crdti_json_set(o, object);
     else if (CRDTI_JSON_COUNTERS >> type & 1)
         crdti_json_count(o, object);
@@ -1185,6 +1201,23 @@ CRDTI_FN crdt_err crdti_json_fill_set(crdti_json_in *in, crdt_obj set,
     return err;
 }
 
+/* What base64 says need not be UTF-8. */
+CRDTI_FN crdt_err crdti_json_fill_text(crdti_json_in *in, crdt_obj text,
+                                       const cJSON *item)
+{
+    crdti_width width;
+    crdt_value value;
+    crdt_err err = crdti_json_get_value(in, item, CRDTI_NAMES_MAX, &value);
+    if (err)
+        return err;
+    if (value.kind != CRDT_STRING ||
+        !crdti_utf8_measure(value.as.bytes, &width))
+        return CRDT_ERR_CORRUPT;
+    return in->is_rehearsal
+               ? CRDT_OK
+               : crdt_text_insert(text, CRDT_UTF8, 0, value.as.bytes);
+}
+
 /* Fills a container, but a map, from what is behind its mark. */
 CRDTI_FN crdt_err crdti_json_fill(crdti_json_in *in, crdt_obj object,
                                   crdt_type type, const cJSON *item)
@@ -1198,6 +1231,8 @@ CRDTI_FN crdt_err crdti_json_fill(crdti_json_in *in, crdt_obj object,
         return crdti_json_fill_count(in, object, type, item);
     if (CRDTI_FLAGS >> type & 1)
         return crdti_json_fill_flag(in, object, item);
+    if (type == CRDT_TEXT)
+        return crdti_json_fill_text(in, object, item);
     return crdti_json_fill_held(in, object, type, item);
 }
 

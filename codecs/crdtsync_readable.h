@@ -157,6 +157,7 @@ CRDTI_FN unsigned crdti_op_content(int kind)
 enum {
     CRDTI_MESSAGE_NAMES,
     CRDTI_OP_NAMES,
+    CRDTI_EDIT_NAMES,
     CRDTI_TYPE_NAMES,
     CRDTI_ERR_NAMES
 };
@@ -167,7 +168,8 @@ CRDTI_FN const char *crdti_name_of(int list, int number)
         { NULL, "delta", "hello", "state", "digest", "chunk", "answer",
           "alive", "bye" },
         { NULL, "value", "create", "add", "reset", "remove", "in", "out",
-          NULL }
+          NULL },
+        { NULL, "insert", "delete", "backspace", NULL, NULL, NULL, NULL, NULL }
     };
     if (list == CRDTI_TYPE_NAMES)
         return crdt_type_name((crdt_type)number);
@@ -201,6 +203,7 @@ typedef struct crdti_readable {
     crdti_json_in in;
     crdti_arena arena;
     crdti_delta delta;
+    crdt_bytes payload; /* that it was read from */
     int has_floor;
     uint64_t tag;
     const cJSON *at; /* what is at fault */
@@ -514,7 +517,7 @@ CRDTI_FN void crdti_say_entry(crdti_readable *t, const cJSON *item,
 }
 
 /* In the typed form of crdtsync_json.h. */
-CRDTI_FN void crdti_say_value(crdti_readable *t, const cJSON *item,
+CRDTI_FN void crdti_say_value(crdti_readable *t, const cJSON *item, size_t max,
                               crdt_value *value)
 {
     crdt_value heard = crdt_null();
@@ -523,20 +526,19 @@ CRDTI_FN void crdti_say_value(crdti_readable *t, const cJSON *item,
         return;
     }
     if (!t->err)
-        crdti_hear_fail(
-            t, item,
-            crdti_json_get_value(&t->in, item, CRDTSYNC_MAX_VALUE, &heard));
+        crdti_hear_fail(t, item,
+                        crdti_json_get_value(&t->in, item, max, &heard));
     if (heard.kind == CRDT_STRING || heard.kind == CRDT_BYTES)
         heard.as.bytes = crdti_hear_keep(t, heard.as.bytes);
     *value = heard;
 }
 
 /* As a string, whatever they are. */
-CRDTI_FN void crdti_say_bytes(crdti_readable *t, const cJSON *item,
+CRDTI_FN void crdti_say_bytes(crdti_readable *t, const cJSON *item, size_t max,
                               crdt_bytes *bytes)
 {
     crdt_value value = crdt_string(*bytes);
-    crdti_say_value(t, item, &value);
+    crdti_say_value(t, item, max, &value);
     if (value.kind != CRDT_STRING)
         crdti_hear_wrong(t, item);
     else
@@ -649,7 +651,7 @@ CRDTI_FN void crdti_say_object(crdti_readable *t, const cJSON *item, size_t i)
         crdti_say_name(t, record.at, CRDTI_TYPE_NAMES, CRDT_TYPE_COUNT,
                        &object->type);
     if (crdti_record_has(t, &record, 3, 1))
-        crdti_say_bytes(t, record.at, &object->key);
+        crdti_say_bytes(t, record.at, CRDTSYNC_MAX_VALUE, &object->key);
     crdti_record_close(t);
 }
 
@@ -685,27 +687,24 @@ CRDTI_FN int crdti_dot_is_next(const crdti_delta *d, const crdti_delta_op *op)
 
 /* "id.seq" */
 CRDTI_FN void crdti_say_dot(crdti_readable *t, const cJSON *item,
-                            crdti_delta_op *op)
+                            uint32_t *replica, uint64_t *seq)
 {
     char text[64];
     const char *end;
     int is_negative;
     crdt_id id;
     if (!t->hears) {
-        crdt_id_text(&t->delta.replicas[op->op.replica].id, text);
+        crdt_id_text(&t->delta.replicas[*replica].id, text);
         (void)snprintf(text + 32, sizeof text - 32, ".%llu",
-                       (unsigned long long)op->op.seq);
+                       (unsigned long long)*seq);
         crdti_say_text(t, text);
         return;
     }
     end = crdti_hear_id(t, item, crdti_hear_text(t, item), &id);
-    if (*end != '.' ||
-        crdti_json_parse_whole(end + 1, &is_negative, &op->op.seq) ||
+    if (*end != '.' || crdti_json_parse_whole(end + 1, &is_negative, seq) ||
         is_negative)
         crdti_hear_wrong(t, item);
-    op->op.replica = crdti_hear_replica(t, item, &id);
-    if (!t->err && !crdti_dot_is_next(&t->delta, op))
-        crdti_hear_wrong(t, item);
+    *replica = crdti_hear_replica(t, item, &id);
 }
 
 /* The element of a set; the one to whom a bounded counter has handed
@@ -717,13 +716,13 @@ CRDTI_FN void crdti_say_key(crdti_readable *t, const cJSON *item, int type,
     crdti_element element;
     int is_element = crdti_type_table()[type].has_key == crdti_element_is_key;
     if (!is_element && type != CRDT_BOUNDED) {
-        crdti_say_bytes(t, item, key);
+        crdti_say_bytes(t, item, CRDTSYNC_MAX_VALUE, key);
         return;
     }
     if (is_element) {
         if (!t->hears)
             value = crdti_element_decode(*key);
-        crdti_say_value(t, item, &value);
+        crdti_say_value(t, item, CRDTSYNC_MAX_VALUE, &value);
         if (t->hears && !t->err)
             crdti_hear_fail(t, item, crdti_element_encode(&value, &element));
     } else {
@@ -743,7 +742,7 @@ CRDTI_FN void crdti_say_plain(crdti_readable *t, const cJSON *item,
     crdt_value value = crdt_null();
     if (!t->hears)
         value = crdti_op_value(op);
-    crdti_say_value(t, item, &value);
+    crdti_say_value(t, item, CRDTSYNC_MAX_VALUE, &value);
     if (!t->hears)
         return;
     op->form = (uint8_t)value.kind;
@@ -860,7 +859,9 @@ CRDTI_FN void crdti_say_op(crdti_readable *t, const cJSON *item,
     crdti_record record;
     crdti_record_open(t, &record, item, crdti_op_members(), "");
     if (crdti_record_has(t, &record, CRDTI_OF_DOT, 1))
-        crdti_say_dot(t, record.at, op);
+        crdti_say_dot(t, record.at, &op->op.replica, &op->op.seq);
+    if (t->hears && !t->err && !crdti_dot_is_next(&t->delta, op))
+        crdti_hear_wrong(t, record.at);
     if (crdti_record_has(t, &record, CRDTI_OF_OBJECT, 1))
         crdti_say_index(t, record.at, t->delta.objects_len, &op->object);
     if (crdti_record_has(t, &record, CRDTI_OF_KIND, 1))
@@ -887,16 +888,391 @@ CRDTI_FN void crdti_say_ops(crdti_readable *t, const cJSON *item)
         crdti_say_op(t, list.at, &d->ops[list.i - 1]);
 }
 
+/* >>a delta: sequences ----------------------------------------------------
+ * Characters are numbered as the sequence inserts them. One that was there
+ * before is named by its dot; null is the beginning, or the end. */
+
+/* A sequence under way, in either direction. */
+typedef struct crdti_told {
+    crdti_delta_sequence *d;
+    crdti_children children;
+    crdt_bytes *texts; /* by edit: what is alive of the insertion */
+} crdti_told;
+
+CRDTI_FN void crdti_say_outside(crdti_readable *t, const cJSON *item,
+                                crdti_delta_sequence *d, uint32_t *name)
+{
+    crdti_outside *outside;
+    if (t->hears)
+        *name = CRDTI_OUTSIDE | (uint32_t)d->outside_len++;
+    outside = &d->outside[*name & ~CRDTI_OUTSIDE];
+    crdti_say_dot(t, item, &outside->replica, &outside->seq);
+    if (t->hears && !t->err &&
+        outside->seq - 1 >= t->delta.replicas[outside->replica].base)
+        crdti_hear_wrong(t, item);
+}
+
+CRDTI_FN void crdti_say_char(crdti_readable *t, const cJSON *item,
+                             crdti_delta_sequence *d, uint32_t *name)
+{
+    if (t->hears ? cJSON_IsString(item) : crdti_is_outside(*name)) {
+        crdti_say_outside(t, item, d, name);
+    } else if (t->hears ? cJSON_IsNull(item) : *name == CRDTI_NO_CHAR) {
+        crdti_say_raw(t, "null");
+        *name = CRDTI_NO_CHAR;
+    } else {
+        crdti_say_index(t, item, d->chars, name);
+    }
+}
+
+/* Whether it must be told where the insertion ends; else it is as expected.
+ * To be asked of one insertion after the other. */
+CRDTI_FN int crdti_right_is_told(crdti_told *s, uint32_t i, uint32_t *expected)
+{
+    const crdti_edit *edit = &s->d->edits[i];
+    uint32_t slot;
+    *expected = CRDTI_OUTSIDE;
+    if (crdti_is_outside(edit->left))
+        return 1;
+    *expected = crdti_right_expected(s->d, &s->children, edit->left, &slot);
+    crdti_children_put(&s->children, slot, edit->left, i);
+    return edit->right != *expected;
+}
+
+/* The members of an edit. */
+enum {
+    CRDTI_EDIT_HAS_DOT,
+    CRDTI_EDIT_HAS_KIND,
+    CRDTI_EDIT_HAS_LENGTH,
+    CRDTI_EDIT_HAS_NAME, /* of insertions, up to the text */
+    CRDTI_EDIT_HAS_LEFT,
+    CRDTI_EDIT_HAS_RIGHT,
+    CRDTI_EDIT_HAS_TEXT,
+    CRDTI_EDIT_HAS_TARGET /* of deletions */
+};
+
+CRDTI_FN void crdti_say_right(crdti_readable *t, crdti_record *record,
+                              crdti_told *s, uint32_t i)
+{
+    crdti_edit *edit = &s->d->edits[i];
+    const cJSON *item = record->found[CRDTI_EDIT_HAS_RIGHT];
+    uint32_t expected;
+    int is_told;
+    if (item)
+        crdti_say_char(t, item, s->d, &edit->right);
+    if (t->err)
+        return;
+    is_told = crdti_right_is_told(s, i, &expected);
+    if (!t->hears) {
+        if (crdti_record_has(t, record, CRDTI_EDIT_HAS_RIGHT, is_told))
+            crdti_say_char(t, NULL, s->d, &edit->right);
+    } else if (item ? !is_told : crdti_is_outside(edit->left)) {
+        crdti_hear_wrong(t, item ? item : record->item);
+    } else if (!item) {
+        edit->right = expected;
+    }
+}
+
+CRDTI_FN void crdti_say_insertion(crdti_readable *t, crdti_record *record,
+                                  crdti_told *s, uint32_t i)
+{
+    crdti_delta_sequence *d = s->d;
+    crdti_edit *edit = &d->edits[i];
+    uint32_t name = t->hears ? d->chars : edit->name;
+    edit->name = name;
+    if (crdti_record_has(t, record, CRDTI_EDIT_HAS_NAME, 1))
+        crdti_say_index(t, record->at, CRDTI_NAMES_MAX, &edit->name);
+    if (edit->name != name)
+        crdti_hear_wrong(t, record->at);
+    if (crdti_record_has(t, record, CRDTI_EDIT_HAS_LEFT, 1))
+        crdti_say_char(t, record->at, d, &edit->left);
+    crdti_say_right(t, record, s, i);
+    if (crdti_record_has(t, record, CRDTI_EDIT_HAS_TEXT, s->texts[i].len != 0))
+        crdti_say_bytes(t, record->at, CRDTI_NAMES_MAX, &s->texts[i]);
+    if (!t->hears || t->err)
+        return;
+    if (edit->len > CRDTI_NAMES_MAX - d->chars)
+        crdti_hear_fail(t, record->item, CRDT_ERR_LIMIT);
+    d->chars += edit->len;
+    d->inserts[d->inserts_len++] = i;
+}
+
+CRDTI_FN void crdti_say_deletion(crdti_readable *t, crdti_record *record,
+                                 crdti_told *s, crdti_edit *edit)
+{
+    if (!crdti_record_has(t, record, CRDTI_EDIT_HAS_TARGET, 1))
+        return;
+    crdti_say_char(t, record->at, s->d, &edit->name);
+    if (t->hears && !t->err && !crdti_edit_has_victims(&t->delta, s->d, edit))
+        crdti_hear_wrong(t, record->at);
+}
+
+/* What all edits have: who, which, how many. */
+CRDTI_FN void crdti_say_edit_head(crdti_readable *t, crdti_record *record,
+                                  crdti_edit *edit)
+{
+    uint8_t kind = (uint8_t)(edit->kind + 1);
+    if (crdti_record_has(t, record, CRDTI_EDIT_HAS_DOT, 1)) {
+        const crdti_delta_replica *replica;
+        crdti_say_dot(t, record->at, &edit->replica, &edit->seq);
+        replica = &t->delta.replicas[edit->replica];
+        if (edit->seq <= replica->base || edit->seq > replica->top)
+            crdti_hear_wrong(t, record->at);
+    }
+    if (crdti_record_has(t, record, CRDTI_EDIT_HAS_KIND, 1))
+        crdti_say_name(t, record->at, CRDTI_EDIT_NAMES,
+                       CRDTI_BACKWARDS_EDIT + 2, &kind);
+    edit->kind = (uint8_t)(kind - 1);
+    if (crdti_record_has(t, record, CRDTI_EDIT_HAS_LENGTH, 1)) {
+        crdti_say_index(t, record->at, CRDTI_NAMES_MAX + 1, &edit->len);
+        if (!edit->len)
+            crdti_hear_wrong(t, record->at);
+    }
+}
+
+CRDTI_FN void crdti_say_edit(crdti_readable *t, const cJSON *item,
+                             crdti_told *s, uint32_t i)
+{
+    static const char *const names[] = { "dot",  "kind",   "length",
+                                         "name", "left",   "right",
+                                         "text", "target", NULL };
+    crdti_edit *edit = &s->d->edits[i];
+    crdti_record record;
+    int member;
+    crdti_record_open(t, &record, item, names, "");
+    crdti_say_edit_head(t, &record, edit);
+    for (member = CRDTI_EDIT_HAS_NAME; member <= CRDTI_EDIT_HAS_TARGET;
+         member++)
+        if (record.found[member] && (member == CRDTI_EDIT_HAS_TARGET) ==
+                                        (edit->kind == CRDTI_INSERTION_EDIT))
+            crdti_hear_wrong(t, record.found[member]);
+    if (edit->kind == CRDTI_INSERTION_EDIT)
+        crdti_say_insertion(t, &record, s, i);
+    else
+        crdti_say_deletion(t, &record, s, edit);
+    crdti_record_close(t);
+}
+
+CRDTI_FN void crdti_say_edits(crdti_readable *t, const cJSON *item,
+                              crdti_told *s)
+{
+    crdti_delta_sequence *d = s->d;
+    crdti_list list = crdti_list_open(t, item, 0, d->edits_len, "\n      ");
+    if (t->hears) {
+        d->edits_len = list.len;
+        d->edits =
+            (crdti_edit *)crdti_hear_array(t, list.len, sizeof *d->edits);
+        d->inserts =
+            (uint32_t *)crdti_hear_array(t, list.len, sizeof *d->inserts);
+        d->outside = (crdti_outside *)crdti_hear_array(t, 2 * list.len,
+                                                       sizeof *d->outside);
+        s->texts =
+            (crdt_bytes *)crdti_hear_array(t, list.len, sizeof *s->texts);
+    }
+    if (!t->err && crdti_children_init(&s->children, &t->arena, list.len))
+        crdti_hear_fail(t, NULL, CRDT_ERR_NOMEM);
+    while (crdti_list_next(t, &list))
+        crdti_say_edit(t, list.at, s, (uint32_t)(list.i - 1));
+}
+
+/* Who is dead because an edit says so is set, or cleared. */
+CRDTI_FN void crdti_mark_deleted(crdti_delta_sequence *d,
+                                 void (*mark)(uint64_t *bits, uint32_t from,
+                                              uint32_t len))
+{
+    size_t i;
+    for (i = 0; i < d->edits_len; i++) {
+        const crdti_edit *edit = &d->edits[i];
+        if (edit->kind == CRDTI_INSERTION_EDIT || edit->name & CRDTI_OUTSIDE)
+            continue;
+        mark(d->dead,
+             edit->kind == CRDTI_BACKWARDS_EDIT ? edit->name - (edit->len - 1)
+                                                : edit->name,
+             edit->len);
+    }
+}
+
+/* How many from `at` on are all dead, or all alive. */
+CRDTI_FN uint32_t crdti_dead_run(const crdti_delta_sequence *d, uint32_t at,
+                                 uint32_t end, int *is_dead)
+{
+    *is_dead = (int)(d->dead[at / 64] >> at % 64 & 1);
+    return crdti_bits_run(d->dead, at, end - at);
+}
+
+CRDTI_FN uint32_t crdti_alive_of(const crdti_delta_sequence *d,
+                                 const crdti_edit *edit)
+{
+    uint32_t at = edit->name, end = at + edit->len, run, alive = 0;
+    int is_dead;
+    for (; at < end; at += run) {
+        run = crdti_dead_run(d, at, end, &is_dead);
+        alive += is_dead ? 0 : run;
+    }
+    return alive;
+}
+
+/* The content is cut into that of each insertion. */
+CRDTI_FN void crdti_texts_cut(crdti_readable *t, crdti_told *s)
+{
+    const crdti_delta_sequence *d = s->d;
+    const uint8_t *at = d->content.ptr;
+    size_t i;
+    s->texts =
+        (crdt_bytes *)crdti_hear_array(t, d->edits_len, sizeof *s->texts);
+    for (i = 0; i < d->inserts_len && !t->err; i++) {
+        uint32_t edit = d->inserts[i];
+        uint32_t alive = crdti_alive_of(d, &d->edits[edit]);
+        const uint8_t *from = at;
+        for (; alive > 0; alive--)
+            at += crdti_utf8_size(*at);
+        s->texts[edit] = crdt_bytes_of(from, (size_t)(at - from));
+    }
+}
+
+/* And put together again; each has what of its insertion is alive. */
+CRDTI_FN void crdti_texts_join(crdti_readable *t, const cJSON *edits,
+                               crdti_told *s)
+{
+    crdti_delta_sequence *d = s->d;
+    const cJSON *item = edits ? edits->child : NULL;
+    size_t i, len = 0;
+    uint8_t *to;
+    for (i = 0; i < d->edits_len && !t->err; i++, item = item->next) {
+        const crdti_edit *edit = &d->edits[i];
+        crdti_width width;
+        if (edit->kind == CRDTI_INSERTION_EDIT &&
+            (!crdti_utf8_measure(s->texts[i], &width) ||
+             width.chars != crdti_alive_of(d, edit)))
+            crdti_hear_wrong(t, item);
+        len += s->texts[i].len;
+    }
+    to = (uint8_t *)crdti_hear_array(t, len, 1);
+    if (!to)
+        return;
+    d->content = crdt_bytes_of(to, len);
+    for (i = 0; i < d->edits_len; to += s->texts[i++].len)
+        crdti_copy(to, s->texts[i].ptr, s->texts[i].len);
+}
+
+/* [from, count]: characters that come dead, and no edit says of whom. */
+CRDTI_FN void crdti_hear_dead(crdti_readable *t, const cJSON *item,
+                              crdti_delta_sequence *d)
+{
+    crdti_list list = crdti_list_open(t, item, 0, 0, "");
+    uint64_t from, count, end = 0;
+    int is_dead = 0;
+    if (!list.len)
+        crdti_hear_wrong(t, item);
+    for (; crdti_list_next(t, &list); end = from + count + 1) {
+        crdti_say_pair(t, list.at, &from, &count);
+        if (t->err)
+            continue;
+        if (from < end || from >= d->chars || !count ||
+            count > d->chars - from ||
+            crdti_dead_run(d, (uint32_t)from, (uint32_t)(from + count),
+                           &is_dead) != count ||
+            is_dead)
+            crdti_hear_wrong(t, list.at);
+        else
+            crdti_bits_set(d->dead, (uint32_t)from, (uint32_t)count);
+    }
+}
+
+CRDTI_FN void crdti_print_dead(crdti_readable *t,
+                               const crdti_delta_sequence *d)
+{
+    const char *before = "[";
+    uint64_t from, count;
+    int is_dead;
+    for (from = 0; from < d->chars; from += count) {
+        count = crdti_dead_run(d, (uint32_t)from, d->chars, &is_dead);
+        if (!is_dead)
+            continue;
+        crdti_say_raw(t, before);
+        crdti_say_pair(t, NULL, &from, &count);
+        before = ", ";
+    }
+    crdti_say_raw(t, "]");
+}
+
+/* Afterwards `dead` is of those that no edit says of. */
+CRDTI_FN void crdti_say_dead(crdti_readable *t, crdti_record *record,
+                             crdti_delta_sequence *d)
+{
+    int is_first = 0, has_any = 0;
+    if (t->hears)
+        d->dead = (uint64_t *)crdti_hear_array(t, d->chars / 64 + 1,
+                                               sizeof *d->dead);
+    if (t->err)
+        return;
+    crdti_mark_deleted(d, t->hears ? crdti_bits_set : crdti_bits_clear);
+    if (!t->hears)
+        has_any =
+            crdti_dead_run(d, 0, d->chars, &is_first) < d->chars || is_first;
+    if (!crdti_record_has(t, record, 3, has_any))
+        return;
+    if (t->hears)
+        crdti_hear_dead(t, record->at, d);
+    else
+        crdti_print_dead(t, d);
+}
+
+CRDTI_FN void crdti_say_sequence(crdti_readable *t, const cJSON *item,
+                                 crdti_delta_sequence *d)
+{
+    static const char *const names[] = { "object", "laid_out", "edits", "dead",
+                                         NULL };
+    crdti_record record;
+    crdti_told s;
+    crdti_zero(&s, sizeof s);
+    s.d = d;
+    if (!t->hears)
+        crdti_texts_cut(t, &s);
+    crdti_record_open(t, &record, item, names, "");
+    if (crdti_record_has(t, &record, 0, 1))
+        crdti_say_index(t, record.at, t->delta.objects_len, &d->object);
+    if (crdti_record_has(t, &record, 1, d->is_laid_out))
+        crdti_say_flag(t, record.at, &d->is_laid_out);
+    if (crdti_record_has(t, &record, 2, 1))
+        crdti_say_edits(t, record.at, &s);
+    crdti_say_dead(t, &record, d);
+    if (t->hears && !t->err) {
+        crdti_texts_join(t, record.found[2], &s);
+        crdti_mark_deleted(d, crdti_bits_clear);
+    }
+    crdti_record_close(t);
+}
+
+CRDTI_FN void crdti_say_sequences(crdti_readable *t, const cJSON *item)
+{
+    crdti_delta *d = &t->delta;
+    crdti_list list = crdti_list_open(t, item, 0, d->sequences_len, "\n    ");
+    if (t->hears) {
+        d->sequences_len = list.len;
+        d->sequences = (crdti_delta_sequence *)crdti_hear_array(
+            t, list.len, sizeof *d->sequences);
+    }
+    while (crdti_list_next(t, &list))
+        crdti_say_sequence(t, list.at, &d->sequences[list.i - 1]);
+}
+
+/* >>all of a delta -------------------------------------------------------- */
+
+CRDTI_FN void crdti_readable_check(crdti_readable *t);
+
 CRDTI_FN void crdti_say_delta(crdti_readable *t, const cJSON *item)
 {
     static const char *const names[] = { "top",     "base", "floor",
-                                         "objects", "ops",  NULL };
+                                         "objects", "ops",  "sequences",
+                                         NULL };
     crdti_delta *d = &t->delta;
     crdti_record record;
     crdti_record_open(t, &record, item, names, "\n  ");
     if (t->hears) {
         d->is_snapshot = !record.found[1];
         t->has_floor = record.found[2] != NULL;
+        d->has_sequences = record.found[5] != NULL;
     }
     if (crdti_record_has(t, &record, 0, 1))
         crdti_say_vector(t, record.at, CRDTI_TOP);
@@ -908,7 +1284,11 @@ CRDTI_FN void crdti_say_delta(crdti_readable *t, const cJSON *item)
         crdti_say_objects(t, record.at);
     if (crdti_record_has(t, &record, 4, 1))
         crdti_say_ops(t, record.at);
+    if (crdti_record_has(t, &record, 5, d->has_sequences))
+        crdti_say_sequences(t, record.at);
     crdti_record_close(t);
+    if (!t->hears && d->has_sequences)
+        crdti_readable_check(t);
 }
 
 /* >>a delta as bytes ------------------------------------------------------ */
@@ -918,6 +1298,7 @@ CRDTI_FN crdt_err crdti_readable_decode(crdti_readable *t, crdt_bytes payload)
     crdti_reader r;
     crdti_reader_init(&r, payload);
     crdti_get_delta(&r, &t->arena, &t->delta);
+    t->payload = payload;
     t->has_floor = !r.err && payload.ptr[0] & CRDTI_DELTA_FLOOR;
     return r.err;
 }
@@ -927,7 +1308,8 @@ CRDTI_FN void crdti_readable_put_replicas(crdti_writer *w,
 {
     size_t i, len = d->replicas_len;
     crdti_put_u8(w, (uint8_t)((d->is_snapshot ? CRDTI_DELTA_SNAPSHOT : 0) |
-                              (has_floor ? CRDTI_DELTA_FLOOR : 0)));
+                              (has_floor ? CRDTI_DELTA_FLOOR : 0) |
+                              (d->has_sequences ? CRDTI_DELTA_SEQUENCES : 0)));
     crdti_put_varint(w, len);
     for (i = 0; i < len; i++)
         crdti_put_raw(w, crdt_bytes_of(d->replicas[i].id.b, 16));
@@ -1026,8 +1408,136 @@ CRDTI_FN void crdti_readable_put_kills(crdti_writer *w, const crdti_delta *d,
     }
 }
 
-CRDTI_FN void crdti_readable_put_delta(crdti_writer *w,
-                                       const crdti_readable *t)
+/* >>sequences as bytes ---------------------------------------------------- */
+
+/* `step` and `plus` make one number of the replica and what else is told. */
+CRDTI_FN void crdti_readable_put_outside(crdti_writer *w, const crdti_delta *d,
+                                         const crdti_outside *outside,
+                                         uint64_t step, uint64_t plus)
+{
+    crdti_put_varint(w, outside->replica * step + plus);
+    crdti_put_varint(w, d->replicas[outside->replica].base - outside->seq);
+}
+
+CRDTI_FN void crdti_readable_put_right(crdti_edit_writer *e,
+                                       const crdti_delta *d,
+                                       const crdti_outside *outside,
+                                       uint32_t right)
+{
+    crdti_put_more(e, CRDTI_MORE_RIGHT);
+    if (right == CRDTI_NO_CHAR)
+        crdti_put_varint(&e->w, 0);
+    else if (right & CRDTI_OUTSIDE)
+        crdti_readable_put_outside(&e->w, d, &outside[right & ~CRDTI_OUTSIDE],
+                                   2, 2);
+    else
+        crdti_put_varint(&e->w, right * UINT64_C(2) + 1);
+}
+
+/* As crdti_put_target, which knows the dots of a document. */
+CRDTI_FN void crdti_readable_put_target(crdti_edit_writer *e,
+                                        const crdti_delta *d,
+                                        const crdti_outside *outside,
+                                        const crdti_edit *edit)
+{
+    int inserts = edit->kind == CRDTI_INSERTION_EDIT;
+    int back = edit->kind == CRDTI_BACKWARDS_EDIT;
+    uint32_t target = inserts ? edit->left : edit->name;
+    unsigned at = inserts                  ? CRDTI_EDIT_INSERT
+                  : back || edit->len == 1 ? CRDTI_EDIT_BACK
+                                           : CRDTI_EDIT_MORE;
+    unsigned near_by = inserts ? CRDTI_EDIT_INSERT_NEAR
+                       : back  ? CRDTI_EDIT_BACK_NEAR
+                               : CRDTI_EDIT_DELETE_NEAR;
+    unsigned again = inserts ? CRDTI_EDIT_INSERT_AGAIN
+                     : back  ? CRDTI_EDIT_MORE
+                             : CRDTI_EDIT_DELETE_AGAIN;
+    if (!crdti_is_outside(target)) {
+        crdti_put_target(e, target, target, at, near_by, again, edit->len);
+        return;
+    }
+    crdti_put_more(e, CRDTI_MORE_OUTSIDE);
+    crdti_readable_put_outside(&e->w, d, &outside[target & ~CRDTI_OUTSIDE], 1,
+                               0);
+    crdti_put_head(e, near_by, edit->len);
+}
+
+CRDTI_FN void crdti_readable_put_edit(crdti_edit_writer *e,
+                                      const crdti_delta *d, crdti_told *s,
+                                      uint32_t i)
+{
+    const crdti_edit *edit = &s->d->edits[i];
+    uint32_t first = edit->name, expected;
+    crdti_put_author(e, &e->parties[edit->replica], edit->seq, edit->len);
+    if (edit->kind == CRDTI_INSERTION_EDIT &&
+        crdti_right_is_told(s, i, &expected))
+        crdti_readable_put_right(e, d, s->d->outside, edit->right);
+    crdti_readable_put_target(e, d, s->d->outside, edit);
+    if (edit->kind == CRDTI_INSERTION_EDIT) {
+        e->cursor = first + edit->len - 1;
+        return;
+    }
+    if (edit->kind == CRDTI_BACKWARDS_EDIT)
+        first -= edit->len - 1;
+    e->cursor = edit->name & CRDTI_OUTSIDE ? CRDTI_NO_CHAR
+                                           : crdti_cursor_before(s->d, first);
+}
+
+/* One section. The parties are those of all replicas, as they begin. */
+CRDTI_FN void crdti_readable_put_sequence(crdti_writer *w, crdti_arena *arena,
+                                          const crdti_delta *d,
+                                          crdti_delta_sequence *sequence,
+                                          crdti_party *parties)
+{
+    crdti_edit_writer e;
+    crdti_told s;
+    size_t i;
+    crdti_zero(&e, sizeof e);
+    crdti_zero(&s, sizeof s);
+    s.d = sequence;
+    e.parties = parties;
+    e.cursor = e.target = CRDTI_NO_CHAR;
+    crdti_put_varint(w, sequence->object);
+    crdti_put_u8(w, (uint8_t)sequence->is_laid_out);
+    crdti_put_varint(w, sequence->edits_len);
+    crdti_put_varint(w, sequence->outside_len);
+    e.w = *w;
+    if (!e.w.err)
+        e.w.err = crdti_children_init(&s.children, arena, sequence->edits_len);
+    for (i = 0; i < sequence->edits_len && !e.w.err; i++)
+        crdti_readable_put_edit(&e, d, &s, (uint32_t)i);
+    *w = e.w;
+    if (!w->err)
+        crdti_put_dead(w, sequence);
+    crdti_put_bytes(w, sequence->content);
+    for (i = 0; i < sequence->edits_len; i++) {
+        uint32_t replica = sequence->edits[i].replica;
+        parties[replica].told = d->replicas[replica].base + 1;
+    }
+}
+
+CRDTI_FN void crdti_readable_put_sequences(crdti_writer *w, crdti_readable *t)
+{
+    const crdti_delta *d = &t->delta;
+    crdti_party *parties = (crdti_party *)crdti_arena_alloc(
+        &t->arena, crdti_mul_size(d->replicas_len + 1, sizeof *parties));
+    size_t i;
+    if (!parties && !w->err)
+        w->err = CRDT_ERR_NOMEM;
+    if (w->err)
+        return;
+    crdti_zero(parties, d->replicas_len * sizeof *parties);
+    for (i = 0; i < d->replicas_len; i++) {
+        parties[i].wire = (uint32_t)i;
+        parties[i].told = d->replicas[i].base + 1;
+    }
+    crdti_put_varint(w, d->sequences_len);
+    for (i = 0; i < d->sequences_len; i++)
+        crdti_readable_put_sequence(w, &t->arena, d, &d->sequences[i],
+                                    parties);
+}
+
+CRDTI_FN void crdti_readable_put_delta(crdti_writer *w, crdti_readable *t)
 {
     const crdti_delta *d = &t->delta;
     size_t i;
@@ -1042,6 +1552,25 @@ CRDTI_FN void crdti_readable_put_delta(crdti_writer *w,
         crdti_readable_put_content(w, &d->ops[i].op);
     for (i = 0; i < d->ops_len; i++)
         crdti_readable_put_kills(w, d, &d->ops[i]);
+    if (d->has_sequences)
+        crdti_readable_put_sequences(w, t);
+}
+
+/* Edits can be written in more ways than one, and only that which crdtsync
+ * writes has a JSON. */
+CRDTI_FN void crdti_readable_check(crdti_readable *t)
+{
+    crdt_buf again = CRDT_BUF_INIT;
+    crdti_writer w;
+    if (t->err)
+        return;
+    again.alloc = t->arena.alloc;
+    crdti_writer_init(&w, &again);
+    crdti_readable_put_delta(&w, t);
+    crdti_hear_fail(t, NULL, w.err);
+    if (!crdt_bytes_equal(crdt_buf_bytes(&again), t->payload))
+        crdti_hear_fail(t, NULL, CRDT_ERR_CORRUPT);
+    crdt_buf_free(&again);
 }
 
 /* >>messages, both ways --------------------------------------------------- */
@@ -1067,7 +1596,7 @@ CRDTI_FN void crdti_carry_names(crdti_readable *t, const cJSON *item)
     crdti_put_varint(&t->w, list.len);
     while (crdti_list_next(t, &list)) {
         crdt_bytes name = crdti_get_bytes(&t->r, CRDTSYNC_MAX_NAME);
-        crdti_say_bytes(t, list.at, &name);
+        crdti_say_bytes(t, list.at, CRDTSYNC_MAX_VALUE, &name);
         crdti_put_bytes(&t->w, name);
     }
 }
@@ -1095,7 +1624,7 @@ CRDTI_FN void crdti_carry_bytes(crdti_readable *t, const cJSON *item, int form)
     crdt_bytes bytes = form == CRDTI_AS_BYTES
                            ? crdti_get_bytes(&t->r, SIZE_MAX)
                            : crdti_get_raw(&t->r, crdti_reader_left(&t->r));
-    crdti_say_bytes(t, item, &bytes);
+    crdti_say_bytes(t, item, CRDTSYNC_MAX_VALUE, &bytes);
     if (form == CRDTI_AS_BYTES)
         crdti_put_varint(&t->w, bytes.len);
     crdti_put_raw(&t->w, bytes);
@@ -1253,7 +1782,7 @@ CRDTI_FN void crdti_readable_print(crdti_readable *t, crdti_frame frame)
     } else {
         crdti_carry_fields(t, NULL, crdti_readable_kind(t, frame.kind));
         crdti_get_end(&t->r);
-        t->err = t->r.err;
+        crdti_hear_fail(t, NULL, t->r.err);
     }
     crdti_say_raw(t, "}\n");
 }
@@ -1365,7 +1894,7 @@ CRDT_API crdt_err crdt_readable_read(crdt_bytes json, crdt_buf *binary,
                                      size_t *fault)
 {
     static const crdti_json_limits limits = { CRDTSYNC_JSON_MAX_BYTES,
-                                              CRDTSYNC_JSON_MAX_NODES, 6 };
+                                              CRDTSYNC_JSON_MAX_NODES, 8 };
     const cJSON *at = NULL;
     cJSON *root;
     size_t number = 0, nowhere;

@@ -51,6 +51,7 @@ typedef struct crdti_author {
     uint32_t free_name, end_name; /* what is left of its latest extent */
     uint32_t extent;              /* how long that was */
     uint32_t party;               /* scratch of an encoder: edit.h */
+    uint32_t is_touched;          /* scratch of a join: graft.h */
     uint64_t last;                /* its latest seq in this sequence */
     CRDTI_ARRAY(crdti_insertion) insertions;
     CRDTI_ARRAY(crdti_deletion) deletions;
@@ -265,10 +266,32 @@ CRDTI_FN size_t crdti_deletion_place(const crdti_author *author, uint64_t seq)
 CRDTI_FN uint32_t crdti_seq_name(const crdti_author *author, uint64_t seq)
 {
     size_t place = crdti_insertion_place(author, seq);
-    const crdti_insertion *at = author->insertions.ptr + place;
-    if (place == author->insertions.len || at->seq > seq)
+    const crdti_insertion *at;
+    if (place == author->insertions.len)
+        return CRDTI_NO_CHAR;
+    at = &author->insertions.ptr[place];
+    if (at->seq > seq)
         return CRDTI_NO_CHAR;
     return at->name + (uint32_t)(seq - at->seq);
+}
+
+/* How many characters the author has with seqs from `first` to `last`, and in
+ * how many insertions. */
+CRDTI_FN uint64_t crdti_author_count(const crdti_author *author,
+                                     uint64_t first, uint64_t last,
+                                     size_t *insertions)
+{
+    size_t start = crdti_insertion_place(author, first), i = start;
+    uint64_t count = 0;
+    for (; i < author->insertions.len; i++) {
+        const crdti_insertion *at = &author->insertions.ptr[i];
+        if (at->seq > last)
+            break;
+        count += crdti_min(at->seq + at->len - 1, last) -
+                 crdti_max(at->seq, first) + 1;
+    }
+    *insertions = i - start;
+    return count;
 }
 
 /* >>content --------------------------------------------------------------- */

@@ -329,7 +329,9 @@ CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,
     crdti_put_keys(w, doc, cut);
     crdti_put_contents(w, doc, cut);
     crdti_put_kills(w, doc, cut);
-    if (cut->authors.len)
+    if (cut->authors.len && cut->is_canonical)
+        crdti_put_layouts(w, doc, cut);
+    else if (cut->authors.len)
         crdti_put_sequences(w, doc, cut);
 }
 

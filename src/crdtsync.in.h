@@ -55,6 +55,7 @@
 #include "doc.h"
 #include "delta.h"
 #include "edit.h"
+#include "plant.h"
 #include "graft.h"
 #include "join.h"
 /* 7 wire */

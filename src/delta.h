@@ -62,7 +62,8 @@ typedef struct crdti_cut {
     CRDTI_ARRAY(uint32_t) ops;      /* and rows, by replica and seq */
     CRDTI_ARRAY(uint32_t) rows;     /* of one replica: scratch */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
-    CRDTI_ARRAY(uint32_t) authors;  /* of edits; by sequence, when made */
+    CRDTI_ARRAY(uint32_t) authors;  /* of edits; by sequence, when made. Of a
+                                       canonical one sequences */
 } crdti_cut;
 
 CRDTI_FN void crdti_cut_free(crdt_doc *doc, crdti_cut *cut)
@@ -257,6 +258,34 @@ CRDTI_FN crdt_err crdti_cut_authors(crdt_doc *doc, crdti_cut *cut,
     return err;
 }
 
+CRDTI_FN int crdti_path_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdt_doc *doc = (const crdt_doc *)ctx;
+    uint64_t x = crdti_object_at(doc, a)->name;
+    uint64_t y = crdti_object_at(doc, b)->name;
+    return (x > y) - (x < y);
+}
+
+/* Collects the sequences that show something, in an order that is the same
+ * everywhere. */
+CRDTI_FN crdt_err crdti_cut_sequences(crdt_doc *doc, crdti_cut *cut)
+{
+    uint32_t at = doc->sequences;
+    crdt_err err = CRDT_OK;
+    size_t i;
+    for (; at; at = crdti_sequence_at(doc, at)->next_sequence) {
+        if (!crdti_sequence_at(doc, at)->total.chars)
+            continue;
+        if (crdti_array_reserve(&doc->alloc, &cut->authors, 1))
+            return CRDT_ERR_NOMEM;
+        cut->authors.ptr[cut->authors.len++] = at;
+    }
+    crdti_sort(crdti_path_order, doc, cut->authors.ptr, cut->authors.len);
+    for (i = 0; i < cut->authors.len && !err; i++)
+        err = crdti_cut_object(doc, cut, cut->authors.ptr[i]);
+    return err;
+}
+
 /* Sequences in the order in which they are named; authors by id. */
 CRDTI_FN int crdti_author_order(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -365,6 +394,8 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
     crdti_cut_choose(doc, cut);
     for (i = 0; i < cut->replicas.len && !err; i++)
         err = crdti_cut_ops(doc, cut, i);
+    if (!err && cut->is_canonical)
+        return crdti_cut_sequences(doc, cut);
     for (i = 0; i < cut->replicas.len && !err; i++)
         err = crdti_cut_authors(doc, cut, i);
     if (!err)
@@ -432,9 +463,18 @@ typedef struct crdti_outside {
     uint64_t seq;
 } crdti_outside;
 
+/* What one replica adds to one sequence. */
+typedef struct crdti_graft_need {
+    size_t insertions, deletions, chars, bytes;
+    uint32_t author;
+} crdti_graft_need;
+
 typedef struct crdti_delta_sequence {
     uint32_t object;
     uint32_t chars; /* that are inserted */
+    uint32_t alive; /* how many of them */
+    int is_laid_out; /* insertions in the order of the text; no deletions */
+    int is_planted;  /* by this join */
     size_t edits_len, inserts_len, outside_len, outside_cap;
     crdti_edit *edits;
     uint32_t *inserts; /* places of insertions in `edits` */

@@ -88,6 +88,27 @@ CRDTI_FN uint32_t crdti_get_index(crdti_reader *r, size_t count)
 
 /* >>who names whom -------------------------------------------------------- */
 
+/* The insertion of the delta that a character came with: mostly one of the
+ * latest, so the search begins there. */
+CRDTI_INLINE const crdti_edit *crdti_edit_of(const crdti_delta_sequence *d,
+                                             uint32_t name)
+{
+    size_t high = d->inserts_len, step = 1, low;
+    for (low = high - 1; low && d->edits[d->inserts[low]].name > name;
+         step *= 2) {
+        high = low;
+        low = low > step ? low - step : 0;
+    }
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (d->edits[d->inserts[middle]].name <= name)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &d->edits[d->inserts[low]];
+}
+
 /* The latest insertion behind each character of the message, to foretell right
  * origins: a hash table of a size that never changes. */
 typedef struct crdti_children {
@@ -99,7 +120,7 @@ CRDTI_FN crdt_err crdti_children_init(crdti_children *children,
                                       crdti_arena *arena, size_t edits)
 {
     size_t cap = 8;
-    while (cap < 2 * edits)
+    while (cap <= edits)
         cap *= 2;
     children->mask = (uint32_t)(cap - 1);
     children->keys =
@@ -128,23 +149,13 @@ CRDTI_INLINE uint32_t crdti_right_expected(const crdti_delta_sequence *d,
                                            const crdti_children *children,
                                            uint32_t left, uint32_t *slot)
 {
-    uint32_t low = 0, high;
     const crdti_edit *edit;
     *slot = crdti_children_slot(children, left);
     if (children->keys[*slot])
         return d->edits[children->edits[*slot]].name;
     if (left >= d->chars)
         return CRDTI_NO_CHAR;
-    /* The insertion that it came with. */
-    high = (uint32_t)d->inserts_len;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (d->edits[d->inserts[middle]].name <= left)
-            low = middle;
-        else
-            high = middle;
-    }
-    edit = &d->edits[d->inserts[low]];
+    edit = crdti_edit_of(d, left);
     return left + 1 < edit->name + edit->len ? left + 1 : edit->right;
 }
 
@@ -156,6 +167,25 @@ CRDTI_INLINE void crdti_children_put(crdti_children *children, uint32_t slot,
 }
 
 /* >>bits ------------------------------------------------------------------ */
+
+CRDTI_INLINE uint32_t crdti_bits_count(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) +
+           (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* The place of the lowest bit; there is one. */
+CRDTI_INLINE uint32_t crdti_bit_lowest(uint64_t word)
+{
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_ctzll(word);
+#else
+    return crdti_bits_count((word & (0 - word)) - 1);
+#endif
+}
 
 CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
 {
@@ -178,24 +208,22 @@ CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
 }
 
 /* How many bits from `from` on, `most` at most, are as the first one. */
-CRDTI_FN uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
+CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
                                  uint32_t most)
 {
-    uint64_t first = bits[from / 64] >> from % 64 & 1;
-    uint64_t flip = first ? UINT64_MAX : 0;
-    uint32_t len = 0;
-    while (len < most) {
-        uint32_t at = from + len;
-        uint64_t word = (bits[at / 64] ^ flip) >> at % 64;
-        if (!word) {
-            len += 64 - at % 64;
-            continue;
+    uint64_t flip = 0 - (bits[from / 64] >> from % 64 & 1);
+    uint64_t word = (bits[from / 64] ^ flip) >> from % 64;
+    uint32_t len;
+    if (CRDTI_LIKELY(word != 0)) {
+        len = crdti_bit_lowest(word);
+        return len < most ? len : most;
+    }
+    for (len = 64 - from % 64; len < most; len += 64) {
+        word = bits[(from + len) / 64] ^ flip;
+        if (word) {
+            len += crdti_bit_lowest(word);
+            break;
         }
-        while (!(word & 1)) {
-            word >>= 1;
-            len++;
-        }
-        break;
     }
     return len < most ? len : most;
 }
@@ -253,7 +281,8 @@ CRDTI_FN void crdti_get_right(crdti_edit_reader *e)
 CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
 {
     const uint8_t *at = e->r->ptr;
-    uint64_t replica, gap;
+    uint64_t replica;
+    int64_t gap;
     if (what == CRDTI_MORE_RIGHT) {
         crdti_get_right(e);
     } else if (what == CRDTI_MORE_OUTSIDE) {
@@ -263,15 +292,19 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
         e->has_outside = 1;
     } else if (what == CRDTI_MORE_AUTHOR) {
         replica = crdti_get_varint(e->r);
-        gap = crdti_get_varint(e->r);
+        gap = crdti_get_zigzag(e->r);
         e->has_author = 1;
         if (replica >= e->delta->replicas_len ||
-            gap > e->delta->replicas[replica].top) {
+            gap > (int64_t)CRDTSYNC_MAX_SEQ ||
+            gap < (e->d->is_laid_out ? -(int64_t)CRDTSYNC_MAX_SEQ : 0) ||
+            (int64_t)e->next[replica] + gap <= 0 ||
+            (uint64_t)((int64_t)e->next[replica] + gap) >
+                e->delta->replicas[replica].top) {
             crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
             return;
         }
         e->replica = (uint32_t)replica;
-        e->next[replica] += gap;
+        e->next[replica] += (uint64_t)gap;
     } else {
         crdti_reader_fail_at(e->r, at - 1, CRDT_ERR_VERSION);
     }
@@ -312,18 +345,10 @@ CRDTI_FN uint32_t crdti_get_target(crdti_edit_reader *e, unsigned what)
 CRDTI_FN uint32_t crdti_cursor_before(const crdti_delta_sequence *d,
                                       uint32_t name)
 {
-    uint32_t low = 0, high = (uint32_t)d->inserts_len;
     const crdti_edit *edit;
     if (name >= d->chars)
         return CRDTI_NO_CHAR;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (d->edits[d->inserts[middle]].name <= name)
-            low = middle;
-        else
-            high = middle;
-    }
-    edit = &d->edits[d->inserts[low]];
+    edit = crdti_edit_of(d, name);
     if (name > edit->name)
         return name - 1;
     return crdti_is_outside(edit->left) ? CRDTI_NO_CHAR : edit->left;
@@ -423,6 +448,11 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
     edit->replica = e->replica;
     edit->len = (uint32_t)len;
     e->next[e->replica] += len;
+    if (e->d->is_laid_out && (what != CRDTI_EDIT_INSERT || e->has_outside ||
+                              e->has_right)) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return;
+    }
     if (what <= CRDTI_EDIT_INSERT_AGAIN)
         crdti_get_insert(e, what, edit, place);
     else
@@ -485,8 +515,8 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
     d->content = crdti_get_bytes(r, UINT32_MAX);
     if (r->err)
         return;
-    if (!crdti_utf8_measure(d->content, &width) ||
-        width.chars != crdti_count_alive(d))
+    d->alive = crdti_count_alive(d);
+    if (!crdti_utf8_measure(d->content, &width) || width.chars != d->alive)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
 }
 
@@ -507,6 +537,9 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
     d->object = crdti_get_index(r, delta->objects_len);
     if (!r->err && delta->objects[d->object].type != CRDT_TEXT)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    d->is_laid_out = crdti_get_u8(r);
+    if (d->is_laid_out > 1)
+        crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     d->edits_len = crdti_get_count(r, UINT32_MAX / 2, 1);
     d->outside_cap = crdti_get_count(r, CRDTI_OUTSIDE - 2, 2);
     d->edits = (crdti_edit *)crdti_get_array(r, arena, d->edits_len,
@@ -648,7 +681,7 @@ CRDTI_FN void crdti_put_author(crdti_edit_writer *e, crdti_party *party,
     if (e->last != number || party->told != seq) {
         crdti_put_more(e, CRDTI_MORE_AUTHOR);
         crdti_put_varint(&e->w, party->wire);
-        crdti_put_varint(&e->w, seq - party->told);
+        crdti_put_zigzag(&e->w, (int64_t)(seq - party->told));
     }
     e->last = number;
     party->told = seq + len;
@@ -846,17 +879,17 @@ CRDTI_FN uint64_t crdti_party_awaits(const crdti_edit_writer *e,
                                      crdti_party **other)
 {
     const crdti_author *author = crdti_author_at(e->doc, party->author);
-    const crdti_insertion *insertion =
-        author->insertions.ptr + party->insertion;
-    const crdti_deletion *deletion = author->deletions.ptr + party->deletion;
+    const crdti_insertion *insertion;
     uint64_t seq;
-    if (!inserts)
-        return crdti_name_awaited(e,
-                                  deletion->len & CRDTI_BACKWARDS
-                                      ? deletion->name
-                                      : deletion->name +
-                                            crdti_deletion_len(deletion) - 1,
-                                  other);
+    if (!inserts) {
+        const crdti_deletion *deletion =
+            &author->deletions.ptr[party->deletion];
+        uint32_t more = deletion->len & CRDTI_BACKWARDS
+                            ? 0
+                            : crdti_deletion_len(deletion) - 1;
+        return crdti_name_awaited(e, deletion->name + more, other);
+    }
+    insertion = &author->insertions.ptr[party->insertion];
     seq = crdti_name_awaited(e, insertion->left, other);
     return seq ? seq : crdti_name_awaited(e, insertion->right, other);
 }
@@ -980,6 +1013,7 @@ CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
     if (!w->err)
         w->err = e.w.err ? e.w.err : e.content_w.err;
     crdti_put_varint(w, crdti_object_at(doc, object)->wire);
+    crdti_put_u8(w, 0);
     crdti_put_varint(w, e.d.edits_len);
     crdti_put_varint(w, e.d.outside_len);
     crdti_put_raw(w, crdt_buf_bytes(&e.edits));
@@ -992,6 +1026,105 @@ CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
     crdt_buf_free(&e.content);
     crdti_free(&doc->alloc, e.d.edits, e.edits_cap * sizeof *e.d.edits);
     crdti_arena_free(&arena);
+}
+
+/* >>layouts: what is visible, in the order of the text -------------------- */
+
+typedef struct crdti_layout {
+    crdti_edit_writer e;
+    uint64_t *next; /* seq that follows, by replica of the message */
+    uint32_t wire;
+    uint64_t seq;
+    uint32_t len;
+    uint32_t author; /* of what was put last, + 1 */
+} crdti_layout;
+
+/* Puts what has been gathered: characters of one author, whose seqs follow on
+ * each other as they do in the text. */
+CRDTI_FN void crdti_layout_end(crdti_layout *l)
+{
+    if (!l->len)
+        return;
+    if (l->author != l->wire + 1 || l->next[l->wire] != l->seq) {
+        crdti_put_more(&l->e, CRDTI_MORE_AUTHOR);
+        crdti_put_varint(&l->e.w, l->wire);
+        crdti_put_zigzag(&l->e.w, (int64_t)(l->seq - l->next[l->wire]));
+    }
+    crdti_put_head(&l->e, CRDTI_EDIT_INSERT, l->len);
+    l->e.d.edits_len++;
+    l->author = l->wire + 1;
+    l->next[l->wire] = l->seq + l->len;
+    l->len = 0;
+}
+
+CRDTI_FN void crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
+{
+    crdt_doc *doc = l->e.doc;
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    uint32_t name = leaf->names[spot->at];
+    uint32_t len = crdti_span_len(leaf, spot->at);
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&l->e.s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    uint32_t wire = doc->replicas.ptr[author->replica].wire;
+    uint64_t seq = at->seq + (name - at->name);
+    if (l->len && (l->wire != wire || l->seq + l->len != seq))
+        crdti_layout_end(l);
+    if (!l->len)
+        l->seq = seq;
+    l->wire = wire;
+    l->len += len;
+    crdti_put_raw(&l->e.content_w,
+                  crdti_span_bytes(doc, l->e.s, leaf, spot->at, 0, len));
+}
+
+CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
+                               uint64_t *next, size_t replicas)
+{
+    crdti_layout l;
+    crdti_spot spot = { 0, 0, 0 };
+    size_t i;
+    crdti_zero(&l, sizeof l);
+    l.e.doc = doc;
+    l.e.s = crdti_sequence_at(doc, object);
+    l.e.edits.alloc = l.e.content.alloc = &doc->alloc;
+    crdti_writer_init(&l.e.w, &l.e.edits);
+    crdti_writer_init(&l.e.content_w, &l.e.content);
+    l.next = next;
+    for (i = 0; i < replicas; i++)
+        next[i] = 1;
+    spot.leaf = l.e.s->first;
+    while (crdti_spot_next_shown(doc, &spot)) {
+        crdti_layout_span(&l, &spot);
+        spot.off = crdti_span_len(crdti_leaf_at(doc, spot.leaf), spot.at);
+    }
+    crdti_layout_end(&l);
+    if (!w->err)
+        w->err = l.e.w.err ? l.e.w.err : l.e.content_w.err;
+    crdti_put_varint(w, crdti_object_at(doc, object)->wire);
+    crdti_put_u8(w, 1);
+    crdti_put_varint(w, l.e.d.edits_len);
+    crdti_put_varint(w, 0); /* nothing outside */
+    crdti_put_raw(w, crdt_buf_bytes(&l.e.edits));
+    crdti_put_varint(w, 0); /* nothing dead */
+    crdti_put_bytes(w, crdt_buf_bytes(&l.e.content));
+    crdt_buf_free(&l.e.edits);
+    crdt_buf_free(&l.e.content);
+}
+
+CRDTI_FN void crdti_put_layouts(crdti_writer *w, crdt_doc *doc,
+                                const crdti_cut *cut)
+{
+    size_t size = cut->replicas.len * sizeof(uint64_t), i;
+    uint64_t *next = (uint64_t *)crdti_alloc(&doc->alloc, size + 1);
+    if (!next) {
+        w->err = CRDT_ERR_NOMEM;
+        return;
+    }
+    crdti_put_varint(w, cut->authors.len);
+    for (i = 0; i < cut->authors.len; i++)
+        crdti_put_layout(w, doc, cut->authors.ptr[i], next, cut->replicas.len);
+    crdti_free(&doc->alloc, next, size + 1);
 }
 
 CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,

@@ -14,14 +14,9 @@
 
 #include "delta.h"
 #include "edit.h"
+#include "plant.h"
 #include "sequence.h"
 #include "text.h"
-
-/* What one replica adds to one sequence. */
-typedef struct crdti_graft_need {
-    size_t insertions, deletions, chars, bytes;
-    uint32_t author;
-} crdti_graft_need;
 
 typedef struct crdti_graft {
     crdt_doc *doc;
@@ -33,7 +28,9 @@ typedef struct crdti_graft {
     crdti_delta_sequence *d;
     crdti_sequence *s;
     const uint8_t *content; /* what is not taken yet */
-    uint32_t cuts;          /* spans that may be cut, in all */
+    size_t cuts, trees;     /* spans that may be cut in all, and where */
+    uint32_t *touched;      /* authors with news */
+    size_t touched_len, touched_cap;
 } crdti_graft;
 
 /* How many dots of the edit we have. */
@@ -57,15 +54,11 @@ CRDTI_FN uint32_t crdti_graft_author(const crdti_graft *g, uint32_t replica)
 /* Takes the content of `len` characters off what is left. */
 CRDTI_FN crdt_bytes crdti_graft_take(crdti_graft *g, uint32_t len)
 {
+    const crdt_bytes all = g->d->content;
     const uint8_t *from = g->content;
-    const uint8_t *end = g->d->content.ptr + g->d->content.len;
-    crdt_bytes rest = crdt_bytes_of(from, (size_t)(end - from));
-    size_t at = crdti_ascii_len(
-        crdt_bytes_of(from, crdti_min_size(len, rest.len)), 0);
-    for (len -= (uint32_t)at; len > 0; len--)
-        at += crdti_utf8_size(from[at]);
-    g->content = from + at;
-    return crdt_bytes_of(from, at);
+    size_t size = crdti_utf8_len(all, (size_t)(from - all.ptr), len);
+    g->content = from + size;
+    return crdt_bytes_of(from, size);
 }
 
 /* The next characters of an insertion, `at` on, that are all alive or all
@@ -80,15 +73,57 @@ CRDTI_FN uint32_t crdti_graft_stretch(crdti_graft *g, uint32_t at,
     return len;
 }
 
+/* In how many insertions, here, are the characters of the delta from `from` up
+ * to `end`? */
+CRDTI_FN size_t crdti_graft_parts(const crdti_graft *g, uint32_t from,
+                                  uint32_t end)
+{
+    size_t count = 0, insertions;
+    while (from < end) {
+        const crdti_edit *edit = crdti_edit_of(g->d, from);
+        uint32_t known = crdti_edit_known(g, edit);
+        uint32_t to = (uint32_t)crdti_min(end, edit->name + edit->len);
+        if (from < edit->name + known) {
+            to = (uint32_t)crdti_min(to, edit->name + known);
+            crdti_author_count(
+                crdti_author_at(g->doc, crdti_graft_author(g, edit->replica)),
+                edit->seq + (from - edit->name),
+                edit->seq + (to - edit->name) - 1, &insertions);
+            count += insertions;
+        } else {
+            count++;
+        }
+        from = to;
+    }
+    return count;
+}
+
+/* How many deletions the edit becomes here, at most. */
+CRDTI_FN size_t crdti_graft_stretches(const crdti_graft *g,
+                                      const crdti_edit *edit)
+{
+    uint32_t more = edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
+    const crdti_outside *outside;
+    size_t insertions;
+    if (!crdti_is_outside(edit->name))
+        return crdti_graft_parts(g, edit->name - more,
+                                 edit->name - more + edit->len);
+    outside = &g->d->outside[edit->name & ~CRDTI_OUTSIDE];
+    crdti_author_count(
+        crdti_author_at(g->doc, crdti_graft_author(g, outside->replica)),
+        outside->seq - more, outside->seq - more + edit->len - 1, &insertions);
+    return insertions;
+}
+
 CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
 {
     crdti_graft_need *need = &g->needs[edit->replica];
     uint32_t known = crdti_edit_known(g, edit), at, len;
     if (edit->kind != CRDTI_INSERTION_EDIT) {
-        /* Each victim may be in a span, and an insertion, of its own; those
-         * of one insertion of the delta are not. */
-        need->deletions += known < edit->len;
-        g->cuts += known < edit->len ? 2 : 0;
+        size_t stretches =
+            known < edit->len ? crdti_graft_stretches(g, edit) : 0;
+        need->deletions += stretches;
+        g->cuts += 2 * stretches;
         return;
     }
     for (at = 0; at < edit->len; at += len) {
@@ -131,13 +166,31 @@ CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
 CRDTI_FN int crdti_graft_is_here(const crdti_graft *g, const crdti_edit *edit)
 {
     uint32_t known = crdti_edit_known(g, edit), author;
+    size_t insertions;
     if (!known || edit->kind != CRDTI_INSERTION_EDIT)
         return 1;
     author = crdti_graft_author(g, edit->replica);
-    return author && crdti_seq_name(crdti_author_at(g->doc, author),
-                                   edit->seq) != CRDTI_NO_CHAR &&
-           crdti_seq_name(crdti_author_at(g->doc, author),
-                         edit->seq + known - 1) != CRDTI_NO_CHAR;
+    return author &&
+           crdti_author_count(crdti_author_at(g->doc, author), edit->seq,
+                              edit->seq + known - 1, &insertions) == known;
+}
+
+/* Whether all that a deletion of others' characters takes is here. */
+CRDTI_FN int crdti_graft_has_victims(const crdti_graft *g,
+                                     const crdti_edit *edit)
+{
+    const crdti_outside *outside;
+    const crdti_author *author;
+    uint64_t low;
+    size_t insertions;
+    if (edit->kind == CRDTI_INSERTION_EDIT || !crdti_is_outside(edit->name))
+        return 1;
+    outside = &g->d->outside[edit->name & ~CRDTI_OUTSIDE];
+    author = crdti_author_at(g->doc, crdti_graft_author(g, outside->replica));
+    low = outside->seq;
+    low -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
+    return crdti_author_count(author, low, low + edit->len - 1,
+                              &insertions) == edit->len;
 }
 
 /* Takes memory for one author. */
@@ -149,6 +202,7 @@ CRDTI_FN crdt_err crdti_graft_reserve(crdti_graft *g, uint32_t replica)
     crdt_err err;
     if (!need->insertions && !need->deletions)
         return CRDT_OK;
+    g->touched_cap++;
     err = crdti_author_get(g->doc, &g->s->authors, g->s->object,
                            g->delta->replicas[replica].number, &index);
     if (err)
@@ -163,6 +217,29 @@ CRDTI_FN crdt_err crdti_graft_reserve(crdti_graft *g, uint32_t replica)
     return err;
 }
 
+/* Lays the sequence out at once, where that can be; what it shows is told when
+ * the delta is applied. */
+CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
+{
+    crdti_plant p;
+    uint32_t at;
+    crdt_err err;
+    crdti_zero(&p, sizeof p);
+    p.doc = g->doc;
+    p.delta = g->delta;
+    p.d = g->d;
+    p.s = g->s;
+    p.needs = g->needs;
+    p.arena = &g->doc->scratch;
+    err = crdti_plant_sequence(&p, &g->d->is_planted);
+    for (at = g->s->authors; at && !err;
+         at = crdti_author_at(g->doc, at)->next)
+        g->touched_cap++;
+    if (err)
+        crdti_sequence_clear(g->doc, g->s);
+    return err;
+}
+
 CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
 {
     const crdti_delta_sequence *d = g->d;
@@ -170,16 +247,28 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     size_t i;
     uint32_t number = g->delta->objects[d->object].number;
     err = crdti_sequence_get(g->doc, number, &g->s);
-    if (!err)
-        err = crdti_graft_outside(g);
     if (err)
+        return err;
+    if (g->s->is_met)
+        return CRDT_ERR_CORRUPT; /* two sections of one sequence */
+    g->s->is_met = 1;
+    if (!g->s->names_used)
+        err = crdti_graft_plant(g);
+    if (!err && !g->d->is_planted)
+        err = crdti_graft_outside(g);
+    if (!err && !g->d->is_planted && g->d->is_laid_out)
+        err = CRDT_ERR_UNSUPPORTED;
+    if (err || g->d->is_planted)
         return err;
     g->content = d->content.ptr;
     for (i = 0; i < d->edits_len; i++) {
         if (!crdti_graft_is_here(g, &d->edits[i]))
             return CRDT_ERR_FORK;
-        crdti_graft_count(g, &d->edits[i]);
+        if (!crdti_graft_has_victims(g, &d->edits[i]))
+            return CRDT_ERR_CORRUPT;
     }
+    for (i = 0; i < d->edits_len; i++)
+        crdti_graft_count(g, &d->edits[i]);
     for (i = 0; i < d->edits_len && !err; i++)
         err = crdti_graft_reserve(g, d->edits[i].replica);
     crdti_homes_make(g->doc, g->s);
@@ -201,6 +290,7 @@ CRDTI_FN void crdti_graft_count_rest(crdti_graft *g)
     for (i = 0; i < d->replicas_len; i++)
         if (d->replicas[i].base < g->have[i])
             g->cuts += 2 * g->doc->replicas.ptr[d->replicas[i].number].authors;
+    g->trees += g->doc->authors.live;
 }
 
 CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
@@ -217,7 +307,11 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
     if (err)
         return err;
     crdti_graft_count_rest(g);
-    return crdti_spans_reserve_at(g->doc, height + 2, g->cuts);
+    g->touched = (uint32_t *)crdti_arena_alloc(
+        &g->doc->scratch, g->touched_cap * sizeof *g->touched);
+    if (!g->touched)
+        return CRDT_ERR_NOMEM;
+    return crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
 }
 
 /* Takes back the authors that came with what is not to be. */
@@ -229,6 +323,10 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
             g->delta->objects[g->delta->sequences[i].object].number;
         crdti_sequence *s =
             number ? crdti_sequence_at(g->doc, number) : NULL;
+        if (s)
+            s->is_met = 0;
+        if (s && g->delta->sequences[i].is_planted)
+            crdti_sequence_clear(g->doc, s);
         while (s && s->authors) {
             uint32_t at = s->authors;
             crdti_author *author = crdti_author_at(g->doc, at);
@@ -248,21 +346,13 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
 CRDTI_FN uint32_t crdti_graft_name(const crdti_graft *g, uint32_t told)
 {
     const crdti_delta_sequence *d = g->d;
-    size_t low = 0, high = d->inserts_len;
     const crdti_edit *edit;
     uint32_t known;
     if (told == CRDTI_NO_CHAR)
         return told;
     if (told & CRDTI_OUTSIDE)
         return d->outside[told & ~CRDTI_OUTSIDE].name;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (d->edits[d->inserts[middle]].name <= told)
-            low = middle;
-        else
-            high = middle;
-    }
-    edit = &d->edits[d->inserts[low]];
+    edit = crdti_edit_of(d, told);
     known = crdti_edit_known(g, edit);
     if (told - edit->name >= known)
         return edit->here + (told - edit->name - known);
@@ -286,6 +376,35 @@ CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
         *seq += piece.width.chars;
         origins->left = crdti_author_at(g->doc, author)->free_name - 1;
     } while (bytes.len);
+}
+
+CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
+{
+    crdti_author *at = crdti_author_at(g->doc, author);
+    if (at->is_touched)
+        return;
+    at->is_touched = 1;
+    g->touched[g->touched_len++] = author;
+}
+
+CRDTI_FN int crdti_touched_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdt_doc *doc = (const crdt_doc *)ctx;
+    uint64_t x = crdti_author_at(doc, a)->last;
+    uint64_t y = crdti_author_at(doc, b)->last;
+    return (x > y) - (x < y);
+}
+
+/* Those of one replica must be listed in the order of their latest seqs, of
+ * all sequences together. */
+CRDTI_FN void crdti_graft_list(crdti_graft *g)
+{
+    size_t i;
+    crdti_sort(crdti_touched_order, g->doc, g->touched, g->touched_len);
+    for (i = 0; i < g->touched_len; i++) {
+        crdti_author_at(g->doc, g->touched[i])->is_touched = 0;
+        crdti_author_list(g->doc, g->touched[i]);
+    }
 }
 
 CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
@@ -314,6 +433,7 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
         crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
     }
     g->s->cursor = spot;
+    crdti_graft_touch(g, author);
 }
 
 /* Hides what is visible of `len` names from `name` on. `killer`: the author to
@@ -336,28 +456,31 @@ CRDTI_FN void crdti_graft_hide(crdti_graft *g, uint32_t name, uint32_t len)
 }
 
 /* How many of the characters told, from `told` on or back, have names here
- * that follow on each other; *name is the first of them told. */
+ * that follow on each other: those of one insertion here, or new ones of one
+ * edit. *name is the first of them told. */
 CRDTI_FN uint32_t crdti_graft_victims(const crdti_graft *g, uint32_t told,
                                       uint32_t most, int back, uint32_t *name)
 {
-    uint32_t count = 1, next;
-    const crdti_author *author;
     const crdti_insertion *at;
+    const crdti_edit *edit;
+    uint32_t room, known;
     *name = crdti_graft_name(g, told);
-    author = crdti_author_at(g->doc,
-                             crdti_name_author(&g->s->extents, *name));
-    at = crdti_insertion_of(author, *name);
-    if (crdti_is_outside(told)) { /* in one author, by seq */
-        next = back ? *name - at->name : at->name + at->len - 1 - *name;
-        return (uint32_t)crdti_min(most, next + UINT64_C(1));
+    at = crdti_insertion_of(
+        crdti_author_at(g->doc, crdti_name_author(&g->s->extents, *name)),
+        *name);
+    room = back ? *name - at->name + 1 : at->name + at->len - *name;
+    if (!crdti_is_outside(told)) {
+        edit = crdti_edit_of(g->d, told);
+        known = crdti_edit_known(g, edit);
+        if (told - edit->name >= known)
+            room = back ? told - edit->name - known + 1
+                        : edit->name + edit->len - told;
+        else
+            room = (uint32_t)crdti_min(room,
+                                       back ? told - edit->name + 1
+                                            : edit->name + known - told);
     }
-    while (count < most) {
-        next = crdti_graft_name(g, back ? told - count : told + count);
-        if (next != (back ? *name - count : *name + count))
-            break;
-        count++;
-    }
-    return count;
+    return room < most ? room : most;
 }
 
 /* A dot that is not in the delta, `by` further on or back. */
@@ -394,7 +517,7 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
         if (done < edit->len)
             told = crdti_graft_step(g, told, count, back);
     }
-    crdti_author_list(g->doc, author);
+    crdti_graft_touch(g, author);
 }
 
 /* What we have and the delta shows dead, without saying by whom. */
@@ -411,6 +534,20 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
     }
 }
 
+/* What was laid out becomes part of the document. */
+CRDTI_FN void crdti_graft_show(crdti_graft *g)
+{
+    uint32_t at;
+    for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
+        g->doc->actor = crdti_author_at(g->doc, at)->replica;
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
+        crdti_graft_touch(g, at);
+    }
+    g->s->changes++;
+    g->s->is_hashed = 0;
+    crdti_sequence_weigh(g->doc, g->s);
+}
+
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
 {
     size_t i, k;
@@ -418,8 +555,14 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         crdti_delta_sequence *d = g->d = &g->delta->sequences[i];
         uint32_t number = g->delta->objects[d->object].number;
         g->s = crdti_sequence_at(g->doc, number);
-        g->s->cursor_is_known = g->s->is_typing = 0;
+        g->s->cursor_is_known = 0;
+        g->s->room = 0;
+        g->s->is_met = 0;
         g->content = d->content.ptr;
+        if (d->is_planted) {
+            crdti_graft_show(g);
+            continue;
+        }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
             if (crdti_edit_known(g, edit) < edit->len) {
@@ -435,26 +578,10 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
             crdti_graft_dead(g, &d->edits[d->inserts[k]]);
         crdti_sequence_weigh(g->doc, g->s);
     }
+    crdti_graft_list(g);
 }
 
 /* >>context --------------------------------------------------------------- */
-
-/* How many characters the author has with seqs from `first` to `last`. */
-CRDTI_FN uint64_t crdti_author_count(const crdti_author *author,
-                                     uint64_t first, uint64_t last)
-{
-    size_t i = crdti_insertion_place(author, first);
-    uint64_t count = 0;
-    for (; i < author->insertions.len; i++) {
-        const crdti_insertion *at = &author->insertions.ptr[i];
-        uint64_t from = crdti_max(at->seq, first);
-        uint64_t to = crdti_min(at->seq + at->len - 1, last);
-        if (at->seq > last)
-            break;
-        count += to - from + 1;
-    }
-    return count;
-}
 
 /* Hides the author's characters with seqs from `first` to `last`. */
 CRDTI_FN void crdti_graft_vanish(crdti_graft *g, uint32_t index,
@@ -482,9 +609,9 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     crdti_author *author = crdti_author_at(g->doc, index);
     uint64_t last = crdti_min(replica->top, g->have[place]);
     uint64_t next = replica->base + 1, shown = author->party;
-    size_t i, k;
+    size_t i, k, insertions;
     author->party = 0;
-    if (crdti_author_count(author, next, last) == shown)
+    if (crdti_author_count(author, next, last, &insertions) == shown)
         return;
     crdti_touch(g->doc, author->object, crdti_no_key());
     g->s = crdti_sequence_at(g->doc, author->object);
@@ -503,7 +630,8 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     }
     if (next <= last)
         crdti_graft_vanish(g, index, next, last);
-    g->s->cursor_is_known = g->s->is_typing = 0;
+    g->s->cursor_is_known = 0;
+        g->s->room = 0;
     crdti_sequence_weigh(g->doc, g->s);
 }
 

@@ -84,11 +84,35 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
     s->root = s->first = s->height = 0;
 }
 
+/* Frees all that is in it. */
+CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
+{
+    uint32_t at, next;
+    for (at = s->authors; at; at = next) {
+        next = crdti_author_at(doc, at)->next;
+        crdti_author_free(doc, at);
+    }
+    s->authors = s->own = 0;
+    crdti_spans_free(doc, s);
+    crdti_homes_drop(&doc->alloc, &s->homes);
+    crdti_array_free(&doc->alloc, &s->extents);
+}
+
+/* Makes it one that nothing was ever written to, as it was before a join that
+ * failed. The leaf that it takes is one that it gave. */
+CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
+{
+    crdti_sequence_empty(doc, s);
+    s->names_used = 0;
+    s->is_hashed = 0;
+    crdti_zero(&s->total, sizeof s->total);
+    s->root = s->first = crdti_pool_take(&doc->leaves);
+}
+
 /* For the type table. */
 CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
 {
     crdti_sequence *s = (crdti_sequence *)object->state;
-    uint32_t at, next;
     if (!s)
         return;
     if (s->prev_sequence)
@@ -99,13 +123,7 @@ CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
     if (s->next_sequence)
         crdti_sequence_at(doc, s->next_sequence)->prev_sequence =
             s->prev_sequence;
-    for (at = s->authors; at; at = next) {
-        next = crdti_author_at(doc, at)->next;
-        crdti_author_free(doc, at);
-    }
-    crdti_spans_free(doc, s);
-    crdti_homes_drop(&doc->alloc, &s->homes);
-    crdti_array_free(&doc->alloc, &s->extents);
+    crdti_sequence_empty(doc, s);
     crdti_digest_subtract(&doc->digest, s->digest);
     crdti_free(&doc->alloc, s, sizeof *s);
     object->state = NULL;
@@ -311,7 +329,6 @@ CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
     crdti_span_put(doc, s, spot, name, piece->width.chars | flags, goes_on);
     author->last = seq + piece->width.chars - 1;
-    crdti_author_list(doc, index);
 }
 
 /* That `count` characters, from `name` on or back from it, were deleted by the
@@ -397,7 +414,8 @@ CRDTI_FN void crdti_sequence_scope(crdt_doc *doc, uint32_t object,
         return;
     if (how != CRDTI_SCOPE_LOWER) {
         crdti_touch(doc, object, crdti_no_key());
-        s->cursor_is_known = s->is_typing = 0;
+        s->cursor_is_known = 0;
+        s->room = 0;
     }
     spot.leaf = s->first;
     while (crdti_spot_next_shown(doc, &spot))

@@ -69,8 +69,10 @@ typedef struct crdti_sequence {
     crdti_spot cursor; /* where the last edit was */
     uint32_t cursor_chars; /* visible before it */
     uint8_t cursor_is_known;
-    uint8_t is_typing; /* what is typed at the cursor goes on with the last
-                          insertion */
+    uint32_t room;  /* characters that may be typed at the cursor and go on
+                       with the last insertion, */
+    uint8_t is_met; /* by the delta that is joined */
+    uint64_t typed; /* when the document has written that much */
     uint8_t is_hashed;
     uint64_t changes;
     uint32_t prev_sequence, next_sequence; /* of the document */
@@ -198,15 +200,16 @@ CRDTI_INLINE void crdti_widths_shrink(crdt_doc *doc, crdti_sequence *s,
 
 /* >>splitting ------------------------------------------------------------- */
 
-/* Memory for `count` calls of crdti_span_put or crdti_span_hide; of the latter
+/* Memory for `count` calls, in that many trees of that height, of crdti_span_put or crdti_span_hide; of the latter
  * only those that cut a span count. What splits is half full then, and takes
  * half a dozen of them before it splits again. */
 CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
-                                         size_t count)
+                                         size_t trees, size_t count)
 {
     size_t leaves = crdti_min_size(count, doc->leaves.live + count / 6 + 1);
     size_t forks = crdti_min_size(leaves * (height + 1),
-                                  doc->forks.live + leaves / 14 + 1);
+                                  doc->forks.live + leaves / 14 + 1) +
+                   crdti_min_size(trees, count) * 2;
     crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves, leaves + 1);
     return err ? err
                : crdti_pool_reserve(&doc->alloc, &doc->forks,
@@ -217,7 +220,7 @@ CRDTI_INLINE crdt_err crdti_spans_reserve(crdt_doc *doc,
                                           const crdti_sequence *s,
                                           size_t count)
 {
-    return crdti_spans_reserve_at(doc, s->height, count);
+    return crdti_spans_reserve_at(doc, s->height, 1, count);
 }
 
 CRDTI_FN void crdti_set_parent(crdt_doc *doc, uint32_t level, uint32_t child,
@@ -509,17 +512,14 @@ CRDTI_FN int crdti_home_order(const void *ctx, uint32_t a, uint32_t b)
     return (a > b) - (a < b);
 }
 
-/* Has the homes known where there are many leaves. NOMEM: they are not, and
- * all is slower. */
+/* Has the homes known. NOMEM: they are not, and all is slower. */
 CRDTI_FN void crdti_homes_make(crdt_doc *doc, crdti_sequence *s)
 {
-    enum { FEW = 4 };
     crdti_homes *homes = &s->homes;
     uint32_t leaf, i;
     crdt_err err = CRDT_OK;
-    if (homes->is_known || !s->height)
+    if (homes->is_known)
         return;
-    (void)FEW;
     err = crdti_home_push(&doc->alloc, homes, 0, s->first);
     homes->is_known = !err;
     for (leaf = s->first; leaf && homes->is_known;

@@ -87,12 +87,12 @@ CRDTI_FN crdt_err crdti_text_own(crdt_doc *doc, crdti_sequence *s)
 }
 
 CRDTI_INLINE void crdti_text_move_cursor(crdti_sequence *s, crdti_spot spot,
-                                         uint32_t chars, int is_typing)
+                                         uint32_t chars)
 {
     s->cursor = spot;
     s->cursor_chars = chars;
     s->cursor_is_known = 1;
-    s->is_typing = (uint8_t)is_typing;
+    s->room = 0;
 }
 
 /* Takes all memory for an insertion. */
@@ -110,6 +110,24 @@ CRDTI_FN crdt_err crdti_text_reserve(crdt_doc *doc, crdti_sequence *s,
     return err ? err
                : crdti_insertions_reserve(doc, s, s->own, count, width.chars,
                                           utf8.len);
+}
+
+/* How many characters may be typed before memory or a limit must be looked at
+ * again. */
+CRDTI_FN uint32_t crdti_text_room(const crdt_doc *doc,
+                                  const crdti_sequence *s)
+{
+    const crdti_author *author = crdti_author_at(doc, s->own);
+    const crdti_insertion *last =
+        author->insertions.ptr + author->insertions.len - 1;
+    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
+    uint64_t room = author->end_name - author->free_name;
+    if (last->more_bytes || last->content == CRDTI_CONTENT_GONE ||
+        open - doc->unmetered >= CRDTSYNC_MAX_COMMIT_OPS)
+        return 0;
+    room = crdti_min(room, author->content.cap - author->content.len);
+    return (uint32_t)crdti_min(room, CRDTSYNC_MAX_COMMIT_OPS -
+                                         (open - doc->unmetered));
 }
 
 /* Inserts at the spot, before which `chars` are visible. Memory is taken. */
@@ -133,7 +151,10 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
         chars += piece.width.chars;
         origins.left = crdti_author_at(doc, s->own)->free_name - 1;
     }
-    crdti_text_move_cursor(s, spot, chars, 1);
+    crdti_author_list(doc, s->own);
+    crdti_text_move_cursor(s, spot, chars);
+    s->room = crdti_text_room(doc, s);
+    s->typed = doc->written;
     crdti_sequence_weigh(doc, s);
 }
 
@@ -187,43 +208,87 @@ CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s,
         count -= died;
     }
     crdti_author_list(doc, s->own);
-    crdti_text_move_cursor(s, spot, chars, 0);
+    crdti_text_move_cursor(s, spot, chars);
     crdti_sequence_weigh(doc, s);
 }
 
-/* What is typed at the cursor, where all of it goes on with the last span and
- * the last insertion: most of what is ever written. Whether it was that. */
+/* >>single keystrokes -------------------------------------------------------
+ * Most of what is ever written: one character behind the last one, or the one
+ * before it gone. Here is the short way for them; what it finds unusual it
+ * leaves to the long one. */
+
+/* One ASCII character at the cursor, that goes on with the last span and the
+ * last insertion. Whether it was that. */
 CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
                                  crdt_bytes utf8)
 {
     crdti_author *author;
-    crdti_insertion *last;
     crdti_leaf *leaf;
-    uint32_t n = (uint32_t)utf8.len;
-    if (!s->is_typing || at != s->cursor_chars || utf8.len > 16 ||
-        s->own_replica != doc->self || doc->watch)
+    if (!s->room || at != s->cursor_chars || doc->written != s->typed ||
+        utf8.len != 1 || !utf8.ptr || utf8.ptr[0] >= 0x80 || doc->watch)
         return 0;
     author = crdti_author_at(doc, s->own);
-    last = author->insertions.ptr + author->insertions.len - 1;
-    if (last->more_bytes || last->seq + last->len != doc->written + 1 ||
-        n > author->end_name - author->free_name ||
-        n > author->content.cap - author->content.len ||
-        crdti_ascii_len(utf8, 0) != n || crdti_write_check(doc, 1))
-        return 0;
     leaf = crdti_leaf_at(doc, s->cursor.leaf);
-    crdti_copy(author->content.ptr + author->content.len, utf8.ptr, n);
-    author->content.len += n;
-    author->free_name += n;
-    author->last += n;
-    last->len += n;
-    leaf->lens[s->cursor.at] += n;
-    s->cursor.off += n;
-    s->cursor_chars += n;
+    author->content.ptr[author->content.len++] = utf8.ptr[0];
+    author->insertions.ptr[author->insertions.len - 1].len++;
+    author->free_name++;
+    author->last++;
+    leaf->lens[s->cursor.at]++;
     crdti_widths_open(doc, s, s->cursor.leaf);
-    s->open.chars += n;
-    s->total.chars += n;
-    doc->written += n;
-    doc->unmetered += n - 1;
+    s->open.chars++;
+    s->total.chars++;
+    s->cursor.off++;
+    s->cursor_chars++;
+    s->room--;
+    s->typed = ++doc->written;
+    return 1;
+}
+
+/* One character next to the cursor, at an end of its span, where what is
+ * deleted beside it goes on. Whether it was that. */
+CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
+{
+    crdti_author *author;
+    crdti_leaf *leaf;
+    crdti_spot spot;
+    uint32_t name, i;
+    if (at >= s->total.chars || !s->cursor_is_known || doc->watch ||
+        !s->own || s->own_replica != doc->self || s->total.chars == 1 ||
+        !crdti_seek_near(doc, s, (uint32_t)at + 1, &spot))
+        return 0;
+    author = crdti_author_at(doc, s->own);
+    leaf = crdti_leaf_at(doc, spot.leaf);
+    i = spot.at;
+    name = leaf->names[i] + spot.off - 1;
+    if (author->deletions.len == author->deletions.cap ||
+        leaf->lens[i] == 1 || leaf->lens[i] & CRDTI_WIDE ||
+        crdti_write_check(doc, 1))
+        return 0;
+    if (spot.off == leaf->lens[i] && i + 1u < leaf->len &&
+        leaf->names[i + 1] == name + 1 && leaf->lens[i + 1] & CRDTI_HIDDEN &&
+        !(leaf->lens[i + 1] & CRDTI_OLD)) {
+        leaf->names[i + 1]--;
+        leaf->lens[i + 1]++;
+        leaf->lens[i]--;
+        spot.off--;
+    } else if (spot.off == 1 && i > 0 && leaf->lens[i - 1] & CRDTI_HIDDEN &&
+               !(leaf->lens[i - 1] & CRDTI_OLD) &&
+               leaf->names[i - 1] + crdti_span_len(leaf, i - 1) == name) {
+        leaf->lens[i - 1]++;
+        leaf->names[i]++;
+        leaf->lens[i]--;
+        spot.off = 0;
+    } else {
+        return 0;
+    }
+    crdti_deletion_add(author, ++doc->written, name, 1, 0);
+    crdti_author_list(doc, s->own);
+    crdti_widths_open(doc, s, spot.leaf);
+    s->open.chars--;
+    s->total.chars--;
+    s->cursor = spot;
+    s->cursor_chars = (uint32_t)at;
+    s->room = 0;
     return 1;
 }
 
@@ -285,25 +350,43 @@ CRDTI_FN crdt_err crdti_text_edit(crdt_doc *doc, crdti_sequence *s,
     return err;
 }
 
+/* The sequence of a text that has one, or NULL: for the short ways. */
+CRDTI_INLINE crdti_sequence *crdti_text_of(crdt_obj text, crdt_unit unit)
+{
+    const crdti_object *object;
+    crdti_sequence *s;
+    if (!text.doc || !text.index)
+        return NULL;
+    object = crdti_object_at(text.doc, text.index);
+    if (object->type != CRDT_TEXT)
+        return NULL;
+    s = (crdti_sequence *)object->state;
+    return s && (unit == CRDT_CHARS || (!s->total.more_bytes &&
+                                        (unsigned)unit <= CRDT_UTF16))
+               ? s
+               : NULL;
+}
+
 CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
                                     size_t len, crdt_bytes utf8)
 {
-    crdti_sequence *s;
-    crdt_err err = crdti_text_begin(text, &s);
+    crdti_sequence *s = crdti_text_of(text, unit);
+    crdt_err err;
+    if (s && len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at))
+        return CRDT_OK;
+    err = crdti_text_begin(text, &s);
     return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
 }
 
 CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
                                    crdt_bytes utf8)
 {
-    crdti_sequence *s;
-    crdt_err err = crdti_text_begin(text, &s);
-    if (err)
-        return err;
-    if ((unit == CRDT_CHARS || !s->total.more_bytes) &&
-        crdti_text_type(text.doc, s, at, utf8))
+    crdti_sequence *s = crdti_text_of(text, unit);
+    crdt_err err;
+    if (s && crdti_text_type(text.doc, s, at, utf8))
         return CRDT_OK;
-    return crdti_text_edit(text.doc, s, unit, at, 0, utf8);
+    err = crdti_text_begin(text, &s);
+    return err ? err : crdti_text_edit(text.doc, s, unit, at, 0, utf8);
 }
 
 CRDT_API crdt_err crdt_text_delete(crdt_obj text, crdt_unit unit, size_t at,

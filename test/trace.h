@@ -14,7 +14,7 @@
  * A txn without "parents" begins with the one before it. In the other form,
  *
  *         { "ops": [[..], ..], "span": [first, end],
- *           "agent": "a", "parents": [379, ..] }
+ *           "agent": "a", "seqStart": 0, "parents": [379, ..] }
  *
  * each code point deleted or inserted is an event, and parents are events: a
  * txn that another begins within is cut in two there, so that parents are txns
@@ -41,7 +41,7 @@ struct trace_edit {
 };
 
 struct trace_txn {
-    uint32_t agent;
+    uint32_t agent, seq; /* its first event is its agent's seq-th, from 0 */
     struct trace_part edits, parents;
 };
 
@@ -305,13 +305,14 @@ static inline const char *trace_key(struct trace_reader *r)
 /* >>a trace ---------------------------------------------------------------- */
 
 static inline struct trace_txn *trace_begin_txn(struct trace *t,
-                                                uint32_t agent)
+                                                uint32_t agent, uint32_t seq)
 {
     struct trace_txn *txn;
     t->txns =
         (struct trace_txn *)trace_room(t->txns, t->txn_count, sizeof *t->txns);
     txn = &t->txns[t->txn_count++];
     txn->agent = agent;
+    txn->seq = seq;
     txn->edits.from = (uint32_t)t->edit_count;
     txn->parents.from = (uint32_t)t->parent_count;
     txn->edits.count = txn->parents.count = 0;
@@ -391,7 +392,7 @@ static inline void trace_read_txn(struct trace_reader *r)
     name.txn = at;
     r->names = (struct trace_name *)trace_room(r->names, at, sizeof name);
     r->names[at] = name;
-    trace_begin_txn(t, 0);
+    trace_begin_txn(t, 0, 0);
     while (trace_next(r, "{}", &begun)) {
         const char *key = trace_key(r);
         if (strcmp(key, "patches") == 0 || strcmp(key, "ops") == 0)
@@ -402,6 +403,8 @@ static inline void trace_read_txn(struct trace_reader *r)
             trace_read_span(r);
         else if (strcmp(key, "agent") == 0)
             trace_read_agent(r);
+        else if (strcmp(key, "seqStart") == 0)
+            t->txns[at].seq = trace_number(r);
         else
             trace_skip(r);
     }
@@ -499,6 +502,23 @@ static inline struct trace_edit trace_take_events(const struct trace *t,
     return first;
 }
 
+/* Where no seqs are given. */
+static inline void trace_count_seqs(struct trace *t)
+{
+    uint32_t *next =
+        (uint32_t *)trace_must(calloc(t->agent_count + 1, sizeof *next));
+    size_t i;
+    uint32_t e;
+    for (i = 0; i < t->txn_count; i++) {
+        struct trace_txn *txn = &t->txns[i];
+        txn->seq = next[txn->agent];
+        for (e = 0; e < txn->edits.count; e++)
+            next[txn->agent] +=
+                trace_events(t, &t->edits[txn->edits.from + e]);
+    }
+    free(next);
+}
+
 /* `cuts` is not 0 for events that a txn begins at, and for their end; then it
  * is how many begin up to there. */
 static inline void trace_cut_txn(struct trace *t, const struct trace *whole,
@@ -507,7 +527,7 @@ static inline void trace_cut_txn(struct trace *t, const struct trace *whole,
 {
     const struct trace_txn *txn = &whole->txns[at];
     uint32_t i, n, count, from = event;
-    trace_begin_txn(t, txn->agent);
+    trace_begin_txn(t, txn->agent, txn->seq);
     for (i = 0; i < txn->parents.count; i++)
         trace_add_parent(t,
                          cuts[whole->parents[txn->parents.from + i] + 1] - 2);
@@ -515,7 +535,7 @@ static inline void trace_cut_txn(struct trace *t, const struct trace *whole,
         struct trace_edit edit = whole->edits[txn->edits.from + i];
         while ((count = trace_events(t, &edit)) > 0) {
             if (cuts[event] && event != from) {
-                trace_begin_txn(t, txn->agent);
+                trace_begin_txn(t, txn->agent, txn->seq + (event - from));
                 trace_add_parent(t, (uint32_t)t->txn_count - 2);
             }
             for (n = 1; n < count && !cuts[event + n]; n++)
@@ -599,6 +619,8 @@ static inline void trace_read(struct trace_reader *r)
         trace_fail(r, "the parents or spans of this trace make no sense");
     else if (r->span_count > 0)
         trace_cut(r);
+    else
+        trace_count_seqs(r->trace);
     r->span_count = 0;
 }
 

@@ -7,15 +7,7 @@
 #ifndef CHECK_DOC_H
 #define CHECK_DOC_H
 
-#include "../../src/wire.h"
-
-#include <stdlib.h>
-
-#define CHECK_DOC(cond)                                                       \
-    do {                                                                      \
-        if (!(cond))                                                          \
-            return #cond;                                                     \
-    } while (0)
+#include "check_sequence.h"
 
 /* The given-back records are those that are not live. */
 static inline const char *check_pool(const crdti_pool *p)
@@ -108,11 +100,14 @@ static inline const char *check_journals(const crdt_doc *doc)
     uint32_t count = 0, removals = 0, blocks = 0;
     size_t i, rows = 0;
     crdt_digest digest = { 0, 0 };
+    const char *wrong = check_sequences(doc, &digest);
+    if (wrong)
+        return wrong;
     for (i = 0; i < doc->replicas.len; i++) {
         const crdti_replica *r = &doc->replicas.ptr[i];
         uint64_t seq = 0;
         uint32_t at, older = 0;
-        const char *wrong = check_blocks(doc, i, &blocks, &rows, &digest);
+        wrong = check_blocks(doc, i, &blocks, &rows, &digest);
         if (wrong)
             return wrong;
         for (at = r->oldest; at;
@@ -169,6 +164,11 @@ static inline int check_has_dead_row(const crdt_doc *doc, uint32_t object,
     return 0;
 }
 
+static inline int check_is_text(const crdt_doc *doc, uint32_t object)
+{
+    return crdti_object_at(doc, object)->type == CRDT_TEXT;
+}
+
 /* What a record says is dead is not there. */
 static inline const char *check_kill(const crdt_doc *doc, uint32_t entry,
                                      const crdti_kill *kill)
@@ -196,7 +196,9 @@ static inline const char *check_kill(const crdt_doc *doc, uint32_t entry,
     for (at = entry; at; at = crdti_scope_next(doc, entry, at))
         for (other = crdti_entry_at(doc, at)->child; other;
              other = crdti_object_at(doc, other)->sibling)
-            CHECK_DOC(!check_has_dead_row(doc, other, NULL, kill));
+            CHECK_DOC(check_is_text(doc, other)
+                          ? !check_has_dead_char(doc, other, kill)
+                          : !check_has_dead_row(doc, other, NULL, kill));
     for (at = entry; at; at = crdti_scope_next(doc, entry, at))
         for (other = crdti_entry_at(doc, at)->ops; other;
              other = crdti_op_at(doc, other)->next)
@@ -405,6 +407,10 @@ static inline const char *check_object(const crdt_doc *doc, uint32_t index,
         return check_counter(doc, index);
     if (object->type == CRDT_BOUNDED)
         return check_bounded(doc, index);
+    if (object->type == CRDT_TEXT) {
+        CHECK_DOC(!object->entries && (object->state || !object->weight));
+        return NULL; /* check_sequences did */
+    }
     return check_map(doc, index, visible + check_elements(doc, index));
 }
 
@@ -430,6 +436,12 @@ static inline const char *check_doc(const crdt_doc *doc)
         wrong = check_pool(&doc->kills);
     if (!wrong)
         wrong = check_pool(&doc->blocks);
+    if (!wrong)
+        wrong = check_pool(&doc->leaves);
+    if (!wrong)
+        wrong = check_pool(&doc->forks);
+    if (!wrong)
+        wrong = check_pool(&doc->authors);
     if (wrong)
         return wrong;
     CHECK_DOC(objects == doc->objects.live);

@@ -21,6 +21,8 @@
  *     2P-set            in: there is an add, and no remove
  *     LWW sets          in: what the latest stamp says, or where latest stamps
  *                       are equal the bias
+ *     text              the characters of its insertions that no deletion had
+ *                       picked, where FugueMax puts them (text_model.h)
  *
  * Slow it is, and nothing is kept between two questions.
  */
@@ -28,6 +30,9 @@
 #define MODEL_H
 
 #include "../../src/wire.h"
+
+#define TEXT_AUTHORS 1 /* of vectors, which are sets of events here */
+#include "text_model.h"
 
 #include <string.h>
 
@@ -58,6 +63,11 @@ static inline int bits_has(const bits *s, int i)
 static inline void bits_add(bits *s, int i)
 {
     s->w[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static inline void bits_remove(bits *s, int i)
+{
+    s->w[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
 static inline void bits_join(bits *a, const bits *b)
@@ -126,12 +136,13 @@ static inline int bits_next(const bits *s, int i)
 enum {
     MODEL_AUTHORS = 16,
     MODEL_NODES = 12, /* containers; 0 is the root */
-    MODEL_KEYS = 4    /* keys, elements, values of a history */
+    MODEL_KEYS = 4,   /* keys, elements, values of a history */
+    MODEL_CHARS = 600 /* of all texts, ever typed */
 };
 
 typedef enum {
-    DO_ADD,    /* of an element or an amount; to set a flag */
-    DO_REMOVE, /* of a key or element; to clear or reset */
+    DO_ADD,    /* of an element or an amount; to set a flag; to type */
+    DO_REMOVE, /* of a key, element or characters; to clear or reset */
     DO_SET,    /* a plain value */
     DO_CREATE, /* a container */
     DO_TAKE,   /* of a bounded counter */
@@ -152,6 +163,12 @@ typedef struct {
     int parent, key; /* where it hangs; the parent has a smaller number */
 } model_node;
 
+/* A character; the seq of its dot is its number, from 1. */
+typedef struct {
+    int event;
+    bits deletions; /* that picked it */
+} model_char;
+
 typedef struct {
     model_node nodes[MODEL_NODES];
     int nodes_len;
@@ -161,14 +178,20 @@ typedef struct {
     bits at[MODEL_NODES][MODEL_KEYS]; /* the events of a place */
     crdt_id ids[MODEL_AUTHORS];
     int authors;
+    text_list texts[MODEL_NODES]; /* in document order */
+    model_char chars[MODEL_CHARS];
+    int chars_len;
 } model;
 
 /* A history of which nothing has happened yet. */
 static inline void model_begin(model *m)
 {
+    int n;
     memset(m->below, 0, sizeof m->below);
     memset(m->at, 0, sizeof m->at);
-    m->events_len = m->authors = 0;
+    for (n = 0; n < MODEL_NODES; n++)
+        m->texts[n].len = 0;
+    m->events_len = m->authors = m->chars_len = 0;
     m->nodes_len = 1;
     m->nodes[0].type = CRDT_MAP;
     m->nodes[0].parent = -1;
@@ -207,19 +230,49 @@ static inline event *model_tell(model *m, deed what, int author, int node,
     return e;
 }
 
+/* Nor have the characters of a text been typed, or deleted. */
+static inline void model_forget_chars(model *m, text_list *text, int len)
+{
+    size_t i, left = 0;
+    for (i = 0; i < text->len; i++) {
+        model_char *c = &m->chars[text->items[i].life.dot.seq - 1];
+        int n;
+        if (c->event >= len)
+            continue;
+        for (n = len; n < m->events_len; n++)
+            bits_remove(&c->deletions, n);
+        text->items[left++] = text->items[i];
+    }
+    text->len = left;
+}
+
 /* What happened after the first `len` events has not happened. */
 static inline void model_forget(model *m, int len)
 {
+    int n;
+    for (n = 0; n < m->nodes_len; n++)
+        model_forget_chars(m, &m->texts[n], len);
+    while (m->chars_len && m->chars[m->chars_len - 1].event >= len)
+        m->chars_len--;
     while (m->events_len > len) {
         const event *e = &m->events[--m->events_len];
-        m->at[e->node][e->key].w[m->events_len / 64] &=
-            ~(UINT64_C(1) << (m->events_len % 64));
+        bits_remove(&m->at[e->node][e->key], m->events_len);
     }
 }
 
+/* How many events more, and characters. */
 static inline int model_room(const model *m)
 {
-    return MODEL_EVENTS - m->events_len;
+    int events = MODEL_EVENTS - m->events_len;
+    int chars = MODEL_CHARS - m->chars_len;
+    return events < chars ? events : chars;
+}
+
+static inline void model_free(model *m)
+{
+    int n;
+    for (n = 0; n < MODEL_NODES; n++)
+        text_free(&m->texts[n]);
 }
 
 /* >>what is there --------------------------------------------------------- */
@@ -405,6 +458,98 @@ static inline int model_winner(const view *v, const bits *versions)
     return best;
 }
 
+/* >>texts ----------------------------------------------------------------- */
+
+static inline int model_shows(const view *v, int node, const text_item *item)
+{
+    const model_char *c = &v->m->chars[item->life.dot.seq - 1];
+    bits deletions = bits_both(&c->deletions, &v->seen);
+    return bits_has(&v->seen, c->event) &&
+           !bits_has(&v->taken[node], c->event) && !bits_any(&deletions);
+}
+
+/* The index of the at-th character that is there, from 0; behind the last of
+ * all when there are fewer. */
+static inline size_t model_nth(const view *v, int node, size_t at)
+{
+    const text_list *text = &v->m->texts[node];
+    size_t i = 0;
+    while (i < text->len &&
+           (!model_shows(v, node, &text->items[i]) || at-- > 0))
+        i++;
+    return i;
+}
+
+/* Writes what is read: UTF-8. There is room for 4 bytes a character. */
+static inline size_t model_text(const view *v, int node, uint8_t *to)
+{
+    const text_list *text = &v->m->texts[node];
+    size_t i, len = 0;
+    for (i = 0; i < text->len; i++)
+        if (model_shows(v, node, &text->items[i]))
+            len += text_put(to + len, text->items[i].code);
+    return len;
+}
+
+/* How long that is, in characters. */
+static inline size_t model_text_len(const view *v, int node)
+{
+    const text_list *text = &v->m->texts[node];
+    size_t i, len = 0;
+    for (i = 0; i < text->len; i++)
+        len += (size_t)model_shows(v, node, &text->items[i]);
+    return len;
+}
+
+/* Ids in their order: the first bytes are all different. */
+static inline uint32_t model_rank(const model *m, int author)
+{
+    const uint8_t *b = m->ids[author].b;
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 |
+           b[3];
+}
+
+/* The event's author types a character where `at` are there before it; `v` has
+ * seen the event. */
+static inline void model_type(model *m, const view *v, int number, size_t at,
+                              uint32_t code)
+{
+    int node = m->events[number].node;
+    text_list *text = &m->texts[node];
+    text_item item;
+    size_t next = 0;
+    memset(&item, 0, sizeof item);
+    if (at > 0) {
+        next = model_nth(v, node, at - 1) + 1;
+        item.left = text->items[next - 1].life.dot;
+    }
+    while (next < text->len &&
+           !bits_has(&v->seen,
+                     m->chars[text->items[next].life.dot.seq - 1].event))
+        next++;
+    if (next < text->len)
+        item.right = text->items[next].life.dot;
+    item.code = code;
+    item.life.dot.author = model_rank(m, m->events[number].author);
+    m->chars[m->chars_len].event = number;
+    m->chars[m->chars_len].deletions = bits_none();
+    item.life.dot.seq = (uint32_t)++m->chars_len;
+    text_add(text, &item);
+}
+
+/* The event deletes `count` characters from the at-th on; `v` has not seen it
+ * yet. */
+static inline void model_erase(model *m, const view *v, int number, size_t at,
+                               size_t count)
+{
+    int node = m->events[number].node;
+    for (; count > 0; count--, at++) {
+        size_t i = model_nth(v, node, at);
+        bits_add(&m->chars[m->texts[node].items[i].life.dot.seq - 1].deletions,
+                 number);
+    }
+}
+
 /* >>what is visible ------------------------------------------------------- */
 
 static inline int model_created(const view *v, int node)
@@ -467,6 +612,8 @@ static inline size_t model_weight(const view *v, int node)
     case CRDT_MAX:
     case CRDT_MIN:
         return model_extreme(v, node) >= 0;
+    case CRDT_TEXT:
+        return model_text_len(v, node);
     case CRDT_NONE:
     case CRDT_EW_FLAG:
     case CRDT_DW_FLAG:

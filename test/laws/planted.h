@@ -121,6 +121,17 @@ static crdt_err takes_too_much(crdt_doc *doc, uint32_t object, crdti_op *draft)
     return err;
 }
 
+/* A removal above takes what it had not seen, too. */
+static void takes_unseen(crdt_doc *doc, uint32_t object, uint32_t killer,
+                         int how)
+{
+    size_t i;
+    if (how == CRDTI_SCOPE_KILL_MARKED)
+        for (i = 0; i < doc->replicas.len; i++)
+            doc->replicas.ptr[i].mark = UINT64_MAX;
+    crdti_sequence_scope(doc, object, killer, how);
+}
+
 /* >>the table ------------------------------------------------------------- */
 
 typedef struct {
@@ -132,32 +143,37 @@ typedef struct {
     void (*born)(crdt_doc *doc, uint32_t object, uint32_t op);
     crdt_err (*reset)(crdt_doc *doc, uint32_t object, crdti_op *draft);
     void (*settle)(crdt_doc *doc, uint32_t object);
+    void (*scope)(crdt_doc *doc, uint32_t object, uint32_t killer, int how);
 } bug;
 
 #define RULE(type, what, rule)                                                \
     {                                                                         \
-        type, what, rule, 0, NULL, NULL, NULL, NULL                           \
+        type, what, rule, 0, NULL, NULL, NULL, NULL, NULL                     \
     }
 #define SCOPE(type)                                                           \
     {                                                                         \
         type, "a removal above does not reach it", 0, 1, NULL, NULL,          \
-            resets_nothing, NULL                                              \
+            resets_nothing, NULL, NULL                                        \
     }
 #define SEEN(type, what, visible)                                             \
     {                                                                         \
-        type, what, 0, 0, visible, NULL, NULL, NULL                           \
+        type, what, 0, 0, visible, NULL, NULL, NULL, NULL                     \
     }
 #define BORN(type, what, born)                                                \
     {                                                                         \
-        type, what, 0, 0, NULL, born, NULL, NULL                              \
+        type, what, 0, 0, NULL, born, NULL, NULL, NULL                        \
     }
 #define RESET(type, what, reset)                                              \
     {                                                                         \
-        type, what, 0, 0, NULL, NULL, reset, NULL                             \
+        type, what, 0, 0, NULL, NULL, reset, NULL, NULL                       \
     }
 #define SETTLE(type, what, settle)                                            \
     {                                                                         \
-        type, what, 0, 0, NULL, NULL, NULL, settle                            \
+        type, what, 0, 0, NULL, NULL, NULL, settle, NULL                      \
+    }
+#define REST(type, what, scope)                                               \
+    {                                                                         \
+        type, what, 0, 0, NULL, NULL, NULL, NULL, scope                       \
     }
 
 static const bug bugs[] = {
@@ -206,6 +222,9 @@ static const bug bugs[] = {
     SEEN(CRDT_LWW_SET_RM, "the bias is reversed", biased_wrongly),
     SEEN(CRDT_LWW_SET_RM, "the earliest stamp wins", earliest),
     SEEN(CRDT_LWW_SET_RM, "the last to arrive wins", latest_filed),
+    SCOPE(CRDT_TEXT),
+    REST(CRDT_TEXT, "a removal above takes too much", takes_unseen),
+    RULE(CRDT_TEXT, "right origins have no say", RIGHT_ORIGINS),
     /* The rules of the algebra, wherever they matter first. */
     RULE(CRDT_NONE, "kills do not travel", KILLS_TRAVEL),
     RULE(CRDT_NONE, "what is not shown lives on", CONTEXT_KILLS),
@@ -222,8 +241,10 @@ static void plant(crdti_type *table, const bug *b)
     crdti_type *row = &table[b->type];
     memcpy(table, crdti_type_table(), CRDT_TYPE_COUNT * sizeof *table);
     left_out = b->rule;
-    if (b->out_of_scope)
+    if (b->out_of_scope) {
         row->is_scope = 0;
+        row->scope = NULL;
+    }
     if (b->visible || b->rule)
         row->has_rows = 0;
     if (b->visible)
@@ -234,6 +255,8 @@ static void plant(crdti_type *table, const bug *b)
         row->reset = b->reset;
     if (b->settle)
         row->settle = b->settle;
+    if (b->scope)
+        row->scope = b->scope;
 }
 
 #endif

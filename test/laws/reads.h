@@ -62,6 +62,28 @@ static inline void read_flag(world *w, const view *v, int node, crdt_obj obj)
     EXPECT_OF(node, on == model_in(v, node, 0));
 }
 
+/* As a whole, piece by piece, and how long it is. */
+static inline void read_text(world *w, const view *v, int node, crdt_obj obj)
+{
+    crdt_text_cursor cursor = CRDT_TEXT_CURSOR_INIT;
+    uint8_t want[4 * MODEL_CHARS];
+    size_t len = model_text(v, node, want), at = 0;
+    crdt_err err = CRDT_OK;
+    w->b.len = 0;
+    EXPECT_OF(node, !crdt_text_get(obj, &w->b));
+    EXPECT_OF(node, crdt_bytes_equal(crdt_buf_bytes(&w->b),
+                                     crdt_bytes_of(want, len)));
+    EXPECT_OF(node, crdt_text_len(obj, CRDT_UTF8) == len);
+    EXPECT_OF(node, crdt_text_len(obj, CRDT_CHARS) == v->weight[node]);
+    while (!w->wrong && !(err = crdt_text_next(obj, &cursor))) {
+        EXPECT_OF(node,
+                  cursor.piece.len <= len - at &&
+                      !memcmp(cursor.piece.ptr, want + at, cursor.piece.len));
+        at += cursor.piece.len;
+    }
+    EXPECT_OF(node, err == CRDT_ERR_NOT_FOUND && at == len);
+}
+
 /* >>registers and maps ---------------------------------------------------- */
 
 /* What one callback of versions was told. */
@@ -221,6 +243,9 @@ static inline void read_node(world *w, const view *v, int node, crdt_obj obj)
     case CRDT_EW_FLAG:
     case CRDT_DW_FLAG:
         read_flag(w, v, node, obj);
+        return;
+    case CRDT_TEXT:
+        read_text(w, v, node, obj);
         return;
     case CRDT_NONE:
     case CRDT_AW_SET:

@@ -15,6 +15,7 @@ enum {
     LATEST_WINS,          /* of the writes of a key the latest is shown */
     EXTREME_IS_SHOWN,     /* of those of a max register the greatest */
     EXTREME_STAYS,        /* which what is less does not replace */
+    RIGHT_ORIGINS,        /* the one whose right is further right is first */
     RULES
 };
 

@@ -140,7 +140,21 @@ static void empty(world *w, writing *x, const action *a)
     write_set_clear(w, x);
 }
 
-enum { PLACE = 1, SHORT = 1, LONG = 3 };
+/* In the place of `key` characters, as far as they are there: at the end for
+ * less than 0. */
+static void type(world *w, writing *x, const action *a)
+{
+    size_t len = x->before.weight[x->node];
+    size_t at = a->key < 0 ? len : 0, deleted;
+    uint32_t codes[TYPED_MAX];
+    int64_t i;
+    deleted = a->key < 0 ? 0 : crdti_min_size((size_t)a->key, len);
+    for (i = 0; i < a->amount; i++)
+        codes[i] = any_code(w, (int)i);
+    write_text(w, x, CRDT_UTF8, at, deleted, codes, (size_t)a->amount);
+}
+
+enum { PLACE = 1, SHORT = 1, LONG = 3, AT_END = -1, ALL = 1000 };
 
 /* clang-format off */
 #define ABOVE { "remove above", take_away, 0, PLACE, 0 }
@@ -174,12 +188,16 @@ static const action of_flag[] = {
 static const action of_set[] = {
     ADD_SHORT, ADD_LONG, REMOVE, CLEAR, ABOVE, END };
 static const action of_gset[] = { ADD_SHORT, ADD_LONG, ABOVE, END };
+static const action of_text[] = {
+    { "type", type, 1, 0, 1 }, { "type at the end", type, 1, AT_END, 2 },
+    { "delete the first", type, 1, 1, 0 },
+    { "delete all", type, 1, ALL, 0 }, ABOVE, END };
 
 /* By type. */
 static const action *const all_actions[CRDT_TYPE_COUNT] = {
     NULL,       of_map,     of_register, of_counter, of_gcounter, of_bounded,
     of_extreme, of_extreme, of_flag,     of_flag,    of_set,      of_set,
-    of_gset,    of_set,     of_set,      of_set };
+    of_gset,    of_set,     of_set,      of_set,     of_text };
 /* clang-format on */
 
 /* >>the walk -------------------------------------------------------------- */

@@ -27,7 +27,7 @@
 enum {
     REPLICAS_MAX = 3,
     HELD_MAX = 8,
-    WORDS_MAX = 4,
+    WORDS_MAX = 5,
     CELLS_MAX = REPLICAS_MAX + 2,
     EXAMPLES_MAX = 200,
     ROW_MAX = 1000
@@ -232,6 +232,16 @@ static void show_set(text *to, crdt_obj set)
         say(to, " (but of size %u)", (unsigned)crdt_set_size(set));
 }
 
+static void show_text(text *to, crdt_obj obj)
+{
+    crdt_buf all = CRDT_BUF_INIT;
+    if (crdt_text_get(obj, &all))
+        say(to, "(not to be read)");
+    else
+        show_value(to, crdt_string(crdt_buf_bytes(&all)));
+    crdt_buf_free(&all);
+}
+
 static void show_number(text *to, crdt_err err, int64_t number)
 {
     say(to, "%lld", (long long)number);
@@ -281,6 +291,9 @@ static void show_object(text *to, crdt_obj obj)
     case CRDT_EW_FLAG:
     case CRDT_DW_FLAG:
         say(to, !crdt_flag_get(obj, &on) && on ? "true" : "false");
+        return;
+    case CRDT_TEXT:
+        show_text(to, obj);
         return;
     case CRDT_NONE:
     case CRDT_AW_SET:
@@ -482,6 +495,36 @@ static crdt_err do_disable(replica *r, char **word)
     return crdt_flag_set(object_at(r, word[1]), 0);
 }
 
+/* The word, or what is quoted in it. */
+static crdt_bytes characters(const char *word)
+{
+    size_t len = strlen(word), quoted = *word == '"' && len >= 2;
+    return crdt_bytes_of(word + quoted, len - 2 * quoted);
+}
+
+/* `insert TEXT AT CHARACTERS` */
+static crdt_err do_insert(replica *r, char **word)
+{
+    return crdt_text_insert(object_at(r, word[1]), CRDT_CHARS,
+                            strtoul(word[2], NULL, 10), characters(word[3]));
+}
+
+/* `delete TEXT AT LENGTH` */
+static crdt_err do_delete(replica *r, char **word)
+{
+    return crdt_text_delete(object_at(r, word[1]), CRDT_CHARS,
+                            strtoul(word[2], NULL, 10),
+                            strtoul(word[3], NULL, 10));
+}
+
+/* `replace TEXT AT LENGTH CHARACTERS` */
+static crdt_err do_replace(replica *r, char **word)
+{
+    return crdt_text_replace(object_at(r, word[1]), CRDT_CHARS,
+                             strtoul(word[2], NULL, 10),
+                             strtoul(word[3], NULL, 10), characters(word[4]));
+}
+
 /* `clock +1s`, `clock +1h`: from now on it is wrong by that much. */
 static crdt_err do_clock(replica *r, char **word)
 {
@@ -523,6 +566,8 @@ static const struct verb {
     { "clear", 2, 2, do_clear },     { "enable", 2, 2, do_enable },
     { "disable", 2, 2, do_disable }, { "clock", 2, 2, do_clock },
     { "away", 1, 1, do_away },       { "forget", 1, 1, do_forget },
+    { "insert", 4, 4, do_insert },   { "delete", 4, 4, do_delete },
+    { "replace", 5, 5, do_replace },
 };
 
 /* >>queries --------------------------------------------------------------- */
@@ -575,6 +620,15 @@ static void ask_rights(replica *r, char **word, text *to)
     show_number(to, err, rights);
 }
 
+/* `length TEXT`: in code points, bytes, and units of UTF-16. */
+static void ask_length(replica *r, char **word, text *to)
+{
+    crdt_obj obj = object_at(r, word[1]);
+    say(to, "%u, %u, %u", (unsigned)crdt_text_len(obj, CRDT_CHARS),
+        (unsigned)crdt_text_len(obj, CRDT_UTF8),
+        (unsigned)crdt_text_len(obj, CRDT_UTF16));
+}
+
 /* How many removals are remembered. */
 static void ask_remembered(replica *r, char **word, text *to)
 {
@@ -601,6 +655,8 @@ static void ask(replica *r, char **word, int len, text *to)
         ask_versions(r, word, to);
     else if (strcmp(word[0], "rights") == 0 && len == 3)
         ask_rights(r, word, to);
+    else if (strcmp(word[0], "length") == 0 && len == 2)
+        ask_length(r, word, to);
     else if (strcmp(word[0], "remembered") == 0 && len == 1)
         ask_remembered(r, word, to);
     else if (len == 1)

@@ -257,6 +257,7 @@ static inline void world_free(world *w)
     crdt_buf_free(&w->a);
     crdt_buf_free(&w->b);
     crdt_vv_free(&w->vv);
+    model_free(&w->m);
     free(w->block);
     free(w);
 }

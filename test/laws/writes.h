@@ -357,6 +357,113 @@ static inline void write_set(world *w, writing *x)
         write_set_clear(w, x);
 }
 
+/* >>texts ----------------------------------------------------------------- */
+
+enum { TYPED_MAX = 6 };
+
+/* Of each size in UTF-8, and telling who typed it when. */
+static inline uint32_t any_code(const world *w, int wide)
+{
+    static const uint32_t first[] = { 'a', 0xe0, 0x4e00, 0x1f600 };
+    return first[wide] + (uint32_t)w->m.events_len % 26;
+}
+
+/* Where the at-th character begins. */
+static inline size_t unit_at(const view *v, int node, crdt_unit unit,
+                             size_t at)
+{
+    uint8_t bytes[4 * MODEL_CHARS];
+    const uint8_t *next = bytes;
+    size_t units = 0;
+    (void)model_text(v, node, bytes);
+    for (; at > 0; at--) {
+        uint32_t code;
+        size_t size = text_take(next, &code);
+        next += size;
+        units += unit == CRDT_CHARS  ? 1
+                 : unit == CRDT_UTF8 ? size
+                                     : 1u + (size == 4);
+    }
+    return units;
+}
+
+/* What a deletion and an insertion in its place must have done. */
+static inline void did_edit(world *w, writing *x, size_t at, size_t deleted,
+                            const uint32_t *codes, size_t len)
+{
+    size_t i;
+    if (deleted) {
+        int number = w->m.events_len;
+        did(w, x, DO_REMOVE, 0, 0);
+        model_erase(&w->m, &x->before, number, at, deleted);
+        x->before = model_look(&w->m, &x->m->seen);
+    }
+    if (!len)
+        return;
+    did(w, x, DO_ADD, 0, 0);
+    for (i = 0; i < len; i++) {
+        view now = model_look(&w->m, &x->m->seen);
+        model_type(&w->m, &now, w->m.events_len - 1, at + i, codes[i]);
+    }
+}
+
+/* In the place of `deleted` characters, `len` new ones. */
+static inline void write_text(world *w, writing *x, crdt_unit unit, size_t at,
+                              size_t deleted, const uint32_t *codes,
+                              size_t len)
+{
+    size_t begin = unit_at(&x->before, x->node, unit, at), i, size = 0;
+    size_t end = unit_at(&x->before, x->node, unit, at + deleted);
+    uint8_t bytes[4 * TYPED_MAX];
+    for (i = 0; i < len; i++)
+        size += text_put(bytes + size, codes[i]);
+    EXPECT_OF(x->node,
+              !(deleted ? crdt_text_replace(x->obj, unit, begin, end - begin,
+                                            crdt_bytes_of(bytes, size))
+                        : crdt_text_insert(x->obj, unit, begin,
+                                           crdt_bytes_of(bytes, size))));
+    EXPECT_OF(x->node, x->m->doc->written == x->written + deleted + len);
+    did_edit(w, x, at, deleted, codes, len);
+}
+
+static inline void write_text_beyond(world *w, const writing *x,
+                                     crdt_unit unit)
+{
+    size_t len = x->before.weight[x->node];
+    size_t end = unit_at(&x->before, x->node, unit, len);
+    EXPECT_OF(x->node, crdt_text_insert(x->obj, unit, end + 1,
+                                        CRDT_STR("a")) == CRDT_ERR_RANGE);
+    EXPECT_OF(x->node,
+              crdt_text_delete(x->obj, unit, end, 1) == CRDT_ERR_RANGE);
+    tell_written(w, x->m, x->node, x->written, 0);
+}
+
+/* Often at one place, the middle; else anywhere. */
+static inline void write_some_text(world *w, writing *x)
+{
+    crdt_unit unit = (crdt_unit)below(w, 3);
+    size_t len = x->before.weight[x->node], i;
+    size_t at = percent(w, 30) ? len / 2 : below(w, (uint32_t)len + 1);
+    size_t rest = crdti_min_size(len - at, TYPED_MAX);
+    size_t deleted = below(w, (uint32_t)rest + 1);
+    uint32_t dice = below(w, 100), codes[TYPED_MAX];
+    size_t typed = 1 + below(w, TYPED_MAX);
+    for (i = 0; i < typed; i++)
+        codes[i] = any_code(w, percent(w, 75) ? 0 : (int)below(w, 4));
+    if (dice < 55)
+        write_text(w, x, unit, at, 0, codes, typed);
+    else if (dice < 80)
+        write_text(w, x, unit, at, deleted, codes, 0);
+    else if (dice < 95)
+        write_text(w, x, unit, at, deleted, codes, typed);
+    else if (dice < 98)
+        write_text(w, x, unit, 0, len, codes, 0);
+    else
+        write_text_beyond(w, x, unit);
+}
+
+/* >>whatever it is -------------------------------------------------------- */
+
 static inline void write_into(world *w, writing *x)
 {
     switch (crdt_type_of(x->obj)) {
@@ -380,6 +487,9 @@ static inline void write_into(world *w, writing *x)
     case CRDT_EW_FLAG:
     case CRDT_DW_FLAG:
         write_flag(w, x, percent(w, 50));
+        return;
+    case CRDT_TEXT:
+        write_some_text(w, x);
         return;
     case CRDT_NONE:
     case CRDT_AW_SET:

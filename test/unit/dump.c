@@ -244,6 +244,36 @@ TEST(a_bounded_counter_with_shares)
     crdt_doc_free(a);
 }
 
+TEST(a_text_with_what_was_deleted)
+{
+    crdt_doc *a = replica(1), *b = replica(2);
+    crdt_obj it = at_root(a, CRDT_TEXT);
+    CHECK_ERR(crdt_text_insert(it, CRDT_CHARS, 0, CRDT_STR("h\303\251llo")),
+              CRDT_OK);
+    CHECK_ERR(crdt_text_delete(it, CRDT_CHARS, 1, 3), CRDT_OK);
+    join(b, a);
+    CHECK_ERR(
+        crdt_text_insert(at_root(b, CRDT_TEXT), CRDT_CHARS, 2, CRDT_STR("!")),
+        CRDT_OK);
+    join(a, b);
+    check_text(a, "r1 01010101010101010101010101010101, seq 9, floor 0, own, "
+                  "0 not committed\n"
+                  "r2 02020202020202020202020202020202, seq 1, floor 0\n"
+                  "digest @\n"
+                  "counts ops 1, removals 0, kills 0, objects 2, entries 1, "
+                  "replicas 2\n"
+                  "map #1 \"\", weight 1\n"
+                  "  \"it\" reads #2\n"
+                  "    create text, r1.1 at 1700000000000.0\n"
+                  "    text #2 \"it\", weight 1, 3 characters, "
+                  "reads \"ho!\"\n"
+                  "      spans 4, hidden 1, leaves 1, names 130\n"
+                  "      author r1, insertions 1, deletions 1, bytes 6\n"
+                  "      author r2, insertions 1, deletions 0, bytes 1\n");
+    crdt_doc_free(a);
+    crdt_doc_free(b);
+}
+
 /* >>nothing is left out --------------------------------------------------- */
 
 static int says(const crdt_buf *text, const char *words)
@@ -274,6 +304,8 @@ static void write_all(crdt_doc *doc, int64_t n)
         (void)crdt_flag_set(it, 0);
         (void)crdt_set_add(it, crdt_int(n));
         (void)crdt_set_remove(it, crdt_int(n - 1));
+        (void)crdt_text_insert(it, CRDT_CHARS, 0, CRDT_STR("typed"));
+        (void)crdt_text_delete(it, CRDT_CHARS, 1, 2);
     }
 }
 
@@ -298,6 +330,7 @@ TEST(every_type_appears)
     CHECK(says(&text, "value bytes 00ff, "));
     CHECK(says(&text, "1 reads in\n"));
     CHECK(says(&text, "0 reads out\n"));
+    CHECK(says(&text, "3 characters, reads \"ted\"\n"));
     crdt_buf_free(&text);
     crdt_doc_free(doc);
 }
@@ -322,6 +355,27 @@ TEST(equal_histories_have_one_text)
         crdt_bytes_equal(crdt_buf_bytes(&text[0]), crdt_buf_bytes(&text[1])));
     crdt_buf_free(&text[0]);
     crdt_buf_free(&text[1]);
+}
+
+TEST(long_texts_are_cut)
+{
+    crdt_doc *doc = replica(1);
+    crdt_obj it = at_root(doc, CRDT_TEXT);
+    crdt_buf text;
+    int i;
+    for (i = 0; i < 13; i++)
+        CHECK_ERR(crdt_text_insert(it, CRDT_CHARS, 0, CRDT_STR("12345")),
+                  CRDT_OK);
+    text = dumped(doc);
+    CHECK(says(&text, ", 65 characters, reads \"12345123451234512345123451234"
+                      "51234512345123451234512345123451234\"...\n"));
+    crdt_buf_free(&text);
+    CHECK_ERR(crdt_text_delete(it, CRDT_CHARS, 0, 1), CRDT_OK);
+    text = dumped(doc);
+    CHECK(says(&text, ", 64 characters, reads \"23451234512345123451234512345"
+                      "12345123451234512345123451234512345\"\n"));
+    crdt_buf_free(&text);
+    crdt_doc_free(doc);
 }
 
 TEST(who_said_it_first_is_told)
@@ -382,6 +436,7 @@ TEST(no_memory)
 TEST_MAIN(CASE(an_empty_document), CASE(a_conflict_of_two_values),
           CASE(a_removed_map_that_lives_on), CASE(a_counter_with_a_reset),
           CASE(a_set_with_rows), CASE(a_bounded_counter_with_shares),
-          CASE(every_type_appears), CASE(equal_histories_have_one_text),
+          CASE(a_text_with_what_was_deleted), CASE(every_type_appears),
+          CASE(equal_histories_have_one_text), CASE(long_texts_are_cut),
           CASE(who_said_it_first_is_told),
           CASE(it_takes_documents_and_buffers_only), CASE(no_memory))

@@ -1,7 +1,8 @@
 /*
  * The wire format does not change by accident: documents made with fixed ids,
  * clock and randomness write the bytes under test/golden, and those can be
- * joined. docs/wire-format.md explains example.hex byte by byte.
+ * joined. docs/wire-format.md explains example.hex, tags.hex, text.hex and
+ * text-delta.hex byte by byte.
  *
  *     CRDT_GOLDEN_WRITE=1 build/test/unit/golden    writes them anew
  */
@@ -100,7 +101,7 @@ static crdt_value element(int i)
 static void write_sets(crdt_doc *doc)
 {
     int type, i;
-    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++) {
+    for (type = CRDT_AW_SET; type <= CRDT_LWW_SET_RM; type++) {
         crdt_obj set = typed(doc, (crdt_type)type);
         for (i = 0; i < ELEMENTS; i++)
             crdt_set_add(set, element(i));
@@ -126,7 +127,7 @@ static void write_types(crdt_doc *doc)
 static void change_sets(crdt_doc *doc, int first)
 {
     int type;
-    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++) {
+    for (type = CRDT_AW_SET; type <= CRDT_LWW_SET_RM; type++) {
         crdt_obj set = typed(doc, (crdt_type)type);
         (void)crdt_set_remove(set, element(first));
         (void)crdt_set_remove(set, element(first + 8));
@@ -163,6 +164,19 @@ static void write_tags(crdt_doc *doc)
     crdt_set_add(tags, crdt_int(7));
     crdt_set_add(tags, crdt_string(CRDT_STR("red")));
     crdt_set_remove(tags, crdt_int(7));
+    crdt_commit(doc);
+}
+
+static crdt_obj note(crdt_doc *doc)
+{
+    return crdt_map_text(crdt_root(doc), CRDT_STR("note"));
+}
+
+/* Typed, and a letter that was forgotten. */
+static void write_note(crdt_doc *doc)
+{
+    crdt_text_insert(note(doc), CRDT_CHARS, 0, CRDT_STR("helo"));
+    crdt_text_insert(note(doc), CRDT_CHARS, 2, CRDT_STR("l"));
     crdt_commit(doc);
 }
 
@@ -302,6 +316,105 @@ static void make_changes_canonical(crdt_buf *out)
     keep(make_changed, CANONICAL_FORM, out);
 }
 
+static void make_text(crdt_buf *out)
+{
+    crdt_doc *doc = fuzz_doc_new(0xaa);
+    write_note(doc);
+    sent(doc, NULL, out);
+    crdt_doc_free(doc);
+}
+
+/* To "hello" one puts "!", the other at once makes it "help?". */
+static crdt_doc *make_edited(crdt_vv *base)
+{
+    crdt_doc *a = fuzz_doc_new(0xaa), *b = fuzz_doc_new(0xbb);
+    write_note(a);
+    fuzz_pull(b, a);
+    if (crdt_doc_vv(a, base))
+        abort();
+    crdt_text_insert(note(a), CRDT_CHARS, 5, CRDT_STR("!"));
+    crdt_commit(a);
+    crdt_text_delete(note(b), CRDT_CHARS, 3, 2);
+    crdt_text_insert(note(b), CRDT_CHARS, 3, CRDT_STR("p?"));
+    crdt_commit(b);
+    fuzz_pull(a, b);
+    crdt_doc_free(b);
+    return a;
+}
+
+/* What is behind text.hex. */
+static void make_text_delta(crdt_buf *out)
+{
+    keep(make_edited, SINCE_BASE, out);
+}
+
+/* Two type words of all widths, and delete, here and there; one of two texts
+ * is removed with what is in it, while it grows elsewhere. */
+static void write_texts(crdt_doc *docs[2], size_t from, size_t to)
+{
+    static const char *const words[] = { "plain", "h\303\251llo",
+                                         "\360\237\230\200", " " };
+    size_t i, at;
+    for (i = from; i < to; i++) {
+        crdt_doc *doc = docs[i % 2];
+        crdt_obj text = typed(doc, CRDT_TEXT);
+        at = i * 7 % (crdt_text_len(text, CRDT_CHARS) + 1);
+        crdt_text_insert(text, CRDT_CHARS, at, crdt_str(words[i / 2 % 4]));
+        crdt_text_insert(text, CRDT_CHARS, at, CRDT_STR("\0back"));
+        if (at > 3)
+            crdt_text_delete(text, CRDT_CHARS, at - 3, 5);
+        crdt_text_insert(note(doc), CRDT_UTF8, 0, CRDT_STR("it "));
+        if (i % 16 == 8)
+            crdt_map_remove(crdt_root(doc), CRDT_STR("note"));
+        crdt_commit(doc);
+        if (i % 8 == 7)
+            fuzz_pull(docs[i / 8 % 2], docs[i / 8 % 2 ^ 1]);
+    }
+    fuzz_pull(docs[0], docs[1]);
+}
+
+static crdt_doc *make_written(crdt_vv *base)
+{
+    crdt_doc *docs[2] = { fuzz_doc_new(1), fuzz_doc_new(2) };
+    write_texts(docs, 0, 32);
+    if (crdt_doc_vv(docs[0], base))
+        abort();
+    crdt_doc_free(docs[1]);
+    return docs[0];
+}
+
+static crdt_doc *make_rewritten(crdt_vv *base)
+{
+    crdt_doc *docs[2] = { fuzz_doc_new(1), fuzz_doc_new(2) };
+    write_texts(docs, 0, 32);
+    if (crdt_doc_vv(docs[0], base))
+        abort();
+    write_texts(docs, 32, 48);
+    crdt_doc_free(docs[1]);
+    return docs[0];
+}
+
+static void make_texts(crdt_buf *out)
+{
+    keep(make_written, WHOLE, out);
+}
+
+static void make_edits(crdt_buf *out)
+{
+    keep(make_rewritten, WHOLE, out);
+}
+
+/* What is behind texts.hex. */
+static void make_edits_delta(crdt_buf *out)
+{
+    keep(make_rewritten, SINCE_BASE, out);
+}
+
+static void make_edits_canonical(crdt_buf *out)
+{
+    keep(make_rewritten, CANONICAL_FORM, out);
+}
+
 static void make_vv(crdt_buf *out)
 {
     static const uint64_t seqs[] = { 1, 127, 128, CRDTSYNC_MAX_SEQ };
@@ -330,6 +443,12 @@ enum {
     CHANGES,
     CHANGES_DELTA,
     CHANGES_CANONICAL,
+    TEXT,
+    TEXT_DELTA,
+    TEXTS,
+    EDITS,
+    EDITS_DELTA,
+    EDITS_CANONICAL,
     VV, /* the only one that is no delta */
     GOLDENS
 };
@@ -351,6 +470,12 @@ static const struct golden {
     { "changes", make_changes, NULL },
     { "changes-delta", make_changes_delta, make_types },
     { "changes-canonical", make_changes_canonical, NULL },
+    { "text", make_text, NULL },
+    { "text-delta", make_text_delta, make_text },
+    { "texts", make_texts, NULL },
+    { "edits", make_edits, NULL },
+    { "edits-delta", make_edits_delta, make_texts },
+    { "edits-canonical", make_edits_canonical, NULL },
     { "vv", make_vv, NULL },
 };
 
@@ -463,11 +588,12 @@ static crdt_digest digest_of(const struct golden *golden)
  * whoever has the canonical bytes, has the same. */
 TEST(three_ways_to_one_state)
 {
-    static const int ways[2][3] = { { REMOVALS, DELTA, CANONICAL },
+    static const int ways[3][3] = { { REMOVALS, DELTA, CANONICAL },
                                     { CHANGES, CHANGES_DELTA,
-                                      CHANGES_CANONICAL } };
+                                      CHANGES_CANONICAL },
+                                    { EDITS, EDITS_DELTA, EDITS_CANONICAL } };
     int state, i;
-    for (state = 0; state < 2; state++) {
+    for (state = 0; state < 3; state++) {
         crdt_digest first = digest_of(&goldens[ways[state][0]]);
         for (i = 1; i < 3; i++) {
             crdt_digest digest = digest_of(&goldens[ways[state][i]]);
@@ -494,7 +620,7 @@ TEST(the_types_are_what_was_written)
     crdt_value value = crdt_null();
     int64_t number = 0;
     int type, i, on = 0;
-    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++) {
+    for (type = CRDT_AW_SET; type <= CRDT_LWW_SET_RM; type++) {
         crdt_obj set = typed(doc, (crdt_type)type);
         CHECK_INT(crdt_set_size(set), ELEMENTS);
         for (i = 0; i < ELEMENTS; i++)
@@ -553,6 +679,28 @@ TEST(the_values_are_what_was_put)
     CHECK(crdti_double_bits(value.as.number) == UINT64_C(0x7ff8000000000000));
     CHECK_ERR(crdt_map_get(root, CRDT_STR("string"), &value), CRDT_OK);
     CHECK(value.kind == CRDT_STRING && value.as.bytes.len == 6);
+    crdt_doc_free(doc);
+}
+
+static void check_note(int number, const char *want)
+{
+    crdt_doc *doc = join_kept(number);
+    crdt_buf text = CRDT_BUF_INIT;
+    CHECK_ERR(crdt_text_get(note(doc), &text), CRDT_OK);
+    CHECK(crdt_bytes_equal(crdt_buf_bytes(&text), crdt_str(want)));
+    crdt_buf_free(&text);
+    crdt_doc_free(doc);
+}
+
+TEST(the_texts_are_what_was_typed)
+{
+    crdt_doc *doc = join_kept(EDITS);
+    crdt_obj text = typed(doc, CRDT_TEXT);
+    check_note(TEXT, "hello");
+    check_note(TEXT_DELTA, "help?!");
+    CHECK(crdt_text_len(text, CRDT_CHARS) > 100);
+    CHECK(crdt_text_len(text, CRDT_UTF8) > crdt_text_len(text, CRDT_CHARS));
+    CHECK(crdt_text_len(note(doc), CRDT_CHARS) > 0);
     crdt_doc_free(doc);
 }
 
@@ -640,7 +788,7 @@ TEST(what_a_newer_version_wrote_is_refused)
         if (i != CRDTI_FRAME_DELTA)
             CHECK_ERR(join_changed(&kept, 1, (uint8_t)(1 << 5 | i)),
                       CRDT_ERR_VERSION);
-    for (i = 4; i < 256; i++)
+    for (i = CRDTI_DELTA_FLAGS + 1u; i < 256; i++)
         CHECK_ERR(join_changed(&kept, 3, (uint8_t)i), CRDT_ERR_VERSION);
     CHECK_ERR(join_changed(&kept, 1, 0x21), CRDT_OK);
     crdt_buf_free(&kept);
@@ -651,6 +799,7 @@ TEST_MAIN(CASE(the_same_documents_write_the_same_bytes),
           CASE(the_values_are_what_was_put),
           CASE(the_types_are_what_was_written),
           CASE(the_changes_are_what_they_mean),
+          CASE(the_texts_are_what_was_typed),
           CASE(no_beginning_is_taken_for_the_whole),
           CASE(no_flipped_bit_is_taken),
           CASE(what_a_newer_version_wrote_is_refused))

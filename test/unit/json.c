@@ -363,7 +363,7 @@ TEST(containers_of_every_type_go_round)
 TEST(sets_of_every_type_go_round)
 {
     int type;
-    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++) {
+    for (type = CRDT_AW_SET; type <= CRDT_LWW_SET_RM; type++) {
         const char *name = crdt_type_name((crdt_type)type);
         char text[256];
         snprintf(text, sizeof text, "{\"a\":{\"$%s\":[]}}", name);
@@ -376,6 +376,26 @@ TEST(sets_of_every_type_go_round)
         reads_as(text, "{\"a\":[null,false,true,-1,5,1,\"NaN\",\"\","
                        "\"\\u0000\",\"b\",\"Yg==\",0]}");
     }
+}
+
+TEST(texts_go_round)
+{
+    crdt_doc *doc = replica(1);
+    crdt_obj text = at_root(doc, CRDT_TEXT);
+    reads_as("{\"a\":{\"$text\":\"\"}}", "{\"a\":\"\"}");
+    reads_as("{\"a\":{\"$text\":\"\\\"hé\\u000allo 😀\\\"\"}}",
+             "{\"a\":\"\\\"hé\\u000allo 😀\\\"\"}");
+    reads_as("{\"a\":{\"$text\":{\"$string\":\"YQBi\"}}}",
+             "{\"a\":\"a\\u0000b\"}");
+    CHECK(!crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("wrote")));
+    CHECK(!crdt_text_delete(text, CRDT_CHARS, 0, 2));
+    CHECK(!crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("n")));
+    goes_round(doc, "{\"it\":{\"$text\":\"note\"}}");
+    CHECK_STR(json_by(text, 0, 0), "{\"$text\":\"note\"}");
+    CHECK_STR(json_by(text, 1, 0), "\"note\"");
+    CHECK(!read_text(doc, "{\"it\":{\"$text\":\"other\"}}"));
+    CHECK_STR(json_of(doc), "{\"it\":{\"$text\":\"other\"}}");
+    done(doc);
 }
 
 /* Each type is what its name says, in both directions. */
@@ -1113,14 +1133,14 @@ TEST_MAIN(
     CASE(bytes_are_exact), CASE(strings_that_json_cannot_say),
     CASE(escapes_are_read), CASE(keys_of_any_bytes_go_round),
     CASE(containers_of_every_type_go_round), CASE(sets_of_every_type_go_round),
-    CASE(types_are_kept), CASE(any_object_can_be_written_alone),
-    CASE(indented_a_key_has_a_line), CASE(it_is_appended),
-    CASE(keys_that_are_not_named_stay), CASE(a_map_below_can_be_filled),
-    CASE(a_2pset_is_made_anew), CASE(what_is_shown_is_written),
-    CASE(what_others_own_stays), CASE(what_others_own_stays_below),
-    CASE(what_others_own_comes_back), CASE(what_is_no_json_is_refused),
-    CASE(what_makes_no_sense_is_refused), CASE(arguments),
-    CASE(a_text_is_so_long_and_no_longer),
+    CASE(texts_go_round), CASE(types_are_kept),
+    CASE(any_object_can_be_written_alone), CASE(indented_a_key_has_a_line),
+    CASE(it_is_appended), CASE(keys_that_are_not_named_stay),
+    CASE(a_map_below_can_be_filled), CASE(a_2pset_is_made_anew),
+    CASE(what_is_shown_is_written), CASE(what_others_own_stays),
+    CASE(what_others_own_stays_below), CASE(what_others_own_comes_back),
+    CASE(what_is_no_json_is_refused), CASE(what_makes_no_sense_is_refused),
+    CASE(arguments), CASE(a_text_is_so_long_and_no_longer),
     CASE(a_text_holds_so_many_values_and_no_more),
     CASE(containers_nest_so_deep_and_no_deeper),
     CASE(brackets_nest_so_deep_and_no_deeper),

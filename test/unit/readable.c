@@ -92,6 +92,22 @@ static crdt_value value_at(int i)
 }
 enum { VALUES = 26 + 2 * STRINGS };
 
+/* Types, rubs out, and goes back to where it was. */
+static void scribble_text(crdt_obj text, int n)
+{
+    static const char *const words[] = { "plain", "h\303\251llo",
+                                         "\360\237\230\200 " };
+    size_t len = crdt_text_len(text, CRDT_CHARS), at = (size_t)n % (len + 1);
+    int i;
+    (void)crdt_text_insert(text, CRDT_CHARS, at, crdt_str(words[n % 3]));
+    (void)crdt_text_insert(text, CRDT_CHARS, at + 2, CRDT_STR("\0"));
+    (void)crdt_text_insert(text, CRDT_CHARS, len, CRDT_STR("end"));
+    (void)crdt_text_delete(text, CRDT_CHARS, (size_t)n % (len + 2), 2);
+    for (i = 0; i < n % 4; i++)
+        (void)crdt_text_delete(text, CRDT_CHARS, len + 1 - (size_t)i, 1);
+    (void)crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("first "));
+}
+
 /* Writes something into a container of any type; `n` varies it. */
 static void scribble(crdt_obj obj, int n)
 {
@@ -124,6 +140,9 @@ static void scribble(crdt_obj obj, int n)
     case CRDT_EW_FLAG:
     case CRDT_DW_FLAG:
         (void)crdt_flag_set(obj, n & 1);
+        break;
+    case CRDT_TEXT:
+        scribble_text(obj, n);
         break;
     default:
         (void)crdt_set_add(obj, value_at(n % VALUES));
@@ -717,7 +736,7 @@ TEST(limits_come_before_all_else)
     CHECK_ERR(crdt_readable_read(crdt_buf_bytes(&text), &binary, &fault),
               CRDT_ERR_LIMIT);
     CHECK_INT(fault, CRDTSYNC_JSON_MAX_BYTES);
-    refuse("[[[[[[@[]]]]]]]", "CRDT_ERR_LIMIT");
+    refuse("[[[[[[[[@[]]]]]]]]]", "CRDT_ERR_LIMIT");
     CHECK_ERR(crdt_readable_read(CRDT_STR("{}"), NULL, NULL), CRDT_ERR_ARG);
     CHECK_ERR(crdt_readable_read(crdt_bytes_of(NULL, 1), &binary, NULL),
               CRDT_ERR_ARG);
