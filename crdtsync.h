@@ -760,8 +760,23 @@ typedef enum crdt_patch_kind {
     CRDT_PATCH_REMOVE = 2, /* it held `before` and holds nothing */
     CRDT_PATCH_ADD = 3,    /* `now` is in the set */
     CRDT_PATCH_DROP = 4,   /* `before` is no longer in the set */
-    CRDT_PATCH_LOST = 5    /* there was no memory to tell: read anew */
+    CRDT_PATCH_LOST = 5,   /* there was no memory to tell: read anew */
+    CRDT_PATCH_TEXT = 6    /* a text reads differently: `steps` */
 } crdt_patch_kind;
+
+/* From the text as it was to the text as it is, from the beginning on. What
+ * follows on the last step stays. */
+typedef enum crdt_step_kind {
+    CRDT_STEP_RETAIN = 1, /* so much stays */
+    CRDT_STEP_INSERT = 2, /* `text` is new here */
+    CRDT_STEP_DELETE = 3  /* so much of the old text is gone */
+} crdt_step_kind;
+
+typedef struct crdt_step {
+    crdt_step_kind kind;
+    size_t chars, bytes, utf16; /* how much, in each unit */
+    crdt_bytes text;            /* of an insertion */
+} crdt_step;
 
 /* Borrowed for the call, all of it. */
 typedef struct crdt_patch {
@@ -775,6 +790,8 @@ typedef struct crdt_patch {
      * it is forgotten already. */
     crdt_id author;
     int is_local;
+    const crdt_step *steps; /* of CRDT_PATCH_TEXT */
+    size_t steps_len;
 } crdt_patch;
 
 /* It may read the document, but a write, commit or join from within is
@@ -3970,7 +3987,8 @@ typedef struct crdti_block {
 enum {
     CRDTI_ONE_VALUE,
     CRDTI_BY_KEY,    /* a value, or container, at each key */
-    CRDTI_BY_ELEMENT /* whether it is there, of each element */
+    CRDTI_BY_ELEMENT, /* whether it is there, of each element */
+    CRDTI_BY_STEPS    /* a text */
 };
 
 /* What a type must say of itself: a row of the type table (type.h). */
@@ -4907,7 +4925,8 @@ CRDTI_FN void crdti_place_touch(crdt_doc *doc, uint32_t object, crdt_bytes key)
         const crdti_entry *entry;
         crdti_place *place;
         uint64_t hash;
-        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE)
+        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE ||
+            crdti_type_at(doc, at)->shape == CRDTI_BY_STEPS)
             key.len = 0;
         hash = crdti_entry_hash(doc, object, key);
         place = crdti_place_find(watch, object, key, hash);
@@ -6469,6 +6488,7 @@ typedef struct crdti_sequence {
     uint64_t typed; /* when the document has written that much */
     uint8_t is_hashed;
     uint64_t changes;
+    crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
     crdt_digest digest;     /* its share of the document's, when is_hashed */
 } crdti_sequence;
@@ -6590,6 +6610,36 @@ CRDTI_INLINE void crdti_widths_shrink(crdt_doc *doc, crdti_sequence *s,
     crdti_widths_open(doc, s, leaf);
     crdti_width_subtract(&s->open, by);
     crdti_width_subtract(&s->total, by);
+}
+
+/* >>for the watcher ------------------------------------------------------- */
+
+CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
+                             uint32_t len)
+{
+    if (crdti_ivset_add(&doc->alloc, news, name, name + UINT64_C(0) + len - 1))
+        doc->watch->is_lost = 1;
+}
+
+/* Characters appear, or disappear. */
+CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
+                                  uint32_t name, uint32_t len)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_news_add(doc, &s->born, name, len);
+}
+
+CRDTI_INLINE void crdti_news_died(crdt_doc *doc, crdti_sequence *s,
+                                  uint32_t name, uint32_t len)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_news_add(doc, &s->died, name, len);
+}
+
+CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
+{
+    crdti_ivset_free(alloc, &s->born);
+    crdti_ivset_free(alloc, &s->died);
 }
 
 /* >>splitting ------------------------------------------------------------- */
@@ -6782,6 +6832,8 @@ CRDTI_FN void crdti_span_put(crdt_doc *doc, crdti_sequence *s,
     crdti_home_set(&doc->alloc, &s->homes, name, len, spot->leaf);
     crdti_widths_grow(doc, s, spot->leaf,
                       crdti_width_of(doc, s, name, len, lens));
+    if (!(lens & CRDTI_HIDDEN))
+        crdti_news_born(doc, s, name, len);
 }
 
 /* >>hiding ---------------------------------------------------------------- */
@@ -6832,6 +6884,7 @@ CRDTI_FN uint32_t crdti_span_hide(crdt_doc *doc, crdti_sequence *s,
     crdti_widths_shrink(doc, s, spot->leaf,
                         crdti_width_of(doc, s, leaf->names[at] + off, count,
                                        leaf->lens[at]));
+    crdti_news_died(doc, s, leaf->names[at] + off, count);
     if (off + count < crdti_span_len(leaf, at))
         crdti_span_cut(leaf, at, off + count);
     if (off > 0)
@@ -7262,6 +7315,7 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     crdti_spans_free(doc, s);
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
+    crdti_news_clear(&doc->alloc, s);
 }
 
 /* Makes it one that nothing was ever written to, as it was before a join that
@@ -10191,6 +10245,268 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
 }
 
 #endif
+/* >> diff.h */
+/*
+ * Diffs: a new whole text as few small edits of the old one.
+ *
+ * What is equal at the beginning and at the end is left alone. What is between
+ * is compared by Myers' greedy algorithm: the furthest that one gets with d
+ * characters deleted or inserted, for d = 0, 1, 2 ... on each diagonal:
+ *
+ *             o l d  t e x t
+ *           +--------------->        right: delete a character
+ *         n |\                       down:  insert one
+ *         e |  \_                    diagonal: both are equal
+ *         w v
+ *
+ * Beyond CRDTI_DIFF_MAX differences it is replaced as a whole: it is another
+ * text. (Myers 1986)
+ */
+#ifndef CRDTI_DIFF_H
+#define CRDTI_DIFF_H
+
+
+#define CRDTI_DIFF_MAX 512
+
+/* One edit: at a character of the old text, how many go, and where in the new
+ * text stands what comes. */
+typedef struct crdti_diff_edit {
+    uint32_t at, deleted;
+    uint32_t from, inserted;
+} crdti_diff_edit;
+
+typedef struct crdti_diff {
+    crdti_arena arena;
+    const uint32_t *old_text, *new_text; /* code points */
+    uint32_t old_len, new_len;
+    int32_t *reached[CRDTI_DIFF_MAX + 1]; /* by d: x of diagonal -d..d */
+    uint32_t edits_len;
+    crdti_diff_edit *edits; /* from the end of the text */
+} crdti_diff;
+
+/* The code points of a text that was looked over. NULL: no memory. */
+CRDTI_FN const uint32_t *crdti_diff_points(crdti_arena *arena,
+                                           crdt_bytes text, uint32_t len)
+{
+    const uint8_t *at = text.ptr;
+    uint32_t *points = (uint32_t *)crdti_arena_alloc(
+        arena, (len + (size_t)1) * sizeof *points);
+    uint32_t i;
+    for (i = 0; points && i < len; i++, at += crdti_utf8_size(*at))
+        points[i] = crdti_utf8_decode(at);
+    return points;
+}
+
+/* Goes on along the diagonal k with d differences. How far in the old text. */
+CRDTI_FN int32_t crdti_diff_reach(const crdti_diff *diff, int32_t d, int32_t k)
+{
+    const int32_t *before = d ? diff->reached[d - 1] + (d - 1) : NULL;
+    int32_t x = 0;
+    if (d && (k == -d || (k != d && before[k - 1] < before[k + 1])))
+        x = before[k + 1]; /* an insertion */
+    else if (d)
+        x = before[k - 1] + 1; /* a deletion */
+    while (x < (int32_t)diff->old_len && x - k < (int32_t)diff->new_len &&
+           diff->old_text[x] == diff->new_text[x - k])
+        x++;
+    return x;
+}
+
+/* How many differences there are, or more than the most: -1. -2: no memory. */
+CRDTI_FN int32_t crdti_diff_search(crdti_diff *diff)
+{
+    int32_t d, k;
+    for (d = 0; d <= CRDTI_DIFF_MAX; d++) {
+        int32_t *row = (int32_t *)crdti_arena_alloc(
+            &diff->arena, (2 * (size_t)d + 1) * sizeof *row);
+        if (!row)
+            return -2;
+        diff->reached[d] = row;
+        row += d;
+        for (k = -d; k <= d; k += 2) {
+            row[k] = crdti_diff_reach(diff, d, k);
+            if (row[k] >= (int32_t)diff->old_len &&
+                row[k] - k >= (int32_t)diff->new_len)
+                return d;
+        }
+    }
+    return -1;
+}
+
+/* Notes one difference before the last noted; neighbours are one edit. */
+CRDTI_FN void crdti_diff_note(crdti_diff *diff, uint32_t at, uint32_t from,
+                              int deletes)
+{
+    crdti_diff_edit *last = diff->edits + diff->edits_len;
+    if (diff->edits_len && last[-1].at == at + (deletes != 0) &&
+        last[-1].from == from + (deletes == 0)) {
+        last--;
+    } else {
+        crdti_zero(last, sizeof *last);
+        diff->edits_len++;
+    }
+    last->at = at;
+    last->from = from;
+    last->deleted += deletes != 0;
+    last->inserted += deletes == 0;
+}
+
+/* Follows the way back from the end. */
+CRDTI_FN void crdti_diff_trace(crdti_diff *diff, int32_t d)
+{
+    int32_t x = (int32_t)diff->old_len, k = x - (int32_t)diff->new_len;
+    for (; d > 0; d--) {
+        const int32_t *before = diff->reached[d - 1] + (d - 1);
+        int inserts =
+            k == -d || (k != d && before[k - 1] < before[k + 1]);
+        k += inserts ? 1 : -1;
+        x = before[k];
+        crdti_diff_note(diff, (uint32_t)x, (uint32_t)(x - k), !inserts);
+    }
+}
+
+/* Finds the edits between what is not equal at either end. NOMEM. */
+CRDTI_FN crdt_err crdti_diff_make(crdti_diff *diff)
+{
+    int32_t d = diff->old_len && diff->new_len ? crdti_diff_search(diff) : -1;
+    size_t most = d > 0 ? (size_t)d : 1;
+    if (d == -2)
+        return CRDT_ERR_NOMEM;
+    diff->edits = (crdti_diff_edit *)crdti_arena_alloc(
+        &diff->arena, most * sizeof *diff->edits);
+    if (!diff->edits)
+        return CRDT_ERR_NOMEM;
+    if (d >= 0) {
+        crdti_diff_trace(diff, d);
+        return CRDT_OK;
+    }
+    crdti_zero(diff->edits, sizeof *diff->edits);
+    diff->edits[0].deleted = diff->old_len;
+    diff->edits[0].inserted = diff->new_len;
+    diff->edits_len = diff->old_len || diff->new_len;
+    return CRDT_OK;
+}
+
+/* >>applying -------------------------------------------------------------- */
+
+/* Takes memory for all edits together, so that none of them can fail. */
+CRDTI_FN crdt_err crdti_diff_reserve(crdt_doc *doc, crdti_sequence *s,
+                                     const crdti_diff *diff, crdt_bytes utf8,
+                                     crdti_width width)
+{
+    size_t edits = diff->edits_len;
+    crdti_spot start = { 0, 0, 0 };
+    crdt_err err = crdti_write_check(doc, edits);
+    start.leaf = s->first;
+    if (!err)
+        err = crdti_text_own(doc, s);
+    if (!err)
+        err = crdti_spans_reserve(doc, s,
+                                  edits * 3 + crdti_pieces_count(utf8, width));
+    if (!err)
+        err = crdti_insertions_reserve(
+            doc, s, s->own, edits + crdti_pieces_count(utf8, width),
+            width.chars, utf8.len);
+    /* Each of them takes at least one span of those there are. */
+    if (!err)
+        err = crdti_array_reserve(&doc->alloc,
+                                  &crdti_author_at(doc, s->own)->deletions,
+                                  edits + crdti_text_spans(doc, start,
+                                                           s->total.chars));
+    return err;
+}
+
+/* From the end of the text, so that what is before stays where it is. `first`
+ * characters at the beginning are equal; `utf8` is what is new behind them. */
+CRDTI_FN crdt_err crdti_diff_apply(crdt_doc *doc, crdti_sequence *s,
+                                   const crdti_diff *diff, uint32_t first,
+                                   crdt_bytes utf8)
+{
+    crdt_err err = CRDT_OK;
+    uint32_t i;
+    for (i = 0; i < diff->edits_len && !err; i++) {
+        const crdti_diff_edit *edit = &diff->edits[i];
+        size_t from = crdti_utf8_len(utf8, 0, edit->from);
+        size_t len = crdti_utf8_len(utf8, from, edit->inserted);
+        err = crdti_text_edit(doc, s, CRDT_CHARS, first + edit->at,
+                              edit->deleted,
+                              crdt_bytes_of(utf8.ptr + from, len));
+    }
+    return err;
+}
+
+/* Takes off what is equal at both ends, in whole characters. How many bytes at
+ * the beginning. */
+CRDTI_FN size_t crdti_diff_trim(crdt_bytes *a, crdt_bytes *b)
+{
+    size_t first = 0, most = crdti_min_size(a->len, b->len), last = 0;
+    while (first < most && a->ptr[first] == b->ptr[first])
+        first++;
+    while (first > 0 && ((first < a->len && (a->ptr[first] & 0xc0) == 0x80) ||
+                         (first < b->len && (b->ptr[first] & 0xc0) == 0x80)))
+        first--;
+    while (last < most - first &&
+           a->ptr[a->len - 1 - last] == b->ptr[b->len - 1 - last])
+        last++;
+    while (last > 0 && (a->ptr[a->len - last] & 0xc0) == 0x80)
+        last--;
+    *a = crdt_bytes_of(a->ptr + first, a->len - first - last);
+    *b = crdt_bytes_of(b->ptr + first, b->len - first - last);
+    return first;
+}
+
+CRDTI_FN crdt_err crdti_text_become(crdt_doc *doc, crdti_sequence *s,
+                                    crdt_bytes now, crdt_bytes utf8)
+{
+    crdti_diff diff;
+    crdti_width start, before, after;
+    crdt_bytes head = now;
+    crdt_err err = CRDT_OK;
+    if (crdt_bytes_equal(now, utf8))
+        return CRDT_OK;
+    head.len = crdti_diff_trim(&now, &utf8);
+    crdti_utf8_measure(head, &start);
+    crdti_utf8_measure(now, &before);
+    crdti_utf8_measure(utf8, &after);
+    crdti_zero(&diff, sizeof diff);
+    crdti_arena_init(&diff.arena, &doc->alloc);
+    diff.old_len = before.chars;
+    diff.new_len = after.chars;
+    diff.old_text = crdti_diff_points(&diff.arena, now, before.chars);
+    diff.new_text = crdti_diff_points(&diff.arena, utf8, after.chars);
+    if (!diff.old_text || !diff.new_text)
+        err = CRDT_ERR_NOMEM;
+    if (!err)
+        err = crdti_diff_make(&diff);
+    if (!err)
+        err = crdti_diff_reserve(doc, s, &diff, utf8, after);
+    if (!err)
+        err = crdti_diff_apply(doc, s, &diff, start.chars, utf8);
+    crdti_arena_free(&diff.arena);
+    return err;
+}
+
+CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8)
+{
+    crdti_sequence *s;
+    crdti_width width;
+    crdt_buf now = CRDT_BUF_INIT;
+    crdt_err err = crdti_text_begin(text, &s);
+    if (err)
+        return err;
+    if ((utf8.len && !utf8.ptr) || !crdti_utf8_measure(utf8, &width))
+        return CRDT_ERR_ARG;
+    if (utf8.len > CRDTI_NAMES_MAX)
+        return CRDT_ERR_LIMIT;
+    now.alloc = &text.doc->alloc;
+    err = crdt_text_get(text, &now);
+    if (!err)
+        err = crdti_text_become(text.doc, s, crdt_buf_bytes(&now), utf8);
+    crdt_buf_free(&now);
+    return err;
+}
+
+#endif
 /* >> type.h */
 /*
  * The type table. A new type is one file and one row here; its ops are rows of
@@ -10223,7 +10539,7 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
       crdti_order_drop, NULL }
 /* What is in it are no ops: see sequence.h. */
 #define CRDTI_SEQUENCE(name, kinds, read)                                     \
-    { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, crdti_text_has_key, read, NULL,  \
+    { name, kinds, CRDTI_BY_STEPS, 1, 0, 0, crdti_text_has_key, read, NULL,  \
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
       crdti_sequence_scope }
 /* What has a state of its own. */
@@ -10441,6 +10757,161 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 }
 
 #endif
+/* >> step.h */
+/*
+ * Steps: how a text reads differently since the watcher was told, as what to
+ * retain, insert and delete from its beginning on.
+ *
+ *     names born since   40..44           in the order of the text:
+ *     names died since    7..9, 42        retain 7, delete 3, retain 5,
+ *                                         insert "ab", insert "de"
+ *
+ * What was born and died since is nothing. What remains is looked up in the
+ * tree, piece by piece. O(pieces x log n).
+ */
+#ifndef CRDTI_STEP_H
+#define CRDTI_STEP_H
+
+
+/* Characters side by side, all inserted or all deleted since. */
+typedef struct crdti_step_piece {
+    crdti_spot spot;
+    uint32_t name, len;
+    int is_born;
+} crdti_step_piece;
+
+typedef struct crdti_steps {
+    crdt_doc *doc;
+    crdti_sequence *s;
+    CRDTI_ARRAY(crdti_step_piece) pieces;
+    CRDTI_ARRAY(uint32_t) order; /* of pieces in the text */
+} crdti_steps;
+
+/* Cuts a run of names into pieces: of one span and one insertion each. */
+CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, crdti_run run, int is_born)
+{
+    uint64_t at = run.lo;
+    while (at <= run.hi) {
+        uint32_t name = (uint32_t)at, rest;
+        crdti_step_piece *piece;
+        crdti_origins origins = crdti_origins_of(t->doc, t->s, name);
+        if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
+            crdti_array_reserve(&t->doc->alloc, &t->order, 1))
+            return CRDT_ERR_NOMEM;
+        piece = &t->pieces.ptr[t->pieces.len];
+        piece->spot = crdti_spot_of(t->doc, t->s, name);
+        rest = crdti_span_len(crdti_leaf_at(t->doc, piece->spot.leaf),
+                              piece->spot.at) -
+               piece->spot.off;
+        rest = (uint32_t)crdti_min(rest, origins.end - name);
+        piece->name = name;
+        piece->len = (uint32_t)crdti_min(rest, run.hi - at + 1);
+        piece->is_born = is_born;
+        at += piece->len;
+        t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdti_steps *t = (const crdti_steps *)ctx;
+    return crdti_spot_order(t->doc, t->pieces.ptr[a].spot,
+                            t->pieces.ptr[b].spot);
+}
+
+/* Collects the pieces and puts them in the order of the text. */
+CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
+{
+    crdti_ivset born = { NULL, 0, 0 };
+    size_t i;
+    crdt_err err =
+        crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
+    if (!err)
+        err = crdti_ivset_subtract(&t->doc->alloc, &born, &t->s->died);
+    if (!err)
+        err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, &t->s->born);
+    crdti_homes_make(t->doc, t->s);
+    for (i = 0; i < born.len && !err; i++)
+        err = crdti_steps_cut(t, born.ptr[i], 1);
+    for (i = 0; i < t->s->died.len && !err; i++)
+        err = crdti_steps_cut(t, t->s->died.ptr[i], 0);
+    crdti_ivset_free(&t->doc->alloc, &born);
+    if (!err)
+        crdti_sort(crdti_piece_order, t, t->order.ptr, t->order.len);
+    return err;
+}
+
+CRDTI_FN void crdti_step_put(crdt_step **step, crdt_step_kind kind,
+                             crdti_width width, crdt_bytes text)
+{
+    (*step)->kind = kind;
+    (*step)->chars = width.chars;
+    (*step)->bytes = crdti_width_in(width, CRDT_UTF8);
+    (*step)->utf16 = crdti_width_in(width, CRDT_UTF16);
+    (*step)->text = text;
+    ++*step;
+}
+
+/* Writes the steps; there is room for two of each piece. */
+CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
+{
+    crdt_step *step = out;
+    crdti_width done;
+    size_t i;
+    crdti_zero(&done, sizeof done);
+    for (i = 0; i < t->order.len; i++) {
+        const crdti_step_piece *piece = &t->pieces.ptr[t->order.ptr[i]];
+        crdti_width before = crdti_spot_rank(t->doc, t->s, piece->spot);
+        crdti_width width =
+            crdti_name_width(t->doc, t->s, piece->name, piece->len);
+        crdti_width_subtract(&before, done);
+        if (before.chars)
+            crdti_step_put(&step, CRDT_STEP_RETAIN, before, crdti_no_key());
+        crdti_width_add(&done, before);
+        if (!piece->is_born) {
+            crdti_step_put(&step, CRDT_STEP_DELETE, width, crdti_no_key());
+            continue;
+        }
+        crdti_step_put(
+            &step, CRDT_STEP_INSERT, width,
+            crdti_span_bytes(t->doc, t->s,
+                             crdti_leaf_at(t->doc, piece->spot.leaf),
+                             piece->spot.at, piece->spot.off, piece->len));
+        crdti_width_add(&done, width);
+    }
+    return (size_t)(step - out);
+}
+
+/* The steps of a text, in the arena. NOMEM. */
+CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
+                                   crdti_arena *arena, const crdt_step **out,
+                                   size_t *len)
+{
+    crdti_steps t;
+    crdt_step *steps;
+    crdt_err err;
+    crdti_zero(&t, sizeof t);
+    t.doc = doc;
+    t.s = crdti_sequence_at(doc, text);
+    *len = 0;
+    if (!t.s || (!t.s->born.len && !t.s->died.len))
+        return CRDT_OK;
+    err = crdti_steps_collect(&t);
+    if (!err) {
+        steps = (crdt_step *)crdti_arena_alloc(
+            arena, t.pieces.len * 2 * sizeof *steps);
+        err = steps ? CRDT_OK : CRDT_ERR_NOMEM;
+        if (steps)
+            *len = crdti_steps_write(&t, steps);
+        *out = steps;
+    }
+    crdti_array_free(&doc->alloc, &t.pieces);
+    crdti_array_free(&doc->alloc, &t.order);
+    return err;
+}
+
+#endif
 /* >> event.h */
 /*
  * Events: what is different since the watcher was told last, as patches.
@@ -10544,6 +11015,11 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->had_before = place->had_before;
     out->before = place->before;
     out->now = place->now;
+    if (shape == CRDTI_BY_STEPS) {
+        out->kind = CRDT_PATCH_TEXT;
+        out->had_before = 0;
+        out->before = out->now = crdt_null();
+    }
     if (shape == CRDTI_BY_KEY)
         out->key = place->key;
     if (shape == CRDTI_BY_ELEMENT) {
@@ -10579,6 +11055,13 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
         else if (crdti_patch_path(doc, place->object, &patch->path))
             return CRDT_ERR_NOMEM;
         crdti_patch_fill(doc, place, patch);
+        if (patch->kind == CRDT_PATCH_TEXT) {
+            if (crdti_steps_make(doc, place->object, &watch->arena,
+                                 &patch->steps, &patch->steps_len))
+                return CRDT_ERR_NOMEM;
+            if (!patch->steps_len)
+                continue;
+        }
         ++*len;
     }
     return CRDT_OK;
@@ -10586,10 +11069,30 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
 
 /* >>telling --------------------------------------------------------------- */
 
+/* Forgets what is new in texts. Where places are lost, any may be new. */
+CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
+{
+    const crdti_watch *watch = doc->watch;
+    uint32_t at = watch->is_lost ? doc->sequences : 0;
+    size_t i;
+    for (; at; at = crdti_sequence_at(doc, at)->next_sequence)
+        crdti_news_clear(&doc->alloc, crdti_sequence_at(doc, at));
+    for (i = 0; i < watch->places.len; i++) {
+        const crdti_object *object =
+            crdti_object_at(doc, watch->places.ptr[i].object);
+        if (crdti_type_at(doc, object)->shape == CRDTI_BY_STEPS &&
+            object->state)
+            crdti_news_clear(&doc->alloc, (crdti_sequence *)object->state);
+    }
+}
+
 /* Forgets the touched places, and gives back memory that was much. */
-CRDTI_FN void crdti_watch_clear(const crdt_alloc *alloc, crdti_watch *watch)
+CRDTI_FN void crdti_watch_clear(crdt_doc *doc)
 {
     enum { MUCH = 1024 };
+    crdti_watch *watch = doc->watch;
+    const crdt_alloc *alloc = &doc->alloc;
+    crdti_watch_clear_texts(doc);
     crdti_arena_free(&watch->arena);
     if (watch->places.cap > MUCH)
         crdti_array_free(alloc, &watch->places);
@@ -10621,7 +11124,7 @@ CRDTI_FN void crdti_tell(crdt_doc *doc)
     if (len)
         watch->fn(watch->ctx, doc, patches, len);
     watch->is_telling = 0;
-    crdti_watch_clear(&doc->alloc, watch);
+    crdti_watch_clear(doc);
 }
 
 /* >>watching -------------------------------------------------------------- */
@@ -10631,6 +11134,7 @@ CRDTI_FN void crdti_watch_end(crdt_doc *doc)
     crdti_watch *watch = doc->watch;
     if (!watch)
         return;
+    crdti_watch_clear_texts(doc);
     crdti_arena_free(&watch->arena);
     crdti_array_free(&doc->alloc, &watch->places);
     crdti_table_free(&doc->alloc, &watch->index);
@@ -13863,6 +14367,18 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
     }
 }
 
+/* All that is visible has just appeared. */
+CRDTI_FN void crdti_graft_tell(crdti_graft *g)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = g->s->first;
+    while (crdti_spot_next_shown(g->doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(g->doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_news_born(g->doc, g->s, leaf->names[spot.at], spot.off);
+    }
+}
+
 /* What was laid out becomes part of the document. */
 CRDTI_FN void crdti_graft_show(crdti_graft *g)
 {
@@ -13872,6 +14388,8 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
         crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
+    if (g->doc->watch)
+        crdti_graft_tell(g);
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
@@ -13940,7 +14458,8 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     uint64_t next = replica->base + 1, shown = author->party;
     size_t i, k, insertions;
     author->party = 0;
-    if (crdti_author_count(author, next, last, &insertions) == shown)
+    if (crdti_author_count(author, next, last, &insertions) == shown ||
+        !CRDTI_RULE(CONTEXT_KILLS))
         return;
     crdti_touch(g->doc, author->object, crdti_no_key());
     g->s = crdti_sequence_at(g->doc, author->object);
@@ -14199,9 +14718,11 @@ CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
     for (i = 0; i < j->delta->replicas_len && !err; i++) {
         while (at < j->delta->ops_len && j->delta->ops[at].op.replica < i)
             at++;
-        err = crdti_join_context_rows(j, i, at, apply);
-        if (!err)
-            err = crdti_join_context(j, i, &at, apply);
+        if (!apply || CRDTI_RULE(CONTEXT_KILLS)) {
+            err = crdti_join_context_rows(j, i, at, apply);
+            if (!err)
+                err = crdti_join_context(j, i, &at, apply);
+        }
         if (apply)
             crdti_graft_context(&j->graft, i);
     }
@@ -14684,8 +15205,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     const crdti_delta *d = j->delta;
     size_t i;
     crdti_join_file(j);
-    if (CRDTI_RULE(CONTEXT_KILLS))
-        crdti_join_contexts(j, 1);
+    crdti_join_contexts(j, 1);
     crdti_join_decide(j);
     crdti_settle(j->doc);
     for (i = 0; i < d->replicas_len; i++) {

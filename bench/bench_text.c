@@ -128,11 +128,11 @@ static crdt_doc *write_history(struct subject *s)
     check(s->file.traces->start.count == 0, "a history begins with a text");
     history_play(&history, s->file.traces);
     doc = history_merged(&history);
-    if (history.branch_count > AUTHORS_FEW ||
-        history.branch_count > s->file.traces->agent_count)
+    if (history.doc_count > AUTHORS_FEW ||
+        history.doc_count > s->file.traces->agent_count)
         add_update(s, doc);
     else
-        for (i = 0; i < history.branch_count; i++)
+        for (i = 0; i < history.doc_count; i++)
             add_update(s, history.authors[i].doc);
     history_free(&history);
     return doc;

@@ -48,9 +48,11 @@
 #include "set.h"
 #include "map.h"
 #include "text.h"
+#include "diff.h"
 #include "type.h"
 /* 6 document */
 #include "path.h"
+#include "step.h"
 #include "event.h"
 #include "doc.h"
 #include "delta.h"

@@ -534,6 +534,18 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
     }
 }
 
+/* All that is visible has just appeared. */
+CRDTI_FN void crdti_graft_tell(crdti_graft *g)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = g->s->first;
+    while (crdti_spot_next_shown(g->doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(g->doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_news_born(g->doc, g->s, leaf->names[spot.at], spot.off);
+    }
+}
+
 /* What was laid out becomes part of the document. */
 CRDTI_FN void crdti_graft_show(crdti_graft *g)
 {
@@ -543,6 +555,8 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
         crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
+    if (g->doc->watch)
+        crdti_graft_tell(g);
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
@@ -611,7 +625,8 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     uint64_t next = replica->base + 1, shown = author->party;
     size_t i, k, insertions;
     author->party = 0;
-    if (crdti_author_count(author, next, last, &insertions) == shown)
+    if (crdti_author_count(author, next, last, &insertions) == shown ||
+        !CRDTI_RULE(CONTEXT_KILLS))
         return;
     crdti_touch(g->doc, author->object, crdti_no_key());
     g->s = crdti_sequence_at(g->doc, author->object);

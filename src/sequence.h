@@ -96,6 +96,7 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     crdti_spans_free(doc, s);
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
+    crdti_news_clear(&doc->alloc, s);
 }
 
 /* Makes it one that nothing was ever written to, as it was before a join that

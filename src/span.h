@@ -22,6 +22,8 @@
 
 #include "author.h"
 #include "home.h"
+#include "ivset.h"
+#include "place.h"
 #include "state.h"
 #include "utf8.h"
 
@@ -75,6 +77,7 @@ typedef struct crdti_sequence {
     uint64_t typed; /* when the document has written that much */
     uint8_t is_hashed;
     uint64_t changes;
+    crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
     crdt_digest digest;     /* its share of the document's, when is_hashed */
 } crdti_sequence;
@@ -196,6 +199,36 @@ CRDTI_INLINE void crdti_widths_shrink(crdt_doc *doc, crdti_sequence *s,
     crdti_widths_open(doc, s, leaf);
     crdti_width_subtract(&s->open, by);
     crdti_width_subtract(&s->total, by);
+}
+
+/* >>for the watcher ------------------------------------------------------- */
+
+CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
+                             uint32_t len)
+{
+    if (crdti_ivset_add(&doc->alloc, news, name, name + UINT64_C(0) + len - 1))
+        doc->watch->is_lost = 1;
+}
+
+/* Characters appear, or disappear. */
+CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
+                                  uint32_t name, uint32_t len)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_news_add(doc, &s->born, name, len);
+}
+
+CRDTI_INLINE void crdti_news_died(crdt_doc *doc, crdti_sequence *s,
+                                  uint32_t name, uint32_t len)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_news_add(doc, &s->died, name, len);
+}
+
+CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
+{
+    crdti_ivset_free(alloc, &s->born);
+    crdti_ivset_free(alloc, &s->died);
 }
 
 /* >>splitting ------------------------------------------------------------- */
@@ -388,6 +421,8 @@ CRDTI_FN void crdti_span_put(crdt_doc *doc, crdti_sequence *s,
     crdti_home_set(&doc->alloc, &s->homes, name, len, spot->leaf);
     crdti_widths_grow(doc, s, spot->leaf,
                       crdti_width_of(doc, s, name, len, lens));
+    if (!(lens & CRDTI_HIDDEN))
+        crdti_news_born(doc, s, name, len);
 }
 
 /* >>hiding ---------------------------------------------------------------- */
@@ -438,6 +473,7 @@ CRDTI_FN uint32_t crdti_span_hide(crdt_doc *doc, crdti_sequence *s,
     crdti_widths_shrink(doc, s, spot->leaf,
                         crdti_width_of(doc, s, leaf->names[at] + off, count,
                                        leaf->lens[at]));
+    crdti_news_died(doc, s, leaf->names[at] + off, count);
     if (off + count < crdti_span_len(leaf, at))
         crdti_span_cut(leaf, at, off + count);
     if (off > 0)

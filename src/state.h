@@ -108,7 +108,8 @@ typedef struct crdti_block {
 enum {
     CRDTI_ONE_VALUE,
     CRDTI_BY_KEY,    /* a value, or container, at each key */
-    CRDTI_BY_ELEMENT /* whether it is there, of each element */
+    CRDTI_BY_ELEMENT, /* whether it is there, of each element */
+    CRDTI_BY_STEPS    /* a text */
 };
 
 /* What a type must say of itself: a row of the type table (type.h). */

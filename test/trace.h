@@ -485,6 +485,15 @@ static inline uint32_t trace_events(const struct trace *t,
     return edit->deleted + trace_chars(t, edit->inserted);
 }
 
+static inline uint32_t trace_txn_events(const struct trace *t,
+                                        const struct trace_txn *txn)
+{
+    uint32_t i, events = 0;
+    for (i = 0; i < txn->edits.count; i++)
+        events += trace_events(t, &t->edits[txn->edits.from + i]);
+    return events;
+}
+
 /* Takes the first events off an edit: deletions come first. */
 static inline struct trace_edit trace_take_events(const struct trace *t,
                                                   struct trace_edit *edit,
@@ -508,13 +517,10 @@ static inline void trace_count_seqs(struct trace *t)
     uint32_t *next =
         (uint32_t *)trace_must(calloc(t->agent_count + 1, sizeof *next));
     size_t i;
-    uint32_t e;
     for (i = 0; i < t->txn_count; i++) {
         struct trace_txn *txn = &t->txns[i];
         txn->seq = next[txn->agent];
-        for (e = 0; e < txn->edits.count; e++)
-            next[txn->agent] +=
-                trace_events(t, &t->edits[txn->edits.from + e]);
+        next[txn->agent] += trace_txn_events(t, txn);
     }
     free(next);
 }
@@ -558,8 +564,7 @@ static inline int trace_spans_fit(struct trace_reader *r)
     for (at = 0; at < t->txn_count; at++) {
         const struct trace_txn *txn = &t->txns[at];
         uint32_t from = event;
-        for (i = 0; i < txn->edits.count; i++)
-            event += trace_events(t, &t->edits[txn->edits.from + i]);
+        event += trace_txn_events(t, txn);
         if (event == from || r->spans[at].from != from ||
             r->spans[at].count != event - from)
             return 0;

@@ -266,14 +266,19 @@ static void build_content_of(struct choices *c, crdti_writer *w,
 }
 
 /* Edits begin with an author; one at least there must be. */
-static void choose_edits(struct choices *c, crdt_buf *out)
+static void choose_edits(struct choices *c, const struct build_delta *d,
+                         crdt_buf *out)
 {
     static const uint8_t one[] = { CRDTI_EDIT_INSERT_NEAR | 3 << 3, 0 };
     size_t len = crdti_min_size(pick(c, 256), (size_t)(c->end - c->ptr));
+    uint32_t author = pick(c, (uint32_t)d->replicas_len), i;
     uint8_t head[3];
     crdti_writer w;
+    for (i = 0;
+         i < FUZZ_OTHERS && replicas[author].top <= replicas[author].base; i++)
+        author = (author + 1) % (uint32_t)d->replicas_len;
     head[0] = CRDTI_EDIT_MORE;
-    head[1] = (uint8_t)pick(c, FUZZ_OTHERS);
+    head[1] = (uint8_t)author;
     head[2] = (uint8_t)(pick(c, 64) / 8);
     len = crdti_min_size(len, (size_t)(c->end - c->ptr));
     crdti_writer_init(&w, out);
@@ -291,7 +296,7 @@ static void build_section(struct choices *c, const struct build_delta *d,
     crdt_buf edits = CRDT_BUF_INIT;
     crdt_bytes bytes;
     uint32_t object = texts[pick(c, 16) % 7 % 3];
-    choose_edits(c, &edits);
+    choose_edits(c, d, &edits);
     bytes = crdt_buf_bytes(&edits);
     reading_init(&x, d, bytes);
     bytes.len = read_edits(&x, bytes);

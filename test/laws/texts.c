@@ -697,7 +697,7 @@ static const char *run_seed(world *w, uint64_t seed, int slow)
 
 TEST(texts_equal_the_model)
 {
-    CHECK(run_seeds(2000) == 0);
+    CHECK(run_seeds(4000) == 0);
 }
 
 TEST_MAIN(CASE(texts_equal_the_model))
