@@ -1811,8 +1811,8 @@ CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
  * looked over. */
 CRDTI_FN size_t crdti_utf8_len(crdt_bytes text, size_t at, uint32_t chars)
 {
-    crdt_bytes first = crdt_bytes_of(
-        text.ptr + at, crdti_min_size(chars, text.len - at));
+    crdt_bytes first =
+        crdt_bytes_of(text.ptr + at, crdti_min_size(chars, text.len - at));
     size_t len = crdti_ascii_len(first, 0);
     for (chars -= (uint32_t)len; chars > 0; chars--)
         len += crdti_utf8_size(text.ptr[at + len]);
@@ -4049,6 +4049,7 @@ struct crdt_doc {
     crdti_hash_table open_blocks; /* (set, replica) -> block */
     crdti_hash_table author_table; /* (sequence, replica) -> author */
     uint32_t sequences;           /* objects that have one: list */
+    uint32_t typing;              /* text with keystrokes not filed: text.h */
     uint32_t self;                /* own replica */
     uint32_t removals;            /* REMOVE records */
     uint32_t unborn;              /* rows that a join has made so far */
@@ -5867,7 +5868,8 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
 #define CRDTI_AUTHOR_H
 
 
-#define CRDTI_NO_CHAR UINT32_MAX /* as left: the beginning; as right: the end */
+#define CRDTI_NO_CHAR                                                         \
+    UINT32_MAX /* as left: the beginning; as right: the end */
 #define CRDTI_NAMES_MAX 0x20000000u
 #define CRDTI_EXTENT_FIRST 64u
 #define CRDTI_WIDE_MAX 128u /* characters of an insertion that is not ASCII */
@@ -5890,13 +5892,13 @@ typedef struct crdti_deletion {
 
 typedef struct crdti_author {
     uint32_t object, replica;
-    uint32_t next; /* author of the sequence */
+    uint32_t next;                    /* author of the sequence */
     uint32_t older, newer, is_listed; /* in the journal of the replica */
-    uint32_t free_name, end_name; /* what is left of its latest extent */
-    uint32_t extent;              /* how long that was */
-    uint32_t party;               /* scratch of an encoder: edit.h */
-    uint32_t is_touched;          /* scratch of a join: graft.h */
-    uint64_t last;                /* its latest seq in this sequence */
+    uint32_t free_name, end_name;     /* what is left of its latest extent */
+    uint32_t extent;                  /* how long that was */
+    uint32_t party;                   /* scratch of an encoder: edit.h */
+    uint32_t is_touched;              /* scratch of a join: graft.h */
+    uint64_t last;                    /* its latest seq in this sequence */
     CRDTI_ARRAY(crdti_insertion) insertions;
     CRDTI_ARRAY(crdti_deletion) deletions;
     CRDTI_ARRAY(uint8_t) content;
@@ -6479,18 +6481,22 @@ typedef struct crdti_sequence {
     uint32_t open_leaf;    /* whose forks lack `open` */
     crdti_width open;
     crdti_homes homes;
-    crdti_spot cursor; /* where the last edit was */
+    crdti_spot cursor;     /* where the last edit was */
     uint32_t cursor_chars; /* visible before it */
     uint8_t cursor_is_known;
-    uint32_t room;  /* characters that may be typed at the cursor and go on
-                       with the last insertion, */
-    uint8_t is_met; /* by the delta that is joined */
-    uint64_t typed; /* when the document has written that much */
+    /* Keystrokes at the cursor that go on with the last insertion, or with the
+     * last deletion backwards, are filed together, when something else is
+     * asked (text.h): */
+    uint32_t room;    /* how many more there may be, */
+    uint32_t type_at; /* where the cursor is with them, in characters, */
+    uint8_t *type_to; /* where the next goes in the content; NULL: deletions */
+    uint64_t typed;   /* as long as the document has written that much */
+    uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
-    crdt_digest digest;     /* its share of the document's, when is_hashed */
+    crdt_digest digest; /* its share of the document's, when is_hashed */
 } crdti_sequence;
 
 CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
@@ -6881,9 +6887,9 @@ CRDTI_FN uint32_t crdti_span_hide(crdt_doc *doc, crdti_sequence *s,
     at = spot->at;
     if (count > most)
         count = most;
-    crdti_widths_shrink(doc, s, spot->leaf,
-                        crdti_width_of(doc, s, leaf->names[at] + off, count,
-                                       leaf->lens[at]));
+    crdti_widths_shrink(
+        doc, s, spot->leaf,
+        crdti_width_of(doc, s, leaf->names[at] + off, count, leaf->lens[at]));
     crdti_news_died(doc, s, leaf->names[at] + off, count);
     if (off + count < crdti_span_len(leaf, at))
         crdti_span_cut(leaf, at, off + count);
@@ -7021,8 +7027,7 @@ CRDTI_FN uint32_t crdti_span_seek(const crdt_doc *doc, const crdti_sequence *s,
     author = crdti_author_at(doc, crdti_name_author(&s->extents, name));
     bytes = crdti_content_at(author, crdti_insertion_of(author, name), name);
     for (; *left; off++, bytes += crdti_utf8_size(*bytes)) {
-        uint32_t width =
-            crdti_width_of_unit(crdti_utf8_width(*bytes), unit);
+        uint32_t width = crdti_width_of_unit(crdti_utf8_width(*bytes), unit);
         if (width > *left)
             break;
         *left -= width;
@@ -7130,9 +7135,8 @@ CRDTI_FN crdti_width crdti_spot_rank(crdt_doc *doc, crdti_sequence *s,
     for (i = 0; i < spot.at; i++)
         crdti_width_add(&sum, crdti_span_width(doc, s, leaf, i));
     if (spot.off)
-        crdti_width_add(&sum,
-                        crdti_width_of(doc, s, leaf->names[spot.at], spot.off,
-                                       leaf->lens[spot.at]));
+        crdti_width_add(&sum, crdti_width_of(doc, s, leaf->names[spot.at],
+                                             spot.off, leaf->lens[spot.at]));
     crdti_widths_close(doc, s);
     for (; at; child = at, at = crdti_fork_at(doc, at)->parent) {
         const crdti_fork *fork = crdti_fork_at(doc, at);
@@ -7245,9 +7249,20 @@ CRDTI_FN uint32_t crdti_right_origin(const crdt_doc *doc, crdti_spot spot)
 
 /* >>making and ending ----------------------------------------------------- */
 
+/* Below: where what is typed is filed. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc);
+
+/* Whoever looks at a sequence finds all of it filed: no reader can tell. */
+CRDTI_INLINE void crdti_typing_file(const crdt_doc *doc)
+{
+    if (CRDTI_UNLIKELY(doc->typing != 0))
+        crdti_typing_end((crdt_doc *)(uintptr_t)doc);
+}
+
 CRDTI_INLINE crdti_sequence *crdti_sequence_at(const crdt_doc *doc,
                                                uint32_t object)
 {
+    crdti_typing_file(doc);
     return (crdti_sequence *)crdti_object_at(doc, object)->state;
 }
 
@@ -7332,7 +7347,9 @@ CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
 /* For the type table. */
 CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
 {
-    crdti_sequence *s = (crdti_sequence *)object->state;
+    crdti_sequence *s;
+    crdti_typing_file(doc);
+    s = (crdti_sequence *)object->state;
     if (!s)
         return;
     if (s->prev_sequence)
@@ -7526,8 +7543,8 @@ CRDTI_FN int crdti_insertion_add(crdti_author *author, uint64_t seq,
     at->more_bytes = (uint16_t)(at->more_bytes + piece->width.more_bytes);
     at->more_units = (uint16_t)(at->more_units + piece->width.more_units);
     if (piece->bytes.len)
-        crdti_copy(author->content.ptr + author->content.len,
-                   piece->bytes.ptr, piece->bytes.len);
+        crdti_copy(author->content.ptr + author->content.len, piece->bytes.ptr,
+                   piece->bytes.len);
     author->content.len += piece->bytes.len;
     author->free_name += piece->width.chars;
     return goes_on;
@@ -7542,8 +7559,8 @@ CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
     crdti_author *author = crdti_author_at(doc, index);
     uint32_t name = author->free_name, flags = crdti_piece_flags(piece);
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
-    int goes_on = crdti_insertion_add(author, seq, origins->left,
-                                      origins->right, piece);
+    int goes_on =
+        crdti_insertion_add(author, seq, origins->left, origins->right, piece);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
@@ -7577,6 +7594,49 @@ CRDTI_FN void crdti_deletion_add(crdti_author *author, uint64_t seq,
     at->name = name;
     at->len = count | (count > 1 ? direction : 0);
     author->deletions.len++;
+}
+
+/* >>keystrokes ------------------------------------------------------------ */
+
+CRDTI_FN void crdti_typed_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
+{
+    crdti_author *author = crdti_author_at(doc, s->own);
+    crdti_width width = { 0, 0, 0 };
+    uint32_t name = author->free_name;
+    author->free_name += n;
+    author->content.len += n;
+    author->insertions.ptr[author->insertions.len - 1].len += n;
+    author->last += n;
+    crdti_leaf_at(doc, s->cursor.leaf)->lens[s->cursor.at] += n;
+    s->cursor.off += n;
+    width.chars = n;
+    crdti_widths_grow(doc, s, s->cursor.leaf, width);
+    crdti_home_set(&doc->alloc, &s->homes, name, n, s->cursor.leaf);
+}
+
+CRDTI_FN void crdti_erased_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    uint32_t name = leaf->names[s->cursor.at] + s->cursor.off - 1;
+    s->cursor.off -= n;
+    crdti_span_hide(doc, s, &s->cursor, n);
+    crdti_deletion_add(crdti_author_at(doc, s->own), s->typed - n + 1, name, n,
+                       CRDTI_BACKWARDS);
+}
+
+/* Files the keystrokes that were not filed yet. Memory was taken before. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+{
+    crdti_sequence *s =
+        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    uint32_t from = s->cursor_chars;
+    doc->typing = 0;
+    s->room = 0;
+    s->cursor_chars = s->type_at;
+    if (s->type_at > from)
+        crdti_typed_file(doc, s, s->type_at - from);
+    else if (s->type_at < from)
+        crdti_erased_file(doc, s, from - s->type_at);
 }
 
 /* >>visibility ------------------------------------------------------------ */
@@ -9688,8 +9748,7 @@ CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
     size_t at = crdti_ascii_len(*text, 0);
     if (at < text->len && at < CRDTI_PLAIN_MIN) {
         crdti_zero(&piece, sizeof piece);
-        for (at = 0;
-             at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
+        for (at = 0; at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
              at += crdti_utf8_size(text->ptr[at])) {
             crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
             if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
@@ -9743,40 +9802,84 @@ CRDTI_INLINE void crdti_text_move_cursor(crdti_sequence *s, crdti_spot spot,
     s->room = 0;
 }
 
-/* Takes all memory for an insertion. */
-CRDTI_FN crdt_err crdti_text_reserve(crdt_doc *doc, crdti_sequence *s,
-                                     crdt_bytes utf8, crdti_width width)
+/* >>keystrokes --------------------------------------------------------------
+ * Most of what is ever written: one character behind the last one, or the one
+ * before it gone. That needs no more than to be counted, until somebody looks
+ * (crdti_typing_end in sequence.h). */
+
+/* How many keystrokes fit into this commit. */
+CRDTI_FN uint64_t crdti_commit_room(const crdt_doc *doc)
 {
-    size_t count = crdti_pieces_count(utf8, width);
-    crdt_err err = crdti_write_check(doc, 1);
-    if (!err && utf8.len > CRDTI_NAMES_MAX)
-        err = CRDT_ERR_LIMIT;
-    if (!err)
-        err = crdti_text_own(doc, s);
-    if (!err)
-        err = crdti_spans_reserve(doc, s, count);
-    return err ? err
-               : crdti_insertions_reserve(doc, s, s->own, count, width.chars,
-                                          utf8.len);
+    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
+    return CRDTSYNC_MAX_COMMIT_OPS - (open - doc->unmetered);
 }
 
-/* How many characters may be typed before memory or a limit must be looked at
- * again. */
-CRDTI_FN uint32_t crdti_text_room(const crdt_doc *doc,
-                                  const crdti_sequence *s)
+/* From now on they are counted; `room` of them may be. */
+CRDTI_FN void crdti_typing_begin(crdt_doc *doc, crdti_sequence *s,
+                                 uint64_t room, uint8_t *to)
+{
+    s->room = (uint32_t)crdti_min(room, crdti_commit_room(doc));
+    s->type_at = s->cursor_chars;
+    s->type_to = to;
+    s->typed = doc->written;
+    if (s->room && !doc->watch)
+        doc->typing = s->object;
+    else
+        s->room = 0;
+}
+
+/* After an insertion: what is typed behind it. */
+CRDTI_FN void crdti_typing_begin_after(crdt_doc *doc, crdti_sequence *s)
 {
     const crdti_author *author = crdti_author_at(doc, s->own);
-    const crdti_insertion *last =
-        author->insertions.ptr + author->insertions.len - 1;
-    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
-    uint64_t room = author->end_name - author->free_name;
-    if (last->more_bytes || last->content == CRDTI_CONTENT_GONE ||
-        open - doc->unmetered >= CRDTSYNC_MAX_COMMIT_OPS)
-        return 0;
-    room = crdti_min(room, author->content.cap - author->content.len);
-    return (uint32_t)crdti_min(room, CRDTSYNC_MAX_COMMIT_OPS -
-                                         (open - doc->unmetered));
+    uint64_t room = crdti_min(author->end_name - author->free_name,
+                              author->content.cap - author->content.len);
+    if (!author->insertions.ptr[author->insertions.len - 1].more_bytes)
+        crdti_typing_begin(doc, s, room,
+                           author->content.ptr + author->content.len);
 }
+
+/* After a deletion: what is deleted before it, as far as the span goes. */
+CRDTI_FN void crdti_erasing_begin(crdt_doc *doc, crdti_sequence *s)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    uint64_t room = s->cursor.off;
+    if (!room || leaf->lens[s->cursor.at] & CRDTI_HIDDEN ||
+        crdti_spans_reserve(doc, s, 1) ||
+        crdti_array_reserve(&doc->alloc,
+                            &crdti_author_at(doc, s->own)->deletions, 1))
+        return;
+    /* One is left, so the text does not disappear. */
+    crdti_typing_begin(doc, s, crdti_min(room, s->total.chars - 1), NULL);
+}
+
+/* One ASCII character that goes on with the last insertion. Whether it is. */
+CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
+                                 crdt_bytes utf8)
+{
+    if (at != s->type_at || utf8.len != 1 || !s->room || !utf8.ptr ||
+        utf8.ptr[0] >= 0x80 || doc->written != s->typed || !s->type_to)
+        return 0;
+    *s->type_to++ = utf8.ptr[0];
+    s->type_at++;
+    s->room--;
+    s->typed = ++doc->written;
+    return 1;
+}
+
+/* The character before the last one deleted. Whether it is that. */
+CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
+{
+    if (at + 1 != s->type_at || !s->room || doc->written != s->typed ||
+        s->type_to)
+        return 0;
+    s->type_at--;
+    s->room--;
+    s->typed = ++doc->written;
+    return 1;
+}
+
+/* >>writing what is not that ---------------------------------------------- */
 
 /* Inserts at the spot, before which `chars` are visible. Memory is taken. */
 CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
@@ -9801,9 +9904,8 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
     }
     crdti_author_list(doc, s->own);
     crdti_text_move_cursor(s, spot, chars);
-    s->room = crdti_text_room(doc, s);
-    s->typed = doc->written;
     crdti_sequence_weigh(doc, s);
+    crdti_typing_begin_after(doc, s);
 }
 
 /* How many spans the next `count` visible characters are in. */
@@ -9821,27 +9923,9 @@ CRDTI_FN size_t crdti_text_spans(const crdt_doc *doc, crdti_spot spot,
     return spans;
 }
 
-CRDTI_FN crdt_err crdti_text_cut_reserve(crdt_doc *doc, crdti_sequence *s,
-                                         crdti_spot spot, uint32_t count,
-                                         size_t pieces)
-{
-    size_t spans = count == 1 ? 1 : crdti_text_spans(doc, spot, count);
-    crdt_err err = crdti_write_check(doc, 1);
-    if (!err && count > CRDTSYNC_MAX_SEQ - doc->written)
-        err = CRDT_ERR_LIMIT;
-    if (!err)
-        err = crdti_text_own(doc, s);
-    if (!err)
-        err = crdti_spans_reserve(doc, s, pieces + 2);
-    return err ? err
-               : crdti_array_reserve(&doc->alloc,
-                                     &crdti_author_at(doc, s->own)->deletions,
-                                     spans);
-}
-
 /* Deletes `count` visible characters behind the spot. Memory is taken. */
-CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s,
-                             crdti_spot spot, uint32_t chars, uint32_t count)
+CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
+                             uint32_t chars, uint32_t count)
 {
     crdti_author *author = crdti_author_at(doc, s->own);
     crdti_touch(doc, s->object, crdti_no_key());
@@ -9860,86 +9944,6 @@ CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s,
     crdti_sequence_weigh(doc, s);
 }
 
-/* >>single keystrokes -------------------------------------------------------
- * Most of what is ever written: one character behind the last one, or the one
- * before it gone. Here is the short way for them; what it finds unusual it
- * leaves to the long one. */
-
-/* One ASCII character at the cursor, that goes on with the last span and the
- * last insertion. Whether it was that. */
-CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
-                                 crdt_bytes utf8)
-{
-    crdti_author *author;
-    crdti_leaf *leaf;
-    if (!s->room || at != s->cursor_chars || doc->written != s->typed ||
-        utf8.len != 1 || !utf8.ptr || utf8.ptr[0] >= 0x80 || doc->watch)
-        return 0;
-    author = crdti_author_at(doc, s->own);
-    leaf = crdti_leaf_at(doc, s->cursor.leaf);
-    author->content.ptr[author->content.len++] = utf8.ptr[0];
-    author->insertions.ptr[author->insertions.len - 1].len++;
-    author->free_name++;
-    author->last++;
-    leaf->lens[s->cursor.at]++;
-    crdti_widths_open(doc, s, s->cursor.leaf);
-    s->open.chars++;
-    s->total.chars++;
-    s->cursor.off++;
-    s->cursor_chars++;
-    s->room--;
-    s->typed = ++doc->written;
-    return 1;
-}
-
-/* One character next to the cursor, at an end of its span, where what is
- * deleted beside it goes on. Whether it was that. */
-CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
-{
-    crdti_author *author;
-    crdti_leaf *leaf;
-    crdti_spot spot;
-    uint32_t name, i;
-    if (at >= s->total.chars || !s->cursor_is_known || doc->watch ||
-        !s->own || s->own_replica != doc->self || s->total.chars == 1 ||
-        !crdti_seek_near(doc, s, (uint32_t)at + 1, &spot))
-        return 0;
-    author = crdti_author_at(doc, s->own);
-    leaf = crdti_leaf_at(doc, spot.leaf);
-    i = spot.at;
-    name = leaf->names[i] + spot.off - 1;
-    if (author->deletions.len == author->deletions.cap ||
-        leaf->lens[i] == 1 || leaf->lens[i] & CRDTI_WIDE ||
-        crdti_write_check(doc, 1))
-        return 0;
-    if (spot.off == leaf->lens[i] && i + 1u < leaf->len &&
-        leaf->names[i + 1] == name + 1 && leaf->lens[i + 1] & CRDTI_HIDDEN &&
-        !(leaf->lens[i + 1] & CRDTI_OLD)) {
-        leaf->names[i + 1]--;
-        leaf->lens[i + 1]++;
-        leaf->lens[i]--;
-        spot.off--;
-    } else if (spot.off == 1 && i > 0 && leaf->lens[i - 1] & CRDTI_HIDDEN &&
-               !(leaf->lens[i - 1] & CRDTI_OLD) &&
-               leaf->names[i - 1] + crdti_span_len(leaf, i - 1) == name) {
-        leaf->lens[i - 1]++;
-        leaf->names[i]++;
-        leaf->lens[i]--;
-        spot.off = 0;
-    } else {
-        return 0;
-    }
-    crdti_deletion_add(author, ++doc->written, name, 1, 0);
-    crdti_author_list(doc, s->own);
-    crdti_widths_open(doc, s, spot.leaf);
-    s->open.chars--;
-    s->total.chars--;
-    s->cursor = spot;
-    s->cursor_chars = (uint32_t)at;
-    s->room = 0;
-    return 1;
-}
-
 /* The sequence of a text, made when there is none. */
 CRDTI_FN crdt_err crdti_text_begin(crdt_obj text, crdti_sequence **s)
 {
@@ -9947,26 +9951,61 @@ CRDTI_FN crdt_err crdti_text_begin(crdt_obj text, crdti_sequence **s)
     return err ? err : crdti_sequence_get(text.doc, text.index, s);
 }
 
-/* Where `len` units from `at` on begin, and how many characters they are. */
+/* How many characters are before unit `at`, and in the `len` from there on. */
 CRDTI_FN crdt_err crdti_text_range(crdt_doc *doc, crdti_sequence *s,
                                    crdt_unit unit, size_t at, size_t len,
-                                   crdti_spot *spot, uint32_t *chars,
-                                   uint32_t *count)
+                                   uint32_t *chars, uint32_t *count)
 {
-    crdti_spot end;
-    uint32_t to;
+    crdti_spot spot;
+    uint32_t end;
     crdt_err err;
     if ((unsigned)unit > CRDT_UTF16)
         return CRDT_ERR_ARG;
     if (len > crdti_width_in(s->total, unit) ||
         at > crdti_width_in(s->total, unit) - len)
         return CRDT_ERR_RANGE;
-    err = crdti_seek(doc, s, unit, at, spot, chars);
+    *chars = (uint32_t)at;
     *count = (uint32_t)len;
-    if (err || unit == CRDT_CHARS || !s->total.more_bytes)
-        return err;
-    err = crdti_seek(doc, s, unit, at + len, &end, &to);
-    *count = to - *chars;
+    if (unit == CRDT_CHARS || !s->total.more_bytes)
+        return CRDT_OK;
+    err = crdti_seek(doc, s, unit, at, &spot, chars);
+    if (!err)
+        err = crdti_seek(doc, s, unit, at + len, &spot, &end);
+    *count = end - *chars;
+    return err;
+}
+
+/* The spot before the character, and so behind what is deleted before it. */
+CRDTI_FN crdti_spot crdti_text_before(crdt_doc *doc, crdti_sequence *s,
+                                      uint32_t chars)
+{
+    crdti_spot spot;
+    crdti_seek(doc, s, CRDT_CHARS, (size_t)chars + 1, &spot, &chars);
+    spot.off--;
+    return spot;
+}
+
+/* Takes all memory for an edit. */
+CRDTI_FN crdt_err crdti_text_prepare(crdt_doc *doc, crdti_sequence *s,
+                                     crdti_spot first, uint32_t count,
+                                     crdt_bytes utf8, crdti_width width)
+{
+    size_t pieces = utf8.len ? crdti_pieces_count(utf8, width) : 0;
+    size_t spans = count > 1 ? crdti_text_spans(doc, first, count) : count;
+    crdt_err err =
+        crdti_write_check(doc, (size_t)(utf8.len != 0) + (size_t)(count != 0));
+    if (!err && utf8.len > CRDTI_NAMES_MAX)
+        err = CRDT_ERR_LIMIT;
+    if (!err)
+        err = crdti_text_own(doc, s);
+    if (!err)
+        err = crdti_spans_reserve(doc, s, pieces + 2);
+    if (!err && count)
+        err = crdti_array_reserve(
+            &doc->alloc, &crdti_author_at(doc, s->own)->deletions, spans);
+    if (!err && utf8.len)
+        err = crdti_insertions_reserve(doc, s, s->own, pieces, width.chars,
+                                       utf8.len);
     return err;
 }
 
@@ -9974,51 +10013,46 @@ CRDTI_FN crdt_err crdti_text_edit(crdt_doc *doc, crdti_sequence *s,
                                   crdt_unit unit, size_t at, size_t len,
                                   crdt_bytes utf8)
 {
-    crdti_spot spot;
+    crdti_spot spot = { 0, 0, 0 };
     crdti_width width;
     uint32_t chars, count;
     crdt_err err;
+    crdti_typing_file(doc);
     if ((utf8.len && !utf8.ptr) || !crdti_utf8_measure(utf8, &width))
         return CRDT_ERR_ARG;
-    err = crdti_text_range(doc, s, unit, at, len, &spot, &chars, &count);
-    if (!err && utf8.len)
-        err = crdti_text_reserve(doc, s, utf8, width);
+    err = crdti_text_range(doc, s, unit, at, len, &chars, &count);
+    if (!err && !count && !utf8.len)
+        return crdti_write_check(doc, 0);
     if (!err && count)
-        err = crdti_text_cut_reserve(doc, s, spot, count,
-                                     crdti_pieces_count(utf8, width));
+        spot = crdti_text_before(doc, s, chars);
+    if (!err)
+        err = crdti_text_prepare(doc, s, spot, count, utf8, width);
     if (err)
         return err;
     if (count)
         crdti_text_cut(doc, s, spot, chars, count);
-    if (!utf8.len)
-        return CRDT_OK;
-    if (count) /* from the cursor: cannot fail */
-        err = crdti_seek(doc, s, CRDT_CHARS, chars, &spot, &chars);
-    crdti_text_put(doc, s, spot, chars, utf8, width);
-    return err;
+    if (utf8.len) {
+        crdti_seek(doc, s, CRDT_CHARS, chars, &spot, &chars);
+        crdti_text_put(doc, s, spot, chars, utf8, width);
+    } else if (count) {
+        crdti_erasing_begin(doc, s);
+    }
+    return CRDT_OK;
 }
 
-/* The sequence of a text that has one, or NULL: for the short ways. */
-CRDTI_INLINE crdti_sequence *crdti_text_of(crdt_obj text, crdt_unit unit)
+/* The sequence of a text at which keystrokes are counted, or NULL. */
+CRDTI_INLINE crdti_sequence *crdti_text_typing(crdt_obj text, crdt_unit unit)
 {
-    const crdti_object *object;
-    crdti_sequence *s;
-    if (!text.doc || !text.index)
+    if (!text.doc || !text.index || text.doc->typing != text.index ||
+        unit != CRDT_CHARS)
         return NULL;
-    object = crdti_object_at(text.doc, text.index);
-    if (object->type != CRDT_TEXT)
-        return NULL;
-    s = (crdti_sequence *)object->state;
-    return s && (unit == CRDT_CHARS || (!s->total.more_bytes &&
-                                        (unsigned)unit <= CRDT_UTF16))
-               ? s
-               : NULL;
+    return (crdti_sequence *)crdti_object_at(text.doc, text.index)->state;
 }
 
 CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
                                     size_t len, crdt_bytes utf8)
 {
-    crdti_sequence *s = crdti_text_of(text, unit);
+    crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
     if (s && len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at))
         return CRDT_OK;
@@ -10029,7 +10063,7 @@ CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
 CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
                                    crdt_bytes utf8)
 {
-    crdti_sequence *s = crdti_text_of(text, unit);
+    crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
     if (s && crdti_text_type(text.doc, s, at, utf8))
         return CRDT_OK;
@@ -10081,8 +10115,8 @@ CRDTI_FN crdt_err crdti_text_copy(const crdt_doc *doc, const crdti_sequence *s,
         const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
         uint32_t len = crdti_span_len(leaf, spot.at) - spot.off;
         len = (uint32_t)crdti_min(len, count);
-        crdti_put_raw(&w, crdti_span_bytes(doc, s, leaf, spot.at, spot.off,
-                                           len));
+        crdti_put_raw(&w,
+                      crdti_span_bytes(doc, s, leaf, spot.at, spot.off, len));
         spot.off += len;
         count -= len;
     }
@@ -10105,8 +10139,11 @@ CRDT_API crdt_err crdt_text_read(crdt_obj text, crdt_unit unit, size_t at,
     s = crdti_sequence_at(text.doc, text.index);
     if (!s)
         return at || len ? CRDT_ERR_RANGE : CRDT_OK;
-    err = crdti_text_range(text.doc, s, unit, at, len, &spot, &chars, &count);
-    return err ? err : crdti_text_copy(text.doc, s, spot, count, out);
+    err = crdti_text_range(text.doc, s, unit, at, len, &chars, &count);
+    if (err)
+        return err;
+    crdti_seek(text.doc, s, CRDT_CHARS, chars, &spot, &chars);
+    return crdti_text_copy(text.doc, s, spot, count, out);
 }
 
 CRDT_API crdt_err crdt_text_get(crdt_obj text, crdt_buf *out)
@@ -10133,10 +10170,12 @@ CRDT_API crdt_err crdt_text_convert(crdt_obj text, crdt_unit from, size_t at,
     *out = 0;
     if (!s)
         return at ? CRDT_ERR_RANGE : CRDT_OK;
-    err = crdti_text_range(text.doc, s, from, at, 0, &spot, &chars, &count);
-    if (!err)
-        *out = crdti_width_in(crdti_spot_rank(text.doc, s, spot), to);
-    return err;
+    err = crdti_text_range(text.doc, s, from, at, 0, &chars, &count);
+    if (err)
+        return err;
+    crdti_seek(text.doc, s, CRDT_CHARS, chars, &spot, &chars);
+    *out = crdti_width_in(crdti_spot_rank(text.doc, s, spot), to);
+    return CRDT_OK;
 }
 
 CRDT_API crdt_err crdt_text_next(crdt_obj text, crdt_text_cursor *cursor)
@@ -10195,13 +10234,14 @@ CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
     crdt_err err = crdti_text_begin(text, &s);
     if (err)
         return err;
-    err = crdti_text_range(text.doc, s, unit, at, 0, &spot, &chars, &count);
+    err = crdti_text_range(text.doc, s, unit, at, 0, &chars, &count);
     if (err)
         return err;
+    crdti_seek(text.doc, s, CRDT_CHARS, chars, &spot, &chars);
     crdti_zero(out, sizeof *out);
     out->side = side;
     if (side == CRDT_RIGHT ? !crdti_spot_next_shown(text.doc, &spot)
-                            : !spot.off)
+                           : !spot.off)
         return CRDT_OK;
     name = crdti_leaf_at(text.doc, spot.leaf)->names[spot.at] + spot.off -
            (side == CRDT_LEFT);
@@ -10224,8 +10264,7 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
     if (err)
         return err;
     if (!anchor->dot.seq) {
-        *out = anchor->side == CRDT_RIGHT ? crdti_width_in(s->total, unit)
-                                           : 0;
+        *out = anchor->side == CRDT_RIGHT ? crdti_width_in(s->total, unit) : 0;
         return CRDT_OK;
     }
     replica = crdti_replica_find(text.doc, &anchor->dot.replica);
@@ -10233,8 +10272,8 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
                  ? 0
                  : crdti_author_find(text.doc, text.index, replica);
     if (author)
-        name = crdti_seq_name(crdti_author_at(text.doc, author),
-                             anchor->dot.seq);
+        name =
+            crdti_seq_name(crdti_author_at(text.doc, author), anchor->dot.seq);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(text.doc, s);
@@ -10285,8 +10324,8 @@ typedef struct crdti_diff {
 } crdti_diff;
 
 /* The code points of a text that was looked over. NULL: no memory. */
-CRDTI_FN const uint32_t *crdti_diff_points(crdti_arena *arena,
-                                           crdt_bytes text, uint32_t len)
+CRDTI_FN const uint32_t *crdti_diff_points(crdti_arena *arena, crdt_bytes text,
+                                           uint32_t len)
 {
     const uint8_t *at = text.ptr;
     uint32_t *points = (uint32_t *)crdti_arena_alloc(
@@ -10357,8 +10396,7 @@ CRDTI_FN void crdti_diff_trace(crdti_diff *diff, int32_t d)
     int32_t x = (int32_t)diff->old_len, k = x - (int32_t)diff->new_len;
     for (; d > 0; d--) {
         const int32_t *before = diff->reached[d - 1] + (d - 1);
-        int inserts =
-            k == -d || (k != d && before[k - 1] < before[k + 1]);
+        int inserts = k == -d || (k != d && before[k - 1] < before[k + 1]);
         k += inserts ? 1 : -1;
         x = before[k];
         crdti_diff_note(diff, (uint32_t)x, (uint32_t)(x - k), !inserts);
@@ -10404,15 +10442,14 @@ CRDTI_FN crdt_err crdti_diff_reserve(crdt_doc *doc, crdti_sequence *s,
         err = crdti_spans_reserve(doc, s,
                                   edits * 3 + crdti_pieces_count(utf8, width));
     if (!err)
-        err = crdti_insertions_reserve(
-            doc, s, s->own, edits + crdti_pieces_count(utf8, width),
-            width.chars, utf8.len);
+        err = crdti_insertions_reserve(doc, s, s->own,
+                                       edits + crdti_pieces_count(utf8, width),
+                                       width.chars, utf8.len);
     /* Each of them takes at least one span of those there are. */
     if (!err)
-        err = crdti_array_reserve(&doc->alloc,
-                                  &crdti_author_at(doc, s->own)->deletions,
-                                  edits + crdti_text_spans(doc, start,
-                                                           s->total.chars));
+        err = crdti_array_reserve(
+            &doc->alloc, &crdti_author_at(doc, s->own)->deletions,
+            edits + crdti_text_spans(doc, start, s->total.chars));
     return err;
 }
 
@@ -10440,6 +10477,8 @@ CRDTI_FN crdt_err crdti_diff_apply(crdt_doc *doc, crdti_sequence *s,
 CRDTI_FN size_t crdti_diff_trim(crdt_bytes *a, crdt_bytes *b)
 {
     size_t first = 0, most = crdti_min_size(a->len, b->len), last = 0;
+    if (!most)
+        return 0;
     while (first < most && a->ptr[first] == b->ptr[first])
         first++;
     while (first > 0 && ((first < a->len && (a->ptr[first] & 0xc0) == 0x80) ||
@@ -10825,8 +10864,7 @@ CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
 {
     crdti_ivset born = { NULL, 0, 0 };
     size_t i;
-    crdt_err err =
-        crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
+    crdt_err err = crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
     if (!err)
         err = crdti_ivset_subtract(&t->doc->alloc, &born, &t->s->died);
     if (!err)
@@ -10899,8 +10937,8 @@ CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
         return CRDT_OK;
     err = crdti_steps_collect(&t);
     if (!err) {
-        steps = (crdt_step *)crdti_arena_alloc(
-            arena, t.pieces.len * 2 * sizeof *steps);
+        steps = (crdt_step *)crdti_arena_alloc(arena, t.pieces.len * 2 *
+                                                          sizeof *steps);
         err = steps ? CRDT_OK : CRDT_ERR_NOMEM;
         if (steps)
             *len = crdti_steps_write(&t, steps);
@@ -11155,6 +11193,7 @@ CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx)
     }
     if (crdt_doc_uncommitted(doc))
         return CRDT_ERR_UNCOMMITTED;
+    crdti_typing_file(doc);
     watch = doc->watch;
     if (!watch) {
         watch = (crdti_watch *)crdti_alloc(&doc->alloc, sizeof *watch);
@@ -11893,6 +11932,7 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
 {
     size_t i;
     crdt_err err;
+    crdti_typing_file(doc);
     crdti_zero(cut, sizeof *cut);
     cut->is_canonical = purpose == CRDTI_FOR_COMPARISON;
     if (crdt_doc_uncommitted(doc))
@@ -12003,6 +12043,7 @@ typedef struct crdti_delta {
     size_t replicas_len, objects_len, ops_len;
     size_t kills_len;              /* of all ops */
     size_t sequences_len;
+    uint32_t chars; /* inserted in all of them */
     crdti_delta_sequence *sequences;
     crdti_delta_replica *replicas; /* by id */
     crdti_delta_object *objects;   /* [0] is the root */
@@ -12203,9 +12244,8 @@ CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
         uint32_t bit = from % 64, count = 64 - bit;
         if (count > end - from)
             count = end - from;
-        bits[from / 64] |= (count == 64 ? UINT64_MAX
-                                        : ((UINT64_C(1) << count) - 1))
-                           << bit;
+        bits[from / 64] |=
+            (count == 64 ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << bit;
         from += count;
     }
 }
@@ -12218,7 +12258,7 @@ CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
 
 /* How many bits from `from` on, `most` at most, are as the first one. */
 CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
-                                 uint32_t most)
+                                     uint32_t most)
 {
     uint64_t flip = 0 - (bits[from / 64] >> from % 64 & 1);
     uint64_t word = (bits[from / 64] ^ flip) >> from % 64;
@@ -12296,8 +12336,8 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
         crdti_get_right(e);
     } else if (what == CRDTI_MORE_OUTSIDE) {
         replica = crdti_get_varint(e->r);
-        e->outside = crdti_get_outside(
-            e, (uint32_t)crdti_min(replica, CRDTI_OUTSIDE));
+        e->outside =
+            crdti_get_outside(e, (uint32_t)crdti_min(replica, CRDTI_OUTSIDE));
         e->has_outside = 1;
     } else if (what == CRDTI_MORE_AUTHOR) {
         replica = crdti_get_varint(e->r);
@@ -12377,10 +12417,13 @@ CRDTI_FN int crdti_edit_has_victims(const crdti_delta *delta,
         first = outside->seq - 1;
         room = delta->replicas[outside->replica].base - first;
     } else {
-        room = d->chars - first;
+        /* Of one insertion: so it is cheap, however many say the same. */
+        const crdti_edit *insert = crdti_edit_of(d, edit->name);
+        first -= insert->name;
+        room = insert->len - first;
     }
-    return edit->len <= (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1
-                                                            : room);
+    return edit->len <=
+           (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1 : room);
 }
 
 CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
@@ -12390,7 +12433,7 @@ CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
     uint32_t slot = 0, expected;
     edit->kind = CRDTI_INSERTION_EDIT;
     edit->left = crdti_get_target(e, what);
-    if (edit->len > CRDTI_NAMES_MAX - d->chars) {
+    if (edit->len > CRDTI_NAMES_MAX - d->chars - e->delta->chars) {
         crdti_reader_fail(e->r, CRDT_ERR_LIMIT);
         return;
     }
@@ -12426,8 +12469,8 @@ CRDTI_FN void crdti_get_delete(crdti_edit_reader *e, unsigned what,
     }
     e->cursor = CRDTI_NO_CHAR;
     if (!(edit->name & CRDTI_OUTSIDE))
-        e->cursor = crdti_cursor_before(
-            d, back ? edit->name - (edit->len - 1) : edit->name);
+        e->cursor = crdti_cursor_before(d, back ? edit->name - (edit->len - 1)
+                                                : edit->name);
 }
 
 CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
@@ -12457,8 +12500,8 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
     edit->replica = e->replica;
     edit->len = (uint32_t)len;
     e->next[e->replica] += len;
-    if (e->d->is_laid_out && (what != CRDTI_EDIT_INSERT || e->has_outside ||
-                              e->has_right)) {
+    if (e->d->is_laid_out &&
+        (what != CRDTI_EDIT_INSERT || e->has_outside || e->has_right)) {
         crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
         return;
     }
@@ -12478,8 +12521,7 @@ CRDTI_FN void crdti_get_dead(crdti_reader *r, crdti_delta_sequence *d)
         uint64_t gap = crdti_get_varint(r), count = crdti_get_varint(r);
         if (r->err)
             return;
-        if (gap > d->chars - from || !count ||
-            count > d->chars - from - gap) {
+        if (gap > d->chars - from || !count || count > d->chars - from - gap) {
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
             return;
         }
@@ -12512,8 +12554,7 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
         return;
     for (i = 0; i < d->edits_len; i++) {
         const crdti_edit *edit = &d->edits[i];
-        if (edit->kind == CRDTI_FORWARDS_EDIT &&
-            !(edit->name & CRDTI_OUTSIDE))
+        if (edit->kind == CRDTI_FORWARDS_EDIT && !(edit->name & CRDTI_OUTSIDE))
             crdti_bits_set(d->dead, edit->name, edit->len);
         else if (edit->kind == CRDTI_BACKWARDS_EDIT &&
                  !(edit->name & CRDTI_OUTSIDE))
@@ -12527,6 +12568,35 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
     d->alive = crdti_count_alive(d);
     if (!crdti_utf8_measure(d->content, &width) || width.chars != d->alive)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+}
+
+/* The origins of what is laid out, as if it had been written one after the
+ * other, of two the one with the lesser seq first: behind and before the next
+ * ones, to either side, that were there already. So the order is the same
+ * again, whoever joins it, and nothing builds on what comes later. */
+CRDTI_FN int crdti_layout_is_earlier(const crdti_edit *a, const crdti_edit *b)
+{
+    return a->seq != b->seq ? a->seq < b->seq : a->replica < b->replica;
+}
+
+CRDTI_FN void crdti_layout_origins(crdti_reader *r, crdti_arena *arena,
+                                   crdti_delta_sequence *d)
+{
+    /* Insertions so far that are not behind a later one with an earlier seq. */
+    uint32_t *stack =
+        (uint32_t *)crdti_get_array(r, arena, d->edits_len, sizeof *stack);
+    size_t i, len = 0;
+    for (i = 0; i < d->edits_len && !r->err; i++) {
+        crdti_edit *edit = &d->edits[i];
+        edit->right = CRDTI_NO_CHAR;
+        while (len && crdti_layout_is_earlier(edit, &d->edits[stack[len - 1]]))
+            d->edits[stack[--len]].right = edit->name;
+        edit->left = CRDTI_NO_CHAR;
+        if (len)
+            edit->left = d->edits[stack[len - 1]].name +
+                         d->edits[stack[len - 1]].len - 1;
+        stack[len++] = (uint32_t)i;
+    }
 }
 
 /* One section. */
@@ -12563,6 +12633,8 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
         next[i] = delta->replicas[i].base + 1;
     for (i = 0; i < d->edits_len && !r->err; i++)
         crdti_get_edit(&e, &d->edits[i], (uint32_t)i);
+    if (!r->err && d->is_laid_out)
+        crdti_layout_origins(r, arena, d);
     if (!r->err && d->outside_len != d->outside_cap)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     if (!r->err)
@@ -12576,10 +12648,12 @@ CRDTI_FN void crdti_get_sequences(crdti_reader *r, crdti_arena *arena,
     uint64_t *next;
     d->sequences = (crdti_delta_sequence *)crdti_get_array(
         r, arena, len, sizeof *d->sequences);
-    next = (uint64_t *)crdti_get_array(r, arena, d->replicas_len,
-                                       sizeof *next);
-    for (i = 0; i < len && !r->err; i++)
+    next =
+        (uint64_t *)crdti_get_array(r, arena, d->replicas_len, sizeof *next);
+    for (i = 0; i < len && !r->err; i++) {
         crdti_get_sequence(r, arena, d, next, &d->sequences[i]);
+        d->chars += d->sequences[i].chars;
+    }
     d->sequences_len = len;
 }
 
@@ -12672,13 +12746,13 @@ CRDTI_FN void crdti_put_more(crdti_edit_writer *e, unsigned what)
 CRDTI_FN void crdti_put_outside(crdti_edit_writer *e, uint32_t name,
                                 uint64_t step, uint64_t plus)
 {
-    const crdti_author *author = crdti_author_at(
-        e->doc, crdti_name_author(&e->s->extents, name));
+    const crdti_author *author =
+        crdti_author_at(e->doc, crdti_name_author(&e->s->extents, name));
     const crdti_insertion *at = crdti_insertion_of(author, name);
     const crdti_replica *replica = &e->doc->replicas.ptr[author->replica];
     crdti_put_varint(&e->w, replica->wire * step + plus);
     crdti_put_varint(&e->w, e->cut->base.ptr[replica->wire] -
-                         (at->seq + (name - at->name)));
+                                (at->seq + (name - at->name)));
     e->d.outside_len++;
 }
 
@@ -12717,8 +12791,7 @@ CRDTI_FN void crdti_put_target(crdti_edit_writer *e, uint32_t name,
     by = (int64_t)(int32_t)told - (int32_t)e->cursor;
     from_target = (int64_t)(int32_t)told - (int32_t)e->target;
     if (again != CRDTI_EDIT_MORE &&
-        (from_target < 0 ? -from_target : from_target) <
-            (by < 0 ? -by : by)) {
+        (from_target < 0 ? -from_target : from_target) < (by < 0 ? -by : by)) {
         by = from_target;
         near_by = again;
     }
@@ -12740,9 +12813,9 @@ CRDTI_FN void crdti_put_alive(crdti_edit_writer *e, uint32_t name,
         if (leaf->lens[spot.at] & CRDTI_HIDDEN)
             crdti_bits_set(e->d.dead, edit->name + done, len);
         else
-            crdti_put_raw(&e->content_w,
-                          crdti_span_bytes(e->doc, e->s, leaf, spot.at,
-                                           spot.off, len));
+            crdti_put_raw(
+                &e->content_w,
+                crdti_span_bytes(e->doc, e->s, leaf, spot.at, spot.off, len));
         done += len;
     }
 }
@@ -12782,8 +12855,7 @@ CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
     e->d.chars += edit->len;
     e->d.inserts[e->d.inserts_len++] = (uint32_t)e->d.edits_len;
     if (!crdti_is_outside(told))
-        crdti_children_put(&e->children, slot, told,
-                           (uint32_t)e->d.edits_len);
+        crdti_children_put(&e->children, slot, told, (uint32_t)e->d.edits_len);
     e->d.edits_len++;
     e->cursor = e->d.chars - 1;
 }
@@ -12961,8 +13033,8 @@ CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
                                      const uint32_t *authors, size_t len)
 {
     size_t i, chars = 0, insertions = 0;
-    e->parties = (crdti_party *)crdti_arena_alloc(arena,
-                                                  len * sizeof *e->parties);
+    e->parties =
+        (crdti_party *)crdti_arena_alloc(arena, len * sizeof *e->parties);
     if (!e->parties)
         return CRDT_ERR_NOMEM;
     crdti_zero(e->parties, len * sizeof *e->parties);
@@ -12990,8 +13062,8 @@ CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
             return CRDT_ERR_NOMEM;
     }
     e->d.dead = (uint64_t *)crdti_arena_alloc(arena, chars / 8 + 16);
-    e->d.inserts = (uint32_t *)crdti_arena_alloc(
-        arena, (insertions + 1) * sizeof(uint32_t));
+    e->d.inserts = (uint32_t *)crdti_arena_alloc(arena, (insertions + 1) *
+                                                            sizeof(uint32_t));
     if (!e->d.dead || !e->d.inserts)
         return CRDT_ERR_NOMEM;
     crdti_zero(e->d.dead, chars / 8 + 16);
@@ -13193,18 +13265,18 @@ typedef struct crdti_plant {
     crdti_arena *arena;
     crdti_graft_need *needs; /* by replica of the message; zeros */
     int is_ascii;
-    uint32_t leaf;     /* the last one so far */
-    uint64_t *starts;  /* a bit where a piece begins */
-    uint32_t *counts;  /* pieces that begin before a word of them */
+    uint32_t leaf;    /* the last one so far */
+    uint64_t *starts; /* a bit where a piece begins */
+    uint32_t *counts; /* pieces that begin before a word of them */
     uint32_t pieces_len;
-    uint32_t *pieces;  /* first character of each; one more: the end */
-    uint32_t *edits;   /* insertion of each piece */
+    uint32_t *pieces;         /* first character of each; one more: the end */
+    uint32_t *edits;          /* insertion of each piece */
     uint32_t *lefts, *rights; /* children of each piece: edit + 1, or 0 */
-    uint32_t *next;    /* among the children of a piece, by edit */
-    uint32_t *ranks;   /* of pieces from the end, from 1; 0: not yet */
-    uint32_t *order;   /* pieces from the end */
+    uint32_t *next;           /* among the children of a piece, by edit */
+    uint32_t *ranks;          /* of pieces from the end, from 1; 0: not yet */
+    uint32_t *order;          /* pieces from the end */
     uint32_t order_len, stack_len;
-    uint32_t *stack;   /* pieces to visit, or to emit: EMIT */
+    uint32_t *stack; /* pieces to visit, or to emit: EMIT */
 } crdti_plant;
 
 #define CRDTI_PLANT_EMIT 0x80000000u
@@ -13262,8 +13334,7 @@ CRDTI_FN crdt_err crdti_plant_cut(crdti_plant *p)
     for (i = 0, count = 0; i < words; i++) {
         uint64_t word = p->starts[i];
         for (; word; word &= word - 1)
-            p->pieces[count++] =
-                (uint32_t)i * 64 + crdti_bit_lowest(word);
+            p->pieces[count++] = (uint32_t)i * 64 + crdti_bit_lowest(word);
     }
     p->pieces[count] = d->chars;
     for (at = 0, i = 0; i < d->inserts_len; i++) {
@@ -13336,8 +13407,7 @@ CRDTI_FN uint32_t crdti_plant_sort(crdti_plant *p, uint32_t list)
         return list;
     for (at = list; at; at = next) {
         next = p->next[at - 1];
-        for (link = &sorted;
-             *link && crdti_plant_before(p, *link - 1, at - 1);
+        for (link = &sorted; *link && crdti_plant_before(p, *link - 1, at - 1);
              link = &p->next[*link - 1])
             continue;
         p->next[at - 1] = *link;
@@ -13543,8 +13613,8 @@ CRDTI_FN void crdti_plant_insert(crdti_plant *p, crdti_author *author,
         at->right = right;
         at->more_bytes = (uint16_t)part.width.more_bytes;
         at->more_units = (uint16_t)part.width.more_units;
-        at->content = part.bytes ? (uint32_t)author->content.len
-                                 : CRDTI_CONTENT_GONE;
+        at->content =
+            part.bytes ? (uint32_t)author->content.len : CRDTI_CONTENT_GONE;
         if (part.bytes)
             crdti_plant_copy(p, author, name, &part, from);
         author->free_name += part.len;
@@ -13987,8 +14057,8 @@ CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
         uint32_t author = crdti_graft_author(g, outside->replica);
         outside->name = CRDTI_NO_CHAR;
         if (author)
-            outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
-                                          outside->seq);
+            outside->name =
+                crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
         if (outside->name == CRDTI_NO_CHAR)
             return CRDT_ERR_CORRUPT;
     }
@@ -14022,8 +14092,8 @@ CRDTI_FN int crdti_graft_has_victims(const crdti_graft *g,
     author = crdti_author_at(g->doc, crdti_graft_author(g, outside->replica));
     low = outside->seq;
     low -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
-    return crdti_author_count(author, low, low + edit->len - 1,
-                              &insertions) == edit->len;
+    return crdti_author_count(author, low, low + edit->len - 1, &insertions) ==
+           edit->len;
 }
 
 /* Takes memory for one author. */
@@ -14154,8 +14224,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
     for (i = 0; i < g->delta->sequences_len; i++) {
         uint32_t number =
             g->delta->objects[g->delta->sequences[i].object].number;
-        crdti_sequence *s =
-            number ? crdti_sequence_at(g->doc, number) : NULL;
+        crdti_sequence *s = number ? crdti_sequence_at(g->doc, number) : NULL;
         if (s)
             s->is_met = 0;
         if (s && g->delta->sequences[i].is_planted)
@@ -14309,9 +14378,8 @@ CRDTI_FN uint32_t crdti_graft_victims(const crdti_graft *g, uint32_t told,
             room = back ? told - edit->name - known + 1
                         : edit->name + edit->len - told;
         else
-            room = (uint32_t)crdti_min(room,
-                                       back ? told - edit->name + 1
-                                            : edit->name + known - told);
+            room = (uint32_t)crdti_min(room, back ? told - edit->name + 1
+                                                  : edit->name + known - told);
     }
     return room < most ? room : most;
 }
@@ -14327,8 +14395,8 @@ CRDTI_FN uint32_t crdti_graft_step(crdti_graft *g, uint32_t told, uint32_t by,
     outside = &g->d->outside[told & ~CRDTI_OUTSIDE];
     author = crdti_graft_author(g, outside->replica);
     outside->seq = back ? outside->seq - by : outside->seq + by;
-    outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
-                                  outside->seq);
+    outside->name =
+        crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
     return told;
 }
 
@@ -14384,6 +14452,8 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
 {
     uint32_t at;
     for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
+        if (!crdti_author_at(g->doc, at)->last)
+            continue; /* one of ours that has not written yet */
         g->doc->actor = crdti_author_at(g->doc, at)->replica;
         crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
@@ -14479,7 +14549,7 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     if (next <= last)
         crdti_graft_vanish(g, index, next, last);
     g->s->cursor_is_known = 0;
-        g->s->room = 0;
+    g->s->room = 0;
     crdti_sequence_weigh(g->doc, g->s);
 }
 
@@ -15235,6 +15305,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     if (!block)
         return CRDT_ERR_NOMEM;
     crdti_zero(block, size);
+    crdti_typing_file(doc);
     crdti_zero(&j->graft, sizeof j->graft);
     j->graft.doc = j->doc = doc;
     j->graft.delta = j->delta = delta;

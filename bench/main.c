@@ -304,7 +304,7 @@ static void measure(const struct bench_case *is, int runs,
 {
     double values[RUNS_MAX];
     struct bench b;
-    uint64_t ops = 10 * BENCH_BATCH, began = now_ns(), took;
+    uint64_t ops = 10 * BENCH_BATCH, began, took;
     int i = 0;
     memset(&b, 0, sizeof b);
     b.is = is;
@@ -312,6 +312,7 @@ static void measure(const struct bench_case *is, int runs,
     b.random = BENCH_SEED;
     if (is->setup)
         is->setup(&b);
+    began = now_ns();
     if (is_count(is->unit))
         runs = 1;
     else

@@ -38,8 +38,8 @@ typedef struct crdti_diff {
 } crdti_diff;
 
 /* The code points of a text that was looked over. NULL: no memory. */
-CRDTI_FN const uint32_t *crdti_diff_points(crdti_arena *arena,
-                                           crdt_bytes text, uint32_t len)
+CRDTI_FN const uint32_t *crdti_diff_points(crdti_arena *arena, crdt_bytes text,
+                                           uint32_t len)
 {
     const uint8_t *at = text.ptr;
     uint32_t *points = (uint32_t *)crdti_arena_alloc(
@@ -110,8 +110,7 @@ CRDTI_FN void crdti_diff_trace(crdti_diff *diff, int32_t d)
     int32_t x = (int32_t)diff->old_len, k = x - (int32_t)diff->new_len;
     for (; d > 0; d--) {
         const int32_t *before = diff->reached[d - 1] + (d - 1);
-        int inserts =
-            k == -d || (k != d && before[k - 1] < before[k + 1]);
+        int inserts = k == -d || (k != d && before[k - 1] < before[k + 1]);
         k += inserts ? 1 : -1;
         x = before[k];
         crdti_diff_note(diff, (uint32_t)x, (uint32_t)(x - k), !inserts);
@@ -157,15 +156,14 @@ CRDTI_FN crdt_err crdti_diff_reserve(crdt_doc *doc, crdti_sequence *s,
         err = crdti_spans_reserve(doc, s,
                                   edits * 3 + crdti_pieces_count(utf8, width));
     if (!err)
-        err = crdti_insertions_reserve(
-            doc, s, s->own, edits + crdti_pieces_count(utf8, width),
-            width.chars, utf8.len);
+        err = crdti_insertions_reserve(doc, s, s->own,
+                                       edits + crdti_pieces_count(utf8, width),
+                                       width.chars, utf8.len);
     /* Each of them takes at least one span of those there are. */
     if (!err)
-        err = crdti_array_reserve(&doc->alloc,
-                                  &crdti_author_at(doc, s->own)->deletions,
-                                  edits + crdti_text_spans(doc, start,
-                                                           s->total.chars));
+        err = crdti_array_reserve(
+            &doc->alloc, &crdti_author_at(doc, s->own)->deletions,
+            edits + crdti_text_spans(doc, start, s->total.chars));
     return err;
 }
 
@@ -193,6 +191,8 @@ CRDTI_FN crdt_err crdti_diff_apply(crdt_doc *doc, crdti_sequence *s,
 CRDTI_FN size_t crdti_diff_trim(crdt_bytes *a, crdt_bytes *b)
 {
     size_t first = 0, most = crdti_min_size(a->len, b->len), last = 0;
+    if (!most)
+        return 0;
     while (first < most && a->ptr[first] == b->ptr[first])
         first++;
     while (first > 0 && ((first < a->len && (a->ptr[first] & 0xc0) == 0x80) ||

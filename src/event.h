@@ -246,6 +246,7 @@ CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx)
     }
     if (crdt_doc_uncommitted(doc))
         return CRDT_ERR_UNCOMMITTED;
+    crdti_typing_file(doc);
     watch = doc->watch;
     if (!watch) {
         watch = (crdti_watch *)crdti_alloc(&doc->alloc, sizeof *watch);

@@ -154,8 +154,8 @@ CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
         uint32_t author = crdti_graft_author(g, outside->replica);
         outside->name = CRDTI_NO_CHAR;
         if (author)
-            outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
-                                          outside->seq);
+            outside->name =
+                crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
         if (outside->name == CRDTI_NO_CHAR)
             return CRDT_ERR_CORRUPT;
     }
@@ -189,8 +189,8 @@ CRDTI_FN int crdti_graft_has_victims(const crdti_graft *g,
     author = crdti_author_at(g->doc, crdti_graft_author(g, outside->replica));
     low = outside->seq;
     low -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
-    return crdti_author_count(author, low, low + edit->len - 1,
-                              &insertions) == edit->len;
+    return crdti_author_count(author, low, low + edit->len - 1, &insertions) ==
+           edit->len;
 }
 
 /* Takes memory for one author. */
@@ -321,8 +321,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
     for (i = 0; i < g->delta->sequences_len; i++) {
         uint32_t number =
             g->delta->objects[g->delta->sequences[i].object].number;
-        crdti_sequence *s =
-            number ? crdti_sequence_at(g->doc, number) : NULL;
+        crdti_sequence *s = number ? crdti_sequence_at(g->doc, number) : NULL;
         if (s)
             s->is_met = 0;
         if (s && g->delta->sequences[i].is_planted)
@@ -476,9 +475,8 @@ CRDTI_FN uint32_t crdti_graft_victims(const crdti_graft *g, uint32_t told,
             room = back ? told - edit->name - known + 1
                         : edit->name + edit->len - told;
         else
-            room = (uint32_t)crdti_min(room,
-                                       back ? told - edit->name + 1
-                                            : edit->name + known - told);
+            room = (uint32_t)crdti_min(room, back ? told - edit->name + 1
+                                                  : edit->name + known - told);
     }
     return room < most ? room : most;
 }
@@ -494,8 +492,8 @@ CRDTI_FN uint32_t crdti_graft_step(crdti_graft *g, uint32_t told, uint32_t by,
     outside = &g->d->outside[told & ~CRDTI_OUTSIDE];
     author = crdti_graft_author(g, outside->replica);
     outside->seq = back ? outside->seq - by : outside->seq + by;
-    outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
-                                  outside->seq);
+    outside->name =
+        crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
     return told;
 }
 
@@ -551,6 +549,8 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
 {
     uint32_t at;
     for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
+        if (!crdti_author_at(g->doc, at)->last)
+            continue; /* one of ours that has not written yet */
         g->doc->actor = crdti_author_at(g->doc, at)->replica;
         crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
@@ -646,7 +646,7 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     if (next <= last)
         crdti_graft_vanish(g, index, next, last);
     g->s->cursor_is_known = 0;
-        g->s->room = 0;
+    g->s->room = 0;
     crdti_sequence_weigh(g->doc, g->s);
 }
 

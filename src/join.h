@@ -742,6 +742,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     if (!block)
         return CRDT_ERR_NOMEM;
     crdti_zero(block, size);
+    crdti_typing_file(doc);
     crdti_zero(&j->graft, sizeof j->graft);
     j->graft.doc = j->doc = doc;
     j->graft.delta = j->delta = delta;

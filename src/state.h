@@ -170,6 +170,7 @@ struct crdt_doc {
     crdti_hash_table open_blocks; /* (set, replica) -> block */
     crdti_hash_table author_table; /* (sequence, replica) -> author */
     uint32_t sequences;           /* objects that have one: list */
+    uint32_t typing;              /* text with keystrokes not filed: text.h */
     uint32_t self;                /* own replica */
     uint32_t removals;            /* REMOVE records */
     uint32_t unborn;              /* rows that a join has made so far */

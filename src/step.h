@@ -67,8 +67,7 @@ CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
 {
     crdti_ivset born = { NULL, 0, 0 };
     size_t i;
-    crdt_err err =
-        crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
+    crdt_err err = crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
     if (!err)
         err = crdti_ivset_subtract(&t->doc->alloc, &born, &t->s->died);
     if (!err)
@@ -141,8 +140,8 @@ CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
         return CRDT_OK;
     err = crdti_steps_collect(&t);
     if (!err) {
-        steps = (crdt_step *)crdti_arena_alloc(
-            arena, t.pieces.len * 2 * sizeof *steps);
+        steps = (crdt_step *)crdti_arena_alloc(arena, t.pieces.len * 2 *
+                                                          sizeof *steps);
         err = steps ? CRDT_OK : CRDT_ERR_NOMEM;
         if (steps)
             *len = crdti_steps_write(&t, steps);

@@ -27,7 +27,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* >>plain texts ------------------------------------------------------------- */
+/* >>plain texts ----------------------------------------------------------- */
 
 /* Letters, and what is wider: combining marks, what joins emoji, emoji. */
 static uint32_t any_code(void)
@@ -77,7 +77,7 @@ static crdt_buf bytes_of(const uint32_t *codes, size_t len)
     return out;
 }
 
-/* >>documents --------------------------------------------------------------- */
+/* >>documents ------------------------------------------------------------- */
 
 static crdt_doc *doc_new(uint8_t number)
 {
@@ -123,7 +123,7 @@ static int reads(crdt_obj text, const plain *p)
     return equal;
 }
 
-/* >>edits ------------------------------------------------------------------- */
+/* >>edits ----------------------------------------------------------------- */
 
 /* One edit, here and there. Texts grow to some hundreds and shrink again. */
 static crdt_err edit(crdt_obj text, plain *p, crdt_unit unit, size_t *cursor)
@@ -133,7 +133,7 @@ static crdt_err edit(crdt_obj text, plain *p, crdt_unit unit, size_t *cursor)
     crdt_buf bytes;
     crdt_err err;
     at = upto(1) ? least(*cursor, p->len) : upto(p->len);
-    deleted = upto(2) ? 0 : upto(least(p->len - at, upto(5) ? 3 : 400));
+    deleted = upto(2) ? 0 : upto(least(p->len - at, upto(80) ? 3 : 2000));
     inserted = upto(2) ? upto(upto(9) ? 2 : MAX_EDIT) : 0;
     if (p->len + inserted > MAX_LEN)
         inserted = 0;
@@ -193,7 +193,7 @@ TEST(edits_in_all_units)
     edit_at_random(CRDT_UTF16, 10000);
 }
 
-/* >>setting ----------------------------------------------------------------- */
+/* >>setting --------------------------------------------------------------- */
 
 static void plain_fill(plain *p, size_t len)
 {
@@ -206,7 +206,7 @@ static void plain_change(plain *p)
 {
     size_t edits = upto(4);
     if (edits == 0)
-        plain_fill(p, upto(200));
+        plain_fill(p, upto(upto(9) ? 100 : 2000));
     while (edits-- > 0 && p->len < MAX_LEN - 10) {
         uint32_t codes[8];
         size_t at = upto(p->len), i, len = upto(8);

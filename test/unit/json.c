@@ -721,6 +721,14 @@ TEST(what_makes_no_sense_is_refused)
         { "{\"a\":{\"$register\":[]}}", CRDT_ERR_TYPE, 18 },
         { "{\"a\":{\"$register\":{\"b\":1}}}", CRDT_ERR_TYPE, 18 },
         { "{\"a\":{\"$max\":{\"$max\":1}}}", CRDT_ERR_TYPE, 13 },
+        { "{\"a\":{\"$text\":5}}", CRDT_ERR_CORRUPT, 14 },
+        { "{\"a\":{\"$text\":null}}", CRDT_ERR_CORRUPT, 14 },
+        { "{\"a\":{\"$text\":{}}}", CRDT_ERR_TYPE, 14 },
+        { "{\"a\":{\"$text\":[\"a\"]}}", CRDT_ERR_TYPE, 14 },
+        { "{\"a\":{\"$text\":{\"$text\":\"a\"}}}", CRDT_ERR_TYPE, 14 },
+        { "{\"a\":{\"$text\":{\"$bytes\":\"AA==\"}}}", CRDT_ERR_CORRUPT, 24 },
+        { "{\"a\":{\"$text\":{\"$string\":\"/w==\"}}}", CRDT_ERR_CORRUPT, 25 },
+        { "{\"a\":{\"$text\":\"a\",\"b\":1}}", CRDT_ERR_CORRUPT, 6 },
     };
     crdt_doc *doc = doc_of("{\"a\":1,\"z\":1}");
     size_t i;
@@ -911,6 +919,8 @@ static const char everything[] =
     "{\"c\":{\"$counter\":5},\"m\":{\"a key that is long\":\"and its value\","
     "\"b\":{\"$bounded\":5}},\"r\":{\"$register\":{\"$string\":\"AA==\"}},"
     "\"s\":{\"$aw-set\":[1,{\"$double\":3},\"two\"]},"
+    "\"t\":{\"$text\":\"h\303\251llo\"},"
+    "\"u\":{\"$text\":{\"$string\":\"AA==\"}},"
     "\"$=/w==\":{\"$bytes\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBk=\"}}";
 
 TEST(reading_without_memory)
