@@ -1787,7 +1787,7 @@ CRDTI_FN size_t crdti_ascii_len(crdt_bytes text, size_t at)
 }
 
 /* Looks the text over; 0 when it is none. Of more than 2^32 characters the
- * width is wrong: see CRDTI_CHARS_MAX. */
+ * width is wrong; a text holds fewer (CRDTI_NAMES_MAX). */
 CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
 {
     size_t at = 0;
@@ -6025,16 +6025,21 @@ CRDTI_FN crdt_err crdti_names_reserve(crdt_doc *doc, crdti_extents *extents,
         return CRDT_OK;
     if (*used >= CRDTI_NAMES_MAX || n > room)
         return CRDT_ERR_LIMIT;
-    if (crdti_array_reserve(&doc->alloc, extents, 1))
-        return CRDT_ERR_NOMEM;
     size = (uint32_t)crdti_min(
         room, crdti_max(n, crdti_max(CRDTI_EXTENT_FIRST,
                                      author->extent * UINT64_C(2))));
+    author->extent = size;
+    if (extents->len && extents->ptr[extents->len - 1].author == index) {
+        *used += size; /* the latest is its own: that grows */
+        author->end_name = *used - 1;
+        return CRDT_OK;
+    }
+    if (crdti_array_reserve(&doc->alloc, extents, 1))
+        return CRDT_ERR_NOMEM;
     extents->ptr[extents->len].name = *used;
     extents->ptr[extents->len++].author = index;
     author->free_name = *used;
     author->end_name = *used + size;
-    author->extent = size;
     *used += size + 1; /* names of two authors never follow on each other */
     return CRDT_OK;
 }
@@ -7427,20 +7432,21 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
     int order = crdti_name_order(doc, s, theirs->left, ours->left, 0);
     if (order)
         return order < 0;
-    order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
+    if (CRDTI_RULE(RIGHT_ORIGINS))
+        order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
     *passing = order < 0;
     return order == 0 &&
            crdti_id_order(&doc->replicas.ptr[ours->replica].id,
                           &doc->replicas.ptr[theirs->replica].id) < 0;
 }
 
-/* The spot where an insertion belongs. O(log n) when nobody else inserted
- * there. Homes are known. */
+/* The spot where an insertion belongs, which is not before `spot`. O(log n)
+ * when nobody else inserted there. */
 CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
                                     const crdti_sequence *s,
-                                    const crdti_origins *ours)
+                                    const crdti_origins *ours, crdti_spot spot)
 {
-    crdti_spot spot = crdti_spot_behind(doc, s, ours->left), at = spot;
+    crdti_spot at = spot;
     int passing = 0;
     while (crdti_spot_next(doc, &at)) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, at.leaf);
@@ -9957,7 +9963,7 @@ CRDTI_FN crdt_err crdti_text_range(crdt_doc *doc, crdti_sequence *s,
                                    uint32_t *chars, uint32_t *count)
 {
     crdti_spot spot;
-    uint32_t end;
+    uint32_t end = 0;
     crdt_err err;
     if ((unsigned)unit > CRDT_UTF16)
         return CRDT_ERR_ARG;
@@ -12730,7 +12736,7 @@ CRDTI_FN uint64_t crdti_name_awaited(const crdti_edit_writer *e, uint32_t name,
 
 CRDTI_FN void crdti_put_head(crdti_edit_writer *e, unsigned what, uint32_t len)
 {
-    uint32_t field = len - 1 < CRDTI_EDIT_LONG ? len - 1 : CRDTI_EDIT_LONG;
+    uint32_t field = (uint32_t)crdti_min(len - 1, CRDTI_EDIT_LONG);
     crdti_put_u8(&e->w, (uint8_t)(what | field << 3));
     if (field == CRDTI_EDIT_LONG)
         crdti_put_varint(&e->w, len - 1 - CRDTI_EDIT_LONG);
@@ -13931,6 +13937,7 @@ typedef struct crdti_graft {
     crdti_delta_sequence *d;
     crdti_sequence *s;
     const uint8_t *content; /* what is not taken yet */
+    crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
@@ -14280,6 +14287,22 @@ CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
     } while (bytes.len);
 }
 
+/* From where on to look for the place of an insertion: behind its left origin.
+ * But if the one before has the same origins, it is not before that one: many
+ * at one spot would be a walk of them all for each. */
+CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
+                                      const crdti_origins *ours)
+{
+    const crdti_origins *before = &g->before;
+    const crdti_replica *replicas = g->doc->replicas.ptr;
+    if (before->end != CRDTI_NO_CHAR && before->left == ours->left &&
+        before->right == ours->right &&
+        crdti_id_order(&replicas[before->replica].id,
+                       &replicas[ours->replica].id) <= 0)
+        return crdti_spot_of(g->doc, g->s, before->end);
+    return crdti_spot_behind(g->doc, g->s, ours->left);
+}
+
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
@@ -14328,8 +14351,11 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
     origins.right = crdti_graft_name(g, edit->right);
     origins.replica = g->delta->replicas[edit->replica].number;
     origins.end = 0;
-    spot = crdti_integrate(g->doc, g->s, &origins);
+    spot = crdti_integrate(g->doc, g->s, &origins,
+                           crdti_graft_start(g, &origins));
     edit->here = crdti_author_at(g->doc, author)->free_name;
+    g->before = origins;
+    g->before.end = edit->here;
     for (at = known; at < edit->len; at += len) {
         len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
         crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
@@ -14430,6 +14456,8 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
         len = crdti_bits_run(g->d->dead, told, known - at);
         if (!(g->d->dead[told / 64] >> told % 64 & 1))
             continue;
+        g->doc->actor = CRDTI_NOBODY; /* that is not told */
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
         for (i = 0; i < len; i++)
             crdti_graft_hide(g, crdti_graft_name(g, told + i), 1);
     }
@@ -14476,6 +14504,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         g->s->room = 0;
         g->s->is_met = 0;
         g->content = d->content.ptr;
+        g->before.end = CRDTI_NO_CHAR;
         if (d->is_planted) {
             crdti_graft_show(g);
             continue;

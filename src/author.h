@@ -180,16 +180,21 @@ CRDTI_FN crdt_err crdti_names_reserve(crdt_doc *doc, crdti_extents *extents,
         return CRDT_OK;
     if (*used >= CRDTI_NAMES_MAX || n > room)
         return CRDT_ERR_LIMIT;
-    if (crdti_array_reserve(&doc->alloc, extents, 1))
-        return CRDT_ERR_NOMEM;
     size = (uint32_t)crdti_min(
         room, crdti_max(n, crdti_max(CRDTI_EXTENT_FIRST,
                                      author->extent * UINT64_C(2))));
+    author->extent = size;
+    if (extents->len && extents->ptr[extents->len - 1].author == index) {
+        *used += size; /* the latest is its own: that grows */
+        author->end_name = *used - 1;
+        return CRDT_OK;
+    }
+    if (crdti_array_reserve(&doc->alloc, extents, 1))
+        return CRDT_ERR_NOMEM;
     extents->ptr[extents->len].name = *used;
     extents->ptr[extents->len++].author = index;
     author->free_name = *used;
     author->end_name = *used + size;
-    author->extent = size;
     *used += size + 1; /* names of two authors never follow on each other */
     return CRDT_OK;
 }

@@ -680,7 +680,7 @@ CRDTI_FN uint64_t crdti_name_awaited(const crdti_edit_writer *e, uint32_t name,
 
 CRDTI_FN void crdti_put_head(crdti_edit_writer *e, unsigned what, uint32_t len)
 {
-    uint32_t field = len - 1 < CRDTI_EDIT_LONG ? len - 1 : CRDTI_EDIT_LONG;
+    uint32_t field = (uint32_t)crdti_min(len - 1, CRDTI_EDIT_LONG);
     crdti_put_u8(&e->w, (uint8_t)(what | field << 3));
     if (field == CRDTI_EDIT_LONG)
         crdti_put_varint(&e->w, len - 1 - CRDTI_EDIT_LONG);

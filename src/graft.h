@@ -28,6 +28,7 @@ typedef struct crdti_graft {
     crdti_delta_sequence *d;
     crdti_sequence *s;
     const uint8_t *content; /* what is not taken yet */
+    crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
@@ -377,6 +378,22 @@ CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
     } while (bytes.len);
 }
 
+/* From where on to look for the place of an insertion: behind its left origin.
+ * But if the one before has the same origins, it is not before that one: many
+ * at one spot would be a walk of them all for each. */
+CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
+                                      const crdti_origins *ours)
+{
+    const crdti_origins *before = &g->before;
+    const crdti_replica *replicas = g->doc->replicas.ptr;
+    if (before->end != CRDTI_NO_CHAR && before->left == ours->left &&
+        before->right == ours->right &&
+        crdti_id_order(&replicas[before->replica].id,
+                       &replicas[ours->replica].id) <= 0)
+        return crdti_spot_of(g->doc, g->s, before->end);
+    return crdti_spot_behind(g->doc, g->s, ours->left);
+}
+
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
@@ -425,8 +442,11 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
     origins.right = crdti_graft_name(g, edit->right);
     origins.replica = g->delta->replicas[edit->replica].number;
     origins.end = 0;
-    spot = crdti_integrate(g->doc, g->s, &origins);
+    spot = crdti_integrate(g->doc, g->s, &origins,
+                           crdti_graft_start(g, &origins));
     edit->here = crdti_author_at(g->doc, author)->free_name;
+    g->before = origins;
+    g->before.end = edit->here;
     for (at = known; at < edit->len; at += len) {
         len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
         crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
@@ -527,6 +547,8 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
         len = crdti_bits_run(g->d->dead, told, known - at);
         if (!(g->d->dead[told / 64] >> told % 64 & 1))
             continue;
+        g->doc->actor = CRDTI_NOBODY; /* that is not told */
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
         for (i = 0; i < len; i++)
             crdti_graft_hide(g, crdti_graft_name(g, told + i), 1);
     }
@@ -573,6 +595,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         g->s->room = 0;
         g->s->is_met = 0;
         g->content = d->content.ptr;
+        g->before.end = CRDTI_NO_CHAR;
         if (d->is_planted) {
             crdti_graft_show(g);
             continue;

@@ -204,20 +204,21 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
     int order = crdti_name_order(doc, s, theirs->left, ours->left, 0);
     if (order)
         return order < 0;
-    order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
+    if (CRDTI_RULE(RIGHT_ORIGINS))
+        order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
     *passing = order < 0;
     return order == 0 &&
            crdti_id_order(&doc->replicas.ptr[ours->replica].id,
                           &doc->replicas.ptr[theirs->replica].id) < 0;
 }
 
-/* The spot where an insertion belongs. O(log n) when nobody else inserted
- * there. Homes are known. */
+/* The spot where an insertion belongs, which is not before `spot`. O(log n)
+ * when nobody else inserted there. */
 CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
                                     const crdti_sequence *s,
-                                    const crdti_origins *ours)
+                                    const crdti_origins *ours, crdti_spot spot)
 {
-    crdti_spot spot = crdti_spot_behind(doc, s, ours->left), at = spot;
+    crdti_spot at = spot;
     int passing = 0;
     while (crdti_spot_next(doc, &at)) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, at.leaf);

@@ -249,7 +249,7 @@ CRDTI_FN crdt_err crdti_text_range(crdt_doc *doc, crdti_sequence *s,
                                    uint32_t *chars, uint32_t *count)
 {
     crdti_spot spot;
-    uint32_t end;
+    uint32_t end = 0;
     crdt_err err;
     if ((unsigned)unit > CRDT_UTF16)
         return CRDT_ERR_ARG;

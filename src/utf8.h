@@ -99,7 +99,7 @@ CRDTI_FN size_t crdti_ascii_len(crdt_bytes text, size_t at)
 }
 
 /* Looks the text over; 0 when it is none. Of more than 2^32 characters the
- * width is wrong: see CRDTI_CHARS_MAX. */
+ * width is wrong; a text holds fewer (CRDTI_NAMES_MAX). */
 CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
 {
     size_t at = 0;

@@ -17,6 +17,8 @@
 #ifndef TEXT_WORLD_H
 #define TEXT_WORLD_H
 
+#include "crdtsync.h"
+
 #include "../test.h"
 
 #define TEXT_AUTHORS 10

@@ -161,6 +161,7 @@ static void write_all(crdt_doc *doc, int n)
         scribble(crdt_map_object(root, crdt_str(crdt_type_name((crdt_type)i)),
                                  (crdt_type)i),
                  n + i);
+    scribble_text(crdt_map_text(root, CRDT_STR("another text")), n);
     for (i = 0; i < VALUES; i++) {
         uint8_t key = (uint8_t)(i * 9);
         (void)crdt_map_put(root, crdt_bytes_of(&key, 1), value_at(i));
@@ -954,6 +955,8 @@ TEST(edits_that_cannot_be_are_refused)
         "], \"dead\": [@[0, 3]]",
         "], \"dead\": [@[2, 1]]",
         "], \"dead\": [@5]",
+        "], \"dead\": [[0, 1], @[1, 1]]",
+        DELETE "\"target\": 1}], \"dead\": [@[0, 2]]",
         "], \"laid_out\": @1",
         "], \"x\": @1"
     };
@@ -968,6 +971,9 @@ TEST(edits_that_cannot_be_are_refused)
                   "\"text\": \"a\"}");
     refuse_layout("{\"dot\": @\"" ONES ".1\", \"kind\": \"delete\", "
                   "\"length\": 1, \"target\": \"" TWOS ".1\"}");
+    refuse_edits("@" EDIT "\"kind\": \"insert\", \"length\": 536870911, "
+                 "\"name\": 2, \"left\": 1}]",
+                 "CRDT_ERR_LIMIT");
     refuse_edits(INSERT "\"left\": @-1, \"text\": \"c\"}]", "CRDT_ERR_RANGE");
 }
 
@@ -1172,8 +1178,35 @@ static int is_kept(crdt_err err, crdt_buf *buf)
     return kept && failing_alloc_clean(&memory);
 }
 
+static void write_without_memory(crdt_bytes binary)
+{
+    crdt_err err = CRDT_ERR_NOMEM;
+    size_t fail_at;
+    for (fail_at = 1; err && fail_at < 10000; fail_at++) {
+        crdt_buf out = filled(fail_at);
+        err = crdt_readable_write(binary, &out);
+        CHECK(is_kept(err, &out));
+    }
+    CHECK(!err && fail_at > 5);
+}
+
+/* A chunk that is all of the document. */
+static void put_whole(struct message *m, crdt_doc *doc)
+{
+    crdt_buf payload = CRDT_BUF_INIT;
+    crdti_chunk chunk;
+    memset(&chunk, 0, sizeof chunk);
+    CHECK_ERR(crdti_delta_put(doc, NULL, CRDTI_FOR_ALL, &payload), CRDT_OK);
+    chunk.id = 1;
+    chunk.total = payload.len;
+    chunk.bytes = crdt_buf_bytes(&payload);
+    crdti_put_chunk(&m->w, &chunk);
+    crdt_buf_free(&payload);
+}
+
 TEST(no_memory)
 {
+    struct message m;
     cJSON_Hooks hooks = { hook_malloc, hook_free };
     crdt_doc *doc = replica(1);
     crdt_buf delta = CRDT_BUF_INIT, json = CRDT_BUF_INIT, out;
@@ -1182,12 +1215,11 @@ TEST(no_memory)
     write_all(doc, 2);
     CHECK_ERR(crdt_delta(doc, NULL, &delta), CRDT_OK);
     CHECK_ERR(crdt_readable_write(crdt_buf_bytes(&delta), &json), CRDT_OK);
-    for (fail_at = 1; err && fail_at < 10000; fail_at++) {
-        out = filled(fail_at);
-        err = crdt_readable_write(crdt_buf_bytes(&delta), &out);
-        CHECK(is_kept(err, &out));
-    }
-    CHECK(!err && fail_at > 5);
+    write_without_memory(crdt_buf_bytes(&delta));
+    message_init(&m);
+    put_whole(&m, doc);
+    write_without_memory(message_end(&m, CRDTI_CHUNK));
+    crdt_buf_free(&m.buf);
     cJSON_InitHooks(&hooks);
     err = CRDT_ERR_NOMEM;
     for (fail_at = 1; err && fail_at < 10000; fail_at++) {
