@@ -6381,6 +6381,17 @@ CRDTI_FN crdt_err crdti_home_change(const crdt_alloc *alloc,
         next = at;
     }
     block = homes->blocks.ptr[at.block];
+    if (block->names[at.at] == name && at.at &&
+        block->leaves[at.at - 1] == leaf) {
+        /* The entry before goes on, as when one types. */
+        if (has_end || behind == leaf) {
+            crdti_home_remove(alloc, homes, at);
+        } else {
+            homes->blocks.ptr[at.block]->names[at.at] = end;
+            homes->blocks.ptr[at.block]->leaves[at.at] = behind;
+        }
+        return CRDT_OK;
+    }
     if (block->names[at.at] == name) {
         homes->blocks.ptr[at.block]->leaves[at.at] = leaf;
     } else if (block->leaves[at.at] != leaf) {

@@ -519,7 +519,7 @@ CRDTI_FN void crdti_dump_spans(crdti_dump *d, const crdti_sequence *s)
         leaves++;
         spans += leaf->len;
         for (i = 0; i < leaf->len; i++)
-            hidden += leaf->lens[i] & CRDTI_HIDDEN ? 1 : 0;
+            hidden += leaf->lens[i] & CRDTI_HIDDEN ? 1u : 0u;
     }
     crdti_dump_line(d);
     crdti_dump_put(d, "spans %lu, hidden %lu, leaves %lu, names %lu", spans,

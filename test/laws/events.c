@@ -216,6 +216,16 @@ static int step_is(const crdt_step *step, const uint8_t *at)
            utf16 == step->utf16;
 }
 
+/* Neither leaves work to the one before it. Only insertions of several pieces
+ * stand side by side, as each is borrowed from where it is kept. */
+static int step_is_needed(const crdt_step *step, const crdt_step *before)
+{
+    if (before->kind != step->kind)
+        return 1;
+    return step->kind == CRDT_STEP_INSERT &&
+           before->text.ptr + before->text.len != step->text.ptr;
+}
+
 /* The steps lead from what was read to what is read. */
 static void check_steps(watcher *x, const crdt_patch *p, const line *before,
                         const line *now)
@@ -233,6 +243,7 @@ static void check_steps(watcher *x, const crdt_patch *p, const line *before,
         if (w->wrong)
             return;
         EXPECT(step_is(step, gone ? from : to));
+        EXPECT(i == 0 || step_is_needed(step, step - 1));
         EXPECT(!gone || !came || !memcmp(from, to, came));
         EXPECT(step->kind != CRDT_STEP_INSERT ||
                crdt_bytes_equal(step->text, crdt_bytes_of(to, came)));
@@ -241,6 +252,7 @@ static void check_steps(watcher *x, const crdt_patch *p, const line *before,
         to += came;
         new_ -= came;
     }
+    EXPECT(w->wrong || p->steps[i - 1].kind != CRDT_STEP_RETAIN);
     EXPECT(w->wrong || (old == new_ && !memcmp(from, to, old)));
 }
 

@@ -256,7 +256,7 @@ static int begin(void)
 }
 
 /* A clear goes one by one, and says so: what it removed stays gone. */
-static void clear(crdt_err (*call)(crdt_obj), crdt_obj obj)
+static inline void clear(crdt_err (*call)(crdt_obj), crdt_obj obj)
 {
     size_t failures = memory.failures;
     crdt_err err = call(obj);
@@ -272,7 +272,8 @@ static void clear(crdt_err (*call)(crdt_obj), crdt_obj obj)
 }
 
 /* Walks with crdt_map_next or crdt_set_next; returns how many there are. */
-static size_t iterate(crdt_err (*next)(crdt_obj, crdt_cursor *), crdt_obj obj)
+static inline size_t iterate(crdt_err (*next)(crdt_obj, crdt_cursor *),
+                             crdt_obj obj)
 {
     crdt_cursor cursor = CRDT_CURSOR_INIT;
     crdt_err err = CRDT_OK;

@@ -957,6 +957,7 @@ TEST(edits_that_cannot_be_are_refused)
         "], \"dead\": [@5]",
         "], \"dead\": [[0, 1], @[1, 1]]",
         DELETE "\"target\": 1}], \"dead\": [@[0, 2]]",
+        DELETE "\"target\": 1}], \"dead\": [@[1, 1]]",
         "], \"laid_out\": @1",
         "], \"x\": @1"
     };
@@ -1185,6 +1186,7 @@ static void write_without_memory(crdt_bytes binary)
     for (fail_at = 1; err && fail_at < 10000; fail_at++) {
         crdt_buf out = filled(fail_at);
         err = crdt_readable_write(binary, &out);
+        CHECK(err || !memory.failures);
         CHECK(is_kept(err, &out));
     }
     CHECK(!err && fail_at > 5);
