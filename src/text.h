@@ -179,6 +179,7 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
                              crdti_width width)
 {
     crdti_origins origins;
+    doc->actor = doc->self;
     crdti_touch(doc, s->object, crdti_no_key());
     origins.left = CRDTI_NO_CHAR;
     if (spot.off)
@@ -220,6 +221,7 @@ CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
                              uint32_t chars, uint32_t count)
 {
     crdti_author *author = crdti_author_at(doc, s->own);
+    doc->actor = doc->self;
     crdti_touch(doc, s->object, crdti_no_key());
     doc->unmetered += count - 1;
     while (count) {

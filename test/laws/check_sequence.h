@@ -161,6 +161,8 @@ static inline const char *check_extents(const check_walk *k)
     for (i = 0; i < extents->len; i++) {
         CHECK_DOC(i == 0 || extents->ptr[i - 1].name < extents->ptr[i].name);
         CHECK_DOC(extents->ptr[i].name < k->s->names_used);
+        CHECK_DOC(crdti_author_at(k->doc, extents->ptr[i].author)->object ==
+                  k->s->object);
     }
     return NULL;
 }
