@@ -10899,18 +10899,37 @@ CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
     return err;
 }
 
-CRDTI_FN void crdti_step_put(crdt_step **step, crdt_step_kind kind,
-                             crdti_width width, crdt_bytes text)
+/* Writes a step, or makes the last one longer where it goes on with it: with
+ * what is deleted too, or kept right behind. Where the next one goes. */
+CRDTI_FN crdt_step *crdti_step_put(const crdt_step *first, crdt_step *step,
+                                   crdt_step_kind kind, crdti_width width,
+                                   crdt_bytes text)
 {
-    (*step)->kind = kind;
-    (*step)->chars = width.chars;
-    (*step)->bytes = crdti_width_in(width, CRDT_UTF8);
-    (*step)->utf16 = crdti_width_in(width, CRDT_UTF16);
-    (*step)->text = text;
-    ++*step;
+    crdt_step *last = step - (step != first);
+    if (step == first || last->kind != kind ||
+        (text.len && last->text.ptr + last->text.len != text.ptr)) {
+        last = step++;
+        crdti_zero(last, sizeof *last);
+        last->kind = kind;
+        last->text.ptr = text.ptr;
+    }
+    last->chars += width.chars;
+    last->bytes += crdti_width_in(width, CRDT_UTF8);
+    last->utf16 += crdti_width_in(width, CRDT_UTF16);
+    last->text.len += text.len;
+    return step;
 }
 
-/* Writes the steps; there is room for two of each piece. */
+/* What was inserted stands in its span. */
+CRDTI_FN crdt_bytes crdti_piece_bytes(const crdti_steps *t,
+                                      const crdti_step_piece *piece)
+{
+    return crdti_span_bytes(t->doc, t->s,
+                            crdti_leaf_at(t->doc, piece->spot.leaf),
+                            piece->spot.at, piece->spot.off, piece->len);
+}
+
+/* Writes the steps; there is room for two of each piece. How many. */
 CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
 {
     crdt_step *step = out;
@@ -10923,19 +10942,18 @@ CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
         crdti_width width =
             crdti_name_width(t->doc, t->s, piece->name, piece->len);
         crdti_width_subtract(&before, done);
-        if (before.chars)
-            crdti_step_put(&step, CRDT_STEP_RETAIN, before, crdti_no_key());
         crdti_width_add(&done, before);
-        if (!piece->is_born) {
-            crdti_step_put(&step, CRDT_STEP_DELETE, width, crdti_no_key());
-            continue;
+        if (before.chars)
+            step = crdti_step_put(out, step, CRDT_STEP_RETAIN, before,
+                                  crdti_no_key());
+        if (piece->is_born) {
+            step = crdti_step_put(out, step, CRDT_STEP_INSERT, width,
+                                  crdti_piece_bytes(t, piece));
+            crdti_width_add(&done, width);
+        } else {
+            step = crdti_step_put(out, step, CRDT_STEP_DELETE, width,
+                                  crdti_no_key());
         }
-        crdti_step_put(
-            &step, CRDT_STEP_INSERT, width,
-            crdti_span_bytes(t->doc, t->s,
-                             crdti_leaf_at(t->doc, piece->spot.leaf),
-                             piece->spot.at, piece->spot.off, piece->len));
-        crdti_width_add(&done, width);
     }
     return (size_t)(step - out);
 }
@@ -12033,7 +12051,7 @@ typedef struct crdti_outside {
 
 /* What one replica adds to one sequence. */
 typedef struct crdti_graft_need {
-    size_t insertions, deletions, chars, bytes;
+    size_t insertions, deletions, chars, bytes, victims;
     uint32_t author;
 } crdti_graft_need;
 
@@ -12271,8 +12289,14 @@ CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
 
 CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
 {
-    for (; len > 0; len--, from++)
-        bits[from / 64] &= ~(UINT64_C(1) << from % 64);
+    uint32_t end = from + len;
+    while (from < end) {
+        uint32_t bit = from % 64, count = 64 - bit;
+        if (count > end - from)
+            count = end - from;
+        bits[from / 64] &= ~((UINT64_MAX >> (64 - count)) << bit);
+        from += count;
+    }
 }
 
 /* How many bits from `from` on, `most` at most, are as the first one. */
@@ -12639,6 +12663,8 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
     if (d->is_laid_out > 1)
         crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     d->edits_len = crdti_get_count(r, UINT32_MAX / 2, 1);
+    if (!r->err && !d->edits_len)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     d->outside_cap = crdti_get_count(r, CRDTI_OUTSIDE - 2, 2);
     d->edits = (crdti_edit *)crdti_get_array(r, arena, d->edits_len,
                                              sizeof *d->edits);
@@ -14046,6 +14072,7 @@ CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
         size_t stretches =
             known < edit->len ? crdti_graft_stretches(g, edit) : 0;
         need->deletions += stretches;
+        need->victims += edit->len - known;
         g->cuts += 2 * stretches;
         return;
     }
@@ -14154,6 +14181,7 @@ CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
     p.s = g->s;
     p.needs = g->needs;
     p.arena = &g->doc->scratch;
+    crdti_homes_drop(&g->doc->alloc, &g->s->homes);
     err = crdti_plant_sequence(&p, &g->d->is_planted);
     for (at = g->s->authors; at && !err;
          at = crdti_author_at(g->doc, at)->next)
@@ -14192,6 +14220,10 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     }
     for (i = 0; i < d->edits_len; i++)
         crdti_graft_count(g, &d->edits[i]);
+    for (i = 0; i < d->edits_len; i++)
+        if (g->needs[d->edits[i].replica].victims >
+            g->s->names_used + d->chars)
+            return CRDT_ERR_CORRUPT; /* nobody deletes a character twice */
     for (i = 0; i < d->edits_len && !err; i++)
         err = crdti_graft_reserve(g, d->edits[i].replica);
     crdti_homes_make(g->doc, g->s);
@@ -14237,6 +14269,16 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
     return crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
 }
 
+/* Names of an author that goes were used by nobody. */
+CRDTI_FN void crdti_names_forget(crdti_extents *extents, uint32_t author)
+{
+    size_t i, kept = 0;
+    for (i = 0; i < extents->len; i++)
+        if (extents->ptr[i].author != author)
+            extents->ptr[kept++] = extents->ptr[i];
+    extents->len = kept;
+}
+
 /* Takes back the authors that came with what is not to be. */
 CRDTI_FN void crdti_graft_undo(crdti_graft *g)
 {
@@ -14257,6 +14299,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
             s->authors = author->next;
             if (s->own == at)
                 s->own = 0;
+            crdti_names_forget(&s->extents, at);
             crdti_author_free(g->doc, at);
         }
     }

@@ -466,7 +466,7 @@ typedef struct crdti_outside {
 
 /* What one replica adds to one sequence. */
 typedef struct crdti_graft_need {
-    size_t insertions, deletions, chars, bytes;
+    size_t insertions, deletions, chars, bytes, victims;
     uint32_t author;
 } crdti_graft_need;
 

@@ -202,8 +202,14 @@ CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
 
 CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
 {
-    for (; len > 0; len--, from++)
-        bits[from / 64] &= ~(UINT64_C(1) << from % 64);
+    uint32_t end = from + len;
+    while (from < end) {
+        uint32_t bit = from % 64, count = 64 - bit;
+        if (count > end - from)
+            count = end - from;
+        bits[from / 64] &= ~((UINT64_MAX >> (64 - count)) << bit);
+        from += count;
+    }
 }
 
 /* How many bits from `from` on, `most` at most, are as the first one. */
@@ -570,6 +576,8 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
     if (d->is_laid_out > 1)
         crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
     d->edits_len = crdti_get_count(r, UINT32_MAX / 2, 1);
+    if (!r->err && !d->edits_len)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     d->outside_cap = crdti_get_count(r, CRDTI_OUTSIDE - 2, 2);
     d->edits = (crdti_edit *)crdti_get_array(r, arena, d->edits_len,
                                              sizeof *d->edits);

@@ -124,6 +124,7 @@ CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
         size_t stretches =
             known < edit->len ? crdti_graft_stretches(g, edit) : 0;
         need->deletions += stretches;
+        need->victims += edit->len - known;
         g->cuts += 2 * stretches;
         return;
     }
@@ -232,6 +233,7 @@ CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
     p.s = g->s;
     p.needs = g->needs;
     p.arena = &g->doc->scratch;
+    crdti_homes_drop(&g->doc->alloc, &g->s->homes);
     err = crdti_plant_sequence(&p, &g->d->is_planted);
     for (at = g->s->authors; at && !err;
          at = crdti_author_at(g->doc, at)->next)
@@ -270,6 +272,10 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     }
     for (i = 0; i < d->edits_len; i++)
         crdti_graft_count(g, &d->edits[i]);
+    for (i = 0; i < d->edits_len; i++)
+        if (g->needs[d->edits[i].replica].victims >
+            g->s->names_used + d->chars)
+            return CRDT_ERR_CORRUPT; /* nobody deletes a character twice */
     for (i = 0; i < d->edits_len && !err; i++)
         err = crdti_graft_reserve(g, d->edits[i].replica);
     crdti_homes_make(g->doc, g->s);
@@ -315,6 +321,16 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
     return crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
 }
 
+/* Names of an author that goes were used by nobody. */
+CRDTI_FN void crdti_names_forget(crdti_extents *extents, uint32_t author)
+{
+    size_t i, kept = 0;
+    for (i = 0; i < extents->len; i++)
+        if (extents->ptr[i].author != author)
+            extents->ptr[kept++] = extents->ptr[i];
+    extents->len = kept;
+}
+
 /* Takes back the authors that came with what is not to be. */
 CRDTI_FN void crdti_graft_undo(crdti_graft *g)
 {
@@ -335,6 +351,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
             s->authors = author->next;
             if (s->own == at)
                 s->own = 0;
+            crdti_names_forget(&s->extents, at);
             crdti_author_free(g->doc, at);
         }
     }

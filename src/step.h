@@ -83,18 +83,37 @@ CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
     return err;
 }
 
-CRDTI_FN void crdti_step_put(crdt_step **step, crdt_step_kind kind,
-                             crdti_width width, crdt_bytes text)
+/* Writes a step, or makes the last one longer where it goes on with it: with
+ * what is deleted too, or kept right behind. Where the next one goes. */
+CRDTI_FN crdt_step *crdti_step_put(const crdt_step *first, crdt_step *step,
+                                   crdt_step_kind kind, crdti_width width,
+                                   crdt_bytes text)
 {
-    (*step)->kind = kind;
-    (*step)->chars = width.chars;
-    (*step)->bytes = crdti_width_in(width, CRDT_UTF8);
-    (*step)->utf16 = crdti_width_in(width, CRDT_UTF16);
-    (*step)->text = text;
-    ++*step;
+    crdt_step *last = step - (step != first);
+    if (step == first || last->kind != kind ||
+        (text.len && last->text.ptr + last->text.len != text.ptr)) {
+        last = step++;
+        crdti_zero(last, sizeof *last);
+        last->kind = kind;
+        last->text.ptr = text.ptr;
+    }
+    last->chars += width.chars;
+    last->bytes += crdti_width_in(width, CRDT_UTF8);
+    last->utf16 += crdti_width_in(width, CRDT_UTF16);
+    last->text.len += text.len;
+    return step;
 }
 
-/* Writes the steps; there is room for two of each piece. */
+/* What was inserted stands in its span. */
+CRDTI_FN crdt_bytes crdti_piece_bytes(const crdti_steps *t,
+                                      const crdti_step_piece *piece)
+{
+    return crdti_span_bytes(t->doc, t->s,
+                            crdti_leaf_at(t->doc, piece->spot.leaf),
+                            piece->spot.at, piece->spot.off, piece->len);
+}
+
+/* Writes the steps; there is room for two of each piece. How many. */
 CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
 {
     crdt_step *step = out;
@@ -107,19 +126,18 @@ CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
         crdti_width width =
             crdti_name_width(t->doc, t->s, piece->name, piece->len);
         crdti_width_subtract(&before, done);
-        if (before.chars)
-            crdti_step_put(&step, CRDT_STEP_RETAIN, before, crdti_no_key());
         crdti_width_add(&done, before);
-        if (!piece->is_born) {
-            crdti_step_put(&step, CRDT_STEP_DELETE, width, crdti_no_key());
-            continue;
+        if (before.chars)
+            step = crdti_step_put(out, step, CRDT_STEP_RETAIN, before,
+                                  crdti_no_key());
+        if (piece->is_born) {
+            step = crdti_step_put(out, step, CRDT_STEP_INSERT, width,
+                                  crdti_piece_bytes(t, piece));
+            crdti_width_add(&done, width);
+        } else {
+            step = crdti_step_put(out, step, CRDT_STEP_DELETE, width,
+                                  crdti_no_key());
         }
-        crdti_step_put(
-            &step, CRDT_STEP_INSERT, width,
-            crdti_span_bytes(t->doc, t->s,
-                             crdti_leaf_at(t->doc, piece->spot.leaf),
-                             piece->spot.at, piece->spot.off, piece->len));
-        crdti_width_add(&done, width);
     }
     return (size_t)(step - out);
 }

@@ -188,6 +188,7 @@ static void walk(void)
     }
     CHECK_INT(n, all_len);
     crdti_sequence_weigh(doc, s);
+    (void)crdt_doc_digest(doc); /* is looked at too */
     CHECK(is_sound(doc));
     for (n = 0; n < 3; n++)
         CHECK_INT(crdti_width_in(s->total, (crdt_unit)n),
@@ -226,6 +227,8 @@ static void run(uint64_t seed, const struct load *load)
             crdti_homes_make(doc, s);
         if (test_below(&seed, 400) == 0)
             crdti_homes_drop(&doc->alloc, &s->homes);
+        if (test_below(&seed, 100) == 0)
+            (void)crdt_doc_digest(doc);
         if (step % load->each == 0) {
             look_at(test_below(&seed, (uint32_t)all_len + 1),
                     test_below(&seed, (uint32_t)all_len + 1));
