@@ -243,6 +243,16 @@ CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
     return err;
 }
 
+/* Whether none of it was seen before, as it was where a text is empty because
+ * all in it has been forgotten. */
+CRDTI_FN int crdti_graft_is_new(const crdti_graft *g)
+{
+    size_t i = 0;
+    while (i < g->d->edits_len && !crdti_edit_known(g, &g->d->edits[i]))
+        i++;
+    return i == g->d->edits_len;
+}
+
 CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
 {
     const crdti_delta_sequence *d = g->d;
@@ -255,7 +265,7 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     if (g->s->is_met)
         return CRDT_ERR_CORRUPT; /* two sections of one sequence */
     g->s->is_met = 1;
-    if (!g->s->names_used)
+    if (!g->s->names_used && crdti_graft_is_new(g))
         err = crdti_graft_plant(g);
     if (!err && !g->d->is_planted)
         err = crdti_graft_outside(g);

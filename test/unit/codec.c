@@ -140,7 +140,7 @@ static const struct fault {
     crdt_err want;
     size_t offset; /* where the field that is at fault begins */
 } faults[] = {
-    { 0, 4, CRDT_ERR_VERSION, 0 },
+    { 0, 8, CRDT_ERR_VERSION, 0 },
     { 1, 100, CRDT_ERR_TRUNCATED, 1 },
     { 1, 200, CRDT_ERR_TRUNCATED, 1 },  /* a number of two bytes */
     { 18, 1, CRDT_ERR_CORRUPT, 34 },    /* see below */

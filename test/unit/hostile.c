@@ -808,6 +808,7 @@ TEST(many_resets_of_one_counter)
 static const char *const kinds_of[CRDT_TYPE_COUNT] = {
     "",   "125", "15", "345", "345", "35",  "15", "15",
     "56", "567", "56", "567", "56",  "567", "15", "15",
+    "", /* a text has no ops: what is in it are edits */
 };
 
 static const crdt_type sets[] = { CRDT_AW_SET, CRDT_RW_SET,  CRDT_GSET,
@@ -815,7 +816,7 @@ static const crdt_type sets[] = { CRDT_AW_SET, CRDT_RW_SET,  CRDT_GSET,
 
 static int is_set(crdt_type type)
 {
-    return type >= CRDT_AW_SET;
+    return type >= CRDT_AW_SET && type <= CRDT_LWW_SET_RM;
 }
 
 /* The kind of op that adds to a set. */
@@ -1333,7 +1334,7 @@ TEST(only_the_last_that_a_replica_says_is_alive)
 {
     enum { MANY = 40000 };
     int type, is_long;
-    for (type = CRDT_MAP; type < CRDT_TYPE_COUNT; type++)
+    for (type = CRDT_MAP; type < CRDT_TEXT; type++)
         for (is_long = 0; is_long < 1 + is_set((crdt_type)type); is_long++) {
             crdt_doc *doc = fuzz_doc_new(FUZZ_SELF);
             crdt_stats stats;
@@ -1379,7 +1380,7 @@ TEST(what_was_said_before_leaves_nothing)
     enum { FEW = 12 };
     uint64_t top;
     int type;
-    for (type = CRDT_MAP; type < CRDT_TYPE_COUNT; type++)
+    for (type = CRDT_MAP; type < CRDT_TEXT; type++)
         for (top = 2; top <= FEW; top++)
             check_said((crdt_type)type, top);
 }
@@ -1549,7 +1550,7 @@ TEST(a_create_without_its_container)
 {
     struct build_op o = op(0, 1, 0, CRDTI_CREATE);
     int type;
-    for (type = CRDT_MAP; type < CRDT_TYPE_COUNT; type++) {
+    for (type = CRDT_MAP; type < CRDT_TEXT; type++) {
         o.form = (uint8_t)type;
         CHECK_ERR(join_one(o), CRDT_OK);
     }
