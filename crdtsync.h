@@ -3930,7 +3930,7 @@ typedef struct crdti_replica {
     uint32_t oldest_block, newest_block;
     uint32_t newest_author; /* of sequences: author.h */
     uint32_t authors;       /* how many there are */
-    uint32_t wire; /* scratch of an encoder: number in the message */
+    uint32_t wire;          /* scratch of an encoder: number in the message */
 } crdti_replica;
 
 typedef struct crdti_object {
@@ -3986,7 +3986,7 @@ typedef struct crdti_block {
 /* What there is to read in an object: places, see place.h. */
 enum {
     CRDTI_ONE_VALUE,
-    CRDTI_BY_KEY,    /* a value, or container, at each key */
+    CRDTI_BY_KEY,     /* a value, or container, at each key */
     CRDTI_BY_ELEMENT, /* whether it is there, of each element */
     CRDTI_BY_STEPS    /* a text */
 };
@@ -4044,22 +4044,22 @@ struct crdt_doc {
     CRDTI_ARRAY(uint32_t) by_id; /* replica numbers, sorted by id */
     crdti_pool objects, entries, ops, kills, blocks;
     crdti_pool leaves, forks, authors; /* of sequences */
-    crdti_hash_table names;       /* (object, key) -> entry */
-    crdti_hash_table rows;        /* (set, element) -> row */
-    crdti_hash_table open_blocks; /* (set, replica) -> block */
-    crdti_hash_table author_table; /* (sequence, replica) -> author */
-    uint32_t sequences;           /* objects that have one: list */
-    uint32_t typing;              /* text with keystrokes not filed: text.h */
-    uint32_t self;                /* own replica */
-    uint32_t removals;            /* REMOVE records */
-    uint32_t unborn;              /* rows that a join has made so far */
-    uint32_t stale;               /* the first object that is to be settled */
-    uint32_t actor;               /* who does what is being done; or nobody */
-    uint64_t written;             /* own seq, uncommitted changes included */
+    crdti_hash_table names;            /* (object, key) -> entry */
+    crdti_hash_table rows;             /* (set, element) -> row */
+    crdti_hash_table open_blocks;      /* (set, replica) -> block */
+    crdti_hash_table author_table;     /* (sequence, replica) -> author */
+    uint32_t sequences;                /* objects that have one: list */
+    uint32_t typing;    /* text with keystrokes not filed: text.h */
+    uint32_t self;      /* own replica */
+    uint32_t removals;  /* REMOVE records */
+    uint32_t unborn;    /* rows that a join has made so far */
+    uint32_t stale;     /* the first object that is to be settled */
+    uint32_t actor;     /* who does what is being done; or nobody */
+    uint64_t written;   /* own seq, uncommitted changes included */
     uint64_t unmetered; /* of the uncommitted: characters but the first of an
                            edit; a commit is limited in edits */
-    uint64_t changes;             /* how often the version vector has grown */
-    uint64_t seed;                /* of the hash table, against chosen keys */
+    uint64_t changes;   /* how often the version vector has grown */
+    uint64_t seed;      /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
     crdti_hlc hlc;
     crdti_arena scratch; /* of one delta at a time; its block stays */
@@ -5696,8 +5696,8 @@ typedef CRDTI_ARRAY(crdti_op) crdti_op_array;
 /* Whether `count` more ops fit into this commit. */
 CRDTI_FN crdt_err crdti_write_check(const crdt_doc *doc, size_t count)
 {
-    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq -
-                    doc->unmetered;
+    uint64_t open =
+        doc->written - doc->replicas.ptr[doc->self].seq - doc->unmetered;
     if (crdti_is_telling(doc))
         return CRDT_ERR_AGAIN;
     if (count > CRDTSYNC_MAX_COMMIT_OPS - open ||
@@ -6666,9 +6666,10 @@ CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
 
 /* >>splitting ------------------------------------------------------------- */
 
-/* Memory for `count` calls, in that many trees of that height, of crdti_span_put or crdti_span_hide; of the latter
- * only those that cut a span count. What splits is half full then, and takes
- * half a dozen of them before it splits again. */
+/* Memory for `count` calls, in that many trees of that height, of
+ * crdti_span_put or crdti_span_hide; of the latter only those that cut a span
+ * count. What splits is half full then, and takes half a dozen of them before
+ * it splits again. */
 CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
                                          size_t trees, size_t count)
 {
@@ -11647,7 +11648,8 @@ typedef struct crdti_cut {
     CRDTI_ARRAY(uint32_t) ops;      /* and rows, by replica and seq */
     CRDTI_ARRAY(uint32_t) rows;     /* of one replica: scratch */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
-    CRDTI_ARRAY(uint32_t) authors;  /* of edits; by sequence, when made. Of a
+    CRDTI_ARRAY(uint32_t)
+    authors; /* of edits; by sequence, when made. Of a
                                        canonical one sequences */
 } crdti_cut;
 
@@ -11900,9 +11902,8 @@ CRDTI_FN void crdti_cut_mark_author(crdt_doc *doc, const crdti_cut *cut,
                                     uint32_t index)
 {
     const crdti_author *author = crdti_author_at(doc, index);
-    const crdti_sequence *s = (const crdti_sequence *)crdti_object_at(
-                                  doc, author->object)
-                                  ->state;
+    const crdti_sequence *s =
+        (const crdti_sequence *)crdti_object_at(doc, author->object)->state;
     uint64_t first =
         cut->base.ptr[doc->replicas.ptr[author->replica].wire] + 1;
     size_t i = crdti_insertion_place(author, first);
@@ -12057,15 +12058,15 @@ typedef struct crdti_graft_need {
 
 typedef struct crdti_delta_sequence {
     uint32_t object;
-    uint32_t chars; /* that are inserted */
-    uint32_t alive; /* how many of them */
+    uint32_t chars;  /* that are inserted */
+    uint32_t alive;  /* how many of them */
     int is_laid_out; /* insertions in the order of the text; no deletions */
     int is_planted;  /* by this join */
     size_t edits_len, inserts_len, outside_len, outside_cap;
     crdti_edit *edits;
     uint32_t *inserts; /* places of insertions in `edits` */
     crdti_outside *outside;
-    uint64_t *dead; /* a bit for each character */
+    uint64_t *dead;     /* a bit for each character */
     crdt_bytes content; /* of those that are alive */
 } crdti_delta_sequence;
 
@@ -12078,7 +12079,7 @@ typedef struct crdti_delta {
     int is_snapshot, has_sequences;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;
-    size_t kills_len;              /* of all ops */
+    size_t kills_len; /* of all ops */
     size_t sequences_len;
     uint32_t chars; /* inserted in all of them */
     crdti_delta_sequence *sequences;
@@ -15391,9 +15392,9 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
 {
     size_t have = delta->replicas_len * sizeof *j->have;
     size_t made = delta->ops_len * sizeof *j->made;
-    size_t needs =
-        delta->sequences_len ? delta->replicas_len * sizeof *j->graft.needs
-                             : 0;
+    size_t needs = delta->sequences_len
+                       ? delta->replicas_len * sizeof *j->graft.needs
+                       : 0;
     size_t size =
         needs + have + made + delta->objects_len + 3 * delta->ops_len;
     uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);

@@ -39,7 +39,8 @@
  *
  * THE PLAIN FORM is for people and programs that only look: without marks,
  * registers are their values (or null), counters numbers, sets arrays, texts
- * strings, bytes base64. Ints beyond 2^53 are strings, other numbers that JSON lacks too.
+ * strings, bytes base64. Ints beyond 2^53 are strings, other numbers that JSON
+ * lacks too.
  *
  * Threads: as crdtsync.h; but cJSON notes in a global where it failed last, and
  * clears it each time: a race of threads that read, of which nothing depends.
@@ -110,8 +111,9 @@ CRDT_API crdt_err crdt_json_read(crdt_obj map, crdt_bytes json, size_t *fault);
 
 /* Appends the patches of an event (crdt_doc_watch) as one JSON Patch, RFC
  * 6902, that brings the plain form of the document before to the one after. To
- * be called within the event. A set or text that has changed is replaced whole,
- * as is all below a key that got a container; CRDT_PATCH_LOST replaces everything.
+ * be called within the event. A set or text that has changed is replaced
+ * whole, as is all below a key that got a container; CRDT_PATCH_LOST replaces
+ * everything.
  * ARG, NOMEM: `out` is as before. O(patches x (depth + log patches)), and what
  * is written. */
 CRDT_API crdt_err crdt_json_patch(const crdt_patch *patches, size_t len,

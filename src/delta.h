@@ -62,7 +62,8 @@ typedef struct crdti_cut {
     CRDTI_ARRAY(uint32_t) ops;      /* and rows, by replica and seq */
     CRDTI_ARRAY(uint32_t) rows;     /* of one replica: scratch */
     CRDTI_ARRAY(uint32_t) objects;  /* that ops are in; parents first */
-    CRDTI_ARRAY(uint32_t) authors;  /* of edits; by sequence, when made. Of a
+    CRDTI_ARRAY(uint32_t)
+    authors; /* of edits; by sequence, when made. Of a
                                        canonical one sequences */
 } crdti_cut;
 
@@ -315,9 +316,8 @@ CRDTI_FN void crdti_cut_mark_author(crdt_doc *doc, const crdti_cut *cut,
                                     uint32_t index)
 {
     const crdti_author *author = crdti_author_at(doc, index);
-    const crdti_sequence *s = (const crdti_sequence *)crdti_object_at(
-                                  doc, author->object)
-                                  ->state;
+    const crdti_sequence *s =
+        (const crdti_sequence *)crdti_object_at(doc, author->object)->state;
     uint64_t first =
         cut->base.ptr[doc->replicas.ptr[author->replica].wire] + 1;
     size_t i = crdti_insertion_place(author, first);
@@ -472,15 +472,15 @@ typedef struct crdti_graft_need {
 
 typedef struct crdti_delta_sequence {
     uint32_t object;
-    uint32_t chars; /* that are inserted */
-    uint32_t alive; /* how many of them */
+    uint32_t chars;  /* that are inserted */
+    uint32_t alive;  /* how many of them */
     int is_laid_out; /* insertions in the order of the text; no deletions */
     int is_planted;  /* by this join */
     size_t edits_len, inserts_len, outside_len, outside_cap;
     crdti_edit *edits;
     uint32_t *inserts; /* places of insertions in `edits` */
     crdti_outside *outside;
-    uint64_t *dead; /* a bit for each character */
+    uint64_t *dead;     /* a bit for each character */
     crdt_bytes content; /* of those that are alive */
 } crdti_delta_sequence;
 
@@ -493,7 +493,7 @@ typedef struct crdti_delta {
     int is_snapshot, has_sequences;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;
-    size_t kills_len;              /* of all ops */
+    size_t kills_len; /* of all ops */
     size_t sequences_len;
     uint32_t chars; /* inserted in all of them */
     crdti_delta_sequence *sequences;

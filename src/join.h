@@ -733,9 +733,9 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
 {
     size_t have = delta->replicas_len * sizeof *j->have;
     size_t made = delta->ops_len * sizeof *j->made;
-    size_t needs =
-        delta->sequences_len ? delta->replicas_len * sizeof *j->graft.needs
-                             : 0;
+    size_t needs = delta->sequences_len
+                       ? delta->replicas_len * sizeof *j->graft.needs
+                       : 0;
     size_t size =
         needs + have + made + delta->objects_len + 3 * delta->ops_len;
     uint8_t *block = (uint8_t *)crdti_arena_alloc(&doc->scratch, size);

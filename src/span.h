@@ -237,9 +237,10 @@ CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
 
 /* >>splitting ------------------------------------------------------------- */
 
-/* Memory for `count` calls, in that many trees of that height, of crdti_span_put or crdti_span_hide; of the latter
- * only those that cut a span count. What splits is half full then, and takes
- * half a dozen of them before it splits again. */
+/* Memory for `count` calls, in that many trees of that height, of
+ * crdti_span_put or crdti_span_hide; of the latter only those that cut a span
+ * count. What splits is half full then, and takes half a dozen of them before
+ * it splits again. */
 CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
                                          size_t trees, size_t count)
 {

@@ -51,7 +51,7 @@ typedef struct crdti_replica {
     uint32_t oldest_block, newest_block;
     uint32_t newest_author; /* of sequences: author.h */
     uint32_t authors;       /* how many there are */
-    uint32_t wire; /* scratch of an encoder: number in the message */
+    uint32_t wire;          /* scratch of an encoder: number in the message */
 } crdti_replica;
 
 typedef struct crdti_object {
@@ -107,7 +107,7 @@ typedef struct crdti_block {
 /* What there is to read in an object: places, see place.h. */
 enum {
     CRDTI_ONE_VALUE,
-    CRDTI_BY_KEY,    /* a value, or container, at each key */
+    CRDTI_BY_KEY,     /* a value, or container, at each key */
     CRDTI_BY_ELEMENT, /* whether it is there, of each element */
     CRDTI_BY_STEPS    /* a text */
 };
@@ -165,22 +165,22 @@ struct crdt_doc {
     CRDTI_ARRAY(uint32_t) by_id; /* replica numbers, sorted by id */
     crdti_pool objects, entries, ops, kills, blocks;
     crdti_pool leaves, forks, authors; /* of sequences */
-    crdti_hash_table names;       /* (object, key) -> entry */
-    crdti_hash_table rows;        /* (set, element) -> row */
-    crdti_hash_table open_blocks; /* (set, replica) -> block */
-    crdti_hash_table author_table; /* (sequence, replica) -> author */
-    uint32_t sequences;           /* objects that have one: list */
-    uint32_t typing;              /* text with keystrokes not filed: text.h */
-    uint32_t self;                /* own replica */
-    uint32_t removals;            /* REMOVE records */
-    uint32_t unborn;              /* rows that a join has made so far */
-    uint32_t stale;               /* the first object that is to be settled */
-    uint32_t actor;               /* who does what is being done; or nobody */
-    uint64_t written;             /* own seq, uncommitted changes included */
+    crdti_hash_table names;            /* (object, key) -> entry */
+    crdti_hash_table rows;             /* (set, element) -> row */
+    crdti_hash_table open_blocks;      /* (set, replica) -> block */
+    crdti_hash_table author_table;     /* (sequence, replica) -> author */
+    uint32_t sequences;                /* objects that have one: list */
+    uint32_t typing;    /* text with keystrokes not filed: text.h */
+    uint32_t self;      /* own replica */
+    uint32_t removals;  /* REMOVE records */
+    uint32_t unborn;    /* rows that a join has made so far */
+    uint32_t stale;     /* the first object that is to be settled */
+    uint32_t actor;     /* who does what is being done; or nobody */
+    uint64_t written;   /* own seq, uncommitted changes included */
     uint64_t unmetered; /* of the uncommitted: characters but the first of an
                            edit; a commit is limited in edits */
-    uint64_t changes;             /* how often the version vector has grown */
-    uint64_t seed;                /* of the hash table, against chosen keys */
+    uint64_t changes;   /* how often the version vector has grown */
+    uint64_t seed;      /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
     crdti_hlc hlc;
     crdti_arena scratch; /* of one delta at a time; its block stays */

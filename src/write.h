@@ -21,8 +21,8 @@ typedef CRDTI_ARRAY(crdti_op) crdti_op_array;
 /* Whether `count` more ops fit into this commit. */
 CRDTI_FN crdt_err crdti_write_check(const crdt_doc *doc, size_t count)
 {
-    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq -
-                    doc->unmetered;
+    uint64_t open =
+        doc->written - doc->replicas.ptr[doc->self].seq - doc->unmetered;
     if (crdti_is_telling(doc))
         return CRDT_ERR_AGAIN;
     if (count > CRDTSYNC_MAX_COMMIT_OPS - open ||
