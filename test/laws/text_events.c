@@ -59,7 +59,8 @@ static int step_is(const crdt_step *step, const uint8_t *at)
 static void go(watcher *x, const crdt_patch *patch)
 {
     crdt_buf now = CRDT_BUF_INIT;
-    const uint8_t *from = x->copy.ptr, *end = from + x->copy.len;
+    const uint8_t *from = x->copy.ptr ? x->copy.ptr : (const uint8_t *)"";
+    const uint8_t *end = from + x->copy.len;
     size_t i;
     CHECK(x->is_shown && patch->steps_len > 0);
     for (i = 0; i < patch->steps_len; i++, steps++) {

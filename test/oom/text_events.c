@@ -36,7 +36,8 @@ static void read_anew(crdt_doc *of)
 static void go(const crdt_patch *patch)
 {
     crdt_buf now = CRDT_BUF_INIT;
-    const uint8_t *from = copy.ptr;
+    const uint8_t *from = copy.ptr ? copy.ptr : (const uint8_t *)"";
+    const uint8_t *end = from + copy.len;
     size_t i;
     CHECK(is_shown);
     for (i = 0; i < patch->steps_len; i++, steps++) {
@@ -48,8 +49,8 @@ static void go(const crdt_patch *patch)
         else
             from += step->bytes;
     }
-    REQUIRE(from <= copy.ptr + copy.len);
-    put(&now, from, (size_t)(copy.ptr + copy.len - from));
+    REQUIRE(from <= end);
+    put(&now, from, (size_t)(end - from));
     crdt_buf_free(&copy);
     copy = now;
 }
