@@ -123,9 +123,11 @@ CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
  * looked over. */
 CRDTI_FN size_t crdti_utf8_len(crdt_bytes text, size_t at, uint32_t chars)
 {
-    crdt_bytes first =
-        crdt_bytes_of(text.ptr + at, crdti_min_size(chars, text.len - at));
-    size_t len = crdti_ascii_len(first, 0);
+    size_t len;
+    if (!chars)
+        return 0; /* nor need there be a text */
+    len = crdti_ascii_len(
+        crdt_bytes_of(text.ptr + at, crdti_min_size(chars, text.len - at)), 0);
     for (chars -= (uint32_t)len; chars > 0; chars--)
         len += crdti_utf8_size(text.ptr[at + len]);
     return len;
