@@ -179,9 +179,9 @@ CRDTI_FN crdt_err crdti_diff_apply(crdt_doc *doc, crdti_sequence *s,
         const crdti_diff_edit *edit = &diff->edits[i];
         size_t from = crdti_utf8_len(utf8, 0, edit->from);
         size_t len = crdti_utf8_len(utf8, from, edit->inserted);
-        err = crdti_text_edit(doc, s, CRDT_CHARS, first + edit->at,
-                              edit->deleted,
-                              crdt_bytes_of(utf8.ptr + from, len));
+        err = crdti_text_edit(
+            doc, s, CRDT_CHARS, first + edit->at, edit->deleted,
+            crdt_bytes_of(len ? utf8.ptr + from : NULL, len));
     }
     return err;
 }
