@@ -133,7 +133,7 @@ static struct picture before, after;
  * each call its document's pools are made to be full: what is free in them is
  * hidden, and the rest given back. */
 
-enum { POOLS = 5 };
+enum { POOLS = 8 };
 
 struct hidden {
     uint32_t first[POOLS], count[POOLS];
@@ -147,6 +147,9 @@ static crdti_pool *pool_of(crdt_doc *doc, int i)
     pools[2] = &doc->ops;
     pools[3] = &doc->kills;
     pools[4] = &doc->blocks;
+    pools[5] = &doc->leaves;
+    pools[6] = &doc->forks;
+    pools[7] = &doc->authors;
     return pools[i];
 }
 
@@ -248,7 +251,7 @@ static int begin(void)
 }
 
 /* A clear goes one by one, and says so: what it removed stays gone. */
-static void clear(crdt_err (*call)(crdt_obj), crdt_obj obj)
+static inline void clear(crdt_err (*call)(crdt_obj), crdt_obj obj)
 {
     size_t failures = memory.failures;
     crdt_err err = call(obj);
@@ -264,7 +267,8 @@ static void clear(crdt_err (*call)(crdt_obj), crdt_obj obj)
 }
 
 /* Walks with crdt_map_next or crdt_set_next; returns how many there are. */
-static size_t iterate(crdt_err (*next)(crdt_obj, crdt_cursor *), crdt_obj obj)
+static inline size_t iterate(crdt_err (*next)(crdt_obj, crdt_cursor *),
+                             crdt_obj obj)
 {
     crdt_cursor cursor = CRDT_CURSOR_INIT;
     crdt_err err = CRDT_OK;
