@@ -826,8 +826,23 @@ typedef enum crdt_patch_kind {
     CRDT_PATCH_REMOVE = 2, /* it held `before` and holds nothing */
     CRDT_PATCH_ADD = 3,    /* `now` is in the set */
     CRDT_PATCH_DROP = 4,   /* `before` is no longer in the set */
-    CRDT_PATCH_LOST = 5    /* there was no memory to tell: read anew */
+    CRDT_PATCH_LOST = 5,   /* there was no memory to tell: read anew */
+    CRDT_PATCH_TEXT = 6    /* a text reads differently: `steps` */
 } crdt_patch_kind;
+
+/* From the text as it was to the text as it is, from the beginning on. What
+ * follows on the last step stays. */
+typedef enum crdt_step_kind {
+    CRDT_STEP_RETAIN = 1, /* so much stays */
+    CRDT_STEP_INSERT = 2, /* `text` is new here */
+    CRDT_STEP_DELETE = 3  /* so much of the old text is gone */
+} crdt_step_kind;
+
+typedef struct crdt_step {
+    crdt_step_kind kind;
+    size_t chars, bytes, utf16; /* how much, in each unit */
+    crdt_bytes text;            /* of an insertion */
+} crdt_step;
 
 /* Borrowed for the call, all of it. */
 typedef struct crdt_patch {
@@ -841,6 +856,8 @@ typedef struct crdt_patch {
      * it is forgotten already. */
     crdt_id author;
     int is_local;
+    const crdt_step *steps; /* of CRDT_PATCH_TEXT */
+    size_t steps_len;
 } crdt_patch;
 
 /* It may read the document, but a write, commit or join from within is
@@ -1836,7 +1853,7 @@ CRDTI_FN size_t crdti_ascii_len(crdt_bytes text, size_t at)
 }
 
 /* Looks the text over; 0 when it is none. Of more than 2^32 characters the
- * width is wrong: see CRDTI_CHARS_MAX. */
+ * width is wrong; a text holds fewer (CRDTI_NAMES_MAX). */
 CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
 {
     size_t at = 0;
@@ -1860,8 +1877,8 @@ CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
  * looked over. */
 CRDTI_FN size_t crdti_utf8_len(crdt_bytes text, size_t at, uint32_t chars)
 {
-    crdt_bytes first = crdt_bytes_of(
-        text.ptr + at, crdti_min_size(chars, text.len - at));
+    crdt_bytes first =
+        crdt_bytes_of(text.ptr + at, crdti_min_size(chars, text.len - at));
     size_t len = crdti_ascii_len(first, 0);
     for (chars -= (uint32_t)len; chars > 0; chars--)
         len += crdti_utf8_size(text.ptr[at + len]);
@@ -4040,7 +4057,8 @@ typedef struct crdti_block {
 enum {
     CRDTI_ONE_VALUE,
     CRDTI_BY_KEY,    /* a value, or container, at each key */
-    CRDTI_BY_ELEMENT /* whether it is there, of each element */
+    CRDTI_BY_ELEMENT, /* whether it is there, of each element */
+    CRDTI_BY_STEPS    /* a text */
 };
 
 /* What a type must say of itself: a row of the type table (type.h). */
@@ -4105,6 +4123,7 @@ struct crdt_doc {
     crdti_hash_table moves; /* (list, dot) -> MOVE */
     size_t leaves_held, forks_held; /* reserved: span.h */
     uint32_t sequences;           /* objects that have one: list */
+    uint32_t typing;              /* text with keystrokes not filed: text.h */
     uint32_t self;                /* own replica */
     uint32_t removals;            /* REMOVE records */
     uint32_t unborn;              /* rows that a join has made so far */
@@ -4981,7 +5000,8 @@ CRDTI_FN void crdti_place_touch(crdt_doc *doc, uint32_t object, crdt_bytes key)
         const crdti_entry *entry;
         crdti_place *place;
         uint64_t hash;
-        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE)
+        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE ||
+            crdti_type_at(doc, at)->shape == CRDTI_BY_STEPS)
             key.len = 0;
         hash = crdti_entry_hash(doc, object, key);
         place = crdti_place_find(watch, object, key, hash);
@@ -5924,7 +5944,8 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
 #define CRDTI_AUTHOR_H
 
 
-#define CRDTI_NO_CHAR UINT32_MAX /* as left: the beginning; as right: the end */
+#define CRDTI_NO_CHAR                                                         \
+    UINT32_MAX /* as left: the beginning; as right: the end */
 #define CRDTI_NAMES_MAX 0x20000000u
 #define CRDTI_EXTENT_FIRST 64u
 #define CRDTI_WIDE_MAX 128u /* characters of an insertion that is not ASCII */
@@ -5947,13 +5968,13 @@ typedef struct crdti_deletion {
 
 typedef struct crdti_author {
     uint32_t object, replica;
-    uint32_t next; /* author of the sequence */
+    uint32_t next;                    /* author of the sequence */
     uint32_t older, newer, is_listed; /* in the journal of the replica */
-    uint32_t free_name, end_name; /* what is left of its latest extent */
-    uint32_t extent;              /* how long that was */
-    uint32_t party;               /* scratch of an encoder: edit.h */
-    uint32_t is_touched;          /* scratch of a join: graft.h */
-    uint64_t last;                /* its latest seq in this sequence */
+    uint32_t free_name, end_name;     /* what is left of its latest extent */
+    uint32_t extent;                  /* how long that was */
+    uint32_t party;                   /* scratch of an encoder: edit.h */
+    uint32_t is_touched;              /* scratch of a join: graft.h */
+    uint64_t last;                    /* its latest seq in this sequence */
     CRDTI_ARRAY(crdti_insertion) insertions;
     CRDTI_ARRAY(crdti_deletion) deletions;
     CRDTI_ARRAY(uint8_t) content;
@@ -6080,16 +6101,21 @@ CRDTI_FN crdt_err crdti_names_reserve(crdt_doc *doc, crdti_extents *extents,
         return CRDT_OK;
     if (*used >= CRDTI_NAMES_MAX || n > room)
         return CRDT_ERR_LIMIT;
-    if (crdti_array_reserve(&doc->alloc, extents, 1))
-        return CRDT_ERR_NOMEM;
     size = (uint32_t)crdti_min(
         room, crdti_max(n, crdti_max(CRDTI_EXTENT_FIRST,
                                      author->extent * UINT64_C(2))));
+    author->extent = size;
+    if (extents->len && extents->ptr[extents->len - 1].author == index) {
+        *used += size; /* the latest is its own: that grows */
+        author->end_name = *used - 1;
+        return CRDT_OK;
+    }
+    if (crdti_array_reserve(&doc->alloc, extents, 1))
+        return CRDT_ERR_NOMEM;
     extents->ptr[extents->len].name = *used;
     extents->ptr[extents->len++].author = index;
     author->free_name = *used;
     author->end_name = *used + size;
-    author->extent = size;
     *used += size + 1; /* names of two authors never follow on each other */
     return CRDT_OK;
 }
@@ -6536,18 +6562,23 @@ typedef struct crdti_sequence {
     uint32_t open_leaf;    /* whose forks lack `open` */
     crdti_width open;
     crdti_homes homes;
-    crdti_spot cursor; /* where the last edit was */
+    crdti_spot cursor;     /* where the last edit was */
     uint32_t cursor_chars; /* visible before it */
     uint8_t cursor_is_known;
-    uint32_t room;  /* characters that may be typed at the cursor and go on
-                       with the last insertion, */
-    uint8_t is_met; /* by the delta that is joined */
-    uint64_t typed; /* when the document has written that much */
+    /* Keystrokes at the cursor that go on with the last insertion, or with the
+     * last deletion backwards, are filed together, when something else is
+     * asked (text.h): */
+    uint32_t room;    /* how many more there may be, */
+    uint32_t type_at; /* where the cursor is with them, in characters, */
+    uint8_t *type_to; /* where the next goes in the content; NULL: deletions */
+    uint64_t typed;   /* as long as the document has written that much */
+    uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
     uint8_t is_stale; /* of a list: what is visible is to be looked at */
     uint64_t changes;
+    crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
-    crdt_digest digest;     /* its share of the document's, when is_hashed */
+    crdt_digest digest; /* its share of the document's, when is_hashed */
 } crdti_sequence;
 
 CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
@@ -6667,6 +6698,36 @@ CRDTI_INLINE void crdti_widths_shrink(crdt_doc *doc, crdti_sequence *s,
     crdti_widths_open(doc, s, leaf);
     crdti_width_subtract(&s->open, by);
     crdti_width_subtract(&s->total, by);
+}
+
+/* >>for the watcher ------------------------------------------------------- */
+
+CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
+                             uint32_t len)
+{
+    if (crdti_ivset_add(&doc->alloc, news, name, name + UINT64_C(0) + len - 1))
+        doc->watch->is_lost = 1;
+}
+
+/* Characters appear, or disappear. */
+CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
+                                  uint32_t name, uint32_t len)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_news_add(doc, &s->born, name, len);
+}
+
+CRDTI_INLINE void crdti_news_died(crdt_doc *doc, crdti_sequence *s,
+                                  uint32_t name, uint32_t len)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_news_add(doc, &s->died, name, len);
+}
+
+CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
+{
+    crdti_ivset_free(alloc, &s->born);
+    crdti_ivset_free(alloc, &s->died);
 }
 
 /* >>splitting ------------------------------------------------------------- */
@@ -6872,6 +6933,8 @@ CRDTI_FN void crdti_span_put(crdt_doc *doc, crdti_sequence *s,
     crdti_home_set(&doc->alloc, &s->homes, name, len, spot->leaf);
     crdti_widths_grow(doc, s, spot->leaf,
                       crdti_width_of(doc, s, name, len, lens));
+    if (!(lens & CRDTI_HIDDEN))
+        crdti_news_born(doc, s, name, len);
 }
 
 /* >>hiding ---------------------------------------------------------------- */
@@ -6919,9 +6982,10 @@ CRDTI_FN uint32_t crdti_span_hide(crdt_doc *doc, crdti_sequence *s,
     at = spot->at;
     if (count > most)
         count = most;
-    crdti_widths_shrink(doc, s, spot->leaf,
-                        crdti_width_of(doc, s, leaf->names[at] + off, count,
-                                       leaf->lens[at]));
+    crdti_widths_shrink(
+        doc, s, spot->leaf,
+        crdti_width_of(doc, s, leaf->names[at] + off, count, leaf->lens[at]));
+    crdti_news_died(doc, s, leaf->names[at] + off, count);
     if (off + count < crdti_span_len(leaf, at))
         crdti_span_cut(leaf, at, off + count);
     if (off > 0)
@@ -7080,8 +7144,7 @@ CRDTI_FN uint32_t crdti_span_seek(const crdt_doc *doc, const crdti_sequence *s,
     author = crdti_author_at(doc, crdti_name_author(&s->extents, name));
     bytes = crdti_content_at(author, crdti_insertion_of(author, name), name);
     for (; *left; off++, bytes += crdti_utf8_size(*bytes)) {
-        uint32_t width =
-            crdti_width_of_unit(crdti_utf8_width(*bytes), unit);
+        uint32_t width = crdti_width_of_unit(crdti_utf8_width(*bytes), unit);
         if (width > *left)
             break;
         *left -= width;
@@ -7189,9 +7252,8 @@ CRDTI_FN crdti_width crdti_spot_rank(crdt_doc *doc, crdti_sequence *s,
     for (i = 0; i < spot.at; i++)
         crdti_width_add(&sum, crdti_span_width(doc, s, leaf, i));
     if (spot.off)
-        crdti_width_add(&sum,
-                        crdti_width_of(doc, s, leaf->names[spot.at], spot.off,
-                                       leaf->lens[spot.at]));
+        crdti_width_add(&sum, crdti_width_of(doc, s, leaf->names[spot.at],
+                                             spot.off, leaf->lens[spot.at]));
     crdti_widths_close(doc, s);
     for (; at; child = at, at = crdti_fork_at(doc, at)->parent) {
         const crdti_fork *fork = crdti_fork_at(doc, at);
@@ -7304,9 +7366,20 @@ CRDTI_FN uint32_t crdti_right_origin(const crdt_doc *doc, crdti_spot spot)
 
 /* >>making and ending ----------------------------------------------------- */
 
+/* Below: where what is typed is filed. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc);
+
+/* Whoever looks at a sequence finds all of it filed: no reader can tell. */
+CRDTI_INLINE void crdti_typing_file(const crdt_doc *doc)
+{
+    if (CRDTI_UNLIKELY(doc->typing != 0))
+        crdti_typing_end((crdt_doc *)(uintptr_t)doc);
+}
+
 CRDTI_INLINE crdti_sequence *crdti_sequence_at(const crdt_doc *doc,
                                                uint32_t object)
 {
+    crdti_typing_file(doc);
     return (crdti_sequence *)crdti_object_at(doc, object)->state;
 }
 
@@ -7374,6 +7447,7 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     crdti_spans_free(doc, s);
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
+    crdti_news_clear(&doc->alloc, s);
 }
 
 /* Makes it one that nothing was ever written to, as it was before a join that
@@ -7390,7 +7464,9 @@ CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
 /* For the type table. */
 CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
 {
-    crdti_sequence *s = (crdti_sequence *)object->state;
+    crdti_sequence *s;
+    crdti_typing_file(doc);
+    s = (crdti_sequence *)object->state;
     if (!s)
         return;
     if (s->prev_sequence)
@@ -7468,20 +7544,21 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
     int order = crdti_name_order(doc, s, theirs->left, ours->left, 0);
     if (order)
         return order < 0;
-    order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
+    if (CRDTI_RULE(RIGHT_ORIGINS))
+        order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
     *passing = order < 0;
     return order == 0 &&
            crdti_id_order(&doc->replicas.ptr[ours->replica].id,
                           &doc->replicas.ptr[theirs->replica].id) < 0;
 }
 
-/* The spot where an insertion belongs. O(log n) when nobody else inserted
- * there. Homes are known. */
+/* The spot where an insertion belongs, which is not before `spot`. O(log n)
+ * when nobody else inserted there. */
 CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
                                     const crdti_sequence *s,
-                                    const crdti_origins *ours)
+                                    const crdti_origins *ours, crdti_spot spot)
 {
-    crdti_spot spot = crdti_spot_behind(doc, s, ours->left), at = spot;
+    crdti_spot at = spot;
     int passing = 0;
     while (crdti_spot_next(doc, &at)) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, at.leaf);
@@ -7585,8 +7662,8 @@ CRDTI_FN int crdti_insertion_add(crdti_author *author, uint64_t seq,
     at->more_bytes = (uint16_t)(at->more_bytes + piece->width.more_bytes);
     at->more_units = (uint16_t)(at->more_units + piece->width.more_units);
     if (piece->bytes.len)
-        crdti_copy(author->content.ptr + author->content.len,
-                   piece->bytes.ptr, piece->bytes.len);
+        crdti_copy(author->content.ptr + author->content.len, piece->bytes.ptr,
+                   piece->bytes.len);
     author->content.len += piece->bytes.len;
     author->free_name += piece->width.chars;
     return goes_on;
@@ -7601,8 +7678,8 @@ CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
     crdti_author *author = crdti_author_at(doc, index);
     uint32_t name = author->free_name, flags = crdti_piece_flags(piece);
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
-    int goes_on = crdti_insertion_add(author, seq, origins->left,
-                                      origins->right, piece);
+    int goes_on =
+        crdti_insertion_add(author, seq, origins->left, origins->right, piece);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
@@ -7636,6 +7713,49 @@ CRDTI_FN void crdti_deletion_add(crdti_author *author, uint64_t seq,
     at->name = name;
     at->len = count | (count > 1 ? direction : 0);
     author->deletions.len++;
+}
+
+/* >>keystrokes ------------------------------------------------------------ */
+
+CRDTI_FN void crdti_typed_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
+{
+    crdti_author *author = crdti_author_at(doc, s->own);
+    crdti_width width = { 0, 0, 0 };
+    uint32_t name = author->free_name;
+    author->free_name += n;
+    author->content.len += n;
+    author->insertions.ptr[author->insertions.len - 1].len += n;
+    author->last += n;
+    crdti_leaf_at(doc, s->cursor.leaf)->lens[s->cursor.at] += n;
+    s->cursor.off += n;
+    width.chars = n;
+    crdti_widths_grow(doc, s, s->cursor.leaf, width);
+    crdti_home_set(&doc->alloc, &s->homes, name, n, s->cursor.leaf);
+}
+
+CRDTI_FN void crdti_erased_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    uint32_t name = leaf->names[s->cursor.at] + s->cursor.off - 1;
+    s->cursor.off -= n;
+    crdti_span_hide(doc, s, &s->cursor, n);
+    crdti_deletion_add(crdti_author_at(doc, s->own), s->typed - n + 1, name, n,
+                       CRDTI_BACKWARDS);
+}
+
+/* Files the keystrokes that were not filed yet. Memory was taken before. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+{
+    crdti_sequence *s =
+        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    uint32_t from = s->cursor_chars;
+    doc->typing = 0;
+    s->room = 0;
+    s->cursor_chars = s->type_at;
+    if (s->type_at > from)
+        crdti_typed_file(doc, s, s->type_at - from);
+    else if (s->type_at < from)
+        crdti_erased_file(doc, s, from - s->type_at);
 }
 
 /* >>visibility ------------------------------------------------------------ */
@@ -9761,8 +9881,7 @@ CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
     size_t at = crdti_ascii_len(*text, 0);
     if (at < text->len && at < CRDTI_PLAIN_MIN) {
         crdti_zero(&piece, sizeof piece);
-        for (at = 0;
-             at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
+        for (at = 0; at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
              at += crdti_utf8_size(text->ptr[at])) {
             crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
             if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
@@ -9816,40 +9935,84 @@ CRDTI_INLINE void crdti_text_move_cursor(crdti_sequence *s, crdti_spot spot,
     s->room = 0;
 }
 
-/* Takes all memory for an insertion. */
-CRDTI_FN crdt_err crdti_text_reserve(crdt_doc *doc, crdti_sequence *s,
-                                     crdt_bytes utf8, crdti_width width)
+/* >>keystrokes --------------------------------------------------------------
+ * Most of what is ever written: one character behind the last one, or the one
+ * before it gone. That needs no more than to be counted, until somebody looks
+ * (crdti_typing_end in sequence.h). */
+
+/* How many keystrokes fit into this commit. */
+CRDTI_FN uint64_t crdti_commit_room(const crdt_doc *doc)
 {
-    size_t count = crdti_pieces_count(utf8, width);
-    crdt_err err = crdti_write_check(doc, 1);
-    if (!err && utf8.len > CRDTI_NAMES_MAX)
-        err = CRDT_ERR_LIMIT;
-    if (!err)
-        err = crdti_text_own(doc, s);
-    if (!err)
-        err = crdti_spans_reserve(doc, s, count);
-    return err ? err
-               : crdti_insertions_reserve(doc, s, s->own, count, width.chars,
-                                          utf8.len);
+    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
+    return CRDTSYNC_MAX_COMMIT_OPS - (open - doc->unmetered);
 }
 
-/* How many characters may be typed before memory or a limit must be looked at
- * again. */
-CRDTI_FN uint32_t crdti_text_room(const crdt_doc *doc,
-                                  const crdti_sequence *s)
+/* From now on they are counted; `room` of them may be. */
+CRDTI_FN void crdti_typing_begin(crdt_doc *doc, crdti_sequence *s,
+                                 uint64_t room, uint8_t *to)
+{
+    s->room = (uint32_t)crdti_min(room, crdti_commit_room(doc));
+    s->type_at = s->cursor_chars;
+    s->type_to = to;
+    s->typed = doc->written;
+    if (s->room && !doc->watch)
+        doc->typing = s->object;
+    else
+        s->room = 0;
+}
+
+/* After an insertion: what is typed behind it. */
+CRDTI_FN void crdti_typing_begin_after(crdt_doc *doc, crdti_sequence *s)
 {
     const crdti_author *author = crdti_author_at(doc, s->own);
-    const crdti_insertion *last =
-        author->insertions.ptr + author->insertions.len - 1;
-    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
-    uint64_t room = author->end_name - author->free_name;
-    if (last->more_bytes || last->content == CRDTI_CONTENT_GONE ||
-        open - doc->unmetered >= CRDTSYNC_MAX_COMMIT_OPS)
-        return 0;
-    room = crdti_min(room, author->content.cap - author->content.len);
-    return (uint32_t)crdti_min(room, CRDTSYNC_MAX_COMMIT_OPS -
-                                         (open - doc->unmetered));
+    uint64_t room = crdti_min(author->end_name - author->free_name,
+                              author->content.cap - author->content.len);
+    if (!author->insertions.ptr[author->insertions.len - 1].more_bytes)
+        crdti_typing_begin(doc, s, room,
+                           author->content.ptr + author->content.len);
 }
+
+/* After a deletion: what is deleted before it, as far as the span goes. */
+CRDTI_FN void crdti_erasing_begin(crdt_doc *doc, crdti_sequence *s)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    uint64_t room = s->cursor.off;
+    if (!room || leaf->lens[s->cursor.at] & CRDTI_HIDDEN ||
+        crdti_spans_reserve(doc, s, 1) ||
+        crdti_array_reserve(&doc->alloc,
+                            &crdti_author_at(doc, s->own)->deletions, 1))
+        return;
+    /* One is left, so the text does not disappear. */
+    crdti_typing_begin(doc, s, crdti_min(room, s->total.chars - 1), NULL);
+}
+
+/* One ASCII character that goes on with the last insertion. Whether it is. */
+CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
+                                 crdt_bytes utf8)
+{
+    if (at != s->type_at || utf8.len != 1 || !s->room || !utf8.ptr ||
+        utf8.ptr[0] >= 0x80 || doc->written != s->typed || !s->type_to)
+        return 0;
+    *s->type_to++ = utf8.ptr[0];
+    s->type_at++;
+    s->room--;
+    s->typed = ++doc->written;
+    return 1;
+}
+
+/* The character before the last one deleted. Whether it is that. */
+CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
+{
+    if (at + 1 != s->type_at || !s->room || doc->written != s->typed ||
+        s->type_to)
+        return 0;
+    s->type_at--;
+    s->room--;
+    s->typed = ++doc->written;
+    return 1;
+}
+
+/* >>writing what is not that ---------------------------------------------- */
 
 /* Inserts at the spot, before which `chars` are visible. Memory is taken. */
 CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
@@ -9874,9 +10037,8 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
     }
     crdti_author_list(doc, s->own);
     crdti_text_move_cursor(s, spot, chars);
-    s->room = crdti_text_room(doc, s);
-    s->typed = doc->written;
     crdti_sequence_weigh(doc, s);
+    crdti_typing_begin_after(doc, s);
 }
 
 /* How many spans the next `count` visible characters are in. */
@@ -9894,27 +10056,9 @@ CRDTI_FN size_t crdti_text_spans(const crdt_doc *doc, crdti_spot spot,
     return spans;
 }
 
-CRDTI_FN crdt_err crdti_text_cut_reserve(crdt_doc *doc, crdti_sequence *s,
-                                         crdti_spot spot, uint32_t count,
-                                         size_t pieces)
-{
-    size_t spans = count == 1 ? 1 : crdti_text_spans(doc, spot, count);
-    crdt_err err = crdti_write_check(doc, 1);
-    if (!err && count > CRDTSYNC_MAX_SEQ - doc->written)
-        err = CRDT_ERR_LIMIT;
-    if (!err)
-        err = crdti_text_own(doc, s);
-    if (!err)
-        err = crdti_spans_reserve(doc, s, pieces + 2);
-    return err ? err
-               : crdti_array_reserve(&doc->alloc,
-                                     &crdti_author_at(doc, s->own)->deletions,
-                                     spans);
-}
-
 /* Deletes `count` visible characters behind the spot. Memory is taken. */
-CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s,
-                             crdti_spot spot, uint32_t chars, uint32_t count)
+CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
+                             uint32_t chars, uint32_t count)
 {
     crdti_author *author = crdti_author_at(doc, s->own);
     crdti_touch(doc, s->object, crdti_no_key());
@@ -9933,86 +10077,6 @@ CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s,
     crdti_sequence_weigh(doc, s);
 }
 
-/* >>single keystrokes -------------------------------------------------------
- * Most of what is ever written: one character behind the last one, or the one
- * before it gone. Here is the short way for them; what it finds unusual it
- * leaves to the long one. */
-
-/* One ASCII character at the cursor, that goes on with the last span and the
- * last insertion. Whether it was that. */
-CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
-                                 crdt_bytes utf8)
-{
-    crdti_author *author;
-    crdti_leaf *leaf;
-    if (!s->room || at != s->cursor_chars || doc->written != s->typed ||
-        utf8.len != 1 || !utf8.ptr || utf8.ptr[0] >= 0x80 || doc->watch)
-        return 0;
-    author = crdti_author_at(doc, s->own);
-    leaf = crdti_leaf_at(doc, s->cursor.leaf);
-    author->content.ptr[author->content.len++] = utf8.ptr[0];
-    author->insertions.ptr[author->insertions.len - 1].len++;
-    author->free_name++;
-    author->last++;
-    leaf->lens[s->cursor.at]++;
-    crdti_widths_open(doc, s, s->cursor.leaf);
-    s->open.chars++;
-    s->total.chars++;
-    s->cursor.off++;
-    s->cursor_chars++;
-    s->room--;
-    s->typed = ++doc->written;
-    return 1;
-}
-
-/* One character next to the cursor, at an end of its span, where what is
- * deleted beside it goes on. Whether it was that. */
-CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
-{
-    crdti_author *author;
-    crdti_leaf *leaf;
-    crdti_spot spot;
-    uint32_t name, i;
-    if (at >= s->total.chars || !s->cursor_is_known || doc->watch ||
-        !s->own || s->own_replica != doc->self || s->total.chars == 1 ||
-        !crdti_seek_near(doc, s, (uint32_t)at + 1, &spot))
-        return 0;
-    author = crdti_author_at(doc, s->own);
-    leaf = crdti_leaf_at(doc, spot.leaf);
-    i = spot.at;
-    name = leaf->names[i] + spot.off - 1;
-    if (author->deletions.len == author->deletions.cap ||
-        leaf->lens[i] == 1 || leaf->lens[i] & CRDTI_WIDE ||
-        crdti_write_check(doc, 1))
-        return 0;
-    if (spot.off == leaf->lens[i] && i + 1u < leaf->len &&
-        leaf->names[i + 1] == name + 1 && leaf->lens[i + 1] & CRDTI_HIDDEN &&
-        !(leaf->lens[i + 1] & CRDTI_OLD)) {
-        leaf->names[i + 1]--;
-        leaf->lens[i + 1]++;
-        leaf->lens[i]--;
-        spot.off--;
-    } else if (spot.off == 1 && i > 0 && leaf->lens[i - 1] & CRDTI_HIDDEN &&
-               !(leaf->lens[i - 1] & CRDTI_OLD) &&
-               leaf->names[i - 1] + crdti_span_len(leaf, i - 1) == name) {
-        leaf->lens[i - 1]++;
-        leaf->names[i]++;
-        leaf->lens[i]--;
-        spot.off = 0;
-    } else {
-        return 0;
-    }
-    crdti_deletion_add(author, ++doc->written, name, 1, 0);
-    crdti_author_list(doc, s->own);
-    crdti_widths_open(doc, s, spot.leaf);
-    s->open.chars--;
-    s->total.chars--;
-    s->cursor = spot;
-    s->cursor_chars = (uint32_t)at;
-    s->room = 0;
-    return 1;
-}
-
 /* The sequence of a text, made when there is none. */
 CRDTI_FN crdt_err crdti_text_begin(crdt_obj text, crdti_sequence **s)
 {
@@ -10020,26 +10084,61 @@ CRDTI_FN crdt_err crdti_text_begin(crdt_obj text, crdti_sequence **s)
     return err ? err : crdti_sequence_get(text.doc, text.index, s);
 }
 
-/* Where `len` units from `at` on begin, and how many characters they are. */
+/* How many characters are before unit `at`, and in the `len` from there on. */
 CRDTI_FN crdt_err crdti_text_range(crdt_doc *doc, crdti_sequence *s,
                                    crdt_unit unit, size_t at, size_t len,
-                                   crdti_spot *spot, uint32_t *chars,
-                                   uint32_t *count)
+                                   uint32_t *chars, uint32_t *count)
 {
-    crdti_spot end;
-    uint32_t to;
+    crdti_spot spot;
+    uint32_t end = 0;
     crdt_err err;
     if ((unsigned)unit > CRDT_UTF16)
         return CRDT_ERR_ARG;
     if (len > crdti_width_in(s->total, unit) ||
         at > crdti_width_in(s->total, unit) - len)
         return CRDT_ERR_RANGE;
-    err = crdti_seek(doc, s, unit, at, spot, chars);
+    *chars = (uint32_t)at;
     *count = (uint32_t)len;
-    if (err || unit == CRDT_CHARS || !s->total.more_bytes)
-        return err;
-    err = crdti_seek(doc, s, unit, at + len, &end, &to);
-    *count = to - *chars;
+    if (unit == CRDT_CHARS || !s->total.more_bytes)
+        return CRDT_OK;
+    err = crdti_seek(doc, s, unit, at, &spot, chars);
+    if (!err)
+        err = crdti_seek(doc, s, unit, at + len, &spot, &end);
+    *count = end - *chars;
+    return err;
+}
+
+/* The spot before the character, and so behind what is deleted before it. */
+CRDTI_FN crdti_spot crdti_text_before(crdt_doc *doc, crdti_sequence *s,
+                                      uint32_t chars)
+{
+    crdti_spot spot;
+    crdti_seek(doc, s, CRDT_CHARS, (size_t)chars + 1, &spot, &chars);
+    spot.off--;
+    return spot;
+}
+
+/* Takes all memory for an edit. */
+CRDTI_FN crdt_err crdti_text_prepare(crdt_doc *doc, crdti_sequence *s,
+                                     crdti_spot first, uint32_t count,
+                                     crdt_bytes utf8, crdti_width width)
+{
+    size_t pieces = utf8.len ? crdti_pieces_count(utf8, width) : 0;
+    size_t spans = count > 1 ? crdti_text_spans(doc, first, count) : count;
+    crdt_err err =
+        crdti_write_check(doc, (size_t)(utf8.len != 0) + (size_t)(count != 0));
+    if (!err && utf8.len > CRDTI_NAMES_MAX)
+        err = CRDT_ERR_LIMIT;
+    if (!err)
+        err = crdti_text_own(doc, s);
+    if (!err)
+        err = crdti_spans_reserve(doc, s, pieces + 2);
+    if (!err && count)
+        err = crdti_array_reserve(
+            &doc->alloc, &crdti_author_at(doc, s->own)->deletions, spans);
+    if (!err && utf8.len)
+        err = crdti_insertions_reserve(doc, s, s->own, pieces, width.chars,
+                                       utf8.len);
     return err;
 }
 
@@ -10047,51 +10146,46 @@ CRDTI_FN crdt_err crdti_text_edit(crdt_doc *doc, crdti_sequence *s,
                                   crdt_unit unit, size_t at, size_t len,
                                   crdt_bytes utf8)
 {
-    crdti_spot spot;
+    crdti_spot spot = { 0, 0, 0 };
     crdti_width width;
     uint32_t chars, count;
     crdt_err err;
+    crdti_typing_file(doc);
     if ((utf8.len && !utf8.ptr) || !crdti_utf8_measure(utf8, &width))
         return CRDT_ERR_ARG;
-    err = crdti_text_range(doc, s, unit, at, len, &spot, &chars, &count);
-    if (!err && utf8.len)
-        err = crdti_text_reserve(doc, s, utf8, width);
+    err = crdti_text_range(doc, s, unit, at, len, &chars, &count);
+    if (!err && !count && !utf8.len)
+        return crdti_write_check(doc, 0);
     if (!err && count)
-        err = crdti_text_cut_reserve(doc, s, spot, count,
-                                     crdti_pieces_count(utf8, width));
+        spot = crdti_text_before(doc, s, chars);
+    if (!err)
+        err = crdti_text_prepare(doc, s, spot, count, utf8, width);
     if (err)
         return err;
     if (count)
         crdti_text_cut(doc, s, spot, chars, count);
-    if (!utf8.len)
-        return CRDT_OK;
-    if (count) /* from the cursor: cannot fail */
-        err = crdti_seek(doc, s, CRDT_CHARS, chars, &spot, &chars);
-    crdti_text_put(doc, s, spot, chars, utf8, width);
-    return err;
+    if (utf8.len) {
+        crdti_seek(doc, s, CRDT_CHARS, chars, &spot, &chars);
+        crdti_text_put(doc, s, spot, chars, utf8, width);
+    } else if (count) {
+        crdti_erasing_begin(doc, s);
+    }
+    return CRDT_OK;
 }
 
-/* The sequence of a text that has one, or NULL: for the short ways. */
-CRDTI_INLINE crdti_sequence *crdti_text_of(crdt_obj text, crdt_unit unit)
+/* The sequence of a text at which keystrokes are counted, or NULL. */
+CRDTI_INLINE crdti_sequence *crdti_text_typing(crdt_obj text, crdt_unit unit)
 {
-    const crdti_object *object;
-    crdti_sequence *s;
-    if (!text.doc || !text.index)
+    if (!text.doc || !text.index || text.doc->typing != text.index ||
+        unit != CRDT_CHARS)
         return NULL;
-    object = crdti_object_at(text.doc, text.index);
-    if (object->type != CRDT_TEXT)
-        return NULL;
-    s = (crdti_sequence *)object->state;
-    return s && (unit == CRDT_CHARS || (!s->total.more_bytes &&
-                                        (unsigned)unit <= CRDT_UTF16))
-               ? s
-               : NULL;
+    return (crdti_sequence *)crdti_object_at(text.doc, text.index)->state;
 }
 
 CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
                                     size_t len, crdt_bytes utf8)
 {
-    crdti_sequence *s = crdti_text_of(text, unit);
+    crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
     if (s && len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at))
         return CRDT_OK;
@@ -10102,7 +10196,7 @@ CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
 CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
                                    crdt_bytes utf8)
 {
-    crdti_sequence *s = crdti_text_of(text, unit);
+    crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
     if (s && crdti_text_type(text.doc, s, at, utf8))
         return CRDT_OK;
@@ -10154,8 +10248,8 @@ CRDTI_FN crdt_err crdti_text_copy(const crdt_doc *doc, const crdti_sequence *s,
         const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
         uint32_t len = crdti_span_len(leaf, spot.at) - spot.off;
         len = (uint32_t)crdti_min(len, count);
-        crdti_put_raw(&w, crdti_span_bytes(doc, s, leaf, spot.at, spot.off,
-                                           len));
+        crdti_put_raw(&w,
+                      crdti_span_bytes(doc, s, leaf, spot.at, spot.off, len));
         spot.off += len;
         count -= len;
     }
@@ -10178,8 +10272,11 @@ CRDT_API crdt_err crdt_text_read(crdt_obj text, crdt_unit unit, size_t at,
     s = crdti_sequence_at(text.doc, text.index);
     if (!s)
         return at || len ? CRDT_ERR_RANGE : CRDT_OK;
-    err = crdti_text_range(text.doc, s, unit, at, len, &spot, &chars, &count);
-    return err ? err : crdti_text_copy(text.doc, s, spot, count, out);
+    err = crdti_text_range(text.doc, s, unit, at, len, &chars, &count);
+    if (err)
+        return err;
+    crdti_seek(text.doc, s, CRDT_CHARS, chars, &spot, &chars);
+    return crdti_text_copy(text.doc, s, spot, count, out);
 }
 
 CRDT_API crdt_err crdt_text_get(crdt_obj text, crdt_buf *out)
@@ -10206,10 +10303,12 @@ CRDT_API crdt_err crdt_text_convert(crdt_obj text, crdt_unit from, size_t at,
     *out = 0;
     if (!s)
         return at ? CRDT_ERR_RANGE : CRDT_OK;
-    err = crdti_text_range(text.doc, s, from, at, 0, &spot, &chars, &count);
-    if (!err)
-        *out = crdti_width_in(crdti_spot_rank(text.doc, s, spot), to);
-    return err;
+    err = crdti_text_range(text.doc, s, from, at, 0, &chars, &count);
+    if (err)
+        return err;
+    crdti_seek(text.doc, s, CRDT_CHARS, chars, &spot, &chars);
+    *out = crdti_width_in(crdti_spot_rank(text.doc, s, spot), to);
+    return CRDT_OK;
 }
 
 CRDT_API crdt_err crdt_text_next(crdt_obj text, crdt_text_cursor *cursor)
@@ -10268,13 +10367,14 @@ CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
     crdt_err err = crdti_text_begin(text, &s);
     if (err)
         return err;
-    err = crdti_text_range(text.doc, s, unit, at, 0, &spot, &chars, &count);
+    err = crdti_text_range(text.doc, s, unit, at, 0, &chars, &count);
     if (err)
         return err;
+    crdti_seek(text.doc, s, CRDT_CHARS, chars, &spot, &chars);
     crdti_zero(out, sizeof *out);
     out->side = side;
     if (side == CRDT_RIGHT ? !crdti_spot_next_shown(text.doc, &spot)
-                            : !spot.off)
+                           : !spot.off)
         return CRDT_OK;
     name = crdti_leaf_at(text.doc, spot.leaf)->names[spot.at] + spot.off -
            (side == CRDT_LEFT);
@@ -10297,8 +10397,7 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
     if (err)
         return err;
     if (!anchor->dot.seq) {
-        *out = anchor->side == CRDT_RIGHT ? crdti_width_in(s->total, unit)
-                                           : 0;
+        *out = anchor->side == CRDT_RIGHT ? crdti_width_in(s->total, unit) : 0;
         return CRDT_OK;
     }
     replica = crdti_replica_find(text.doc, &anchor->dot.replica);
@@ -10306,8 +10405,8 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
                  ? 0
                  : crdti_author_find(text.doc, text.index, replica);
     if (author)
-        name = crdti_seq_name(crdti_author_at(text.doc, author),
-                             anchor->dot.seq);
+        name =
+            crdti_seq_name(crdti_author_at(text.doc, author), anchor->dot.seq);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(text.doc, s);
@@ -10987,6 +11086,268 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
 }
 
 #endif
+/* >> diff.h */
+/*
+ * Diffs: a new whole text as few small edits of the old one.
+ *
+ * What is equal at the beginning and at the end is left alone. What is between
+ * is compared by Myers' greedy algorithm: the furthest that one gets with d
+ * characters deleted or inserted, for d = 0, 1, 2 ... on each diagonal:
+ *
+ *             o l d  t e x t
+ *           +--------------->        right: delete a character
+ *         n |\                       down:  insert one
+ *         e |  \_                    diagonal: both are equal
+ *         w v
+ *
+ * Beyond CRDTI_DIFF_MAX differences it is replaced as a whole: it is another
+ * text. (Myers 1986)
+ */
+#ifndef CRDTI_DIFF_H
+#define CRDTI_DIFF_H
+
+
+#define CRDTI_DIFF_MAX 512
+
+/* One edit: at a character of the old text, how many go, and where in the new
+ * text stands what comes. */
+typedef struct crdti_diff_edit {
+    uint32_t at, deleted;
+    uint32_t from, inserted;
+} crdti_diff_edit;
+
+typedef struct crdti_diff {
+    crdti_arena arena;
+    const uint32_t *old_text, *new_text; /* code points */
+    uint32_t old_len, new_len;
+    int32_t *reached[CRDTI_DIFF_MAX + 1]; /* by d: x of diagonal -d..d */
+    uint32_t edits_len;
+    crdti_diff_edit *edits; /* from the end of the text */
+} crdti_diff;
+
+/* The code points of a text that was looked over. NULL: no memory. */
+CRDTI_FN const uint32_t *crdti_diff_points(crdti_arena *arena, crdt_bytes text,
+                                           uint32_t len)
+{
+    const uint8_t *at = text.ptr;
+    uint32_t *points = (uint32_t *)crdti_arena_alloc(
+        arena, (len + (size_t)1) * sizeof *points);
+    uint32_t i;
+    for (i = 0; points && i < len; i++, at += crdti_utf8_size(*at))
+        points[i] = crdti_utf8_decode(at);
+    return points;
+}
+
+/* Goes on along the diagonal k with d differences. How far in the old text. */
+CRDTI_FN int32_t crdti_diff_reach(const crdti_diff *diff, int32_t d, int32_t k)
+{
+    const int32_t *before = d ? diff->reached[d - 1] + (d - 1) : NULL;
+    int32_t x = 0;
+    if (d && (k == -d || (k != d && before[k - 1] < before[k + 1])))
+        x = before[k + 1]; /* an insertion */
+    else if (d)
+        x = before[k - 1] + 1; /* a deletion */
+    while (x < (int32_t)diff->old_len && x - k < (int32_t)diff->new_len &&
+           diff->old_text[x] == diff->new_text[x - k])
+        x++;
+    return x;
+}
+
+/* How many differences there are, or more than the most: -1. -2: no memory. */
+CRDTI_FN int32_t crdti_diff_search(crdti_diff *diff)
+{
+    int32_t d, k;
+    for (d = 0; d <= CRDTI_DIFF_MAX; d++) {
+        int32_t *row = (int32_t *)crdti_arena_alloc(
+            &diff->arena, (2 * (size_t)d + 1) * sizeof *row);
+        if (!row)
+            return -2;
+        diff->reached[d] = row;
+        row += d;
+        for (k = -d; k <= d; k += 2) {
+            row[k] = crdti_diff_reach(diff, d, k);
+            if (row[k] >= (int32_t)diff->old_len &&
+                row[k] - k >= (int32_t)diff->new_len)
+                return d;
+        }
+    }
+    return -1;
+}
+
+/* Notes one difference before the last noted; neighbours are one edit. */
+CRDTI_FN void crdti_diff_note(crdti_diff *diff, uint32_t at, uint32_t from,
+                              int deletes)
+{
+    crdti_diff_edit *last = diff->edits + diff->edits_len;
+    if (diff->edits_len && last[-1].at == at + (deletes != 0) &&
+        last[-1].from == from + (deletes == 0)) {
+        last--;
+    } else {
+        crdti_zero(last, sizeof *last);
+        diff->edits_len++;
+    }
+    last->at = at;
+    last->from = from;
+    last->deleted += deletes != 0;
+    last->inserted += deletes == 0;
+}
+
+/* Follows the way back from the end. */
+CRDTI_FN void crdti_diff_trace(crdti_diff *diff, int32_t d)
+{
+    int32_t x = (int32_t)diff->old_len, k = x - (int32_t)diff->new_len;
+    for (; d > 0; d--) {
+        const int32_t *before = diff->reached[d - 1] + (d - 1);
+        int inserts = k == -d || (k != d && before[k - 1] < before[k + 1]);
+        k += inserts ? 1 : -1;
+        x = before[k];
+        crdti_diff_note(diff, (uint32_t)x, (uint32_t)(x - k), !inserts);
+    }
+}
+
+/* Finds the edits between what is not equal at either end. NOMEM. */
+CRDTI_FN crdt_err crdti_diff_make(crdti_diff *diff)
+{
+    int32_t d = diff->old_len && diff->new_len ? crdti_diff_search(diff) : -1;
+    size_t most = d > 0 ? (size_t)d : 1;
+    if (d == -2)
+        return CRDT_ERR_NOMEM;
+    diff->edits = (crdti_diff_edit *)crdti_arena_alloc(
+        &diff->arena, most * sizeof *diff->edits);
+    if (!diff->edits)
+        return CRDT_ERR_NOMEM;
+    if (d >= 0) {
+        crdti_diff_trace(diff, d);
+        return CRDT_OK;
+    }
+    crdti_zero(diff->edits, sizeof *diff->edits);
+    diff->edits[0].deleted = diff->old_len;
+    diff->edits[0].inserted = diff->new_len;
+    diff->edits_len = diff->old_len || diff->new_len;
+    return CRDT_OK;
+}
+
+/* >>applying -------------------------------------------------------------- */
+
+/* Takes memory for all edits together, so that none of them can fail. */
+CRDTI_FN crdt_err crdti_diff_reserve(crdt_doc *doc, crdti_sequence *s,
+                                     const crdti_diff *diff, crdt_bytes utf8,
+                                     crdti_width width)
+{
+    size_t edits = diff->edits_len;
+    crdti_spot start = { 0, 0, 0 };
+    crdt_err err = crdti_write_check(doc, edits);
+    start.leaf = s->first;
+    if (!err)
+        err = crdti_text_own(doc, s);
+    if (!err)
+        err = crdti_spans_reserve(doc, s,
+                                  edits * 3 + crdti_pieces_count(utf8, width));
+    if (!err)
+        err = crdti_insertions_reserve(doc, s, s->own,
+                                       edits + crdti_pieces_count(utf8, width),
+                                       width.chars, utf8.len);
+    /* Each of them takes at least one span of those there are. */
+    if (!err)
+        err = crdti_array_reserve(
+            &doc->alloc, &crdti_author_at(doc, s->own)->deletions,
+            edits + crdti_text_spans(doc, start, s->total.chars));
+    return err;
+}
+
+/* From the end of the text, so that what is before stays where it is. `first`
+ * characters at the beginning are equal; `utf8` is what is new behind them. */
+CRDTI_FN crdt_err crdti_diff_apply(crdt_doc *doc, crdti_sequence *s,
+                                   const crdti_diff *diff, uint32_t first,
+                                   crdt_bytes utf8)
+{
+    crdt_err err = CRDT_OK;
+    uint32_t i;
+    for (i = 0; i < diff->edits_len && !err; i++) {
+        const crdti_diff_edit *edit = &diff->edits[i];
+        size_t from = crdti_utf8_len(utf8, 0, edit->from);
+        size_t len = crdti_utf8_len(utf8, from, edit->inserted);
+        err = crdti_text_edit(doc, s, CRDT_CHARS, first + edit->at,
+                              edit->deleted,
+                              crdt_bytes_of(utf8.ptr + from, len));
+    }
+    return err;
+}
+
+/* Takes off what is equal at both ends, in whole characters. How many bytes at
+ * the beginning. */
+CRDTI_FN size_t crdti_diff_trim(crdt_bytes *a, crdt_bytes *b)
+{
+    size_t first = 0, most = crdti_min_size(a->len, b->len), last = 0;
+    if (!most)
+        return 0;
+    while (first < most && a->ptr[first] == b->ptr[first])
+        first++;
+    while (first > 0 && ((first < a->len && (a->ptr[first] & 0xc0) == 0x80) ||
+                         (first < b->len && (b->ptr[first] & 0xc0) == 0x80)))
+        first--;
+    while (last < most - first &&
+           a->ptr[a->len - 1 - last] == b->ptr[b->len - 1 - last])
+        last++;
+    while (last > 0 && (a->ptr[a->len - last] & 0xc0) == 0x80)
+        last--;
+    *a = crdt_bytes_of(a->ptr + first, a->len - first - last);
+    *b = crdt_bytes_of(b->ptr + first, b->len - first - last);
+    return first;
+}
+
+CRDTI_FN crdt_err crdti_text_become(crdt_doc *doc, crdti_sequence *s,
+                                    crdt_bytes now, crdt_bytes utf8)
+{
+    crdti_diff diff;
+    crdti_width start, before, after;
+    crdt_bytes head = now;
+    crdt_err err = CRDT_OK;
+    if (crdt_bytes_equal(now, utf8))
+        return CRDT_OK;
+    head.len = crdti_diff_trim(&now, &utf8);
+    crdti_utf8_measure(head, &start);
+    crdti_utf8_measure(now, &before);
+    crdti_utf8_measure(utf8, &after);
+    crdti_zero(&diff, sizeof diff);
+    crdti_arena_init(&diff.arena, &doc->alloc);
+    diff.old_len = before.chars;
+    diff.new_len = after.chars;
+    diff.old_text = crdti_diff_points(&diff.arena, now, before.chars);
+    diff.new_text = crdti_diff_points(&diff.arena, utf8, after.chars);
+    if (!diff.old_text || !diff.new_text)
+        err = CRDT_ERR_NOMEM;
+    if (!err)
+        err = crdti_diff_make(&diff);
+    if (!err)
+        err = crdti_diff_reserve(doc, s, &diff, utf8, after);
+    if (!err)
+        err = crdti_diff_apply(doc, s, &diff, start.chars, utf8);
+    crdti_arena_free(&diff.arena);
+    return err;
+}
+
+CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8)
+{
+    crdti_sequence *s;
+    crdti_width width;
+    crdt_buf now = CRDT_BUF_INIT;
+    crdt_err err = crdti_text_begin(text, &s);
+    if (err)
+        return err;
+    if ((utf8.len && !utf8.ptr) || !crdti_utf8_measure(utf8, &width))
+        return CRDT_ERR_ARG;
+    if (utf8.len > CRDTI_NAMES_MAX)
+        return CRDT_ERR_LIMIT;
+    now.alloc = &text.doc->alloc;
+    err = crdt_text_get(text, &now);
+    if (!err)
+        err = crdti_text_become(text.doc, s, crdt_buf_bytes(&now), utf8);
+    crdt_buf_free(&now);
+    return err;
+}
+
+#endif
 /* >> type.h */
 /*
  * The type table. A new type is one file and one row here; its ops are rows of
@@ -11019,7 +11380,7 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
       crdti_order_drop, NULL, NULL }
 /* What is in it are no ops: see sequence.h. */
 #define CRDTI_SEQUENCE(name, kinds, read)                                     \
-    { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, crdti_text_has_key, read, NULL,  \
+    { name, kinds, CRDTI_BY_STEPS, 1, 0, 0, crdti_text_has_key, read, NULL,  \
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
       crdti_sequence_scope, NULL }
 #define CRDTI_LIST(name, kinds)                                               \
@@ -11242,6 +11603,160 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 }
 
 #endif
+/* >> step.h */
+/*
+ * Steps: how a text reads differently since the watcher was told, as what to
+ * retain, insert and delete from its beginning on.
+ *
+ *     names born since   40..44           in the order of the text:
+ *     names died since    7..9, 42        retain 7, delete 3, retain 5,
+ *                                         insert "ab", insert "de"
+ *
+ * What was born and died since is nothing. What remains is looked up in the
+ * tree, piece by piece. O(pieces x log n).
+ */
+#ifndef CRDTI_STEP_H
+#define CRDTI_STEP_H
+
+
+/* Characters side by side, all inserted or all deleted since. */
+typedef struct crdti_step_piece {
+    crdti_spot spot;
+    uint32_t name, len;
+    int is_born;
+} crdti_step_piece;
+
+typedef struct crdti_steps {
+    crdt_doc *doc;
+    crdti_sequence *s;
+    CRDTI_ARRAY(crdti_step_piece) pieces;
+    CRDTI_ARRAY(uint32_t) order; /* of pieces in the text */
+} crdti_steps;
+
+/* Cuts a run of names into pieces: of one span and one insertion each. */
+CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, crdti_run run, int is_born)
+{
+    uint64_t at = run.lo;
+    while (at <= run.hi) {
+        uint32_t name = (uint32_t)at, rest;
+        crdti_step_piece *piece;
+        crdti_origins origins = crdti_origins_of(t->doc, t->s, name);
+        if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
+            crdti_array_reserve(&t->doc->alloc, &t->order, 1))
+            return CRDT_ERR_NOMEM;
+        piece = &t->pieces.ptr[t->pieces.len];
+        piece->spot = crdti_spot_of(t->doc, t->s, name);
+        rest = crdti_span_len(crdti_leaf_at(t->doc, piece->spot.leaf),
+                              piece->spot.at) -
+               piece->spot.off;
+        rest = (uint32_t)crdti_min(rest, origins.end - name);
+        piece->name = name;
+        piece->len = (uint32_t)crdti_min(rest, run.hi - at + 1);
+        piece->is_born = is_born;
+        at += piece->len;
+        t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdti_steps *t = (const crdti_steps *)ctx;
+    return crdti_spot_order(t->doc, t->pieces.ptr[a].spot,
+                            t->pieces.ptr[b].spot);
+}
+
+/* Collects the pieces and puts them in the order of the text. */
+CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
+{
+    crdti_ivset born = { NULL, 0, 0 };
+    size_t i;
+    crdt_err err = crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
+    if (!err)
+        err = crdti_ivset_subtract(&t->doc->alloc, &born, &t->s->died);
+    if (!err)
+        err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, &t->s->born);
+    crdti_homes_make(t->doc, t->s);
+    for (i = 0; i < born.len && !err; i++)
+        err = crdti_steps_cut(t, born.ptr[i], 1);
+    for (i = 0; i < t->s->died.len && !err; i++)
+        err = crdti_steps_cut(t, t->s->died.ptr[i], 0);
+    crdti_ivset_free(&t->doc->alloc, &born);
+    if (!err)
+        crdti_sort(crdti_piece_order, t, t->order.ptr, t->order.len);
+    return err;
+}
+
+CRDTI_FN void crdti_step_put(crdt_step **step, crdt_step_kind kind,
+                             crdti_width width, crdt_bytes text)
+{
+    (*step)->kind = kind;
+    (*step)->chars = width.chars;
+    (*step)->bytes = crdti_width_in(width, CRDT_UTF8);
+    (*step)->utf16 = crdti_width_in(width, CRDT_UTF16);
+    (*step)->text = text;
+    ++*step;
+}
+
+/* Writes the steps; there is room for two of each piece. */
+CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
+{
+    crdt_step *step = out;
+    crdti_width done;
+    size_t i;
+    crdti_zero(&done, sizeof done);
+    for (i = 0; i < t->order.len; i++) {
+        const crdti_step_piece *piece = &t->pieces.ptr[t->order.ptr[i]];
+        crdti_width before = crdti_spot_rank(t->doc, t->s, piece->spot);
+        crdti_width width =
+            crdti_name_width(t->doc, t->s, piece->name, piece->len);
+        crdti_width_subtract(&before, done);
+        if (before.chars)
+            crdti_step_put(&step, CRDT_STEP_RETAIN, before, crdti_no_key());
+        crdti_width_add(&done, before);
+        if (!piece->is_born) {
+            crdti_step_put(&step, CRDT_STEP_DELETE, width, crdti_no_key());
+            continue;
+        }
+        crdti_step_put(
+            &step, CRDT_STEP_INSERT, width,
+            crdti_span_bytes(t->doc, t->s,
+                             crdti_leaf_at(t->doc, piece->spot.leaf),
+                             piece->spot.at, piece->spot.off, piece->len));
+        crdti_width_add(&done, width);
+    }
+    return (size_t)(step - out);
+}
+
+/* The steps of a text, in the arena. NOMEM. */
+CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
+                                   crdti_arena *arena, const crdt_step **out,
+                                   size_t *len)
+{
+    crdti_steps t;
+    crdt_step *steps;
+    crdt_err err;
+    crdti_zero(&t, sizeof t);
+    t.doc = doc;
+    t.s = crdti_sequence_at(doc, text);
+    *len = 0;
+    if (!t.s || (!t.s->born.len && !t.s->died.len))
+        return CRDT_OK;
+    err = crdti_steps_collect(&t);
+    if (!err) {
+        steps = (crdt_step *)crdti_arena_alloc(arena, t.pieces.len * 2 *
+                                                          sizeof *steps);
+        err = steps ? CRDT_OK : CRDT_ERR_NOMEM;
+        if (steps)
+            *len = crdti_steps_write(&t, steps);
+        *out = steps;
+    }
+    crdti_array_free(&doc->alloc, &t.pieces);
+    crdti_array_free(&doc->alloc, &t.order);
+    return err;
+}
+
+#endif
 /* >> event.h */
 /*
  * Events: what is different since the watcher was told last, as patches.
@@ -11347,6 +11862,11 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->had_before = place->had_before;
     out->before = place->before;
     out->now = place->now;
+    if (shape == CRDTI_BY_STEPS) {
+        out->kind = CRDT_PATCH_TEXT;
+        out->had_before = 0;
+        out->before = out->now = crdt_null();
+    }
     if (shape == CRDTI_BY_KEY)
         out->key = place->key;
     if (shape == CRDTI_BY_ELEMENT) {
@@ -11382,6 +11902,13 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
         else if (crdti_patch_path(doc, place->object, &patch->path))
             return CRDT_ERR_NOMEM;
         crdti_patch_fill(doc, place, patch);
+        if (patch->kind == CRDT_PATCH_TEXT) {
+            if (crdti_steps_make(doc, place->object, &watch->arena,
+                                 &patch->steps, &patch->steps_len))
+                return CRDT_ERR_NOMEM;
+            if (!patch->steps_len)
+                continue;
+        }
         ++*len;
     }
     return CRDT_OK;
@@ -11389,10 +11916,30 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
 
 /* >>telling --------------------------------------------------------------- */
 
+/* Forgets what is new in texts. Where places are lost, any may be new. */
+CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
+{
+    const crdti_watch *watch = doc->watch;
+    uint32_t at = watch->is_lost ? doc->sequences : 0;
+    size_t i;
+    for (; at; at = crdti_sequence_at(doc, at)->next_sequence)
+        crdti_news_clear(&doc->alloc, crdti_sequence_at(doc, at));
+    for (i = 0; i < watch->places.len; i++) {
+        const crdti_object *object =
+            crdti_object_at(doc, watch->places.ptr[i].object);
+        if (crdti_type_at(doc, object)->shape == CRDTI_BY_STEPS &&
+            object->state)
+            crdti_news_clear(&doc->alloc, (crdti_sequence *)object->state);
+    }
+}
+
 /* Forgets the touched places, and gives back memory that was much. */
-CRDTI_FN void crdti_watch_clear(const crdt_alloc *alloc, crdti_watch *watch)
+CRDTI_FN void crdti_watch_clear(crdt_doc *doc)
 {
     enum { MUCH = 1024 };
+    crdti_watch *watch = doc->watch;
+    const crdt_alloc *alloc = &doc->alloc;
+    crdti_watch_clear_texts(doc);
     crdti_arena_free(&watch->arena);
     if (watch->places.cap > MUCH)
         crdti_array_free(alloc, &watch->places);
@@ -11424,7 +11971,7 @@ CRDTI_FN void crdti_tell(crdt_doc *doc)
     if (len)
         watch->fn(watch->ctx, doc, patches, len);
     watch->is_telling = 0;
-    crdti_watch_clear(&doc->alloc, watch);
+    crdti_watch_clear(doc);
 }
 
 /* >>watching -------------------------------------------------------------- */
@@ -11434,6 +11981,7 @@ CRDTI_FN void crdti_watch_end(crdt_doc *doc)
     crdti_watch *watch = doc->watch;
     if (!watch)
         return;
+    crdti_watch_clear_texts(doc);
     crdti_arena_free(&watch->arena);
     crdti_array_free(&doc->alloc, &watch->places);
     crdti_table_free(&doc->alloc, &watch->index);
@@ -11454,6 +12002,7 @@ CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx)
     }
     if (crdt_doc_uncommitted(doc))
         return CRDT_ERR_UNCOMMITTED;
+    crdti_typing_file(doc);
     watch = doc->watch;
     if (!watch) {
         watch = (crdti_watch *)crdti_alloc(&doc->alloc, sizeof *watch);
@@ -12198,6 +12747,7 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
 {
     size_t i;
     crdt_err err;
+    crdti_typing_file(doc);
     crdti_zero(cut, sizeof *cut);
     cut->is_canonical = purpose == CRDTI_FOR_COMPARISON;
     if (crdt_doc_uncommitted(doc))
@@ -12309,6 +12859,7 @@ typedef struct crdti_delta {
     size_t replicas_len, objects_len, ops_len;
     size_t kills_len;              /* of all ops */
     size_t sequences_len;
+    uint32_t chars; /* inserted in all of them */
     crdti_delta_sequence *sequences;
     crdti_delta_replica *replicas; /* by id */
     crdti_delta_object *objects;   /* [0] is the root */
@@ -12509,9 +13060,8 @@ CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
         uint32_t bit = from % 64, count = 64 - bit;
         if (count > end - from)
             count = end - from;
-        bits[from / 64] |= (count == 64 ? UINT64_MAX
-                                        : ((UINT64_C(1) << count) - 1))
-                           << bit;
+        bits[from / 64] |=
+            (count == 64 ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << bit;
         from += count;
     }
 }
@@ -12524,7 +13074,7 @@ CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
 
 /* How many bits from `from` on, `most` at most, are as the first one. */
 CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
-                                 uint32_t most)
+                                     uint32_t most)
 {
     uint64_t flip = 0 - (bits[from / 64] >> from % 64 & 1);
     uint64_t word = (bits[from / 64] ^ flip) >> from % 64;
@@ -12602,8 +13152,8 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
         crdti_get_right(e);
     } else if (what == CRDTI_MORE_OUTSIDE) {
         replica = crdti_get_varint(e->r);
-        e->outside = crdti_get_outside(
-            e, (uint32_t)crdti_min(replica, CRDTI_OUTSIDE));
+        e->outside =
+            crdti_get_outside(e, (uint32_t)crdti_min(replica, CRDTI_OUTSIDE));
         e->has_outside = 1;
     } else if (what == CRDTI_MORE_AUTHOR) {
         replica = crdti_get_varint(e->r);
@@ -12683,10 +13233,13 @@ CRDTI_FN int crdti_edit_has_victims(const crdti_delta *delta,
         first = outside->seq - 1;
         room = delta->replicas[outside->replica].base - first;
     } else {
-        room = d->chars - first;
+        /* Of one insertion: so it is cheap, however many say the same. */
+        const crdti_edit *insert = crdti_edit_of(d, edit->name);
+        first -= insert->name;
+        room = insert->len - first;
     }
-    return edit->len <= (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1
-                                                            : room);
+    return edit->len <=
+           (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1 : room);
 }
 
 CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
@@ -12696,7 +13249,7 @@ CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
     uint32_t slot = 0, expected;
     edit->kind = CRDTI_INSERTION_EDIT;
     edit->left = crdti_get_target(e, what);
-    if (edit->len > CRDTI_NAMES_MAX - d->chars) {
+    if (edit->len > CRDTI_NAMES_MAX - d->chars - e->delta->chars) {
         crdti_reader_fail(e->r, CRDT_ERR_LIMIT);
         return;
     }
@@ -12732,8 +13285,8 @@ CRDTI_FN void crdti_get_delete(crdti_edit_reader *e, unsigned what,
     }
     e->cursor = CRDTI_NO_CHAR;
     if (!(edit->name & CRDTI_OUTSIDE))
-        e->cursor = crdti_cursor_before(
-            d, back ? edit->name - (edit->len - 1) : edit->name);
+        e->cursor = crdti_cursor_before(d, back ? edit->name - (edit->len - 1)
+                                                : edit->name);
 }
 
 CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
@@ -12763,8 +13316,8 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
     edit->replica = e->replica;
     edit->len = (uint32_t)len;
     e->next[e->replica] += len;
-    if (e->d->is_laid_out && (what != CRDTI_EDIT_INSERT || e->has_outside ||
-                              e->has_right)) {
+    if (e->d->is_laid_out &&
+        (what != CRDTI_EDIT_INSERT || e->has_outside || e->has_right)) {
         crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
         return;
     }
@@ -12788,8 +13341,7 @@ CRDTI_FN void crdti_get_dead(crdti_reader *r, crdti_delta_sequence *d)
         uint64_t gap = crdti_get_varint(r), count = crdti_get_varint(r);
         if (r->err)
             return;
-        if (gap > d->chars - from || !count ||
-            count > d->chars - from - gap) {
+        if (gap > d->chars - from || !count || count > d->chars - from - gap) {
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
             return;
         }
@@ -12822,8 +13374,7 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
         return;
     for (i = 0; i < d->edits_len; i++) {
         const crdti_edit *edit = &d->edits[i];
-        if (edit->kind == CRDTI_FORWARDS_EDIT &&
-            !(edit->name & CRDTI_OUTSIDE))
+        if (edit->kind == CRDTI_FORWARDS_EDIT && !(edit->name & CRDTI_OUTSIDE))
             crdti_bits_set(d->dead, edit->name, edit->len);
         else if (edit->kind == CRDTI_BACKWARDS_EDIT &&
                  !(edit->name & CRDTI_OUTSIDE))
@@ -12843,6 +13394,35 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
     d->alive = crdti_count_alive(d);
     if (!crdti_utf8_measure(d->content, &width) || width.chars != d->alive)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+}
+
+/* The origins of what is laid out, as if it had been written one after the
+ * other, of two the one with the lesser seq first: behind and before the next
+ * ones, to either side, that were there already. So the order is the same
+ * again, whoever joins it, and nothing builds on what comes later. */
+CRDTI_FN int crdti_layout_is_earlier(const crdti_edit *a, const crdti_edit *b)
+{
+    return a->seq != b->seq ? a->seq < b->seq : a->replica < b->replica;
+}
+
+CRDTI_FN void crdti_layout_origins(crdti_reader *r, crdti_arena *arena,
+                                   crdti_delta_sequence *d)
+{
+    /* Insertions so far that are not behind a later one with an earlier seq. */
+    uint32_t *stack =
+        (uint32_t *)crdti_get_array(r, arena, d->edits_len, sizeof *stack);
+    size_t i, len = 0;
+    for (i = 0; i < d->edits_len && !r->err; i++) {
+        crdti_edit *edit = &d->edits[i];
+        edit->right = CRDTI_NO_CHAR;
+        while (len && crdti_layout_is_earlier(edit, &d->edits[stack[len - 1]]))
+            d->edits[stack[--len]].right = edit->name;
+        edit->left = CRDTI_NO_CHAR;
+        if (len)
+            edit->left = d->edits[stack[len - 1]].name +
+                         d->edits[stack[len - 1]].len - 1;
+        stack[len++] = (uint32_t)i;
+    }
 }
 
 /* One section. */
@@ -12882,6 +13462,8 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
         next[i] = delta->replicas[i].base + 1;
     for (i = 0; i < d->edits_len && !r->err; i++)
         crdti_get_edit(&e, &d->edits[i], (uint32_t)i);
+    if (!r->err && d->is_laid_out)
+        crdti_layout_origins(r, arena, d);
     if (!r->err && d->outside_len != d->outside_cap)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     if (!r->err)
@@ -12895,10 +13477,12 @@ CRDTI_FN void crdti_get_sequences(crdti_reader *r, crdti_arena *arena,
     uint64_t *next;
     d->sequences = (crdti_delta_sequence *)crdti_get_array(
         r, arena, len, sizeof *d->sequences);
-    next = (uint64_t *)crdti_get_array(r, arena, d->replicas_len,
-                                       sizeof *next);
-    for (i = 0; i < len && !r->err; i++)
+    next =
+        (uint64_t *)crdti_get_array(r, arena, d->replicas_len, sizeof *next);
+    for (i = 0; i < len && !r->err; i++) {
         crdti_get_sequence(r, arena, d, next, &d->sequences[i]);
+        d->chars += d->sequences[i].chars;
+    }
     d->sequences_len = len;
 }
 
@@ -12975,7 +13559,7 @@ CRDTI_FN uint64_t crdti_name_awaited(const crdti_edit_writer *e, uint32_t name,
 
 CRDTI_FN void crdti_put_head(crdti_edit_writer *e, unsigned what, uint32_t len)
 {
-    uint32_t field = len - 1 < CRDTI_EDIT_LONG ? len - 1 : CRDTI_EDIT_LONG;
+    uint32_t field = (uint32_t)crdti_min(len - 1, CRDTI_EDIT_LONG);
     crdti_put_u8(&e->w, (uint8_t)(what | field << 3));
     if (field == CRDTI_EDIT_LONG)
         crdti_put_varint(&e->w, len - 1 - CRDTI_EDIT_LONG);
@@ -12991,13 +13575,13 @@ CRDTI_FN void crdti_put_more(crdti_edit_writer *e, unsigned what)
 CRDTI_FN void crdti_put_outside(crdti_edit_writer *e, uint32_t name,
                                 uint64_t step, uint64_t plus)
 {
-    const crdti_author *author = crdti_author_at(
-        e->doc, crdti_name_author(&e->s->extents, name));
+    const crdti_author *author =
+        crdti_author_at(e->doc, crdti_name_author(&e->s->extents, name));
     const crdti_insertion *at = crdti_insertion_of(author, name);
     const crdti_replica *replica = &e->doc->replicas.ptr[author->replica];
     crdti_put_varint(&e->w, replica->wire * step + plus);
     crdti_put_varint(&e->w, e->cut->base.ptr[replica->wire] -
-                         (at->seq + (name - at->name)));
+                                (at->seq + (name - at->name)));
     e->d.outside_len++;
 }
 
@@ -13036,8 +13620,7 @@ CRDTI_FN void crdti_put_target(crdti_edit_writer *e, uint32_t name,
     by = (int64_t)(int32_t)told - (int32_t)e->cursor;
     from_target = (int64_t)(int32_t)told - (int32_t)e->target;
     if (again != CRDTI_EDIT_MORE &&
-        (from_target < 0 ? -from_target : from_target) <
-            (by < 0 ? -by : by)) {
+        (from_target < 0 ? -from_target : from_target) < (by < 0 ? -by : by)) {
         by = from_target;
         near_by = again;
     }
@@ -13059,9 +13642,9 @@ CRDTI_FN void crdti_put_alive(crdti_edit_writer *e, uint32_t name,
         if (leaf->lens[spot.at] & CRDTI_HIDDEN)
             crdti_bits_set(e->d.dead, edit->name + done, len);
         else
-            crdti_put_raw(&e->content_w,
-                          crdti_span_bytes(e->doc, e->s, leaf, spot.at,
-                                           spot.off, len));
+            crdti_put_raw(
+                &e->content_w,
+                crdti_span_bytes(e->doc, e->s, leaf, spot.at, spot.off, len));
         done += len;
     }
 }
@@ -13102,8 +13685,7 @@ CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
     e->d.chars += edit->len;
     e->d.inserts[e->d.inserts_len++] = (uint32_t)e->d.edits_len;
     if (!crdti_is_outside(told))
-        crdti_children_put(&e->children, slot, told,
-                           (uint32_t)e->d.edits_len);
+        crdti_children_put(&e->children, slot, told, (uint32_t)e->d.edits_len);
     e->d.edits_len++;
     e->cursor = e->d.chars - 1;
 }
@@ -13281,8 +13863,8 @@ CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
                                      const uint32_t *authors, size_t len)
 {
     size_t i, chars = 0, insertions = 0;
-    e->parties = (crdti_party *)crdti_arena_alloc(arena,
-                                                  len * sizeof *e->parties);
+    e->parties =
+        (crdti_party *)crdti_arena_alloc(arena, len * sizeof *e->parties);
     if (!e->parties)
         return CRDT_ERR_NOMEM;
     crdti_zero(e->parties, len * sizeof *e->parties);
@@ -13310,8 +13892,8 @@ CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
             return CRDT_ERR_NOMEM;
     }
     e->d.dead = (uint64_t *)crdti_arena_alloc(arena, chars / 8 + 16);
-    e->d.inserts = (uint32_t *)crdti_arena_alloc(
-        arena, (insertions + 1) * sizeof(uint32_t));
+    e->d.inserts = (uint32_t *)crdti_arena_alloc(arena, (insertions + 1) *
+                                                            sizeof(uint32_t));
     if (!e->d.dead || !e->d.inserts)
         return CRDT_ERR_NOMEM;
     crdti_zero(e->d.dead, chars / 8 + 16);
@@ -13519,18 +14101,18 @@ typedef struct crdti_plant {
     crdti_arena *arena;
     crdti_graft_need *needs; /* by replica of the message; zeros */
     int is_ascii;
-    uint32_t leaf;     /* the last one so far */
-    uint64_t *starts;  /* a bit where a piece begins */
-    uint32_t *counts;  /* pieces that begin before a word of them */
+    uint32_t leaf;    /* the last one so far */
+    uint64_t *starts; /* a bit where a piece begins */
+    uint32_t *counts; /* pieces that begin before a word of them */
     uint32_t pieces_len;
-    uint32_t *pieces;  /* first character of each; one more: the end */
-    uint32_t *edits;   /* insertion of each piece */
+    uint32_t *pieces;         /* first character of each; one more: the end */
+    uint32_t *edits;          /* insertion of each piece */
     uint32_t *lefts, *rights; /* children of each piece: edit + 1, or 0 */
-    uint32_t *next;    /* among the children of a piece, by edit */
-    uint32_t *ranks;   /* of pieces from the end, from 1; 0: not yet */
-    uint32_t *order;   /* pieces from the end */
+    uint32_t *next;           /* among the children of a piece, by edit */
+    uint32_t *ranks;          /* of pieces from the end, from 1; 0: not yet */
+    uint32_t *order;          /* pieces from the end */
     uint32_t order_len, stack_len;
-    uint32_t *stack;   /* pieces to visit, or to emit: EMIT */
+    uint32_t *stack; /* pieces to visit, or to emit: EMIT */
 } crdti_plant;
 
 #define CRDTI_PLANT_EMIT 0x80000000u
@@ -13588,8 +14170,7 @@ CRDTI_FN crdt_err crdti_plant_cut(crdti_plant *p)
     for (i = 0, count = 0; i < words; i++) {
         uint64_t word = p->starts[i];
         for (; word; word &= word - 1)
-            p->pieces[count++] =
-                (uint32_t)i * 64 + crdti_bit_lowest(word);
+            p->pieces[count++] = (uint32_t)i * 64 + crdti_bit_lowest(word);
     }
     p->pieces[count] = d->chars;
     for (at = 0, i = 0; i < d->inserts_len; i++) {
@@ -13662,8 +14243,7 @@ CRDTI_FN uint32_t crdti_plant_sort(crdti_plant *p, uint32_t list)
         return list;
     for (at = list; at; at = next) {
         next = p->next[at - 1];
-        for (link = &sorted;
-             *link && crdti_plant_before(p, *link - 1, at - 1);
+        for (link = &sorted; *link && crdti_plant_before(p, *link - 1, at - 1);
              link = &p->next[*link - 1])
             continue;
         p->next[at - 1] = *link;
@@ -13869,8 +14449,8 @@ CRDTI_FN void crdti_plant_insert(crdti_plant *p, crdti_author *author,
         at->right = right;
         at->more_bytes = (uint16_t)part.width.more_bytes;
         at->more_units = (uint16_t)part.width.more_units;
-        at->content = part.bytes ? (uint32_t)author->content.len
-                                 : CRDTI_CONTENT_GONE;
+        at->content =
+            part.bytes ? (uint32_t)author->content.len : CRDTI_CONTENT_GONE;
         if (part.bytes)
             crdti_plant_copy(p, author, name, &part, from);
         author->free_name += part.len;
@@ -14188,6 +14768,7 @@ typedef struct crdti_graft {
     crdti_delta_sequence *d;
     crdti_sequence *s;
     const uint8_t *content; /* what is not taken yet */
+    crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
@@ -14314,8 +14895,8 @@ CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
         uint32_t author = crdti_graft_author(g, outside->replica);
         outside->name = CRDTI_NO_CHAR;
         if (author)
-            outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
-                                          outside->seq);
+            outside->name =
+                crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
         if (outside->name == CRDTI_NO_CHAR)
             return CRDT_ERR_CORRUPT;
     }
@@ -14349,8 +14930,8 @@ CRDTI_FN int crdti_graft_has_victims(const crdti_graft *g,
     author = crdti_author_at(g->doc, crdti_graft_author(g, outside->replica));
     low = outside->seq;
     low -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
-    return crdti_author_count(author, low, low + edit->len - 1,
-                              &insertions) == edit->len;
+    return crdti_author_count(author, low, low + edit->len - 1, &insertions) ==
+           edit->len;
 }
 
 /* Takes memory for one author. */
@@ -14481,8 +15062,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
     for (i = 0; i < g->delta->sequences_len; i++) {
         uint32_t number =
             g->delta->objects[g->delta->sequences[i].object].number;
-        crdti_sequence *s =
-            number ? crdti_sequence_at(g->doc, number) : NULL;
+        crdti_sequence *s = number ? crdti_sequence_at(g->doc, number) : NULL;
         if (s)
             s->is_met = 0;
         if (s && g->delta->sequences[i].is_planted)
@@ -14538,6 +15118,22 @@ CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
     } while (bytes.len);
 }
 
+/* From where on to look for the place of an insertion: behind its left origin.
+ * But if the one before has the same origins, it is not before that one: many
+ * at one spot would be a walk of them all for each. */
+CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
+                                      const crdti_origins *ours)
+{
+    const crdti_origins *before = &g->before;
+    const crdti_replica *replicas = g->doc->replicas.ptr;
+    if (before->end != CRDTI_NO_CHAR && before->left == ours->left &&
+        before->right == ours->right &&
+        crdti_id_order(&replicas[before->replica].id,
+                       &replicas[ours->replica].id) <= 0)
+        return crdti_spot_of(g->doc, g->s, before->end);
+    return crdti_spot_behind(g->doc, g->s, ours->left);
+}
+
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
@@ -14586,8 +15182,11 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
     origins.right = crdti_graft_name(g, edit->right);
     origins.replica = g->delta->replicas[edit->replica].number;
     origins.end = 0;
-    spot = crdti_integrate(g->doc, g->s, &origins);
+    spot = crdti_integrate(g->doc, g->s, &origins,
+                           crdti_graft_start(g, &origins));
     edit->here = crdti_author_at(g->doc, author)->free_name;
+    g->before = origins;
+    g->before.end = edit->here;
     for (at = known; at < edit->len; at += len) {
         len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
         crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
@@ -14636,9 +15235,8 @@ CRDTI_FN uint32_t crdti_graft_victims(const crdti_graft *g, uint32_t told,
             room = back ? told - edit->name - known + 1
                         : edit->name + edit->len - told;
         else
-            room = (uint32_t)crdti_min(room,
-                                       back ? told - edit->name + 1
-                                            : edit->name + known - told);
+            room = (uint32_t)crdti_min(room, back ? told - edit->name + 1
+                                                  : edit->name + known - told);
     }
     return room < most ? room : most;
 }
@@ -14654,8 +15252,8 @@ CRDTI_FN uint32_t crdti_graft_step(crdti_graft *g, uint32_t told, uint32_t by,
     outside = &g->d->outside[told & ~CRDTI_OUTSIDE];
     author = crdti_graft_author(g, outside->replica);
     outside->seq = back ? outside->seq - by : outside->seq + by;
-    outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
-                                  outside->seq);
+    outside->name =
+        crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
     return told;
 }
 
@@ -14689,8 +15287,22 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
         len = crdti_bits_run(g->d->dead, told, known - at);
         if (!(g->d->dead[told / 64] >> told % 64 & 1))
             continue;
+        g->doc->actor = CRDTI_NOBODY; /* that is not told */
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
         for (i = 0; i < len; i++)
             crdti_graft_hide(g, crdti_graft_name(g, told + i), 1);
+    }
+}
+
+/* All that is visible has just appeared. */
+CRDTI_FN void crdti_graft_tell(crdti_graft *g)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = g->s->first;
+    while (crdti_spot_next_shown(g->doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(g->doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_news_born(g->doc, g->s, leaf->names[spot.at], spot.off);
     }
 }
 
@@ -14699,10 +15311,14 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
 {
     uint32_t at;
     for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
+        if (!crdti_author_at(g->doc, at)->last)
+            continue; /* one of ours that has not written yet */
         g->doc->actor = crdti_author_at(g->doc, at)->replica;
         crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
+    if (g->doc->watch)
+        crdti_graft_tell(g);
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
@@ -14719,6 +15335,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         g->s->room = 0;
         g->s->is_met = 0;
         g->content = d->content.ptr;
+        g->before.end = CRDTI_NO_CHAR;
         if (d->is_planted) {
             crdti_graft_show(g);
             continue;
@@ -14772,7 +15389,8 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     size_t i, k, insertions;
     author->party = 0;
     if (crdti_object_at(g->doc, author->object)->type == CRDT_LIST ||
-        crdti_author_count(author, next, last, &insertions) == shown)
+        crdti_author_count(author, next, last, &insertions) == shown ||
+        !CRDTI_RULE(CONTEXT_KILLS))
         return;
     crdti_touch(g->doc, author->object, crdti_no_key());
     g->s = crdti_sequence_at(g->doc, author->object);
@@ -14792,7 +15410,7 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     if (next <= last)
         crdti_graft_vanish(g, index, next, last);
     g->s->cursor_is_known = 0;
-        g->s->room = 0;
+    g->s->room = 0;
     crdti_sequence_weigh(g->doc, g->s);
 }
 
@@ -15031,9 +15649,11 @@ CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
     for (i = 0; i < j->delta->replicas_len && !err; i++) {
         while (at < j->delta->ops_len && j->delta->ops[at].op.replica < i)
             at++;
-        err = crdti_join_context_rows(j, i, at, apply);
-        if (!err)
-            err = crdti_join_context(j, i, &at, apply);
+        if (!apply || CRDTI_RULE(CONTEXT_KILLS)) {
+            err = crdti_join_context_rows(j, i, at, apply);
+            if (!err)
+                err = crdti_join_context(j, i, &at, apply);
+        }
         if (apply)
             crdti_graft_context(&j->graft, i);
     }
@@ -15520,8 +16140,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     const crdti_delta *d = j->delta;
     size_t i;
     crdti_join_file(j);
-    if (CRDTI_RULE(CONTEXT_KILLS))
-        crdti_join_contexts(j, 1);
+    crdti_join_contexts(j, 1);
     crdti_join_decide(j);
     crdti_settle(j->doc);
     for (i = 0; i < d->replicas_len; i++) {
@@ -15552,6 +16171,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     if (!block)
         return CRDT_ERR_NOMEM;
     crdti_zero(block, size);
+    crdti_typing_file(doc);
     crdti_zero(&j->graft, sizeof j->graft);
     j->graft.doc = j->doc = doc;
     j->graft.delta = j->delta = delta;

@@ -112,8 +112,9 @@ uint64_t bench_alloc_bytes(void);
 /* Memory or the end. */
 void *bench_memory(size_t size);
 
-/* A document with the default clock, the counting allocator and the replica
- * id `number`. */
+/* A document with the default clock, the counting allocator and that replica
+ * id, or one of which `number` is the beginning. */
+crdt_doc *bench_doc_of(const crdt_id *id);
 crdt_doc *bench_doc(unsigned number);
 
 /* splitmix64, and a number below `bound`. */

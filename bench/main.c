@@ -171,18 +171,23 @@ void *bench_memory(size_t size)
     return ptr;
 }
 
-crdt_doc *bench_doc(unsigned number)
+crdt_doc *bench_doc_of(const crdt_id *id)
 {
     crdt_config config = { NULL, NULL, NULL, NULL };
     crdt_doc *doc = NULL;
+    config.alloc = bench_alloc();
+    config.replica = id;
+    bench_must(crdt_doc_new(&doc, &config));
+    return doc;
+}
+
+crdt_doc *bench_doc(unsigned number)
+{
     crdt_id id;
     memset(&id, 0x5a, sizeof id);
     id.b[0] = (uint8_t)(number >> 8);
     id.b[1] = (uint8_t)number;
-    config.alloc = bench_alloc();
-    config.replica = &id;
-    bench_must(crdt_doc_new(&doc, &config));
-    return doc;
+    return bench_doc_of(&id);
 }
 
 crdt_bytes bench_key(char out[BENCH_KEY], size_t i)
@@ -299,7 +304,7 @@ static void measure(const struct bench_case *is, int runs,
 {
     double values[RUNS_MAX];
     struct bench b;
-    uint64_t ops = 10 * BENCH_BATCH, began = now_ns(), took;
+    uint64_t ops = 10 * BENCH_BATCH, began, took;
     int i = 0;
     memset(&b, 0, sizeof b);
     b.is = is;
@@ -307,6 +312,7 @@ static void measure(const struct bench_case *is, int runs,
     b.random = BENCH_SEED;
     if (is->setup)
         is->setup(&b);
+    began = now_ns();
     if (is_count(is->unit))
         runs = 1;
     else

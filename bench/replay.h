@@ -3,16 +3,15 @@
  *
  * An agent writes its next txn in its document after joining what the txn's
  * parents had seen. If the document has seen anything else, as where an agent
- * is concurrent with itself, the agent goes on in a new one: a new branch,
- * under an id right behind.
+ * is concurrent with itself, or if the agent wrote anything in between, it
+ * goes on in a new one. So ids that begin with the agent and go on with its
+ * count of events are in the order of agents and their events.
  */
 #ifndef REPLAY_H
 #define REPLAY_H
 
 #include "bench.h"
 #include "../test/trace.h"
-
-#define BRANCHES_MAX 64u /* of one agent */
 
 /* >>edits ------------------------------------------------------------------ */
 
@@ -61,13 +60,13 @@ static inline struct trace_part all_edits(const struct trace *t)
 
 struct author {
     crdt_doc *doc;
-    uint32_t branches;
+    uint32_t next_seq;
 };
 
 struct history {
     const struct trace *trace;
     struct author *authors;       /* an agent */
-    size_t branch_count;          /* of all */
+    size_t doc_count;             /* there have been */
     crdt_vv *after;               /* a txn */
     crdt_buf *deltas;             /* of a txn alone */
     uint32_t *needed, *needed_by; /* txns to join; the last that needed one */
@@ -79,25 +78,43 @@ static inline int is_within(const crdt_vv *a, const crdt_vv *b)
     return order == CRDT_EQUAL || order == CRDT_BEFORE;
 }
 
-/* The document of an agent that has seen nothing beyond `seen`. */
-static inline crdt_doc *history_doc(struct history *h, uint32_t agent,
+static inline void put_number(uint8_t out[4], uint32_t number)
+{
+    out[0] = (uint8_t)(number >> 24);
+    out[1] = (uint8_t)(number >> 16);
+    out[2] = (uint8_t)(number >> 8);
+    out[3] = (uint8_t)number;
+}
+
+static inline int author_goes_on(const struct author *author, uint32_t seq,
+                                 const crdt_vv *seen)
+{
+    crdt_vv vv = CRDT_VV_INIT;
+    int goes_on;
+    if (!author->doc || author->next_seq != seq)
+        return 0;
+    bench_must(crdt_doc_vv(author->doc, &vv));
+    goes_on = is_within(&vv, seen);
+    crdt_vv_free(&vv);
+    return goes_on;
+}
+
+/* The document of the txn's agent, which has seen nothing beyond `seen`. */
+static inline crdt_doc *history_doc(struct history *h,
+                                    const struct trace_txn *txn,
                                     const crdt_vv *seen)
 {
-    struct author *author = &h->authors[agent];
-    if (author->doc) {
-        crdt_vv vv = CRDT_VV_INIT;
-        int fits;
-        bench_must(crdt_doc_vv(author->doc, &vv));
-        fits = is_within(&vv, seen);
-        crdt_vv_free(&vv);
-        if (fits)
-            return author->doc;
+    struct author *author = &h->authors[txn->agent];
+    if (!author_goes_on(author, txn->seq, seen)) {
+        crdt_id id;
+        memset(&id, 0x5a, sizeof id);
+        put_number(id.b, txn->agent);
+        put_number(id.b + 4, txn->seq);
         crdt_doc_free(author->doc);
+        author->doc = bench_doc_of(&id);
+        h->doc_count++;
     }
-    if (author->branches == BRANCHES_MAX || agent >= 65536 / BRANCHES_MAX)
-        bench_fail("a trace has too many agents or branches");
-    author->doc = bench_doc(agent * BRANCHES_MAX + author->branches++);
-    h->branch_count++;
+    author->next_seq = txn->seq + trace_txn_events(h->trace, txn);
     return author->doc;
 }
 
@@ -148,7 +165,7 @@ static inline void history_write(struct history *h, size_t at)
     for (i = 0; i < txn->parents.count; i++)
         bench_must(crdt_vv_merge(
             &seen, &h->after[t->parents[txn->parents.from + i]]));
-    doc = history_doc(h, txn->agent, &seen);
+    doc = history_doc(h, txn, &seen);
     history_join(h, doc, at);
     edit_all(text_of(doc), t, txn->edits);
     bench_must(crdt_commit(doc));

@@ -110,8 +110,8 @@ CRDT_API crdt_err crdt_json_read(crdt_obj map, crdt_bytes json, size_t *fault);
 
 /* Appends the patches of an event (crdt_doc_watch) as one JSON Patch, RFC
  * 6902, that brings the plain form of the document before to the one after. To
- * be called within the event. A set that has changed is replaced whole, as is
- * all below a key that got a container; CRDT_PATCH_LOST replaces everything.
+ * be called within the event. A set or text that has changed is replaced whole,
+ * as is all below a key that got a container; CRDT_PATCH_LOST replaces everything.
  * ARG, NOMEM: `out` is as before. O(patches x (depth + log patches)), and what
  * is written. */
 CRDT_API crdt_err crdt_json_patch(const crdt_patch *patches, size_t len,

@@ -973,6 +973,14 @@ CRDTI_FN void crdti_say_right(crdti_readable *t, crdti_record *record,
     }
 }
 
+CRDTI_FN void crdti_say_origins(crdti_readable *t, crdti_record *record,
+                                crdti_told *s, uint32_t i)
+{
+    if (crdti_record_has(t, record, CRDTI_EDIT_HAS_LEFT, 1))
+        crdti_say_char(t, record->at, s->d, &s->d->edits[i].left);
+    crdti_say_right(t, record, s, i);
+}
+
 CRDTI_FN void crdti_say_insertion(crdti_readable *t, crdti_record *record,
                                   crdti_told *s, uint32_t i)
 {
@@ -984,14 +992,13 @@ CRDTI_FN void crdti_say_insertion(crdti_readable *t, crdti_record *record,
         crdti_say_index(t, record->at, CRDTI_NAMES_MAX, &edit->name);
     if (edit->name != name)
         crdti_hear_wrong(t, record->at);
-    if (crdti_record_has(t, record, CRDTI_EDIT_HAS_LEFT, 1))
-        crdti_say_char(t, record->at, d, &edit->left);
-    crdti_say_right(t, record, s, i);
+    if (!d->is_laid_out)
+        crdti_say_origins(t, record, s, i);
     if (crdti_record_has(t, record, CRDTI_EDIT_HAS_TEXT, s->texts[i].len != 0))
         crdti_say_bytes(t, record->at, CRDTI_NAMES_MAX, &s->texts[i]);
     if (!t->hears || t->err)
         return;
-    if (edit->len > CRDTI_NAMES_MAX - d->chars)
+    if (edit->len > CRDTI_NAMES_MAX - t->delta.chars - d->chars)
         crdti_hear_fail(t, record->item, CRDT_ERR_LIMIT);
     d->chars += edit->len;
     d->inserts[d->inserts_len++] = i;
@@ -1030,6 +1037,19 @@ CRDTI_FN void crdti_say_edit_head(crdti_readable *t, crdti_record *record,
     }
 }
 
+/* The members that such an edit may have, a bit each. */
+CRDTI_FN unsigned crdti_edit_members(const crdti_delta_sequence *d, int kind)
+{
+    unsigned head = 1u << CRDTI_EDIT_HAS_DOT | 1u << CRDTI_EDIT_HAS_KIND |
+                    1u << CRDTI_EDIT_HAS_LENGTH;
+    if (kind != CRDTI_INSERTION_EDIT)
+        return d->is_laid_out ? 0 : head | 1u << CRDTI_EDIT_HAS_TARGET;
+    head |= 1u << CRDTI_EDIT_HAS_NAME | 1u << CRDTI_EDIT_HAS_TEXT;
+    if (!d->is_laid_out)
+        head |= 1u << CRDTI_EDIT_HAS_LEFT | 1u << CRDTI_EDIT_HAS_RIGHT;
+    return head;
+}
+
 CRDTI_FN void crdti_say_edit(crdti_readable *t, const cJSON *item,
                              crdti_told *s, uint32_t i)
 {
@@ -1038,13 +1058,12 @@ CRDTI_FN void crdti_say_edit(crdti_readable *t, const cJSON *item,
                                          "text", "target", NULL };
     crdti_edit *edit = &s->d->edits[i];
     crdti_record record;
-    int member;
+    unsigned may, member;
     crdti_record_open(t, &record, item, names, "");
     crdti_say_edit_head(t, &record, edit);
-    for (member = CRDTI_EDIT_HAS_NAME; member <= CRDTI_EDIT_HAS_TARGET;
-         member++)
-        if (record.found[member] && (member == CRDTI_EDIT_HAS_TARGET) ==
-                                        (edit->kind == CRDTI_INSERTION_EDIT))
+    may = crdti_edit_members(s->d, edit->kind);
+    for (member = 0; names[member]; member++)
+        if (record.found[member] && !(may >> member & 1))
             crdti_hear_wrong(t, record.found[member]);
     if (edit->kind == CRDTI_INSERTION_EDIT)
         crdti_say_insertion(t, &record, s, i);
@@ -1240,6 +1259,7 @@ CRDTI_FN void crdti_say_sequence(crdti_readable *t, const cJSON *item,
     if (t->hears && !t->err) {
         crdti_texts_join(t, record.found[2], &s);
         crdti_mark_deleted(d, crdti_bits_clear);
+        t->delta.chars += d->chars;
     }
     crdti_record_close(t);
 }
@@ -1469,6 +1489,10 @@ CRDTI_FN void crdti_readable_put_edit(crdti_edit_writer *e,
     const crdti_edit *edit = &s->d->edits[i];
     uint32_t first = edit->name, expected;
     crdti_put_author(e, &e->parties[edit->replica], edit->seq, edit->len);
+    if (s->d->is_laid_out) {
+        crdti_put_head(e, CRDTI_EDIT_INSERT, edit->len);
+        return;
+    }
     if (edit->kind == CRDTI_INSERTION_EDIT &&
         crdti_right_is_told(s, i, &expected))
         crdti_readable_put_right(e, d, s->d->outside, edit->right);

@@ -736,8 +736,23 @@ typedef enum crdt_patch_kind {
     CRDT_PATCH_REMOVE = 2, /* it held `before` and holds nothing */
     CRDT_PATCH_ADD = 3,    /* `now` is in the set */
     CRDT_PATCH_DROP = 4,   /* `before` is no longer in the set */
-    CRDT_PATCH_LOST = 5    /* there was no memory to tell: read anew */
+    CRDT_PATCH_LOST = 5,   /* there was no memory to tell: read anew */
+    CRDT_PATCH_TEXT = 6    /* a text reads differently: `steps` */
 } crdt_patch_kind;
+
+/* From the text as it was to the text as it is, from the beginning on. What
+ * follows on the last step stays. */
+typedef enum crdt_step_kind {
+    CRDT_STEP_RETAIN = 1, /* so much stays */
+    CRDT_STEP_INSERT = 2, /* `text` is new here */
+    CRDT_STEP_DELETE = 3  /* so much of the old text is gone */
+} crdt_step_kind;
+
+typedef struct crdt_step {
+    crdt_step_kind kind;
+    size_t chars, bytes, utf16; /* how much, in each unit */
+    crdt_bytes text;            /* of an insertion */
+} crdt_step;
 
 /* Borrowed for the call, all of it. */
 typedef struct crdt_patch {
@@ -751,6 +766,8 @@ typedef struct crdt_patch {
      * it is forgotten already. */
     crdt_id author;
     int is_local;
+    const crdt_step *steps; /* of CRDT_PATCH_TEXT */
+    size_t steps_len;
 } crdt_patch;
 
 /* It may read the document, but a write, commit or join from within is

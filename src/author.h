@@ -23,7 +23,8 @@
 #include "state.h"
 #include "utf8.h"
 
-#define CRDTI_NO_CHAR UINT32_MAX /* as left: the beginning; as right: the end */
+#define CRDTI_NO_CHAR                                                         \
+    UINT32_MAX /* as left: the beginning; as right: the end */
 #define CRDTI_NAMES_MAX 0x20000000u
 #define CRDTI_EXTENT_FIRST 64u
 #define CRDTI_WIDE_MAX 128u /* characters of an insertion that is not ASCII */
@@ -46,13 +47,13 @@ typedef struct crdti_deletion {
 
 typedef struct crdti_author {
     uint32_t object, replica;
-    uint32_t next; /* author of the sequence */
+    uint32_t next;                    /* author of the sequence */
     uint32_t older, newer, is_listed; /* in the journal of the replica */
-    uint32_t free_name, end_name; /* what is left of its latest extent */
-    uint32_t extent;              /* how long that was */
-    uint32_t party;               /* scratch of an encoder: edit.h */
-    uint32_t is_touched;          /* scratch of a join: graft.h */
-    uint64_t last;                /* its latest seq in this sequence */
+    uint32_t free_name, end_name;     /* what is left of its latest extent */
+    uint32_t extent;                  /* how long that was */
+    uint32_t party;                   /* scratch of an encoder: edit.h */
+    uint32_t is_touched;              /* scratch of a join: graft.h */
+    uint64_t last;                    /* its latest seq in this sequence */
     CRDTI_ARRAY(crdti_insertion) insertions;
     CRDTI_ARRAY(crdti_deletion) deletions;
     CRDTI_ARRAY(uint8_t) content;
@@ -179,16 +180,21 @@ CRDTI_FN crdt_err crdti_names_reserve(crdt_doc *doc, crdti_extents *extents,
         return CRDT_OK;
     if (*used >= CRDTI_NAMES_MAX || n > room)
         return CRDT_ERR_LIMIT;
-    if (crdti_array_reserve(&doc->alloc, extents, 1))
-        return CRDT_ERR_NOMEM;
     size = (uint32_t)crdti_min(
         room, crdti_max(n, crdti_max(CRDTI_EXTENT_FIRST,
                                      author->extent * UINT64_C(2))));
+    author->extent = size;
+    if (extents->len && extents->ptr[extents->len - 1].author == index) {
+        *used += size; /* the latest is its own: that grows */
+        author->end_name = *used - 1;
+        return CRDT_OK;
+    }
+    if (crdti_array_reserve(&doc->alloc, extents, 1))
+        return CRDT_ERR_NOMEM;
     extents->ptr[extents->len].name = *used;
     extents->ptr[extents->len++].author = index;
     author->free_name = *used;
     author->end_name = *used + size;
-    author->extent = size;
     *used += size + 1; /* names of two authors never follow on each other */
     return CRDT_OK;
 }

@@ -49,9 +49,11 @@
 #include "map.h"
 #include "text.h"
 #include "list.h"
+#include "diff.h"
 #include "type.h"
 /* 6 document */
 #include "path.h"
+#include "step.h"
 #include "event.h"
 #include "doc.h"
 #include "delta.h"

@@ -387,6 +387,7 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
 {
     size_t i;
     crdt_err err;
+    crdti_typing_file(doc);
     crdti_zero(cut, sizeof *cut);
     cut->is_canonical = purpose == CRDTI_FOR_COMPARISON;
     if (crdt_doc_uncommitted(doc))
@@ -498,6 +499,7 @@ typedef struct crdti_delta {
     size_t replicas_len, objects_len, ops_len;
     size_t kills_len;              /* of all ops */
     size_t sequences_len;
+    uint32_t chars; /* inserted in all of them */
     crdti_delta_sequence *sequences;
     crdti_delta_replica *replicas; /* by id */
     crdti_delta_object *objects;   /* [0] is the root */

@@ -194,9 +194,8 @@ CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
         uint32_t bit = from % 64, count = 64 - bit;
         if (count > end - from)
             count = end - from;
-        bits[from / 64] |= (count == 64 ? UINT64_MAX
-                                        : ((UINT64_C(1) << count) - 1))
-                           << bit;
+        bits[from / 64] |=
+            (count == 64 ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << bit;
         from += count;
     }
 }
@@ -209,7 +208,7 @@ CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
 
 /* How many bits from `from` on, `most` at most, are as the first one. */
 CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
-                                 uint32_t most)
+                                     uint32_t most)
 {
     uint64_t flip = 0 - (bits[from / 64] >> from % 64 & 1);
     uint64_t word = (bits[from / 64] ^ flip) >> from % 64;
@@ -287,8 +286,8 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
         crdti_get_right(e);
     } else if (what == CRDTI_MORE_OUTSIDE) {
         replica = crdti_get_varint(e->r);
-        e->outside = crdti_get_outside(
-            e, (uint32_t)crdti_min(replica, CRDTI_OUTSIDE));
+        e->outside =
+            crdti_get_outside(e, (uint32_t)crdti_min(replica, CRDTI_OUTSIDE));
         e->has_outside = 1;
     } else if (what == CRDTI_MORE_AUTHOR) {
         replica = crdti_get_varint(e->r);
@@ -368,10 +367,13 @@ CRDTI_FN int crdti_edit_has_victims(const crdti_delta *delta,
         first = outside->seq - 1;
         room = delta->replicas[outside->replica].base - first;
     } else {
-        room = d->chars - first;
+        /* Of one insertion: so it is cheap, however many say the same. */
+        const crdti_edit *insert = crdti_edit_of(d, edit->name);
+        first -= insert->name;
+        room = insert->len - first;
     }
-    return edit->len <= (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1
-                                                            : room);
+    return edit->len <=
+           (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1 : room);
 }
 
 CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
@@ -381,7 +383,7 @@ CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
     uint32_t slot = 0, expected;
     edit->kind = CRDTI_INSERTION_EDIT;
     edit->left = crdti_get_target(e, what);
-    if (edit->len > CRDTI_NAMES_MAX - d->chars) {
+    if (edit->len > CRDTI_NAMES_MAX - d->chars - e->delta->chars) {
         crdti_reader_fail(e->r, CRDT_ERR_LIMIT);
         return;
     }
@@ -417,8 +419,8 @@ CRDTI_FN void crdti_get_delete(crdti_edit_reader *e, unsigned what,
     }
     e->cursor = CRDTI_NO_CHAR;
     if (!(edit->name & CRDTI_OUTSIDE))
-        e->cursor = crdti_cursor_before(
-            d, back ? edit->name - (edit->len - 1) : edit->name);
+        e->cursor = crdti_cursor_before(d, back ? edit->name - (edit->len - 1)
+                                                : edit->name);
 }
 
 CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
@@ -448,8 +450,8 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
     edit->replica = e->replica;
     edit->len = (uint32_t)len;
     e->next[e->replica] += len;
-    if (e->d->is_laid_out && (what != CRDTI_EDIT_INSERT || e->has_outside ||
-                              e->has_right)) {
+    if (e->d->is_laid_out &&
+        (what != CRDTI_EDIT_INSERT || e->has_outside || e->has_right)) {
         crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
         return;
     }
@@ -473,8 +475,7 @@ CRDTI_FN void crdti_get_dead(crdti_reader *r, crdti_delta_sequence *d)
         uint64_t gap = crdti_get_varint(r), count = crdti_get_varint(r);
         if (r->err)
             return;
-        if (gap > d->chars - from || !count ||
-            count > d->chars - from - gap) {
+        if (gap > d->chars - from || !count || count > d->chars - from - gap) {
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
             return;
         }
@@ -507,8 +508,7 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
         return;
     for (i = 0; i < d->edits_len; i++) {
         const crdti_edit *edit = &d->edits[i];
-        if (edit->kind == CRDTI_FORWARDS_EDIT &&
-            !(edit->name & CRDTI_OUTSIDE))
+        if (edit->kind == CRDTI_FORWARDS_EDIT && !(edit->name & CRDTI_OUTSIDE))
             crdti_bits_set(d->dead, edit->name, edit->len);
         else if (edit->kind == CRDTI_BACKWARDS_EDIT &&
                  !(edit->name & CRDTI_OUTSIDE))
@@ -528,6 +528,35 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
     d->alive = crdti_count_alive(d);
     if (!crdti_utf8_measure(d->content, &width) || width.chars != d->alive)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+}
+
+/* The origins of what is laid out, as if it had been written one after the
+ * other, of two the one with the lesser seq first: behind and before the next
+ * ones, to either side, that were there already. So the order is the same
+ * again, whoever joins it, and nothing builds on what comes later. */
+CRDTI_FN int crdti_layout_is_earlier(const crdti_edit *a, const crdti_edit *b)
+{
+    return a->seq != b->seq ? a->seq < b->seq : a->replica < b->replica;
+}
+
+CRDTI_FN void crdti_layout_origins(crdti_reader *r, crdti_arena *arena,
+                                   crdti_delta_sequence *d)
+{
+    /* Insertions so far that are not behind a later one with an earlier seq. */
+    uint32_t *stack =
+        (uint32_t *)crdti_get_array(r, arena, d->edits_len, sizeof *stack);
+    size_t i, len = 0;
+    for (i = 0; i < d->edits_len && !r->err; i++) {
+        crdti_edit *edit = &d->edits[i];
+        edit->right = CRDTI_NO_CHAR;
+        while (len && crdti_layout_is_earlier(edit, &d->edits[stack[len - 1]]))
+            d->edits[stack[--len]].right = edit->name;
+        edit->left = CRDTI_NO_CHAR;
+        if (len)
+            edit->left = d->edits[stack[len - 1]].name +
+                         d->edits[stack[len - 1]].len - 1;
+        stack[len++] = (uint32_t)i;
+    }
 }
 
 /* One section. */
@@ -567,6 +596,8 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
         next[i] = delta->replicas[i].base + 1;
     for (i = 0; i < d->edits_len && !r->err; i++)
         crdti_get_edit(&e, &d->edits[i], (uint32_t)i);
+    if (!r->err && d->is_laid_out)
+        crdti_layout_origins(r, arena, d);
     if (!r->err && d->outside_len != d->outside_cap)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     if (!r->err)
@@ -580,10 +611,12 @@ CRDTI_FN void crdti_get_sequences(crdti_reader *r, crdti_arena *arena,
     uint64_t *next;
     d->sequences = (crdti_delta_sequence *)crdti_get_array(
         r, arena, len, sizeof *d->sequences);
-    next = (uint64_t *)crdti_get_array(r, arena, d->replicas_len,
-                                       sizeof *next);
-    for (i = 0; i < len && !r->err; i++)
+    next =
+        (uint64_t *)crdti_get_array(r, arena, d->replicas_len, sizeof *next);
+    for (i = 0; i < len && !r->err; i++) {
         crdti_get_sequence(r, arena, d, next, &d->sequences[i]);
+        d->chars += d->sequences[i].chars;
+    }
     d->sequences_len = len;
 }
 
@@ -660,7 +693,7 @@ CRDTI_FN uint64_t crdti_name_awaited(const crdti_edit_writer *e, uint32_t name,
 
 CRDTI_FN void crdti_put_head(crdti_edit_writer *e, unsigned what, uint32_t len)
 {
-    uint32_t field = len - 1 < CRDTI_EDIT_LONG ? len - 1 : CRDTI_EDIT_LONG;
+    uint32_t field = (uint32_t)crdti_min(len - 1, CRDTI_EDIT_LONG);
     crdti_put_u8(&e->w, (uint8_t)(what | field << 3));
     if (field == CRDTI_EDIT_LONG)
         crdti_put_varint(&e->w, len - 1 - CRDTI_EDIT_LONG);
@@ -676,13 +709,13 @@ CRDTI_FN void crdti_put_more(crdti_edit_writer *e, unsigned what)
 CRDTI_FN void crdti_put_outside(crdti_edit_writer *e, uint32_t name,
                                 uint64_t step, uint64_t plus)
 {
-    const crdti_author *author = crdti_author_at(
-        e->doc, crdti_name_author(&e->s->extents, name));
+    const crdti_author *author =
+        crdti_author_at(e->doc, crdti_name_author(&e->s->extents, name));
     const crdti_insertion *at = crdti_insertion_of(author, name);
     const crdti_replica *replica = &e->doc->replicas.ptr[author->replica];
     crdti_put_varint(&e->w, replica->wire * step + plus);
     crdti_put_varint(&e->w, e->cut->base.ptr[replica->wire] -
-                         (at->seq + (name - at->name)));
+                                (at->seq + (name - at->name)));
     e->d.outside_len++;
 }
 
@@ -721,8 +754,7 @@ CRDTI_FN void crdti_put_target(crdti_edit_writer *e, uint32_t name,
     by = (int64_t)(int32_t)told - (int32_t)e->cursor;
     from_target = (int64_t)(int32_t)told - (int32_t)e->target;
     if (again != CRDTI_EDIT_MORE &&
-        (from_target < 0 ? -from_target : from_target) <
-            (by < 0 ? -by : by)) {
+        (from_target < 0 ? -from_target : from_target) < (by < 0 ? -by : by)) {
         by = from_target;
         near_by = again;
     }
@@ -744,9 +776,9 @@ CRDTI_FN void crdti_put_alive(crdti_edit_writer *e, uint32_t name,
         if (leaf->lens[spot.at] & CRDTI_HIDDEN)
             crdti_bits_set(e->d.dead, edit->name + done, len);
         else
-            crdti_put_raw(&e->content_w,
-                          crdti_span_bytes(e->doc, e->s, leaf, spot.at,
-                                           spot.off, len));
+            crdti_put_raw(
+                &e->content_w,
+                crdti_span_bytes(e->doc, e->s, leaf, spot.at, spot.off, len));
         done += len;
     }
 }
@@ -787,8 +819,7 @@ CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
     e->d.chars += edit->len;
     e->d.inserts[e->d.inserts_len++] = (uint32_t)e->d.edits_len;
     if (!crdti_is_outside(told))
-        crdti_children_put(&e->children, slot, told,
-                           (uint32_t)e->d.edits_len);
+        crdti_children_put(&e->children, slot, told, (uint32_t)e->d.edits_len);
     e->d.edits_len++;
     e->cursor = e->d.chars - 1;
 }
@@ -966,8 +997,8 @@ CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
                                      const uint32_t *authors, size_t len)
 {
     size_t i, chars = 0, insertions = 0;
-    e->parties = (crdti_party *)crdti_arena_alloc(arena,
-                                                  len * sizeof *e->parties);
+    e->parties =
+        (crdti_party *)crdti_arena_alloc(arena, len * sizeof *e->parties);
     if (!e->parties)
         return CRDT_ERR_NOMEM;
     crdti_zero(e->parties, len * sizeof *e->parties);
@@ -995,8 +1026,8 @@ CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
             return CRDT_ERR_NOMEM;
     }
     e->d.dead = (uint64_t *)crdti_arena_alloc(arena, chars / 8 + 16);
-    e->d.inserts = (uint32_t *)crdti_arena_alloc(
-        arena, (insertions + 1) * sizeof(uint32_t));
+    e->d.inserts = (uint32_t *)crdti_arena_alloc(arena, (insertions + 1) *
+                                                            sizeof(uint32_t));
     if (!e->d.dead || !e->d.inserts)
         return CRDT_ERR_NOMEM;
     crdti_zero(e->d.dead, chars / 8 + 16);

@@ -18,6 +18,7 @@
 #include "path.h"
 #include "place.h"
 #include "register.h"
+#include "step.h"
 #include "type.h"
 
 /* Whether a reader sees no difference; of NaNs none does. */
@@ -107,6 +108,11 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->had_before = place->had_before;
     out->before = place->before;
     out->now = place->now;
+    if (shape == CRDTI_BY_STEPS) {
+        out->kind = CRDT_PATCH_TEXT;
+        out->had_before = 0;
+        out->before = out->now = crdt_null();
+    }
     if (shape == CRDTI_BY_KEY)
         out->key = place->key;
     if (shape == CRDTI_BY_ELEMENT) {
@@ -142,6 +148,13 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
         else if (crdti_patch_path(doc, place->object, &patch->path))
             return CRDT_ERR_NOMEM;
         crdti_patch_fill(doc, place, patch);
+        if (patch->kind == CRDT_PATCH_TEXT) {
+            if (crdti_steps_make(doc, place->object, &watch->arena,
+                                 &patch->steps, &patch->steps_len))
+                return CRDT_ERR_NOMEM;
+            if (!patch->steps_len)
+                continue;
+        }
         ++*len;
     }
     return CRDT_OK;
@@ -149,10 +162,30 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
 
 /* >>telling --------------------------------------------------------------- */
 
+/* Forgets what is new in texts. Where places are lost, any may be new. */
+CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
+{
+    const crdti_watch *watch = doc->watch;
+    uint32_t at = watch->is_lost ? doc->sequences : 0;
+    size_t i;
+    for (; at; at = crdti_sequence_at(doc, at)->next_sequence)
+        crdti_news_clear(&doc->alloc, crdti_sequence_at(doc, at));
+    for (i = 0; i < watch->places.len; i++) {
+        const crdti_object *object =
+            crdti_object_at(doc, watch->places.ptr[i].object);
+        if (crdti_type_at(doc, object)->shape == CRDTI_BY_STEPS &&
+            object->state)
+            crdti_news_clear(&doc->alloc, (crdti_sequence *)object->state);
+    }
+}
+
 /* Forgets the touched places, and gives back memory that was much. */
-CRDTI_FN void crdti_watch_clear(const crdt_alloc *alloc, crdti_watch *watch)
+CRDTI_FN void crdti_watch_clear(crdt_doc *doc)
 {
     enum { MUCH = 1024 };
+    crdti_watch *watch = doc->watch;
+    const crdt_alloc *alloc = &doc->alloc;
+    crdti_watch_clear_texts(doc);
     crdti_arena_free(&watch->arena);
     if (watch->places.cap > MUCH)
         crdti_array_free(alloc, &watch->places);
@@ -184,7 +217,7 @@ CRDTI_FN void crdti_tell(crdt_doc *doc)
     if (len)
         watch->fn(watch->ctx, doc, patches, len);
     watch->is_telling = 0;
-    crdti_watch_clear(&doc->alloc, watch);
+    crdti_watch_clear(doc);
 }
 
 /* >>watching -------------------------------------------------------------- */
@@ -194,6 +227,7 @@ CRDTI_FN void crdti_watch_end(crdt_doc *doc)
     crdti_watch *watch = doc->watch;
     if (!watch)
         return;
+    crdti_watch_clear_texts(doc);
     crdti_arena_free(&watch->arena);
     crdti_array_free(&doc->alloc, &watch->places);
     crdti_table_free(&doc->alloc, &watch->index);
@@ -214,6 +248,7 @@ CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx)
     }
     if (crdt_doc_uncommitted(doc))
         return CRDT_ERR_UNCOMMITTED;
+    crdti_typing_file(doc);
     watch = doc->watch;
     if (!watch) {
         watch = (crdti_watch *)crdti_alloc(&doc->alloc, sizeof *watch);

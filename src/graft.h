@@ -28,6 +28,7 @@ typedef struct crdti_graft {
     crdti_delta_sequence *d;
     crdti_sequence *s;
     const uint8_t *content; /* what is not taken yet */
+    crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
@@ -154,8 +155,8 @@ CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
         uint32_t author = crdti_graft_author(g, outside->replica);
         outside->name = CRDTI_NO_CHAR;
         if (author)
-            outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
-                                          outside->seq);
+            outside->name =
+                crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
         if (outside->name == CRDTI_NO_CHAR)
             return CRDT_ERR_CORRUPT;
     }
@@ -189,8 +190,8 @@ CRDTI_FN int crdti_graft_has_victims(const crdti_graft *g,
     author = crdti_author_at(g->doc, crdti_graft_author(g, outside->replica));
     low = outside->seq;
     low -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
-    return crdti_author_count(author, low, low + edit->len - 1,
-                              &insertions) == edit->len;
+    return crdti_author_count(author, low, low + edit->len - 1, &insertions) ==
+           edit->len;
 }
 
 /* Takes memory for one author. */
@@ -321,8 +322,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
     for (i = 0; i < g->delta->sequences_len; i++) {
         uint32_t number =
             g->delta->objects[g->delta->sequences[i].object].number;
-        crdti_sequence *s =
-            number ? crdti_sequence_at(g->doc, number) : NULL;
+        crdti_sequence *s = number ? crdti_sequence_at(g->doc, number) : NULL;
         if (s)
             s->is_met = 0;
         if (s && g->delta->sequences[i].is_planted)
@@ -378,6 +378,22 @@ CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
     } while (bytes.len);
 }
 
+/* From where on to look for the place of an insertion: behind its left origin.
+ * But if the one before has the same origins, it is not before that one: many
+ * at one spot would be a walk of them all for each. */
+CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
+                                      const crdti_origins *ours)
+{
+    const crdti_origins *before = &g->before;
+    const crdti_replica *replicas = g->doc->replicas.ptr;
+    if (before->end != CRDTI_NO_CHAR && before->left == ours->left &&
+        before->right == ours->right &&
+        crdti_id_order(&replicas[before->replica].id,
+                       &replicas[ours->replica].id) <= 0)
+        return crdti_spot_of(g->doc, g->s, before->end);
+    return crdti_spot_behind(g->doc, g->s, ours->left);
+}
+
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
@@ -426,8 +442,11 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
     origins.right = crdti_graft_name(g, edit->right);
     origins.replica = g->delta->replicas[edit->replica].number;
     origins.end = 0;
-    spot = crdti_integrate(g->doc, g->s, &origins);
+    spot = crdti_integrate(g->doc, g->s, &origins,
+                           crdti_graft_start(g, &origins));
     edit->here = crdti_author_at(g->doc, author)->free_name;
+    g->before = origins;
+    g->before.end = edit->here;
     for (at = known; at < edit->len; at += len) {
         len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
         crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
@@ -476,9 +495,8 @@ CRDTI_FN uint32_t crdti_graft_victims(const crdti_graft *g, uint32_t told,
             room = back ? told - edit->name - known + 1
                         : edit->name + edit->len - told;
         else
-            room = (uint32_t)crdti_min(room,
-                                       back ? told - edit->name + 1
-                                            : edit->name + known - told);
+            room = (uint32_t)crdti_min(room, back ? told - edit->name + 1
+                                                  : edit->name + known - told);
     }
     return room < most ? room : most;
 }
@@ -494,8 +512,8 @@ CRDTI_FN uint32_t crdti_graft_step(crdti_graft *g, uint32_t told, uint32_t by,
     outside = &g->d->outside[told & ~CRDTI_OUTSIDE];
     author = crdti_graft_author(g, outside->replica);
     outside->seq = back ? outside->seq - by : outside->seq + by;
-    outside->name = crdti_seq_name(crdti_author_at(g->doc, author),
-                                  outside->seq);
+    outside->name =
+        crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
     return told;
 }
 
@@ -529,8 +547,22 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
         len = crdti_bits_run(g->d->dead, told, known - at);
         if (!(g->d->dead[told / 64] >> told % 64 & 1))
             continue;
+        g->doc->actor = CRDTI_NOBODY; /* that is not told */
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
         for (i = 0; i < len; i++)
             crdti_graft_hide(g, crdti_graft_name(g, told + i), 1);
+    }
+}
+
+/* All that is visible has just appeared. */
+CRDTI_FN void crdti_graft_tell(crdti_graft *g)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = g->s->first;
+    while (crdti_spot_next_shown(g->doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(g->doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_news_born(g->doc, g->s, leaf->names[spot.at], spot.off);
     }
 }
 
@@ -539,10 +571,14 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
 {
     uint32_t at;
     for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
+        if (!crdti_author_at(g->doc, at)->last)
+            continue; /* one of ours that has not written yet */
         g->doc->actor = crdti_author_at(g->doc, at)->replica;
         crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
+    if (g->doc->watch)
+        crdti_graft_tell(g);
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
@@ -559,6 +595,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         g->s->room = 0;
         g->s->is_met = 0;
         g->content = d->content.ptr;
+        g->before.end = CRDTI_NO_CHAR;
         if (d->is_planted) {
             crdti_graft_show(g);
             continue;
@@ -612,7 +649,8 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     size_t i, k, insertions;
     author->party = 0;
     if (crdti_object_at(g->doc, author->object)->type == CRDT_LIST ||
-        crdti_author_count(author, next, last, &insertions) == shown)
+        crdti_author_count(author, next, last, &insertions) == shown ||
+        !CRDTI_RULE(CONTEXT_KILLS))
         return;
     crdti_touch(g->doc, author->object, crdti_no_key());
     g->s = crdti_sequence_at(g->doc, author->object);
@@ -632,7 +670,7 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     if (next <= last)
         crdti_graft_vanish(g, index, next, last);
     g->s->cursor_is_known = 0;
-        g->s->room = 0;
+    g->s->room = 0;
     crdti_sequence_weigh(g->doc, g->s);
 }
 

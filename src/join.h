@@ -225,9 +225,11 @@ CRDTI_FN crdt_err crdti_join_contexts(crdti_join *j, int apply)
     for (i = 0; i < j->delta->replicas_len && !err; i++) {
         while (at < j->delta->ops_len && j->delta->ops[at].op.replica < i)
             at++;
-        err = crdti_join_context_rows(j, i, at, apply);
-        if (!err)
-            err = crdti_join_context(j, i, &at, apply);
+        if (!apply || CRDTI_RULE(CONTEXT_KILLS)) {
+            err = crdti_join_context_rows(j, i, at, apply);
+            if (!err)
+                err = crdti_join_context(j, i, &at, apply);
+        }
         if (apply)
             crdti_graft_context(&j->graft, i);
     }
@@ -714,8 +716,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     const crdti_delta *d = j->delta;
     size_t i;
     crdti_join_file(j);
-    if (CRDTI_RULE(CONTEXT_KILLS))
-        crdti_join_contexts(j, 1);
+    crdti_join_contexts(j, 1);
     crdti_join_decide(j);
     crdti_settle(j->doc);
     for (i = 0; i < d->replicas_len; i++) {
@@ -746,6 +747,7 @@ CRDTI_FN crdt_err crdti_join_begin(crdti_join *j, crdt_doc *doc,
     if (!block)
         return CRDT_ERR_NOMEM;
     crdti_zero(block, size);
+    crdti_typing_file(doc);
     crdti_zero(&j->graft, sizeof j->graft);
     j->graft.doc = j->doc = doc;
     j->graft.delta = j->delta = delta;

@@ -100,7 +100,8 @@ CRDTI_FN void crdti_place_touch(crdt_doc *doc, uint32_t object, crdt_bytes key)
         const crdti_entry *entry;
         crdti_place *place;
         uint64_t hash;
-        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE)
+        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE ||
+            crdti_type_at(doc, at)->shape == CRDTI_BY_STEPS)
             key.len = 0;
         hash = crdti_entry_hash(doc, object, key);
         place = crdti_place_find(watch, object, key, hash);

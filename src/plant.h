@@ -37,18 +37,18 @@ typedef struct crdti_plant {
     crdti_arena *arena;
     crdti_graft_need *needs; /* by replica of the message; zeros */
     int is_ascii;
-    uint32_t leaf;     /* the last one so far */
-    uint64_t *starts;  /* a bit where a piece begins */
-    uint32_t *counts;  /* pieces that begin before a word of them */
+    uint32_t leaf;    /* the last one so far */
+    uint64_t *starts; /* a bit where a piece begins */
+    uint32_t *counts; /* pieces that begin before a word of them */
     uint32_t pieces_len;
-    uint32_t *pieces;  /* first character of each; one more: the end */
-    uint32_t *edits;   /* insertion of each piece */
+    uint32_t *pieces;         /* first character of each; one more: the end */
+    uint32_t *edits;          /* insertion of each piece */
     uint32_t *lefts, *rights; /* children of each piece: edit + 1, or 0 */
-    uint32_t *next;    /* among the children of a piece, by edit */
-    uint32_t *ranks;   /* of pieces from the end, from 1; 0: not yet */
-    uint32_t *order;   /* pieces from the end */
+    uint32_t *next;           /* among the children of a piece, by edit */
+    uint32_t *ranks;          /* of pieces from the end, from 1; 0: not yet */
+    uint32_t *order;          /* pieces from the end */
     uint32_t order_len, stack_len;
-    uint32_t *stack;   /* pieces to visit, or to emit: EMIT */
+    uint32_t *stack; /* pieces to visit, or to emit: EMIT */
 } crdti_plant;
 
 #define CRDTI_PLANT_EMIT 0x80000000u
@@ -106,8 +106,7 @@ CRDTI_FN crdt_err crdti_plant_cut(crdti_plant *p)
     for (i = 0, count = 0; i < words; i++) {
         uint64_t word = p->starts[i];
         for (; word; word &= word - 1)
-            p->pieces[count++] =
-                (uint32_t)i * 64 + crdti_bit_lowest(word);
+            p->pieces[count++] = (uint32_t)i * 64 + crdti_bit_lowest(word);
     }
     p->pieces[count] = d->chars;
     for (at = 0, i = 0; i < d->inserts_len; i++) {
@@ -180,8 +179,7 @@ CRDTI_FN uint32_t crdti_plant_sort(crdti_plant *p, uint32_t list)
         return list;
     for (at = list; at; at = next) {
         next = p->next[at - 1];
-        for (link = &sorted;
-             *link && crdti_plant_before(p, *link - 1, at - 1);
+        for (link = &sorted; *link && crdti_plant_before(p, *link - 1, at - 1);
              link = &p->next[*link - 1])
             continue;
         p->next[at - 1] = *link;
@@ -387,8 +385,8 @@ CRDTI_FN void crdti_plant_insert(crdti_plant *p, crdti_author *author,
         at->right = right;
         at->more_bytes = (uint16_t)part.width.more_bytes;
         at->more_units = (uint16_t)part.width.more_units;
-        at->content = part.bytes ? (uint32_t)author->content.len
-                                 : CRDTI_CONTENT_GONE;
+        at->content =
+            part.bytes ? (uint32_t)author->content.len : CRDTI_CONTENT_GONE;
         if (part.bytes)
             crdti_plant_copy(p, author, name, &part, from);
         author->free_name += part.len;

@@ -26,9 +26,20 @@
 
 /* >>making and ending ----------------------------------------------------- */
 
+/* Below: where what is typed is filed. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc);
+
+/* Whoever looks at a sequence finds all of it filed: no reader can tell. */
+CRDTI_INLINE void crdti_typing_file(const crdt_doc *doc)
+{
+    if (CRDTI_UNLIKELY(doc->typing != 0))
+        crdti_typing_end((crdt_doc *)(uintptr_t)doc);
+}
+
 CRDTI_INLINE crdti_sequence *crdti_sequence_at(const crdt_doc *doc,
                                                uint32_t object)
 {
+    crdti_typing_file(doc);
     return (crdti_sequence *)crdti_object_at(doc, object)->state;
 }
 
@@ -96,6 +107,7 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     crdti_spans_free(doc, s);
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
+    crdti_news_clear(&doc->alloc, s);
 }
 
 /* Makes it one that nothing was ever written to, as it was before a join that
@@ -112,7 +124,9 @@ CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
 /* For the type table. */
 CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
 {
-    crdti_sequence *s = (crdti_sequence *)object->state;
+    crdti_sequence *s;
+    crdti_typing_file(doc);
+    s = (crdti_sequence *)object->state;
     if (!s)
         return;
     if (s->prev_sequence)
@@ -190,20 +204,21 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
     int order = crdti_name_order(doc, s, theirs->left, ours->left, 0);
     if (order)
         return order < 0;
-    order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
+    if (CRDTI_RULE(RIGHT_ORIGINS))
+        order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
     *passing = order < 0;
     return order == 0 &&
            crdti_id_order(&doc->replicas.ptr[ours->replica].id,
                           &doc->replicas.ptr[theirs->replica].id) < 0;
 }
 
-/* The spot where an insertion belongs. O(log n) when nobody else inserted
- * there. Homes are known. */
+/* The spot where an insertion belongs, which is not before `spot`. O(log n)
+ * when nobody else inserted there. */
 CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
                                     const crdti_sequence *s,
-                                    const crdti_origins *ours)
+                                    const crdti_origins *ours, crdti_spot spot)
 {
-    crdti_spot spot = crdti_spot_behind(doc, s, ours->left), at = spot;
+    crdti_spot at = spot;
     int passing = 0;
     while (crdti_spot_next(doc, &at)) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, at.leaf);
@@ -307,8 +322,8 @@ CRDTI_FN int crdti_insertion_add(crdti_author *author, uint64_t seq,
     at->more_bytes = (uint16_t)(at->more_bytes + piece->width.more_bytes);
     at->more_units = (uint16_t)(at->more_units + piece->width.more_units);
     if (piece->bytes.len)
-        crdti_copy(author->content.ptr + author->content.len,
-                   piece->bytes.ptr, piece->bytes.len);
+        crdti_copy(author->content.ptr + author->content.len, piece->bytes.ptr,
+                   piece->bytes.len);
     author->content.len += piece->bytes.len;
     author->free_name += piece->width.chars;
     return goes_on;
@@ -323,8 +338,8 @@ CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
     crdti_author *author = crdti_author_at(doc, index);
     uint32_t name = author->free_name, flags = crdti_piece_flags(piece);
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
-    int goes_on = crdti_insertion_add(author, seq, origins->left,
-                                      origins->right, piece);
+    int goes_on =
+        crdti_insertion_add(author, seq, origins->left, origins->right, piece);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
@@ -358,6 +373,49 @@ CRDTI_FN void crdti_deletion_add(crdti_author *author, uint64_t seq,
     at->name = name;
     at->len = count | (count > 1 ? direction : 0);
     author->deletions.len++;
+}
+
+/* >>keystrokes ------------------------------------------------------------ */
+
+CRDTI_FN void crdti_typed_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
+{
+    crdti_author *author = crdti_author_at(doc, s->own);
+    crdti_width width = { 0, 0, 0 };
+    uint32_t name = author->free_name;
+    author->free_name += n;
+    author->content.len += n;
+    author->insertions.ptr[author->insertions.len - 1].len += n;
+    author->last += n;
+    crdti_leaf_at(doc, s->cursor.leaf)->lens[s->cursor.at] += n;
+    s->cursor.off += n;
+    width.chars = n;
+    crdti_widths_grow(doc, s, s->cursor.leaf, width);
+    crdti_home_set(&doc->alloc, &s->homes, name, n, s->cursor.leaf);
+}
+
+CRDTI_FN void crdti_erased_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    uint32_t name = leaf->names[s->cursor.at] + s->cursor.off - 1;
+    s->cursor.off -= n;
+    crdti_span_hide(doc, s, &s->cursor, n);
+    crdti_deletion_add(crdti_author_at(doc, s->own), s->typed - n + 1, name, n,
+                       CRDTI_BACKWARDS);
+}
+
+/* Files the keystrokes that were not filed yet. Memory was taken before. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+{
+    crdti_sequence *s =
+        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    uint32_t from = s->cursor_chars;
+    doc->typing = 0;
+    s->room = 0;
+    s->cursor_chars = s->type_at;
+    if (s->type_at > from)
+        crdti_typed_file(doc, s, s->type_at - from);
+    else if (s->type_at < from)
+        crdti_erased_file(doc, s, from - s->type_at);
 }
 
 /* >>visibility ------------------------------------------------------------ */

@@ -22,6 +22,8 @@
 
 #include "author.h"
 #include "home.h"
+#include "ivset.h"
+#include "place.h"
 #include "state.h"
 #include "utf8.h"
 
@@ -66,18 +68,23 @@ typedef struct crdti_sequence {
     uint32_t open_leaf;    /* whose forks lack `open` */
     crdti_width open;
     crdti_homes homes;
-    crdti_spot cursor; /* where the last edit was */
+    crdti_spot cursor;     /* where the last edit was */
     uint32_t cursor_chars; /* visible before it */
     uint8_t cursor_is_known;
-    uint32_t room;  /* characters that may be typed at the cursor and go on
-                       with the last insertion, */
-    uint8_t is_met; /* by the delta that is joined */
-    uint64_t typed; /* when the document has written that much */
+    /* Keystrokes at the cursor that go on with the last insertion, or with the
+     * last deletion backwards, are filed together, when something else is
+     * asked (text.h): */
+    uint32_t room;    /* how many more there may be, */
+    uint32_t type_at; /* where the cursor is with them, in characters, */
+    uint8_t *type_to; /* where the next goes in the content; NULL: deletions */
+    uint64_t typed;   /* as long as the document has written that much */
+    uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
     uint8_t is_stale; /* of a list: what is visible is to be looked at */
     uint64_t changes;
+    crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
-    crdt_digest digest;     /* its share of the document's, when is_hashed */
+    crdt_digest digest; /* its share of the document's, when is_hashed */
 } crdti_sequence;
 
 CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
@@ -197,6 +204,36 @@ CRDTI_INLINE void crdti_widths_shrink(crdt_doc *doc, crdti_sequence *s,
     crdti_widths_open(doc, s, leaf);
     crdti_width_subtract(&s->open, by);
     crdti_width_subtract(&s->total, by);
+}
+
+/* >>for the watcher ------------------------------------------------------- */
+
+CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
+                             uint32_t len)
+{
+    if (crdti_ivset_add(&doc->alloc, news, name, name + UINT64_C(0) + len - 1))
+        doc->watch->is_lost = 1;
+}
+
+/* Characters appear, or disappear. */
+CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
+                                  uint32_t name, uint32_t len)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_news_add(doc, &s->born, name, len);
+}
+
+CRDTI_INLINE void crdti_news_died(crdt_doc *doc, crdti_sequence *s,
+                                  uint32_t name, uint32_t len)
+{
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
+        crdti_news_add(doc, &s->died, name, len);
+}
+
+CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
+{
+    crdti_ivset_free(alloc, &s->born);
+    crdti_ivset_free(alloc, &s->died);
 }
 
 /* >>splitting ------------------------------------------------------------- */
@@ -402,6 +439,8 @@ CRDTI_FN void crdti_span_put(crdt_doc *doc, crdti_sequence *s,
     crdti_home_set(&doc->alloc, &s->homes, name, len, spot->leaf);
     crdti_widths_grow(doc, s, spot->leaf,
                       crdti_width_of(doc, s, name, len, lens));
+    if (!(lens & CRDTI_HIDDEN))
+        crdti_news_born(doc, s, name, len);
 }
 
 /* >>hiding ---------------------------------------------------------------- */
@@ -449,9 +488,10 @@ CRDTI_FN uint32_t crdti_span_hide(crdt_doc *doc, crdti_sequence *s,
     at = spot->at;
     if (count > most)
         count = most;
-    crdti_widths_shrink(doc, s, spot->leaf,
-                        crdti_width_of(doc, s, leaf->names[at] + off, count,
-                                       leaf->lens[at]));
+    crdti_widths_shrink(
+        doc, s, spot->leaf,
+        crdti_width_of(doc, s, leaf->names[at] + off, count, leaf->lens[at]));
+    crdti_news_died(doc, s, leaf->names[at] + off, count);
     if (off + count < crdti_span_len(leaf, at))
         crdti_span_cut(leaf, at, off + count);
     if (off > 0)
@@ -610,8 +650,7 @@ CRDTI_FN uint32_t crdti_span_seek(const crdt_doc *doc, const crdti_sequence *s,
     author = crdti_author_at(doc, crdti_name_author(&s->extents, name));
     bytes = crdti_content_at(author, crdti_insertion_of(author, name), name);
     for (; *left; off++, bytes += crdti_utf8_size(*bytes)) {
-        uint32_t width =
-            crdti_width_of_unit(crdti_utf8_width(*bytes), unit);
+        uint32_t width = crdti_width_of_unit(crdti_utf8_width(*bytes), unit);
         if (width > *left)
             break;
         *left -= width;
@@ -719,9 +758,8 @@ CRDTI_FN crdti_width crdti_spot_rank(crdt_doc *doc, crdti_sequence *s,
     for (i = 0; i < spot.at; i++)
         crdti_width_add(&sum, crdti_span_width(doc, s, leaf, i));
     if (spot.off)
-        crdti_width_add(&sum,
-                        crdti_width_of(doc, s, leaf->names[spot.at], spot.off,
-                                       leaf->lens[spot.at]));
+        crdti_width_add(&sum, crdti_width_of(doc, s, leaf->names[spot.at],
+                                             spot.off, leaf->lens[spot.at]));
     crdti_widths_close(doc, s);
     for (; at; child = at, at = crdti_fork_at(doc, at)->parent) {
         const crdti_fork *fork = crdti_fork_at(doc, at);

@@ -108,7 +108,8 @@ typedef struct crdti_block {
 enum {
     CRDTI_ONE_VALUE,
     CRDTI_BY_KEY,    /* a value, or container, at each key */
-    CRDTI_BY_ELEMENT /* whether it is there, of each element */
+    CRDTI_BY_ELEMENT, /* whether it is there, of each element */
+    CRDTI_BY_STEPS    /* a text */
 };
 
 /* What a type must say of itself: a row of the type table (type.h). */
@@ -173,6 +174,7 @@ struct crdt_doc {
     crdti_hash_table moves; /* (list, dot) -> MOVE */
     size_t leaves_held, forks_held; /* reserved: span.h */
     uint32_t sequences;           /* objects that have one: list */
+    uint32_t typing;              /* text with keystrokes not filed: text.h */
     uint32_t self;                /* own replica */
     uint32_t removals;            /* REMOVE records */
     uint32_t unborn;              /* rows that a join has made so far */

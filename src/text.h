@@ -40,8 +40,7 @@ CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
     size_t at = crdti_ascii_len(*text, 0);
     if (at < text->len && at < CRDTI_PLAIN_MIN) {
         crdti_zero(&piece, sizeof piece);
-        for (at = 0;
-             at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
+        for (at = 0; at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
              at += crdti_utf8_size(text->ptr[at])) {
             crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
             if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
@@ -95,40 +94,84 @@ CRDTI_INLINE void crdti_text_move_cursor(crdti_sequence *s, crdti_spot spot,
     s->room = 0;
 }
 
-/* Takes all memory for an insertion. */
-CRDTI_FN crdt_err crdti_text_reserve(crdt_doc *doc, crdti_sequence *s,
-                                     crdt_bytes utf8, crdti_width width)
+/* >>keystrokes --------------------------------------------------------------
+ * Most of what is ever written: one character behind the last one, or the one
+ * before it gone. That needs no more than to be counted, until somebody looks
+ * (crdti_typing_end in sequence.h). */
+
+/* How many keystrokes fit into this commit. */
+CRDTI_FN uint64_t crdti_commit_room(const crdt_doc *doc)
 {
-    size_t count = crdti_pieces_count(utf8, width);
-    crdt_err err = crdti_write_check(doc, 1);
-    if (!err && utf8.len > CRDTI_NAMES_MAX)
-        err = CRDT_ERR_LIMIT;
-    if (!err)
-        err = crdti_text_own(doc, s);
-    if (!err)
-        err = crdti_spans_reserve(doc, s, count);
-    return err ? err
-               : crdti_insertions_reserve(doc, s, s->own, count, width.chars,
-                                          utf8.len);
+    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
+    return CRDTSYNC_MAX_COMMIT_OPS - (open - doc->unmetered);
 }
 
-/* How many characters may be typed before memory or a limit must be looked at
- * again. */
-CRDTI_FN uint32_t crdti_text_room(const crdt_doc *doc,
-                                  const crdti_sequence *s)
+/* From now on they are counted; `room` of them may be. */
+CRDTI_FN void crdti_typing_begin(crdt_doc *doc, crdti_sequence *s,
+                                 uint64_t room, uint8_t *to)
+{
+    s->room = (uint32_t)crdti_min(room, crdti_commit_room(doc));
+    s->type_at = s->cursor_chars;
+    s->type_to = to;
+    s->typed = doc->written;
+    if (s->room && !doc->watch)
+        doc->typing = s->object;
+    else
+        s->room = 0;
+}
+
+/* After an insertion: what is typed behind it. */
+CRDTI_FN void crdti_typing_begin_after(crdt_doc *doc, crdti_sequence *s)
 {
     const crdti_author *author = crdti_author_at(doc, s->own);
-    const crdti_insertion *last =
-        author->insertions.ptr + author->insertions.len - 1;
-    uint64_t open = doc->written - doc->replicas.ptr[doc->self].seq;
-    uint64_t room = author->end_name - author->free_name;
-    if (last->more_bytes || last->content == CRDTI_CONTENT_GONE ||
-        open - doc->unmetered >= CRDTSYNC_MAX_COMMIT_OPS)
-        return 0;
-    room = crdti_min(room, author->content.cap - author->content.len);
-    return (uint32_t)crdti_min(room, CRDTSYNC_MAX_COMMIT_OPS -
-                                         (open - doc->unmetered));
+    uint64_t room = crdti_min(author->end_name - author->free_name,
+                              author->content.cap - author->content.len);
+    if (!author->insertions.ptr[author->insertions.len - 1].more_bytes)
+        crdti_typing_begin(doc, s, room,
+                           author->content.ptr + author->content.len);
 }
+
+/* After a deletion: what is deleted before it, as far as the span goes. */
+CRDTI_FN void crdti_erasing_begin(crdt_doc *doc, crdti_sequence *s)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    uint64_t room = s->cursor.off;
+    if (!room || leaf->lens[s->cursor.at] & CRDTI_HIDDEN ||
+        crdti_spans_reserve(doc, s, 1) ||
+        crdti_array_reserve(&doc->alloc,
+                            &crdti_author_at(doc, s->own)->deletions, 1))
+        return;
+    /* One is left, so the text does not disappear. */
+    crdti_typing_begin(doc, s, crdti_min(room, s->total.chars - 1), NULL);
+}
+
+/* One ASCII character that goes on with the last insertion. Whether it is. */
+CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
+                                 crdt_bytes utf8)
+{
+    if (at != s->type_at || utf8.len != 1 || !s->room || !utf8.ptr ||
+        utf8.ptr[0] >= 0x80 || doc->written != s->typed || !s->type_to)
+        return 0;
+    *s->type_to++ = utf8.ptr[0];
+    s->type_at++;
+    s->room--;
+    s->typed = ++doc->written;
+    return 1;
+}
+
+/* The character before the last one deleted. Whether it is that. */
+CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
+{
+    if (at + 1 != s->type_at || !s->room || doc->written != s->typed ||
+        s->type_to)
+        return 0;
+    s->type_at--;
+    s->room--;
+    s->typed = ++doc->written;
+    return 1;
+}
+
+/* >>writing what is not that ---------------------------------------------- */
 
 /* Inserts at the spot, before which `chars` are visible. Memory is taken. */
 CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
@@ -153,9 +196,8 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
     }
     crdti_author_list(doc, s->own);
     crdti_text_move_cursor(s, spot, chars);
-    s->room = crdti_text_room(doc, s);
-    s->typed = doc->written;
     crdti_sequence_weigh(doc, s);
+    crdti_typing_begin_after(doc, s);
 }
 
 /* How many spans the next `count` visible characters are in. */
@@ -173,27 +215,9 @@ CRDTI_FN size_t crdti_text_spans(const crdt_doc *doc, crdti_spot spot,
     return spans;
 }
 
-CRDTI_FN crdt_err crdti_text_cut_reserve(crdt_doc *doc, crdti_sequence *s,
-                                         crdti_spot spot, uint32_t count,
-                                         size_t pieces)
-{
-    size_t spans = count == 1 ? 1 : crdti_text_spans(doc, spot, count);
-    crdt_err err = crdti_write_check(doc, 1);
-    if (!err && count > CRDTSYNC_MAX_SEQ - doc->written)
-        err = CRDT_ERR_LIMIT;
-    if (!err)
-        err = crdti_text_own(doc, s);
-    if (!err)
-        err = crdti_spans_reserve(doc, s, pieces + 2);
-    return err ? err
-               : crdti_array_reserve(&doc->alloc,
-                                     &crdti_author_at(doc, s->own)->deletions,
-                                     spans);
-}
-
 /* Deletes `count` visible characters behind the spot. Memory is taken. */
-CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s,
-                             crdti_spot spot, uint32_t chars, uint32_t count)
+CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
+                             uint32_t chars, uint32_t count)
 {
     crdti_author *author = crdti_author_at(doc, s->own);
     crdti_touch(doc, s->object, crdti_no_key());
@@ -212,86 +236,6 @@ CRDTI_FN void crdti_text_cut(crdt_doc *doc, crdti_sequence *s,
     crdti_sequence_weigh(doc, s);
 }
 
-/* >>single keystrokes -------------------------------------------------------
- * Most of what is ever written: one character behind the last one, or the one
- * before it gone. Here is the short way for them; what it finds unusual it
- * leaves to the long one. */
-
-/* One ASCII character at the cursor, that goes on with the last span and the
- * last insertion. Whether it was that. */
-CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
-                                 crdt_bytes utf8)
-{
-    crdti_author *author;
-    crdti_leaf *leaf;
-    if (!s->room || at != s->cursor_chars || doc->written != s->typed ||
-        utf8.len != 1 || !utf8.ptr || utf8.ptr[0] >= 0x80 || doc->watch)
-        return 0;
-    author = crdti_author_at(doc, s->own);
-    leaf = crdti_leaf_at(doc, s->cursor.leaf);
-    author->content.ptr[author->content.len++] = utf8.ptr[0];
-    author->insertions.ptr[author->insertions.len - 1].len++;
-    author->free_name++;
-    author->last++;
-    leaf->lens[s->cursor.at]++;
-    crdti_widths_open(doc, s, s->cursor.leaf);
-    s->open.chars++;
-    s->total.chars++;
-    s->cursor.off++;
-    s->cursor_chars++;
-    s->room--;
-    s->typed = ++doc->written;
-    return 1;
-}
-
-/* One character next to the cursor, at an end of its span, where what is
- * deleted beside it goes on. Whether it was that. */
-CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
-{
-    crdti_author *author;
-    crdti_leaf *leaf;
-    crdti_spot spot;
-    uint32_t name, i;
-    if (at >= s->total.chars || !s->cursor_is_known || doc->watch ||
-        !s->own || s->own_replica != doc->self || s->total.chars == 1 ||
-        !crdti_seek_near(doc, s, (uint32_t)at + 1, &spot))
-        return 0;
-    author = crdti_author_at(doc, s->own);
-    leaf = crdti_leaf_at(doc, spot.leaf);
-    i = spot.at;
-    name = leaf->names[i] + spot.off - 1;
-    if (author->deletions.len == author->deletions.cap ||
-        leaf->lens[i] == 1 || leaf->lens[i] & CRDTI_WIDE ||
-        crdti_write_check(doc, 1))
-        return 0;
-    if (spot.off == leaf->lens[i] && i + 1u < leaf->len &&
-        leaf->names[i + 1] == name + 1 && leaf->lens[i + 1] & CRDTI_HIDDEN &&
-        !(leaf->lens[i + 1] & CRDTI_OLD)) {
-        leaf->names[i + 1]--;
-        leaf->lens[i + 1]++;
-        leaf->lens[i]--;
-        spot.off--;
-    } else if (spot.off == 1 && i > 0 && leaf->lens[i - 1] & CRDTI_HIDDEN &&
-               !(leaf->lens[i - 1] & CRDTI_OLD) &&
-               leaf->names[i - 1] + crdti_span_len(leaf, i - 1) == name) {
-        leaf->lens[i - 1]++;
-        leaf->names[i]++;
-        leaf->lens[i]--;
-        spot.off = 0;
-    } else {
-        return 0;
-    }
-    crdti_deletion_add(author, ++doc->written, name, 1, 0);
-    crdti_author_list(doc, s->own);
-    crdti_widths_open(doc, s, spot.leaf);
-    s->open.chars--;
-    s->total.chars--;
-    s->cursor = spot;
-    s->cursor_chars = (uint32_t)at;
-    s->room = 0;
-    return 1;
-}
-
 /* The sequence of a text, made when there is none. */
 CRDTI_FN crdt_err crdti_text_begin(crdt_obj text, crdti_sequence **s)
 {
@@ -299,26 +243,61 @@ CRDTI_FN crdt_err crdti_text_begin(crdt_obj text, crdti_sequence **s)
     return err ? err : crdti_sequence_get(text.doc, text.index, s);
 }
 
-/* Where `len` units from `at` on begin, and how many characters they are. */
+/* How many characters are before unit `at`, and in the `len` from there on. */
 CRDTI_FN crdt_err crdti_text_range(crdt_doc *doc, crdti_sequence *s,
                                    crdt_unit unit, size_t at, size_t len,
-                                   crdti_spot *spot, uint32_t *chars,
-                                   uint32_t *count)
+                                   uint32_t *chars, uint32_t *count)
 {
-    crdti_spot end;
-    uint32_t to;
+    crdti_spot spot;
+    uint32_t end = 0;
     crdt_err err;
     if ((unsigned)unit > CRDT_UTF16)
         return CRDT_ERR_ARG;
     if (len > crdti_width_in(s->total, unit) ||
         at > crdti_width_in(s->total, unit) - len)
         return CRDT_ERR_RANGE;
-    err = crdti_seek(doc, s, unit, at, spot, chars);
+    *chars = (uint32_t)at;
     *count = (uint32_t)len;
-    if (err || unit == CRDT_CHARS || !s->total.more_bytes)
-        return err;
-    err = crdti_seek(doc, s, unit, at + len, &end, &to);
-    *count = to - *chars;
+    if (unit == CRDT_CHARS || !s->total.more_bytes)
+        return CRDT_OK;
+    err = crdti_seek(doc, s, unit, at, &spot, chars);
+    if (!err)
+        err = crdti_seek(doc, s, unit, at + len, &spot, &end);
+    *count = end - *chars;
+    return err;
+}
+
+/* The spot before the character, and so behind what is deleted before it. */
+CRDTI_FN crdti_spot crdti_text_before(crdt_doc *doc, crdti_sequence *s,
+                                      uint32_t chars)
+{
+    crdti_spot spot;
+    crdti_seek(doc, s, CRDT_CHARS, (size_t)chars + 1, &spot, &chars);
+    spot.off--;
+    return spot;
+}
+
+/* Takes all memory for an edit. */
+CRDTI_FN crdt_err crdti_text_prepare(crdt_doc *doc, crdti_sequence *s,
+                                     crdti_spot first, uint32_t count,
+                                     crdt_bytes utf8, crdti_width width)
+{
+    size_t pieces = utf8.len ? crdti_pieces_count(utf8, width) : 0;
+    size_t spans = count > 1 ? crdti_text_spans(doc, first, count) : count;
+    crdt_err err =
+        crdti_write_check(doc, (size_t)(utf8.len != 0) + (size_t)(count != 0));
+    if (!err && utf8.len > CRDTI_NAMES_MAX)
+        err = CRDT_ERR_LIMIT;
+    if (!err)
+        err = crdti_text_own(doc, s);
+    if (!err)
+        err = crdti_spans_reserve(doc, s, pieces + 2);
+    if (!err && count)
+        err = crdti_array_reserve(
+            &doc->alloc, &crdti_author_at(doc, s->own)->deletions, spans);
+    if (!err && utf8.len)
+        err = crdti_insertions_reserve(doc, s, s->own, pieces, width.chars,
+                                       utf8.len);
     return err;
 }
 
@@ -326,51 +305,46 @@ CRDTI_FN crdt_err crdti_text_edit(crdt_doc *doc, crdti_sequence *s,
                                   crdt_unit unit, size_t at, size_t len,
                                   crdt_bytes utf8)
 {
-    crdti_spot spot;
+    crdti_spot spot = { 0, 0, 0 };
     crdti_width width;
     uint32_t chars, count;
     crdt_err err;
+    crdti_typing_file(doc);
     if ((utf8.len && !utf8.ptr) || !crdti_utf8_measure(utf8, &width))
         return CRDT_ERR_ARG;
-    err = crdti_text_range(doc, s, unit, at, len, &spot, &chars, &count);
-    if (!err && utf8.len)
-        err = crdti_text_reserve(doc, s, utf8, width);
+    err = crdti_text_range(doc, s, unit, at, len, &chars, &count);
+    if (!err && !count && !utf8.len)
+        return crdti_write_check(doc, 0);
     if (!err && count)
-        err = crdti_text_cut_reserve(doc, s, spot, count,
-                                     crdti_pieces_count(utf8, width));
+        spot = crdti_text_before(doc, s, chars);
+    if (!err)
+        err = crdti_text_prepare(doc, s, spot, count, utf8, width);
     if (err)
         return err;
     if (count)
         crdti_text_cut(doc, s, spot, chars, count);
-    if (!utf8.len)
-        return CRDT_OK;
-    if (count) /* from the cursor: cannot fail */
-        err = crdti_seek(doc, s, CRDT_CHARS, chars, &spot, &chars);
-    crdti_text_put(doc, s, spot, chars, utf8, width);
-    return err;
+    if (utf8.len) {
+        crdti_seek(doc, s, CRDT_CHARS, chars, &spot, &chars);
+        crdti_text_put(doc, s, spot, chars, utf8, width);
+    } else if (count) {
+        crdti_erasing_begin(doc, s);
+    }
+    return CRDT_OK;
 }
 
-/* The sequence of a text that has one, or NULL: for the short ways. */
-CRDTI_INLINE crdti_sequence *crdti_text_of(crdt_obj text, crdt_unit unit)
+/* The sequence of a text at which keystrokes are counted, or NULL. */
+CRDTI_INLINE crdti_sequence *crdti_text_typing(crdt_obj text, crdt_unit unit)
 {
-    const crdti_object *object;
-    crdti_sequence *s;
-    if (!text.doc || !text.index)
+    if (!text.doc || !text.index || text.doc->typing != text.index ||
+        unit != CRDT_CHARS)
         return NULL;
-    object = crdti_object_at(text.doc, text.index);
-    if (object->type != CRDT_TEXT)
-        return NULL;
-    s = (crdti_sequence *)object->state;
-    return s && (unit == CRDT_CHARS || (!s->total.more_bytes &&
-                                        (unsigned)unit <= CRDT_UTF16))
-               ? s
-               : NULL;
+    return (crdti_sequence *)crdti_object_at(text.doc, text.index)->state;
 }
 
 CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
                                     size_t len, crdt_bytes utf8)
 {
-    crdti_sequence *s = crdti_text_of(text, unit);
+    crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
     if (s && len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at))
         return CRDT_OK;
@@ -381,7 +355,7 @@ CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
 CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
                                    crdt_bytes utf8)
 {
-    crdti_sequence *s = crdti_text_of(text, unit);
+    crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
     if (s && crdti_text_type(text.doc, s, at, utf8))
         return CRDT_OK;
@@ -433,8 +407,8 @@ CRDTI_FN crdt_err crdti_text_copy(const crdt_doc *doc, const crdti_sequence *s,
         const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
         uint32_t len = crdti_span_len(leaf, spot.at) - spot.off;
         len = (uint32_t)crdti_min(len, count);
-        crdti_put_raw(&w, crdti_span_bytes(doc, s, leaf, spot.at, spot.off,
-                                           len));
+        crdti_put_raw(&w,
+                      crdti_span_bytes(doc, s, leaf, spot.at, spot.off, len));
         spot.off += len;
         count -= len;
     }
@@ -457,8 +431,11 @@ CRDT_API crdt_err crdt_text_read(crdt_obj text, crdt_unit unit, size_t at,
     s = crdti_sequence_at(text.doc, text.index);
     if (!s)
         return at || len ? CRDT_ERR_RANGE : CRDT_OK;
-    err = crdti_text_range(text.doc, s, unit, at, len, &spot, &chars, &count);
-    return err ? err : crdti_text_copy(text.doc, s, spot, count, out);
+    err = crdti_text_range(text.doc, s, unit, at, len, &chars, &count);
+    if (err)
+        return err;
+    crdti_seek(text.doc, s, CRDT_CHARS, chars, &spot, &chars);
+    return crdti_text_copy(text.doc, s, spot, count, out);
 }
 
 CRDT_API crdt_err crdt_text_get(crdt_obj text, crdt_buf *out)
@@ -485,10 +462,12 @@ CRDT_API crdt_err crdt_text_convert(crdt_obj text, crdt_unit from, size_t at,
     *out = 0;
     if (!s)
         return at ? CRDT_ERR_RANGE : CRDT_OK;
-    err = crdti_text_range(text.doc, s, from, at, 0, &spot, &chars, &count);
-    if (!err)
-        *out = crdti_width_in(crdti_spot_rank(text.doc, s, spot), to);
-    return err;
+    err = crdti_text_range(text.doc, s, from, at, 0, &chars, &count);
+    if (err)
+        return err;
+    crdti_seek(text.doc, s, CRDT_CHARS, chars, &spot, &chars);
+    *out = crdti_width_in(crdti_spot_rank(text.doc, s, spot), to);
+    return CRDT_OK;
 }
 
 CRDT_API crdt_err crdt_text_next(crdt_obj text, crdt_text_cursor *cursor)
@@ -547,13 +526,14 @@ CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
     crdt_err err = crdti_text_begin(text, &s);
     if (err)
         return err;
-    err = crdti_text_range(text.doc, s, unit, at, 0, &spot, &chars, &count);
+    err = crdti_text_range(text.doc, s, unit, at, 0, &chars, &count);
     if (err)
         return err;
+    crdti_seek(text.doc, s, CRDT_CHARS, chars, &spot, &chars);
     crdti_zero(out, sizeof *out);
     out->side = side;
     if (side == CRDT_RIGHT ? !crdti_spot_next_shown(text.doc, &spot)
-                            : !spot.off)
+                           : !spot.off)
         return CRDT_OK;
     name = crdti_leaf_at(text.doc, spot.leaf)->names[spot.at] + spot.off -
            (side == CRDT_LEFT);
@@ -576,8 +556,7 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
     if (err)
         return err;
     if (!anchor->dot.seq) {
-        *out = anchor->side == CRDT_RIGHT ? crdti_width_in(s->total, unit)
-                                           : 0;
+        *out = anchor->side == CRDT_RIGHT ? crdti_width_in(s->total, unit) : 0;
         return CRDT_OK;
     }
     replica = crdti_replica_find(text.doc, &anchor->dot.replica);
@@ -585,8 +564,8 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
                  ? 0
                  : crdti_author_find(text.doc, text.index, replica);
     if (author)
-        name = crdti_seq_name(crdti_author_at(text.doc, author),
-                             anchor->dot.seq);
+        name =
+            crdti_seq_name(crdti_author_at(text.doc, author), anchor->dot.seq);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(text.doc, s);

@@ -39,7 +39,7 @@
       crdti_order_drop, NULL, NULL }
 /* What is in it are no ops: see sequence.h. */
 #define CRDTI_SEQUENCE(name, kinds, read)                                     \
-    { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, crdti_text_has_key, read, NULL,  \
+    { name, kinds, CRDTI_BY_STEPS, 1, 0, 0, crdti_text_has_key, read, NULL,  \
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
       crdti_sequence_scope, NULL }
 #define CRDTI_LIST(name, kinds)                                               \

@@ -99,7 +99,7 @@ CRDTI_FN size_t crdti_ascii_len(crdt_bytes text, size_t at)
 }
 
 /* Looks the text over; 0 when it is none. Of more than 2^32 characters the
- * width is wrong: see CRDTI_CHARS_MAX. */
+ * width is wrong; a text holds fewer (CRDTI_NAMES_MAX). */
 CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
 {
     size_t at = 0;
@@ -123,8 +123,8 @@ CRDTI_FN int crdti_utf8_measure(crdt_bytes text, crdti_width *out)
  * looked over. */
 CRDTI_FN size_t crdti_utf8_len(crdt_bytes text, size_t at, uint32_t chars)
 {
-    crdt_bytes first = crdt_bytes_of(
-        text.ptr + at, crdti_min_size(chars, text.len - at));
+    crdt_bytes first =
+        crdt_bytes_of(text.ptr + at, crdti_min_size(chars, text.len - at));
     size_t len = crdti_ascii_len(first, 0);
     for (chars -= (uint32_t)len; chars > 0; chars--)
         len += crdti_utf8_size(text.ptr[at + len]);

@@ -15,6 +15,12 @@
 
 #include <stdlib.h>
 
+/* Whether all that was joined is of honest replicas: targets of fuzzing say 0.
+ * Others may use a dot twice, and name a right origin that is left. */
+#ifndef CHECK_HONEST
+#define CHECK_HONEST 1
+#endif
+
 #define CHECK_DOC(cond)                                                       \
     do {                                                                      \
         if (!(cond))                                                          \
@@ -155,8 +161,6 @@ static inline const char *check_extents(const check_walk *k)
     for (i = 0; i < extents->len; i++) {
         CHECK_DOC(i == 0 || extents->ptr[i - 1].name < extents->ptr[i].name);
         CHECK_DOC(extents->ptr[i].name < k->s->names_used);
-        CHECK_DOC(crdti_author_at(k->doc, extents->ptr[i].author)->object ==
-                  k->s->object);
     }
     return NULL;
 }
@@ -173,7 +177,9 @@ static inline const char *check_author_journals(const crdt_doc *doc)
              newer = at, at = crdti_author_at(doc, at)->older) {
             const crdti_author *author = crdti_author_at(doc, at);
             CHECK_DOC(author->replica == i && author->is_listed);
-            CHECK_DOC(author->newer == newer && author->last < last);
+            CHECK_DOC(author->newer == newer);
+            CHECK_DOC(author->last < last ||
+                      (!CHECK_HONEST && author->last == last));
             last = author->last;
         }
         count += doc->replicas.ptr[i].authors;
@@ -227,7 +233,8 @@ static inline const char *check_span(check_walk *k, uint32_t index,
                   author->replica);
         CHECK_DOC(!k->places[name]);
         CHECK_DOC(origins.left == CRDTI_NO_CHAR || k->places[origins.left]);
-        CHECK_DOC(origins.right == CRDTI_NO_CHAR || !k->places[origins.right]);
+        CHECK_DOC(!CHECK_HONEST || origins.right == CRDTI_NO_CHAR ||
+                  !k->places[origins.right]);
         CHECK_DOC(check_is_told(k, name, flags));
         CHECK_DOC(!k->s->homes.is_known ||
                   crdti_home_of(&k->s->homes, name) == index);

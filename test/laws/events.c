@@ -19,12 +19,15 @@ typedef struct {
     uint32_t object;
     size_t key_len, value_len;
     uint8_t key[20], value[40];
+    size_t text, text_len; /* of a text: where; `value` is a hash */
     int is_told;
 } line;
 
 typedef struct {
     line lines[MAX_LINES];
     size_t len;
+    uint8_t texts[4 * MODEL_CHARS];
+    size_t texts_len;
 } reading;
 
 typedef struct {
@@ -76,6 +79,20 @@ static line *put_line(reading *r, crdt_obj obj, crdt_bytes key)
     return l;
 }
 
+static void put_text(reading *r, line *l, crdt_obj obj)
+{
+    crdt_buf all = CRDT_BUF_INIT;
+    uint64_t hash;
+    if (crdt_text_get(obj, &all))
+        exit(1);
+    l->text = r->texts_len;
+    l->text_len = all.len;
+    put_bytes(r->texts, sizeof r->texts, &r->texts_len, all.ptr, all.len);
+    hash = crdti_hash(r->texts + l->text, all.len, 0);
+    put_bytes(l->value, sizeof l->value, &l->value_len, &hash, sizeof hash);
+    crdt_buf_free(&all);
+}
+
 static void read_object(reading *r, crdt_obj obj);
 
 static void read_map_lines(reading *r, crdt_obj map)
@@ -125,7 +142,9 @@ static void read_object(reading *r, crdt_obj obj)
     }
     /* An object that has nothing has a line too: that it is there. */
     put_line(r, obj, crdt_bytes_of(NULL, 0))->value_len = 0;
-    if (type != CRDT_MAP && !(CRDTI_SETS >> type & 1) && !err)
+    if (type == CRDT_TEXT)
+        put_text(r, &r->lines[r->len - 1], obj);
+    else if (type != CRDT_MAP && !(CRDTI_SETS >> type & 1) && !err)
         put_value(&r->lines[r->len - 1], &value);
     r->lines[r->len - 1].key_len = SIZE_MAX; /* is no key */
 }
@@ -184,14 +203,53 @@ static void lines_of(watcher *x, const crdt_patch *p, line **before,
     *now = find_line(&x->now, p->object.index, key, len);
 }
 
+/* Whether so many bytes are as wide as the step says. */
+static int step_is(const crdt_step *step, const uint8_t *at)
+{
+    size_t bytes = 0, chars = 0, utf16 = 0;
+    for (; bytes < step->bytes; chars++) {
+        uint32_t code;
+        bytes += text_take(at + bytes, &code);
+        utf16 += code < 0x10000 ? 1 : 2;
+    }
+    return bytes > 0 && bytes == step->bytes && chars == step->chars &&
+           utf16 == step->utf16;
+}
+
+/* The steps lead from what was read to what is read. */
+static void check_steps(watcher *x, const crdt_patch *p, const line *before,
+                        const line *now)
+{
+    world *w = x->w;
+    const uint8_t *from = x->before.texts + before->text;
+    const uint8_t *to = x->now.texts + now->text;
+    size_t old = before->text_len, new_ = now->text_len, i;
+    EXPECT(p->steps_len > 0);
+    for (i = 0; i < p->steps_len && !w->wrong; i++) {
+        const crdt_step *step = &p->steps[i];
+        size_t gone = step->kind == CRDT_STEP_INSERT ? 0 : step->bytes;
+        size_t came = step->kind == CRDT_STEP_DELETE ? 0 : step->bytes;
+        EXPECT(gone <= old && came <= new_);
+        if (w->wrong)
+            return;
+        EXPECT(step_is(step, gone ? from : to));
+        EXPECT(!gone || !came || !memcmp(from, to, came));
+        EXPECT(step->kind != CRDT_STEP_INSERT ||
+               crdt_bytes_equal(step->text, crdt_bytes_of(to, came)));
+        from += gone;
+        old -= gone;
+        to += came;
+        new_ -= came;
+    }
+    EXPECT(w->wrong || (old == new_ && !memcmp(from, to, old)));
+}
+
 static void check_patch(watcher *x, const crdt_patch *p)
 {
     world *w = x->w;
     line *before, *now;
     crdt_value at;
     crdt_id self = crdt_doc_replica(x->doc);
-    if (crdt_type_of(p->object) == CRDT_TEXT)
-        return;
     lines_of(x, p, &before, &now);
     EXPECT(p->kind != CRDT_PATCH_LOST);
     EXPECT(!crdt_at(x->doc, p->path, &at) && at.kind == CRDT_OBJECT &&
@@ -203,6 +261,10 @@ static void check_patch(watcher *x, const crdt_patch *p)
         now->is_told++;
     if (p->kind == CRDT_PATCH_PUT)
         EXPECT(now && value_is(now, &p->now));
+    EXPECT((p->kind == CRDT_PATCH_TEXT) ==
+           (crdt_type_of(p->object) == CRDT_TEXT));
+    if (p->kind == CRDT_PATCH_TEXT && before && now)
+        check_steps(x, p, before, now);
     if (p->kind == CRDT_PATCH_ADD)
         EXPECT(now && !before);
     if (p->kind == CRDT_PATCH_DROP)
@@ -231,13 +293,15 @@ static void check_told(watcher *x, reading *these, reading *others)
         const line *l = &these->lines[i];
         const line *other = find_line(others, l->object, l->key, l->key_len);
         int differs = !other || !same_line(l, other);
-        EXPECT(l->is_told == (differs && in_both(x, l->object)));
+        /* Other characters may make the same text. */
+        if (differs || !l->text_len)
+            EXPECT(l->is_told == (differs && in_both(x, l->object)));
     }
 }
 
 static void read_now(watcher *x)
 {
-    x->now.len = 0;
+    x->now.len = x->now.texts_len = 0;
     read_object(&x->now, crdt_root(x->doc));
 }
 

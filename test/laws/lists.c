@@ -189,7 +189,7 @@ static void do_insert(world *w, member *m)
         op->element = dot;
         op->value = w->next_value++;
         look(w, &m->seen);
-        at += percent(w, 80);
+        at += percent(w, 80) ? 1 : 0;
     }
 }
 

@@ -53,7 +53,7 @@ typedef struct {
     size_t len, cap;
 } text_list;
 
-/* >>version vectors -------------------------------------------------------- */
+/* >>version vectors ------------------------------------------------------- */
 
 static inline text_vv text_vv_none(void)
 {
@@ -105,7 +105,7 @@ static inline int text_seen(const text_vv *vv, text_dot dot)
     return dot.seq <= vv->of[dot.author];
 }
 
-/* >>life and death --------------------------------------------------------- */
+/* >>life and death -------------------------------------------------------- */
 
 static inline text_life text_born(text_dot dot)
 {
@@ -133,7 +133,7 @@ static inline void text_kill(text_life *life, text_dot killer)
         life->killed.of[killer.author] = killer.seq;
 }
 
-/* >>order ------------------------------------------------------------------ */
+/* >>order ----------------------------------------------------------------- */
 
 static inline int text_same(text_dot a, text_dot b)
 {
@@ -208,7 +208,7 @@ static inline void text_free(text_list *l)
     memset(l, 0, sizeof *l);
 }
 
-/* >>reading and writing ---------------------------------------------------- */
+/* >>reading and writing --------------------------------------------------- */
 
 static inline size_t text_len(const text_list *l, const text_vv *vv)
 {
@@ -267,7 +267,7 @@ static inline void text_erase_all(text_list *l, const text_vv *seen,
             text_kill(&l->items[i].life, killer);
 }
 
-/* >>UTF-8 ------------------------------------------------------------------ */
+/* >>UTF-8 ----------------------------------------------------------------- */
 
 /* Writes the character; how many bytes it takes. */
 static inline size_t text_put(uint8_t *to, uint32_t code)

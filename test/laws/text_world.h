@@ -17,6 +17,8 @@
 #ifndef TEXT_WORLD_H
 #define TEXT_WORLD_H
 
+#include "crdtsync.h"
+
 #include "../test.h"
 
 #define TEXT_AUTHORS 10
@@ -143,7 +145,7 @@ static inline crdt_bytes key_of(int node)
     return crdt_str(nodes[node].key);
 }
 
-/* >>what must be there ------------------------------------------------------ */
+/* >>what must be there ---------------------------------------------------- */
 
 /* Whether the node is that, or below it. */
 static inline int is_at_or_below(int node, int above)
@@ -232,7 +234,7 @@ static inline crdt_unit any_unit(world *w)
     return (crdt_unit)below(w, 3);
 }
 
-/* >>documents --------------------------------------------------------------- */
+/* >>documents ------------------------------------------------------------- */
 
 /* Coarse, so that stamps are often equal. */
 static inline uint64_t world_wall(void *ctx)

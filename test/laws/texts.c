@@ -11,7 +11,7 @@
 
 #include "text_world.h"
 
-/* >>containers -------------------------------------------------------------- */
+/* >>containers ------------------------------------------------------------ */
 
 static void do_commit(world *w, member *m)
 {
@@ -76,7 +76,7 @@ static void do_structure(world *w, member *m)
         get_or_create(w, m, reach(w, m, nodes[node].up), node);
 }
 
-/* >>edits ------------------------------------------------------------------- */
+/* >>edits ----------------------------------------------------------------- */
 
 static uint32_t any_code(world *w, const member *m)
 {
@@ -210,7 +210,7 @@ static void do_edit(world *w, member *m)
         edit_wrongly(w, m, node);
 }
 
-/* >>reading ----------------------------------------------------------------- */
+/* >>reading --------------------------------------------------------------- */
 
 static int reads(const crdt_buf *got, const uint8_t *bytes, size_t len)
 {
@@ -403,7 +403,7 @@ static void do_pin(world *w, member *m)
     EXPECT((p->anchor.dot.seq != 0) == (p->dot.seq != 0));
 }
 
-/* >>exchanging -------------------------------------------------------------- */
+/* >>exchanging ------------------------------------------------------------ */
 
 /* What a document that has joined all of it would send: it hears of it by way
  * of another. */
@@ -533,7 +533,7 @@ static void do_copy(world *w, member *m, member *from)
     do_join(w, m, l);
 }
 
-/* >>laws -------------------------------------------------------------------- */
+/* >>laws ------------------------------------------------------------------ */
 
 /* A new document that joins states of members, in any order, and twice. */
 static void check_joined(world *w)
@@ -580,7 +580,7 @@ static void check_canonical(world *w, const member *m)
     crdt_doc_free(copy.doc);
 }
 
-/* >>a history --------------------------------------------------------------- */
+/* >>a history ------------------------------------------------------------- */
 
 static void begin(world *w, uint64_t seed, int slow)
 {
@@ -697,7 +697,7 @@ static const char *run_seed(world *w, uint64_t seed, int slow)
 
 TEST(texts_equal_the_model)
 {
-    CHECK(run_seeds(2000) == 0);
+    CHECK(run_seeds(4000) == 0);
 }
 
 TEST_MAIN(CASE(texts_equal_the_model))

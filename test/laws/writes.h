@@ -359,7 +359,7 @@ static inline void write_set(world *w, writing *x)
 
 /* >>texts ----------------------------------------------------------------- */
 
-enum { TYPED_MAX = 6 };
+enum { TYPED_MAX = 6, SCATTERED_MAX = 20 };
 
 /* Of each size in UTF-8, and telling who typed it when. */
 static inline uint32_t any_code(const world *w, int wide)
@@ -426,6 +426,29 @@ static inline void write_text(world *w, writing *x, crdt_unit unit, size_t at,
     did_edit(w, x, at, deleted, codes, len);
 }
 
+/* Many edits that are seen together: more than one leaf of spans holds. */
+static inline void write_text_scattered(world *w, writing *x)
+{
+    uint32_t count = 1 + below(w, SCATTERED_MAX);
+    int number = w->m.events_len;
+    did(w, x, DO_ADD, 0, 0);
+    for (; count > 0; count--) {
+        view now = model_look(&w->m, &x->m->seen);
+        size_t len = now.weight[x->node], at = below(w, (uint32_t)len + 1);
+        uint32_t code = any_code(w, (int)below(w, 2));
+        uint8_t bytes[4];
+        if (at < len && percent(w, 30)) {
+            EXPECT_OF(x->node, !crdt_text_delete(x->obj, CRDT_CHARS, at, 1));
+            model_erase(&w->m, &now, number, at, 1);
+            continue;
+        }
+        EXPECT_OF(x->node, !crdt_text_insert(
+                               x->obj, CRDT_CHARS, at,
+                               crdt_bytes_of(bytes, text_put(bytes, code))));
+        model_type(&w->m, &now, number, at, code);
+    }
+}
+
 static inline void write_text_beyond(world *w, const writing *x,
                                      crdt_unit unit)
 {
@@ -454,8 +477,10 @@ static inline void write_some_text(world *w, writing *x)
         write_text(w, x, unit, at, 0, codes, typed);
     else if (dice < 80)
         write_text(w, x, unit, at, deleted, codes, 0);
-    else if (dice < 95)
+    else if (dice < 90)
         write_text(w, x, unit, at, deleted, codes, typed);
+    else if (dice < 96)
+        write_text_scattered(w, x);
     else if (dice < 98)
         write_text(w, x, unit, 0, len, codes, 0);
     else

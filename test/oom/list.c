@@ -7,22 +7,6 @@
 
 #define LETTER(text) crdt_string(CRDT_STR(text))
 
-/* As STEP; but a call that did without what it was refused is a good one. */
-#define TRY(doc, call)                                                        \
-    do {                                                                      \
-        crdt_err try_err;                                                     \
-        struct hidden try_hidden;                                             \
-        look(&before, doc);                                                   \
-        try_hidden = fill_pools(doc);                                         \
-        try_err = (call);                                                     \
-        unhide(doc, &try_hidden);                                             \
-        if (try_err) {                                                        \
-            refused(doc, try_err, #call);                                     \
-            try_err = (call);                                                 \
-        }                                                                     \
-        CHECK_INT(try_err, CRDT_OK);                                          \
-    } while (0)
-
 static crdt_obj root_list(crdt_doc *of)
 {
     return crdt_map_list(crdt_root(of), CRDT_STR("list"));

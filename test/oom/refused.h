@@ -207,9 +207,9 @@ static void refused(crdt_doc *doc, crdt_err err, const char *call)
         longjmp(out_of_memory, 1);
 }
 
-/* Makes a call; when it is refused, once more, which must then work. When
- * there is no memory to tell a watcher, the call is made all the same. */
-#define STEP(doc, call)                                                       \
+/* Makes a call; when it is refused, once more, which must then work. Where it
+ * `goes_on`, it may also be made without the memory. */
+#define ATTEMPT(doc, call, goes_on)                                           \
     do {                                                                      \
         crdt_err step_err;                                                    \
         size_t step_failures = memory.failures;                               \
@@ -218,12 +218,17 @@ static void refused(crdt_doc *doc, crdt_err err, const char *call)
         step_hidden = fill_pools(doc);                                        \
         step_err = (call);                                                    \
         unhide(doc, &step_hidden);                                            \
-        if (memory.failures > step_failures && (step_err || !(doc)->watch)) { \
+        if (memory.failures > step_failures && (step_err || !(goes_on))) {    \
             refused(doc, step_err, #call);                                    \
             step_err = (call);                                                \
         }                                                                     \
         CHECK_INT(step_err, CRDT_OK);                                         \
     } while (0)
+
+/* When there is no memory to tell a watcher, a call is made all the same. */
+#define STEP(doc, call) ATTEMPT(doc, call, (doc)->watch)
+/* So is one that only lacks memory to be fast. */
+#define TRY(doc, call) ATTEMPT(doc, call, 1)
 
 /* A creation helper: where it goes, and why it did not. */
 static crdt_err made(crdt_doc *doc, crdt_obj *out, crdt_obj obj)

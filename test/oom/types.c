@@ -151,7 +151,7 @@ static void write_set(crdt_type type)
 static void write_sets(void)
 {
     int type;
-    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++)
+    for (type = CRDT_AW_SET; type <= CRDT_LWW_SET_RM; type++)
         write_set((crdt_type)type);
 }
 
@@ -168,7 +168,7 @@ static void write_all(void)
 static void clear_sets(void)
 {
     int type;
-    for (type = CRDT_AW_SET; type < CRDT_TYPE_COUNT; type++)
+    for (type = CRDT_AW_SET; type <= CRDT_LWW_SET_RM; type++)
         if (type != CRDT_GSET) {
             crdt_obj set = object((crdt_type)type);
             clear(crdt_set_clear, set);
@@ -304,6 +304,136 @@ static void follow_paths(void)
     STEP(doc, crdt_at(doc, CRDT_STR("//a long ~0~1 key/x"), &value));
 }
 
+/* >>texts ------------------------------------------------------------------
+ * Without memory for what makes finding faster they go on without it. */
+
+enum { FIRST_EDITS, LATER_EDITS, WHOLE_TEXT, CANONICAL_TEXT, TEXT_DELTAS };
+static crdt_buf text_deltas[TEXT_DELTAS];
+
+/* Here and there, and more than one leaf holds. */
+static void write_their_text(crdt_doc *one, unsigned rounds)
+{
+    crdt_obj text = fuzz_object(one, CRDT_TEXT);
+    unsigned i;
+    for (i = 0; i < rounds; i++) {
+        size_t len = crdt_text_len(text, CRDT_CHARS);
+        FUZZ_CHECK(!crdt_text_insert(text, CRDT_CHARS, i * 7 % (len + 1),
+                                     crdt_str(i % 3 ? "ab" : "\xc3\xa4")));
+        if (i % 4 == 3)
+            FUZZ_CHECK(!crdt_text_delete(text, CRDT_CHARS, len / 2, 1));
+    }
+    FUZZ_CHECK(!crdt_commit(one));
+}
+
+static void make_text_deltas(void)
+{
+    crdt_doc *a = fuzz_doc_new(0), *b = fuzz_doc_new(1);
+    crdt_vv vv = CRDT_VV_INIT;
+    if (!text_deltas[0].len) {
+        write_their_text(a, 60);
+        FUZZ_CHECK(!crdt_doc_vv(a, &vv));
+        FUZZ_CHECK(!crdt_delta(a, NULL, &text_deltas[FIRST_EDITS]));
+        fuzz_pull(b, a);
+        write_their_text(b, 20);
+        write_their_text(a, 20);
+        fuzz_pull(a, b);
+        FUZZ_CHECK(!crdt_delta(a, &vv, &text_deltas[LATER_EDITS]));
+        FUZZ_CHECK(!crdt_delta(a, NULL, &text_deltas[WHOLE_TEXT]));
+        FUZZ_CHECK(!crdt_canonical(a, &text_deltas[CANONICAL_TEXT]));
+    }
+    crdt_doc_free(a);
+    crdt_doc_free(b);
+    crdt_vv_free(&vv);
+}
+
+/* Calls that go on at the cursor, and calls that do not. */
+static void write_text(crdt_obj text)
+{
+    static const char wide[] = "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
+    size_t i;
+    TRY(doc, crdt_text_insert(text, CRDT_UTF8, 0, CRDT_STR("some words")));
+    TRY(doc, crdt_text_insert(text, CRDT_UTF8, 10, CRDT_STR("s")));
+    TRY(doc, crdt_text_insert(text, CRDT_CHARS, 4, crdt_str(wide)));
+    TRY(doc, crdt_text_delete(text, CRDT_CHARS, 2, 3));
+    TRY(doc, crdt_text_replace(text, CRDT_UTF16, 0, 1, crdt_str(wide)));
+    for (i = 0; i < 12; i++) {
+        TRY(doc,
+            crdt_text_insert(text, CRDT_CHARS, 3 * i % 11, CRDT_STR("xyz")));
+        TRY(doc, crdt_text_delete(text, CRDT_CHARS, 3 * i % 11 + 1, 1));
+    }
+}
+
+static void read_text(crdt_obj text)
+{
+    size_t len = crdt_text_len(text, CRDT_CHARS), at;
+    crdt_anchor anchor;
+    TRY(doc, crdt_text_anchor(text, CRDT_CHARS, 3, CRDT_LEFT, &anchor));
+    TRY(doc, crdt_text_delete(text, CRDT_CHARS, 1, 1));
+    TRY(doc, crdt_text_find(text, &anchor, CRDT_CHARS, &at));
+    CHECK_INT(at, 2);
+    TRY(doc, crdt_text_convert(text, CRDT_CHARS, 2, CRDT_UTF16, &at));
+    CHECK_INT(crdt_text_len(text, CRDT_CHARS), len - 1);
+    sent.len = 0;
+    TRY(doc, crdt_text_get(text, &sent));
+    CHECK_INT(sent.len, crdt_text_len(text, CRDT_UTF8));
+    sent.len = 0;
+    TRY(doc, crdt_text_read(text, CRDT_CHARS, 1, 5, &sent));
+    CHECK(sent.len >= 5);
+}
+
+static void live_texts(void)
+{
+    crdt_obj text;
+    if (!begin())
+        return;
+    text = object(CRDT_TEXT);
+    write_text(text);
+    read_text(text);
+    TRY(doc, crdt_map_remove(crdt_root(doc), CRDT_STR("types")));
+    CHECK_INT(crdt_text_len(text, CRDT_CHARS), 0);
+    TRY(doc, crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("again")));
+    TRY(doc, crdt_commit(doc));
+    STEP(doc, crdt_delta(doc, NULL, &sent));
+    STEP(doc, crdt_canonical(doc, &sent));
+}
+
+static void join_texts(void)
+{
+    crdt_obj text;
+    if (!begin())
+        return;
+    text = object(CRDT_TEXT);
+    TRY(doc, crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("ours")));
+    TRY(doc, crdt_commit(doc));
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&text_deltas[FIRST_EDITS])));
+    write_text(text);
+    TRY(doc, crdt_commit(doc));
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&text_deltas[LATER_EDITS])));
+    read_text(text);
+    TRY(doc, crdt_map_remove(crdt_root(doc), CRDT_STR("types")));
+    TRY(doc, crdt_commit(doc));
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&text_deltas[WHOLE_TEXT])));
+    STEP(doc, crdt_delta(doc, NULL, &sent));
+    STEP(doc, crdt_doc_vv(doc, &vector));
+    STEP(doc, crdt_truncate(doc, &vector));
+}
+
+static void reopen_text(void)
+{
+    if (!begin())
+        return;
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&text_deltas[WHOLE_TEXT])));
+    write_text(object(CRDT_TEXT));
+}
+
+static void reopen_canonical_text(void)
+{
+    if (!begin())
+        return;
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&text_deltas[CANONICAL_TEXT])));
+    read_text(object(CRDT_TEXT));
+}
+
 /* >>watching --------------------------------------------------------------
  * The watcher keeps a copy, and reads anew when it is told that something was
  * LOST. A refused request may lose something, but never tell what is not. */
@@ -382,6 +512,15 @@ TEST(every_request_of_reading_is_refused)
     run_out(follow_paths);
 }
 
+TEST(every_request_of_texts_is_refused)
+{
+    make_text_deltas();
+    run_out(live_texts);
+    run_out(join_texts);
+    run_out(reopen_text);
+    run_out(reopen_canonical_text);
+}
+
 TEST(every_request_of_watching_is_refused)
 {
     make_deltas();
@@ -396,4 +535,5 @@ TEST_MAIN(CASE(every_request_of_writes_is_refused),
           CASE(every_request_of_joins_is_refused),
           CASE(every_request_of_reopening_is_refused),
           CASE(every_request_of_reading_is_refused),
+          CASE(every_request_of_texts_is_refused),
           CASE(every_request_of_watching_is_refused))

@@ -721,6 +721,14 @@ TEST(what_makes_no_sense_is_refused)
         { "{\"a\":{\"$register\":[]}}", CRDT_ERR_TYPE, 18 },
         { "{\"a\":{\"$register\":{\"b\":1}}}", CRDT_ERR_TYPE, 18 },
         { "{\"a\":{\"$max\":{\"$max\":1}}}", CRDT_ERR_TYPE, 13 },
+        { "{\"a\":{\"$text\":5}}", CRDT_ERR_CORRUPT, 14 },
+        { "{\"a\":{\"$text\":null}}", CRDT_ERR_CORRUPT, 14 },
+        { "{\"a\":{\"$text\":{}}}", CRDT_ERR_TYPE, 14 },
+        { "{\"a\":{\"$text\":[\"a\"]}}", CRDT_ERR_TYPE, 14 },
+        { "{\"a\":{\"$text\":{\"$text\":\"a\"}}}", CRDT_ERR_TYPE, 14 },
+        { "{\"a\":{\"$text\":{\"$bytes\":\"AA==\"}}}", CRDT_ERR_CORRUPT, 24 },
+        { "{\"a\":{\"$text\":{\"$string\":\"/w==\"}}}", CRDT_ERR_CORRUPT, 25 },
+        { "{\"a\":{\"$text\":\"a\",\"b\":1}}", CRDT_ERR_CORRUPT, 6 },
     };
     crdt_doc *doc = doc_of("{\"a\":1,\"z\":1}");
     size_t i;
@@ -911,6 +919,8 @@ static const char everything[] =
     "{\"c\":{\"$counter\":5},\"m\":{\"a key that is long\":\"and its value\","
     "\"b\":{\"$bounded\":5}},\"r\":{\"$register\":{\"$string\":\"AA==\"}},"
     "\"s\":{\"$aw-set\":[1,{\"$double\":3},\"two\"]},"
+    "\"t\":{\"$text\":\"h\303\251llo\"},"
+    "\"u\":{\"$text\":{\"$string\":\"AA==\"}},"
     "\"$=/w==\":{\"$bytes\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBk=\"}}";
 
 TEST(reading_without_memory)
@@ -1023,6 +1033,21 @@ TEST(patches_of_sets_are_one)
     done(doc);
 }
 
+TEST(patches_of_texts_are_whole)
+{
+    crdt_doc *doc = doc_of("{\"t\":{\"$text\":\"held\"}}");
+    crdt_obj text = crdt_map_text(crdt_root(doc), KEY("t"));
+    CHECK(!crdt_doc_watch(doc, write_patch, NULL));
+    CHECK(!crdt_text_insert(text, CRDT_CHARS, 3, CRDT_STR("lo wor")));
+    CHECK(!crdt_text_delete(text, CRDT_CHARS, 0, 1));
+    CHECK_STR(patch_of(doc), "[{\"op\":\"replace\",\"path\":\"/t\","
+                             "\"value\":\"ello word\"}]");
+    CHECK(!crdt_map_remove(crdt_root(doc), KEY("t")));
+    CHECK_STR(patch_of(doc), "[{\"op\":\"remove\",\"path\":\"/t\"}]");
+    crdt_buf_free(&patch_text);
+    done(doc);
+}
+
 /* Escaped for the pointer what is escaped for JSON. */
 TEST(patches_of_any_key)
 {
@@ -1125,28 +1150,31 @@ TEST(a_lost_event_replaces_all)
     done(doc);
 }
 
-TEST_MAIN(
-    CASE(values_of_every_kind_go_round), CASE(m9_integers_stay_what_they_are),
-    CASE(m9_beyond_2_to_53_they_are_digits_in_a_string),
-    CASE(numbers_of_other_forms_are_read), CASE(doubles_are_exact),
-    CASE(numbers_that_json_lacks_have_names), CASE(the_locale_does_not_matter),
-    CASE(bytes_are_exact), CASE(strings_that_json_cannot_say),
-    CASE(escapes_are_read), CASE(keys_of_any_bytes_go_round),
-    CASE(containers_of_every_type_go_round), CASE(sets_of_every_type_go_round),
-    CASE(texts_go_round), CASE(types_are_kept),
-    CASE(any_object_can_be_written_alone), CASE(indented_a_key_has_a_line),
-    CASE(it_is_appended), CASE(keys_that_are_not_named_stay),
-    CASE(a_map_below_can_be_filled), CASE(a_2pset_is_made_anew),
-    CASE(what_is_shown_is_written), CASE(what_others_own_stays),
-    CASE(what_others_own_stays_below), CASE(what_others_own_comes_back),
-    CASE(what_is_no_json_is_refused), CASE(what_makes_no_sense_is_refused),
-    CASE(arguments), CASE(a_text_is_so_long_and_no_longer),
-    CASE(a_text_holds_so_many_values_and_no_more),
-    CASE(containers_nest_so_deep_and_no_deeper),
-    CASE(brackets_nest_so_deep_and_no_deeper),
-    CASE(below_a_map_there_is_less_room), CASE(keys_and_elements_have_limits),
-    CASE(numbers_have_a_length), CASE(a_counter_beyond_the_range),
-    CASE(reading_without_memory), CASE(writing_without_memory),
-    CASE(patches_of_keys), CASE(patches_of_sets_are_one),
-    CASE(patches_of_any_key), CASE(within_an_event_nothing_is_read),
-    CASE(patches_without_memory), CASE(a_lost_event_replaces_all))
+TEST_MAIN(CASE(values_of_every_kind_go_round),
+          CASE(m9_integers_stay_what_they_are),
+          CASE(m9_beyond_2_to_53_they_are_digits_in_a_string),
+          CASE(numbers_of_other_forms_are_read), CASE(doubles_are_exact),
+          CASE(numbers_that_json_lacks_have_names),
+          CASE(the_locale_does_not_matter), CASE(bytes_are_exact),
+          CASE(strings_that_json_cannot_say), CASE(escapes_are_read),
+          CASE(keys_of_any_bytes_go_round),
+          CASE(containers_of_every_type_go_round),
+          CASE(sets_of_every_type_go_round), CASE(texts_go_round),
+          CASE(types_are_kept), CASE(any_object_can_be_written_alone),
+          CASE(indented_a_key_has_a_line), CASE(it_is_appended),
+          CASE(keys_that_are_not_named_stay), CASE(a_map_below_can_be_filled),
+          CASE(a_2pset_is_made_anew), CASE(what_is_shown_is_written),
+          CASE(what_others_own_stays), CASE(what_others_own_stays_below),
+          CASE(what_others_own_comes_back), CASE(what_is_no_json_is_refused),
+          CASE(what_makes_no_sense_is_refused), CASE(arguments),
+          CASE(a_text_is_so_long_and_no_longer),
+          CASE(a_text_holds_so_many_values_and_no_more),
+          CASE(containers_nest_so_deep_and_no_deeper),
+          CASE(brackets_nest_so_deep_and_no_deeper),
+          CASE(below_a_map_there_is_less_room),
+          CASE(keys_and_elements_have_limits), CASE(numbers_have_a_length),
+          CASE(a_counter_beyond_the_range), CASE(reading_without_memory),
+          CASE(writing_without_memory), CASE(patches_of_keys),
+          CASE(patches_of_sets_are_one), CASE(patches_of_texts_are_whole),
+          CASE(patches_of_any_key), CASE(within_an_event_nothing_is_read),
+          CASE(patches_without_memory), CASE(a_lost_event_replaces_all))
