@@ -24,8 +24,9 @@
  * CONTENTS
  *     1 conventions    2 errors     3 bytes     4 tables    5 dots, versions
  *     6 documents      7 objects    8 maps      9 registers 10 counters
- *     11 flags         12 sets      13 events and paths
- *     14 deltas        15 nodes     16 settings (limits.h)
+ *     11 flags         12 sets      13 texts      14 lists
+ *     15 events and paths           16 deltas     17 nodes
+ *     18 settings (limits.h)
  *
  * >>1 CONVENTIONS
  *
@@ -426,7 +427,8 @@ typedef enum crdt_type {
     CRDT_LWW_SET = 14,    /* the later stamp wins; of equal ones the add */
     CRDT_LWW_SET_RM = 15, /* the same, of equal ones the remove */
     CRDT_TEXT = 16,
-    CRDT_TYPE_COUNT = 17
+    CRDT_LIST = 17,
+    CRDT_TYPE_COUNT = 18
 } crdt_type;
 
 /* "map", "counter", ...; "none" for what is no type. */
@@ -743,7 +745,71 @@ CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
 CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
                                  crdt_unit unit, size_t *out);
 
-/* >>14 EVENTS AND PATHS -----------------------------------------------------
+/* >>14 LISTS ----------------------------------------------------------------
+ * Elements in an order: plain values and containers, by index from 0. An
+ * element keeps its name whatever happens around it, so a change made at its
+ * index is a change of that element on every replica.
+ *
+ * Concurrent: what is inserted stays, beside the elements that it was inserted
+ * between, and runs inserted at one spot by several people follow on each
+ * other; set and set, the later stamp wins and the other stays readable; set,
+ * or a change within a container, and delete: the element stays, with just
+ * that; move and move, the later stamp wins: an element is never there twice;
+ * move and set, both; move and delete, it is gone.
+ *
+ * O(log n) for an index. Memory: a few dozen bytes for each element and move,
+ * also for those that are gone: their places are remembered.
+ * (FugueMax: Weidner & Kleppmann 2023; moves: Kleppmann 2020) */
+CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key);
+
+/* How many elements there are. O(1). 0 for what is no list. */
+CRDT_API size_t crdt_list_len(crdt_obj list);
+/* RANGE when there is no such index; an insertion may be at the very end.
+ * TYPE, LIMIT, ARG, NOMEM: nothing has changed. */
+CRDT_API crdt_err crdt_list_insert(crdt_obj list, size_t at, crdt_value value);
+/* Replaces what is seen of the element, containers included. */
+CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value);
+/* Deletes `len` elements with all below them, one by one. */
+CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len);
+/* Takes the element out and puts it where it has the index `to` then. */
+CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to);
+/* Inserts an empty container. On failure the result is null, and
+ * crdt_doc_error says why. */
+CRDT_API crdt_obj crdt_list_insert_object(crdt_obj list, size_t at,
+                                          crdt_type type);
+
+/* A value, or CRDT_OBJECT; as with maps. */
+CRDT_API crdt_err crdt_list_get(crdt_obj list, size_t at, crdt_value *out);
+/* The container that is shown at the index. Null when there is none, and
+ * crdt_doc_error says why: TYPE for a plain value, RANGE. */
+CRDT_API crdt_obj crdt_list_object(crdt_obj list, size_t at);
+/* As crdt_map_versions. */
+CRDT_API crdt_err crdt_list_versions(crdt_obj list, size_t at,
+                                     crdt_version_fn *fn, void *ctx);
+
+/* Walks the elements: begin with an empty cursor, and go on while it answers
+ * CRDT_OK; NOT_FOUND is the end. When elements come, go or move meanwhile the
+ * walk is over: AGAIN. O(1) a step. */
+typedef struct crdt_list_cursor {
+    crdt_value value; /* borrowed */
+    size_t at;
+    uint64_t changes;
+    uint32_t leaf, span, off;
+    int started;
+} crdt_list_cursor;
+/* clang-format off */
+#define CRDT_LIST_CURSOR_INIT { { CRDT_NULL, { 0 } }, 0, 0, 0, 0, 0, 0 }
+/* clang-format on */
+CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor);
+
+/* Stable positions: beside an element, wherever that is moved. As those of
+ * texts otherwise. O(log n). */
+CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
+                                   crdt_anchor *out);
+CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
+                                 size_t *out);
+
+/* >>15 EVENTS AND PATHS -----------------------------------------------------
  * After each commit, and after each join that changed something, one call with
  * the list of what reads differently than at the call before: one patch for
  * each place, however many changes led there. (Changes that are not committed
@@ -812,7 +878,7 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
 /* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
-/* >>15 DELTAS ---------------------------------------------------------------
+/* >>16 DELTAS ---------------------------------------------------------------
  * For a program with a network of its own; a node does all this by itself.
  *
  * Delta(v) turns a replica that has applied at least v into one that has
@@ -852,7 +918,7 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
  * not in it. UNCOMMITTED, NOMEM. O(n log replicas). */
 CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out);
 
-/* >>16 NODES ----------------------------------------------------------------
+/* >>17 NODES ----------------------------------------------------------------
  * A node keeps documents equal with those of its peers over injected
  * transports. It is a step machine: it does something only inside
  * crdt_node_poll and crdt_node_flush, and never blocks longer than asked.
@@ -3489,6 +3555,8 @@ CRDTI_INLINE uint64_t crdti_hlc_ahead_ms(uint64_t stamp, uint64_t wall_ms)
  *                                                kill records are
  *     IN        this element, or flag, is set    any later write of it
  *     OUT       this element, or flag, is not    the same
+ *     MOVE      this element of a list stands    any later MOVE of it
+ *               where that dot is
  *
  * The content of a dot never changes, so its share of the digest is a pure
  * function of it.
@@ -3506,7 +3574,8 @@ enum {
     CRDTI_REMOVE = 5,
     CRDTI_IN = 6,
     CRDTI_OUT = 7,
-    CRDTI_KIND_COUNT = 8
+    CRDTI_MOVE = 8,
+    CRDTI_KIND_COUNT = 9
 };
 
 /* What a RESET voids of one replica's additions. */
@@ -3534,7 +3603,7 @@ typedef struct crdti_op {
                 double number;
                 uint8_t *bytes;
             } as;
-        } value; /* VALUE; CREATE has just the stamp */
+        } value; /* VALUE; CREATE and MOVE have just the stamp */
         struct {
             uint64_t plus, minus;
         } add;
@@ -3549,13 +3618,14 @@ CRDTI_FN int crdti_op_is_alive(const crdti_op *op)
 
 CRDTI_FN int crdti_has_stamp(uint8_t kind)
 {
-    return kind == CRDTI_VALUE || kind == CRDTI_CREATE;
+    return kind == CRDTI_VALUE || kind == CRDTI_CREATE || kind == CRDTI_MOVE;
 }
 
 /* Whether it makes its entry visible, where the type does not know better. */
 CRDTI_FN int crdti_op_is_shown(const crdti_op *op)
 {
-    return crdti_has_stamp(op->kind) || op->kind == CRDTI_IN;
+    return op->kind == CRDTI_VALUE || op->kind == CRDTI_CREATE ||
+           op->kind == CRDTI_IN;
 }
 
 CRDTI_FN int crdti_op_has_bytes(const crdti_op *op)
@@ -4029,6 +4099,8 @@ typedef struct crdti_type {
     /* Of a sequence: what is in it dies by the hand of a killer above, or by
      * the marks of the replicas; or lowers the marks (CRDTI_SCOPE_...). */
     void (*scope)(crdt_doc *doc, uint32_t object, uint32_t killer, int how);
+    /* An entry has become visible, or is no longer. NULL: nothing to do. */
+    void (*looked)(crdt_doc *doc, const crdti_entry *entry);
 } crdti_type;
 
 enum { CRDTI_SCOPE_KILL, CRDTI_SCOPE_KILL_MARKED, CRDTI_SCOPE_LOWER };
@@ -4050,6 +4122,8 @@ struct crdt_doc {
     crdti_hash_table rows;             /* (set, element) -> row */
     crdti_hash_table open_blocks;      /* (set, replica) -> block */
     crdti_hash_table author_table;     /* (sequence, replica) -> author */
+    crdti_hash_table moves;            /* (list, dot) -> MOVE */
+    size_t leaves_held, forks_held;    /* reserved: span.h */
     uint32_t sequences;                /* objects that have one: list */
     uint32_t typing;    /* text with keystrokes not filed: text.h */
     uint32_t self;      /* own replica */
@@ -4997,6 +5071,8 @@ CRDTI_FN int crdti_entry_look(crdt_doc *doc, crdti_entry *entry)
         return 0;
     entry->is_visible = (uint8_t)now;
     object->keys_changed = 1;
+    if (type->looked)
+        type->looked(doc, entry);
     if (crdti_row_any(doc, entry->object, crdti_entry_key(entry)))
         return 0; /* it is in by that, before and after */
     object->weight += now ? 1u : UINT32_MAX;
@@ -6511,6 +6587,7 @@ typedef struct crdti_sequence {
     uint64_t typed;   /* as long as the document has written that much */
     uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
+    uint8_t is_stale; /* of a list: what is visible is to be looked at */
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
@@ -6680,9 +6757,21 @@ CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
                                   doc->forks.live + leaves / 14 + 1) +
                    crdti_min_size(trees, count) * 2;
     crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves, leaves + 1);
+    doc->leaves_held = leaves + 1;
+    doc->forks_held = forks + height + 1;
+    return err ? err
+               : crdti_pool_reserve(&doc->alloc, &doc->forks, doc->forks_held);
+}
+
+/* Memory for one call more while others are under way that have theirs. */
+CRDTI_FN crdt_err crdti_spans_reserve_more(crdt_doc *doc,
+                                           const crdti_sequence *s)
+{
+    crdt_err err =
+        crdti_pool_reserve(&doc->alloc, &doc->leaves, doc->leaves_held + 1);
     return err ? err
                : crdti_pool_reserve(&doc->alloc, &doc->forks,
-                                    forks + height + 1);
+                                    doc->forks_held + s->height + 2);
 }
 
 CRDTI_INLINE crdt_err crdti_spans_reserve(crdt_doc *doc,
@@ -6924,7 +7013,20 @@ CRDTI_FN uint32_t crdti_span_hide(crdt_doc *doc, crdti_sequence *s,
     return count;
 }
 
-/* Shows a hidden character again: of a list, never of a text. */
+/* Merges a visible span with the visible one behind it where they go on, as
+ * only those of lists may: none of them is wide. */
+CRDTI_FN void crdti_shown_merge(crdti_leaf *leaf, uint32_t at)
+{
+    if (at + 1u >= leaf->len ||
+        (leaf->lens[at] | leaf->lens[at + 1]) & ~CRDTI_SPAN_LEN ||
+        leaf->names[at] + leaf->lens[at] != leaf->names[at + 1])
+        return;
+    leaf->lens[at] += leaf->lens[at + 1];
+    crdti_leaf_shift(leaf, at + 2, at + 1);
+}
+
+/* Shows a hidden character again: of a list, never of a text. The spot stays
+ * before it. */
 CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
                               crdti_spot *spot)
 {
@@ -6938,6 +7040,15 @@ CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
         crdti_span_cut(leaf, spot->at++, spot->off);
     spot->off = 0;
     leaf->lens[spot->at] = 1;
+    crdti_shown_merge(leaf, spot->at);
+    if (spot->at > 0) {
+        uint32_t len = leaf->len, before = leaf->lens[spot->at - 1];
+        crdti_shown_merge(leaf, spot->at - 1);
+        if (leaf->len < len) {
+            spot->at--;
+            spot->off = before;
+        }
+    }
     crdti_widths_grow(doc, s, spot->leaf, one);
 }
 
@@ -7486,14 +7597,15 @@ CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
 
 /* What an insertion is to hold: whole, checked, wide or all ASCII. */
 typedef struct crdti_piece {
-    crdt_bytes bytes; /* none: deleted already */
+    crdt_bytes bytes; /* none: hidden, unless it shows */
     crdti_width width;
+    int shows; /* of a list, whose characters have no bytes */
 } crdti_piece;
 
 CRDTI_FN uint32_t crdti_piece_flags(const crdti_piece *piece)
 {
     if (!piece->bytes.len)
-        return CRDTI_HIDDEN;
+        return piece->shows ? 0 : CRDTI_HIDDEN;
     return piece->width.more_bytes ? CRDTI_WIDE : 0;
 }
 
@@ -7661,12 +7773,13 @@ CRDTI_FN void crdti_typing_end(crdt_doc *doc)
 
 /* >>visibility ------------------------------------------------------------ */
 
-/* After changes: whether the object has appeared or disappeared. */
+/* After changes: whether the object has appeared or disappeared. What a list
+ * weighs its elements say. */
 CRDTI_FN void crdti_sequence_weigh(crdt_doc *doc, const crdti_sequence *s)
 {
     crdti_object *object = crdti_object_at(doc, s->object);
     uint32_t weight = s->total.chars != 0;
-    if (CRDTI_LIKELY(object->weight == weight))
+    if (CRDTI_LIKELY(object->weight == weight) || object->type == CRDT_LIST)
         return;
     object->weight = weight;
     crdti_climb(doc, s->object, weight != 0);
@@ -7739,8 +7852,11 @@ CRDTI_FN uint64_t crdti_span_hash(const crdt_doc *doc, const crdti_sequence *s,
     uint64_t seq = at->seq + (name - at->name);
     const uint8_t *bytes;
     if (at->content == CRDTI_CONTENT_GONE) { /* a list: no bytes */
-        for (; len > 0; len--)
-            hash = hash * CRDTI_DIGEST_BASE + crdti_mix(who ^ seq++, 1);
+        for (; len > 0; len--, name++) {
+            at += name == at->name + at->len; /* it may go on in the next */
+            seq = at->seq + (name - at->name);
+            hash = hash * CRDTI_DIGEST_BASE + crdti_mix(who ^ seq, 1);
+        }
         return hash;
     }
     bytes = crdti_content_at(author, at, name);
@@ -7847,13 +7963,16 @@ CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
     return crdti_check_among(obj, UINT32_C(1) << type);
 }
 
-/* The op that wins among the VALUEs and CREATEs of the entry, or 0. */
-CRDTI_FN uint32_t crdti_entry_winner(const crdt_doc *doc, uint32_t entry)
+/* The op that wins among the entry's, `except` left out, or 0. */
+CRDTI_FN uint32_t crdti_entry_latest(const crdt_doc *doc, uint32_t entry,
+                                     uint32_t except)
 {
     uint32_t best = 0, at = crdti_entry_at(doc, entry)->ops;
     for (; at; at = crdti_op_at(doc, at)->next) {
         const crdti_op *op = crdti_op_at(doc, at);
         const crdti_op *other;
+        if (at == except)
+            continue;
         if (!best) {
             best = at;
             continue;
@@ -7865,6 +7984,13 @@ CRDTI_FN uint32_t crdti_entry_winner(const crdt_doc *doc, uint32_t entry)
             best = at;
     }
     return best;
+}
+
+/* The op that wins among the VALUEs and CREATEs of the entry, or among its
+ * MOVEs; or 0. */
+CRDTI_FN uint32_t crdti_entry_winner(const crdt_doc *doc, uint32_t entry)
+{
+    return crdti_entry_latest(doc, entry, 0);
 }
 
 /* Writes a value over all that is seen at the key. */
@@ -10306,6 +10432,675 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
 }
 
 #endif
+/* >> list.h */
+/*
+ * Lists: a map of elements, and a sequence of the positions where they stand.
+ *
+ *     sequence   a.1  a.2  b.7  a.3         a.2 and b.7 are hidden: nobody
+ *                 |         :    |          stands there, or no longer
+ *     elements   a.1 VALUE "x"  a.3 VALUE "z"  a.2 VALUE "y"
+ *     moves      a.2p MOVE b.7, a.9         the later one wins: a.9
+ *
+ * An element is named by the dot that inserted it, which is its value and its
+ * first position at once. Its value is an entry of that key, as of a map; a
+ * *move* gives it another position, again named by the dot of the MOVE, in an
+ * entry with a "p" behind the key. So of concurrent moves one wins, an element
+ * never stands twice, and a value written meanwhile moves along.
+ *
+ * A position is visible when its element is and stands there. Positions are
+ * shown and hidden as entries and MOVEs come and go, as far as there is memory
+ * for the spans that this may cut; otherwise the list is *stale*, and whoever
+ * reads it has to look at all of it first.
+ */
+#ifndef CRDTI_LIST_H
+#define CRDTI_LIST_H
+
+
+#define CRDTI_ELEMENT_KEY 24 /* replica, seq with the highest byte first */
+#define CRDTI_MOVES_KEY 25   /* the same and CRDTI_MOVES */
+#define CRDTI_MOVES 'p'
+
+CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key)
+{
+    return crdti_map_container(map, key, CRDT_LIST);
+}
+
+/* >>names of elements ----------------------------------------------------- */
+
+/* A dot in a document that knows its replica. */
+typedef struct crdti_position {
+    uint32_t replica;
+    uint64_t seq;
+} crdti_position;
+
+/* Writes both keys: that of the value is the first part of that of the moves.
+ */
+CRDTI_FN void crdti_element_put(const crdt_id *replica, uint64_t seq,
+                                uint8_t key[CRDTI_MOVES_KEY])
+{
+    size_t i;
+    crdti_copy(key, replica->b, sizeof replica->b);
+    for (i = CRDTI_ELEMENT_KEY; i > sizeof replica->b; seq >>= 8)
+        key[--i] = (uint8_t)seq;
+    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+}
+
+/* The first position of the element; 0: its replica is not known. */
+CRDTI_FN int crdti_element_get(const crdt_doc *doc, const uint8_t *key,
+                               crdti_position *out)
+{
+    crdt_id id;
+    size_t i = sizeof id.b;
+    crdti_copy(id.b, key, sizeof id.b);
+    out->replica = crdti_replica_find(doc, &id);
+    for (out->seq = 0; i < CRDTI_ELEMENT_KEY; i++)
+        out->seq = out->seq << 8 | key[i];
+    return out->replica != UINT32_MAX;
+}
+
+/* Whether the op inserted the element of that key. */
+CRDTI_FN int crdti_is_first_of(const crdt_doc *doc, const crdti_op *op,
+                               crdt_bytes key)
+{
+    uint8_t own[CRDTI_MOVES_KEY];
+    crdti_element_put(&doc->replicas.ptr[op->replica].id, op->seq, own);
+    return crdt_bytes_equal(key, crdt_bytes_of(own, CRDTI_ELEMENT_KEY));
+}
+
+/* The entry of its value, or of its moves, or 0. */
+CRDTI_FN uint32_t crdti_element_entry(const crdt_doc *doc, uint32_t list,
+                                      const uint8_t *key, size_t len)
+{
+    return crdti_entry_find(doc, list, crdt_bytes_of(key, len));
+}
+
+/* For the type table. */
+CRDTI_FN int crdti_list_has_key(crdt_bytes key)
+{
+    return key.len == CRDTI_ELEMENT_KEY ||
+           (key.len == CRDTI_MOVES_KEY &&
+            key.ptr[CRDTI_ELEMENT_KEY] == CRDTI_MOVES);
+}
+
+/* >>moves ----------------------------------------------------------------- */
+
+CRDTI_FN uint64_t crdti_move_hash(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    return crdti_mix(doc->seed ^ ((uint64_t)list << 32 | at.replica), at.seq);
+}
+
+/* The MOVE to that position, or 0. */
+CRDTI_FN uint32_t crdti_move_find(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    uint64_t hash = crdti_move_hash(doc, list, at);
+    size_t iter;
+    uint32_t found = crdti_table_first(&doc->moves, hash, &iter);
+    for (; found; found = crdti_table_next(&doc->moves, hash, &iter)) {
+        const crdti_op *op = crdti_op_at(doc, found);
+        if (op->replica == at.replica && op->seq == at.seq &&
+            crdti_entry_at(doc, op->entry)->object == list)
+            return found;
+    }
+    return 0;
+}
+
+CRDTI_FN crdti_position crdti_op_position(const crdt_doc *doc, uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    crdti_position at;
+    at.replica = op->replica;
+    at.seq = op->seq;
+    return at;
+}
+
+/* Where the element stands, or would if one of its moves were not. 0: that is
+ * not known. */
+CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
+                                    const uint8_t *key, uint32_t except,
+                                    crdti_position *out)
+{
+    uint8_t moves[CRDTI_MOVES_KEY];
+    uint32_t entry, latest;
+    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
+    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    entry = crdti_element_entry(doc, list, moves, sizeof moves);
+    latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
+    if (!latest)
+        return crdti_element_get(doc, key, out);
+    *out = crdti_op_position(doc, latest);
+    return 1;
+}
+
+/* >>what is visible ------------------------------------------------------- */
+
+/* The key of the element that the position belongs to. */
+CRDTI_FN void crdti_position_key(const crdt_doc *doc, uint32_t list,
+                                 crdti_position at,
+                                 uint8_t key[CRDTI_MOVES_KEY])
+{
+    uint32_t move = crdti_move_find(doc, list, at);
+    const crdti_entry *entry;
+    crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, key);
+    if (!move)
+        return;
+    entry = crdti_entry_at(doc, crdti_op_at(doc, move)->entry);
+    crdti_copy(key, crdti_entry_key(entry).ptr, CRDTI_ELEMENT_KEY);
+}
+
+/* Whether its element is visible and stands there. */
+CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    uint32_t entry;
+    crdti_position stands;
+    crdti_position_key(doc, list, at, key);
+    entry = crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
+    return entry && crdti_entry_at(doc, entry)->is_visible &&
+           crdti_element_position(doc, list, key, 0, &stands) &&
+           stands.replica == at.replica && stands.seq == at.seq;
+}
+
+/* The position of a character of the sequence. */
+CRDTI_FN crdti_position crdti_name_position(const crdt_doc *doc,
+                                            const crdti_sequence *s,
+                                            uint32_t name)
+{
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    crdti_position position;
+    position.replica = author->replica;
+    position.seq = at->seq + (name - at->name);
+    return position;
+}
+
+/* The character of the position, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t list,
+                                      crdti_position at)
+{
+    uint32_t author = crdti_author_find(doc, list, at.replica);
+    return author ? crdti_seq_name(crdti_author_at(doc, author), at.seq)
+                  : CRDTI_NO_CHAR;
+}
+
+/* Shows or hides a character as it should be, or makes the list stale. */
+CRDTI_FN void crdti_name_look(crdt_doc *doc, crdti_sequence *s, uint32_t name)
+{
+    int shows = crdti_position_shows(doc, s->object,
+                                     crdti_name_position(doc, s, name));
+    crdti_spot spot;
+    crdti_homes_make(doc, s);
+    spot = crdti_spot_of(doc, s, name);
+    if (shows ==
+        !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN))
+        return;
+    if (crdti_spans_reserve_more(doc, s)) {
+        s->is_stale = 1;
+        return;
+    }
+    if (shows)
+        crdti_span_show(doc, s, &spot);
+    else
+        crdti_span_hide(doc, s, &spot, 1);
+    s->cursor = spot;
+    s->cursor_is_known = 0;
+}
+
+CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = CRDTI_NO_CHAR;
+    if (s)
+        name = crdti_position_name(doc, list, at);
+    if (name != CRDTI_NO_CHAR) /* else it comes yet, and looks itself */
+        crdti_name_look(doc, s, name);
+}
+
+/* Where the element stands, or would if one of its moves were not. */
+CRDTI_FN void crdti_element_look(crdt_doc *doc, uint32_t list,
+                                 const uint8_t *key, uint32_t except)
+{
+    crdti_position at;
+    if (crdti_element_position(doc, list, key, except, &at))
+        crdti_position_look(doc, list, at);
+}
+
+/* Makes a stale list what it should be. NOMEM: it is stale still. */
+CRDTI_FN crdt_err crdti_list_settle(crdt_doc *doc, crdti_sequence *s)
+{
+    uint32_t at, name;
+    size_t i;
+    if (CRDTI_LIKELY(!s->is_stale))
+        return CRDT_OK;
+    s->is_stale = 0;
+    for (at = s->authors; at; at = crdti_author_at(doc, at)->next)
+        for (i = 0; i < crdti_author_at(doc, at)->insertions.len; i++) {
+            const crdti_insertion *insertion =
+                &crdti_author_at(doc, at)->insertions.ptr[i];
+            for (name = insertion->name;
+                 name < insertion->name + insertion->len && !s->is_stale;
+                 name++)
+                crdti_name_look(doc, s, name);
+        }
+    return s->is_stale ? CRDT_ERR_NOMEM : CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_lists_settle(crdt_doc *doc)
+{
+    uint32_t at = doc->sequences;
+    crdt_err err = CRDT_OK;
+    for (; at && !err; at = crdti_sequence_at(doc, at)->next_sequence)
+        err = crdti_list_settle(doc, crdti_sequence_at(doc, at));
+    return err;
+}
+
+/* >>for the type table ---------------------------------------------------- */
+
+/* Room for the move is reserved. The one that won before stands there no
+ * longer when this one does. */
+CRDTI_FN void crdti_list_born(crdt_doc *doc, uint32_t list, uint32_t op)
+{
+    crdti_position at = crdti_op_position(doc, op);
+    uint32_t entry = crdti_op_at(doc, op)->entry;
+    if (crdti_op_at(doc, op)->kind != CRDTI_MOVE)
+        return;
+    crdti_table_insert(&doc->moves, crdti_move_hash(doc, list, at), op);
+    if (crdti_entry_winner(doc, entry) == op)
+        crdti_element_look(
+            doc, list, crdti_entry_key(crdti_entry_at(doc, entry)).ptr, op);
+    crdti_position_look(doc, list, at);
+}
+
+CRDTI_FN void crdti_list_died(crdt_doc *doc, uint32_t list, uint32_t op)
+{
+    crdti_position at = crdti_op_position(doc, op);
+    uint32_t entry = crdti_op_at(doc, op)->entry;
+    if (crdti_op_at(doc, op)->kind != CRDTI_MOVE)
+        return;
+    crdti_table_remove(&doc->moves, crdti_move_hash(doc, list, at), op);
+    crdti_position_look(doc, list, at);
+    crdti_element_look(doc, list,
+                       crdti_entry_key(crdti_entry_at(doc, entry)).ptr, 0);
+}
+
+/* Whether the entry is visible: moves alone make nothing so. */
+CRDTI_FN int crdti_list_shows(const crdt_doc *doc, const crdti_entry *entry)
+{
+    (void)doc;
+    return entry->key_len == CRDTI_ELEMENT_KEY && entry->shows;
+}
+
+/* An element has appeared or disappeared. */
+CRDTI_FN void crdti_list_looked(crdt_doc *doc, const crdti_entry *entry)
+{
+    crdti_element_look(doc, entry->object, crdti_entry_key(entry).ptr, 0);
+}
+
+CRDTI_FN int crdti_list_read(crdt_doc *doc, uint32_t list, crdt_bytes key,
+                             crdt_value *out)
+{
+    uint32_t entry = crdti_entry_find(doc, list, key);
+    if (!entry || !crdti_entry_at(doc, entry)->is_visible)
+        return 0;
+    *out = crdti_entry_value(doc, entry);
+    return 1;
+}
+
+/* >>by index -------------------------------------------------------------- */
+
+/* The list's sequence, which says what is visible. It is made when there is
+ * none. */
+CRDTI_FN crdt_err crdti_list_begin(crdt_obj list, crdti_sequence **s)
+{
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (!err)
+        err = crdti_sequence_get(list.doc, list.index, s);
+    return err ? err : crdti_list_settle(list.doc, *s);
+}
+
+/* The entry of the element whose position that character is, or 0. */
+CRDTI_FN uint32_t crdti_name_element(const crdt_doc *doc,
+                                     const crdti_sequence *s, uint32_t name)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdti_position_key(doc, s->object, crdti_name_position(doc, s, name), key);
+    return crdti_element_entry(doc, s->object, key, CRDTI_ELEMENT_KEY);
+}
+
+/* The entry of the element at the index. RANGE. */
+CRDTI_FN crdt_err crdti_list_entry(crdt_obj list, size_t at, uint32_t *entry)
+{
+    crdti_sequence *s;
+    crdti_spot spot;
+    uint32_t chars;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (!err && at >= s->total.chars)
+        err = CRDT_ERR_RANGE;
+    if (!err)
+        err = crdti_seek(list.doc, s, CRDT_CHARS, at + 1, &spot, &chars);
+    if (err)
+        return err;
+    crdti_text_move_cursor(s, spot, chars);
+    *entry = crdti_name_element(
+        list.doc, s,
+        crdti_leaf_at(list.doc, spot.leaf)->names[spot.at] + spot.off - 1);
+    return *entry ? CRDT_OK : CRDT_ERR_NOT_FOUND;
+}
+
+/* >>writing --------------------------------------------------------------- */
+
+/* Memory for a position at the index. RANGE, LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
+                                     crdti_sequence **out)
+{
+    crdti_sequence *s;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (err)
+        return err;
+    *out = s;
+    if (at > s->total.chars)
+        return CRDT_ERR_RANGE;
+    err = crdti_write_check(list.doc, 1);
+    if (!err)
+        err = crdti_text_own(list.doc, s);
+    if (!err)
+        err = crdti_insertions_reserve(list.doc, s, s->own, 1, 1, 0);
+    return err ? err : crdti_spans_reserve(list.doc, s, 1);
+}
+
+/* Puts the position of the last change at the index, where it is visible. */
+CRDTI_FN void crdti_list_put(crdt_doc *doc, crdti_sequence *s, size_t at)
+{
+    crdti_origins origins;
+    crdti_piece piece;
+    crdti_spot spot;
+    uint32_t chars;
+    crdt_err err = crdti_seek(doc, s, CRDT_CHARS, at, &spot, &chars);
+    CRDTI_ASSERT(!err);
+    (void)err;
+    crdti_zero(&piece, sizeof piece);
+    piece.width.chars = 1;
+    piece.shows = 1;
+    origins.left = CRDTI_NO_CHAR;
+    if (spot.off)
+        origins.left =
+            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
+    origins.right = crdti_right_origin(doc, spot);
+    crdti_insertion_put(doc, s, s->own, doc->written, &origins, &piece, &spot);
+    crdti_author_list(doc, s->own);
+    crdti_text_move_cursor(s, spot, chars + 1);
+}
+
+/* The key of the element that the next change will insert. */
+CRDTI_FN crdt_bytes crdti_list_next_key(const crdt_doc *doc,
+                                        uint8_t key[CRDTI_MOVES_KEY])
+{
+    crdti_element_put(&doc->replicas.ptr[doc->self].id, doc->written + 1, key);
+    return crdt_bytes_of(key, CRDTI_ELEMENT_KEY);
+}
+
+CRDT_API crdt_err crdt_list_insert(crdt_obj list, size_t at, crdt_value value)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdti_sequence *s;
+    crdt_err err = crdti_list_reserve(list, at, &s);
+    if (!err)
+        err = crdti_value_write(list.doc, list.index,
+                                crdti_list_next_key(list.doc, key), &value);
+    if (!err)
+        crdti_list_put(list.doc, s, at);
+    return err;
+}
+
+CRDT_API crdt_obj crdt_list_insert_object(crdt_obj list, size_t at,
+                                          crdt_type type)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdti_sequence *s;
+    uint32_t index = 0;
+    crdt_err err =
+        type > CRDT_NONE && type < CRDT_TYPE_COUNT ? CRDT_OK : CRDT_ERR_ARG;
+    if (!err)
+        err = crdti_list_reserve(list, at, &s);
+    if (!err)
+        err = crdti_container_get(list.doc, list.index,
+                                  crdti_list_next_key(list.doc, key), type,
+                                  &index);
+    if (!err) {
+        crdti_list_put(list.doc, s, at);
+        return crdti_obj(list.doc, index);
+    }
+    if (list.doc && list.index)
+        list.doc->error = err;
+    return crdti_obj(list.doc, 0);
+}
+
+CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value)
+{
+    uint32_t entry;
+    crdt_err err = crdti_list_entry(list, at, &entry);
+    return err ? err
+               : crdti_value_write(
+                     list.doc, list.index,
+                     crdti_entry_key(crdti_entry_at(list.doc, entry)), &value);
+}
+
+/* Removes the element; and its moves, of which nothing is seen then: where
+ * that cannot be done they just stay. */
+CRDTI_FN crdt_err crdti_element_remove(crdt_doc *doc, uint32_t entry)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    uint32_t list = crdti_entry_at(doc, entry)->object, moves;
+    crdt_err err;
+    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
+               CRDTI_ELEMENT_KEY);
+    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    err = crdti_value_remove(doc, entry);
+    moves = crdti_element_entry(doc, list, key, sizeof key);
+    if (!err && moves && crdti_entry_at(doc, moves)->ops)
+        crdti_value_remove(doc, moves);
+    return err;
+}
+
+CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len)
+{
+    crdti_sequence *s;
+    uint32_t entry;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (!err && (len > s->total.chars || at > s->total.chars - len))
+        err = CRDT_ERR_RANGE;
+    if (!err)
+        err = crdti_write_check(list.doc, len);
+    for (; len > 0 && !err; len--) {
+        err = crdti_list_entry(list, at, &entry);
+        if (!err)
+            err = crdti_element_remove(list.doc, entry);
+    }
+    return err;
+}
+
+/* Writes the MOVE of the element. */
+CRDTI_FN crdt_err crdti_element_move(crdt_doc *doc, uint32_t entry)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    uint32_t list = crdti_entry_at(doc, entry)->object;
+    crdti_op draft;
+    crdt_err err;
+    crdti_zero(&draft, sizeof draft);
+    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
+               CRDTI_ELEMENT_KEY);
+    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    if (crdti_table_reserve(&doc->alloc, &doc->moves, 1))
+        return CRDT_ERR_NOMEM;
+    err = crdti_entry_get(doc, list, crdt_bytes_of(key, sizeof key),
+                          &draft.entry);
+    if (err)
+        return err;
+    draft.kind = CRDTI_MOVE;
+    draft.as.value.stamp = crdti_write_stamp(doc);
+    err = crdti_write_scope(doc, &draft);
+    if (err)
+        crdti_entry_tidy(doc, draft.entry);
+    return err;
+}
+
+CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
+{
+    crdti_sequence *s;
+    uint32_t entry;
+    crdt_err err = crdti_list_entry(list, from, &entry);
+    if (!err && to >= crdti_sequence_at(list.doc, list.index)->total.chars)
+        err = CRDT_ERR_RANGE;
+    if (err || from == to)
+        return err;
+    err = crdti_list_reserve(list, to, &s);
+    if (!err) /* where it stood is hidden */
+        err = crdti_spans_reserve_more(list.doc, s);
+    if (!err)
+        err = crdti_element_move(list.doc, entry);
+    if (!err)
+        crdti_list_put(list.doc, s, to);
+    return err;
+}
+
+/* >>reading --------------------------------------------------------------- */
+
+CRDT_API size_t crdt_list_len(crdt_obj list)
+{
+    if (crdti_check(list, CRDT_LIST))
+        return 0;
+    return crdti_object_at(list.doc, list.index)->weight;
+}
+
+CRDT_API crdt_err crdt_list_get(crdt_obj list, size_t at, crdt_value *out)
+{
+    uint32_t entry;
+    crdt_err err = crdti_list_entry(list, at, &entry);
+    if (!err)
+        *out = crdti_entry_value(list.doc, entry);
+    return err;
+}
+
+CRDT_API crdt_obj crdt_list_object(crdt_obj list, size_t at)
+{
+    crdt_value value;
+    crdt_err err = crdt_list_get(list, at, &value);
+    if (!err && value.kind == CRDT_OBJECT)
+        return value.as.object;
+    if (list.doc && list.index)
+        list.doc->error = err ? err : CRDT_ERR_TYPE;
+    return crdti_obj(list.doc, 0);
+}
+
+CRDT_API crdt_err crdt_list_versions(crdt_obj list, size_t at,
+                                     crdt_version_fn *fn, void *ctx)
+{
+    uint32_t entry;
+    crdt_err err = crdti_list_entry(list, at, &entry);
+    if (err)
+        return err;
+    crdti_entry_versions(list.doc, entry, fn, ctx);
+    crdti_entry_orphans(list.doc, entry, fn, ctx);
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
+{
+    crdti_sequence *s;
+    const crdti_leaf *leaf;
+    crdti_spot spot = { 0, 0, 0 };
+    crdt_err err = crdti_list_begin(list, &s);
+    if (err)
+        return err;
+    spot.leaf = s->first;
+    if (cursor->started) {
+        if (cursor->changes != s->changes)
+            return CRDT_ERR_AGAIN;
+        spot.leaf = cursor->leaf;
+        spot.at = cursor->span;
+        spot.off = cursor->off + 1;
+    }
+    if (!crdti_spot_next_shown(list.doc, &spot))
+        return CRDT_ERR_NOT_FOUND;
+    leaf = crdti_leaf_at(list.doc, spot.leaf);
+    cursor->at += cursor->started != 0;
+    cursor->started = 1;
+    cursor->changes = s->changes;
+    cursor->leaf = spot.leaf;
+    cursor->span = spot.at;
+    cursor->off = spot.off;
+    cursor->value = crdti_entry_value(
+        list.doc,
+        crdti_name_element(list.doc, s, leaf->names[spot.at] + spot.off));
+    return CRDT_OK;
+}
+
+/* >>stable positions ------------------------------------------------------ */
+
+CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
+                                   crdt_anchor *out)
+{
+    crdti_sequence *s;
+    crdti_position first;
+    uint32_t entry;
+    size_t beside = side == CRDT_LEFT ? at - 1 : at;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (!err && at > s->total.chars)
+        err = CRDT_ERR_RANGE;
+    if (err)
+        return err;
+    if (beside >= s->total.chars) { /* also in front of the first */
+        crdti_zero(out, sizeof *out);
+        out->side = side;
+        return CRDT_OK;
+    }
+    err = crdti_list_entry(list, beside, &entry);
+    if (err)
+        return err;
+    crdti_zero(out, sizeof *out);
+    out->side = side;
+    crdti_element_get(list.doc,
+                      crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr,
+                      &first);
+    out->dot.replica = list.doc->replicas.ptr[first.replica].id;
+    out->dot.seq = first.seq;
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
+                                 size_t *out)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdti_sequence *s;
+    crdti_position at;
+    crdti_spot spot;
+    uint32_t name = CRDTI_NO_CHAR;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (!err && !anchor)
+        err = CRDT_ERR_ARG;
+    if (err)
+        return err;
+    if (!anchor->dot.seq) {
+        *out = anchor->side == CRDT_RIGHT ? s->total.chars : 0;
+        return CRDT_OK;
+    }
+    crdti_element_put(&anchor->dot.replica, anchor->dot.seq, key);
+    if (crdti_element_position(list.doc, list.index, key, 0, &at))
+        name = crdti_position_name(list.doc, list.index, at);
+    if (name == CRDTI_NO_CHAR)
+        return CRDT_ERR_NOT_FOUND;
+    crdti_homes_make(list.doc, s);
+    spot = crdti_spot_of(list.doc, s, name);
+    spot.off += anchor->side == CRDT_LEFT;
+    *out = crdti_spot_rank(list.doc, s, spot).chars;
+    return CRDT_OK;
+}
+
+#endif
 /* >> diff.h */
 /*
  * Diffs: a new whole text as few small edits of the old one.
@@ -10587,33 +11382,37 @@ CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8)
 /* What is told by keys and entries alone. */
 #define CRDTI_MAP(name, kinds)                                                \
     { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_map_has_key, crdti_map_read,  \
-      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop, NULL }
+      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop, NULL, NULL }
 #define CRDTI_REGISTER(name, kinds, read)                                     \
     { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, NULL, read, NULL, NULL, NULL,    \
-      NULL, NULL, NULL, NULL, NULL }
+      NULL, NULL, NULL, NULL, NULL, NULL }
 #define CRDTI_FLAG(name, kinds, visible)                                      \
     { name, kinds, CRDTI_ONE_VALUE, 1, 0, 1, NULL, crdti_flag_read, NULL,     \
-      NULL, NULL, NULL, visible, NULL, NULL, NULL }
+      NULL, NULL, NULL, visible, NULL, NULL, NULL, NULL }
 #define CRDTI_SET(name, kinds, has_rows, visible)                             \
     { name, kinds, CRDTI_BY_ELEMENT, 1, has_rows, 1, crdti_element_is_key,    \
       crdti_set_read, NULL, NULL, NULL, NULL, visible, NULL,                  \
-      crdti_order_drop, NULL }
+      crdti_order_drop, NULL, NULL }
 /* What is in it are no ops: see sequence.h. */
 #define CRDTI_SEQUENCE(name, kinds, read)                                     \
     { name, kinds, CRDTI_BY_STEPS, 1, 0, 0, crdti_text_has_key, read, NULL,  \
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
-      crdti_sequence_scope }
+      crdti_sequence_scope, NULL }
+#define CRDTI_LIST(name, kinds)                                               \
+    { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_list_has_key,                 \
+      crdti_list_read, NULL, NULL, crdti_list_born, crdti_list_died,          \
+      crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked }
 /* What has a state of its own. */
 #define CRDTI_COUNTER(name)                                                   \
     { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, CRDTI_ONE_VALUE, 0,   \
       0, 0, crdti_counter_has_key, crdti_counter_read, crdti_counter_reserve, \
       crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
-      NULL, crdti_counter_settle, crdti_counter_drop, NULL }
+      NULL, crdti_counter_settle, crdti_counter_drop, NULL, NULL }
 #define CRDTI_BOUNDED(name)                                                   \
     { name, CRDTI_TAKES(CRDTI_ADD), CRDTI_ONE_VALUE, 0, 0, 1,                 \
       crdti_bounded_has_key, crdti_bounded_read, crdti_bounded_reserve,       \
       crdti_bounded_reset_draft, crdti_bounded_born, crdti_bounded_died,      \
-      NULL, NULL, crdti_bounded_drop, NULL }
+      NULL, NULL, crdti_bounded_drop, NULL, NULL }
 
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)
@@ -10626,10 +11425,10 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         REMOVE = 1u << CRDTI_REMOVE
     };
     /* name, kinds, shape, is_scope, has_rows, is_keyed, has_key, read,
-     * reserve, reset, born, died, visible, settle, drop, scope */
+     * reserve, reset, born, died, visible, settle, drop, scope, looked */
     static const crdti_type table[CRDT_TYPE_COUNT] = {
         { "none", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-          NULL, NULL, NULL },
+          NULL, NULL, NULL, NULL },
         CRDTI_MAP("map", ANY),
         CRDTI_REGISTER("register", VALUE, crdti_register_read),
         CRDTI_COUNTER("counter"),
@@ -10646,6 +11445,7 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         CRDTI_SET("lww-set", VALUE, 0, crdti_latest_is_in),
         CRDTI_SET("lww-set-rm", VALUE, 0, crdti_latest_is_in),
         CRDTI_SEQUENCE("text", REMOVE, crdti_text_read),
+        CRDTI_LIST("list", ANY | 1u << CRDTI_MOVE),
     };
     return table;
 }
@@ -11047,7 +11847,8 @@ CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
         crdt_value shown;
         if (above && above->is_changed)
             return 0;
-        if (!crdti_map_read(doc, entry->object, key, &shown) ||
+        if (!crdti_type_at(doc, crdti_object_at(doc, entry->object))
+                 ->read(doc, entry->object, key, &shown) ||
             shown.kind != CRDT_OBJECT || shown.as.object.index != object)
             return 0;
         object = entry->object;
@@ -11065,7 +11866,8 @@ CRDTI_FN uint32_t crdti_place_author(const crdt_doc *doc,
     uint32_t entry = crdti_entry_find(doc, place->object, place->key);
     uint8_t type = crdti_object_at(doc, place->object)->type;
     uint32_t winner = 0;
-    if (entry && (type == CRDT_MAP || type == CRDT_REGISTER))
+    if (entry &&
+        (type == CRDT_MAP || type == CRDT_REGISTER || type == CRDT_LIST))
         winner = crdti_entry_winner(doc, entry);
     return winner ? crdti_op_at(doc, winner)->replica : place->actor;
 }
@@ -11391,6 +12193,7 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
     crdti_pool_free(&alloc, &doc->forks);
     crdti_pool_free(&alloc, &doc->authors);
     crdti_table_free(&alloc, &doc->author_table);
+    crdti_table_free(&alloc, &doc->moves);
     crdti_table_free(&alloc, &doc->names);
     crdti_table_free(&alloc, &doc->rows);
     crdti_table_free(&alloc, &doc->open_blocks);
@@ -11418,6 +12221,7 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     doc->unmetered = 0;
+    doc->leaves_held = doc->forks_held = 0;
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -11462,7 +12266,9 @@ CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
  * are made when asked for are made. */
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
 {
-    crdti_sequences_digest((crdt_doc *)(uintptr_t)doc);
+    crdt_doc *own = (crdt_doc *)(uintptr_t)doc;
+    crdti_lists_settle(own);
+    crdti_sequences_digest(own);
     return doc->digest;
 }
 
@@ -11862,6 +12668,8 @@ CRDTI_FN crdt_err crdti_cut_sequences(crdt_doc *doc, crdti_cut *cut)
     uint32_t at = doc->sequences;
     crdt_err err = CRDT_OK;
     size_t i;
+    if (crdti_lists_settle(doc))
+        return CRDT_ERR_NOMEM;
     for (; at; at = crdti_sequence_at(doc, at)->next_sequence) {
         if (!crdti_sequence_at(doc, at)->total.chars)
             continue;
@@ -12064,6 +12872,7 @@ typedef struct crdti_delta_sequence {
     uint32_t alive;  /* how many of them */
     int is_laid_out; /* insertions in the order of the text; no deletions */
     int is_planted;  /* by this join */
+    int is_list;     /* all are inserted hidden: their elements show them */
     size_t edits_len, inserts_len, outside_len, outside_cap;
     crdti_edit *edits;
     uint32_t *inserts; /* places of insertions in `edits` */
@@ -12551,6 +13360,10 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
         crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
         return;
     }
+    if (what > CRDTI_EDIT_INSERT_AGAIN && e->d->is_list) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return;
+    }
     if (what <= CRDTI_EDIT_INSERT_AGAIN)
         crdti_get_insert(e, what, edit, place);
     else
@@ -12611,6 +13424,12 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
     d->content = crdti_get_bytes(r, UINT32_MAX);
     if (r->err)
         return;
+    if (d->is_list) {
+        if (d->content.len || crdti_count_alive(d) != d->chars)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+        crdti_bits_set(d->dead, 0, d->chars);
+        return;
+    }
     d->alive = crdti_count_alive(d);
     if (!crdti_utf8_measure(d->content, &width) || width.chars != d->alive)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
@@ -12660,7 +13479,10 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
     e.cursor = e.target = CRDTI_NO_CHAR;
     e.next = next;
     d->object = crdti_get_index(r, delta->objects_len);
-    if (!r->err && delta->objects[d->object].type != CRDT_TEXT)
+    if (r->err)
+        return;
+    d->is_list = delta->objects[d->object].type == CRDT_LIST;
+    if (!d->is_list && delta->objects[d->object].type != CRDT_TEXT)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     d->is_laid_out = crdti_get_u8(r);
     if (d->is_laid_out > 1)
@@ -12898,7 +13720,8 @@ CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
     }
     crdti_put_target(e, left, told, CRDTI_EDIT_INSERT, CRDTI_EDIT_INSERT_NEAR,
                      CRDTI_EDIT_INSERT_AGAIN, edit->len);
-    crdti_put_alive(e, at->name + skip, edit);
+    if (!e->d.is_list)
+        crdti_put_alive(e, at->name + skip, edit);
     party->names[party->insertion++ - party->first_insertion] = edit->name;
     e->d.chars += edit->len;
     e->d.inserts[e->d.inserts_len++] = (uint32_t)e->d.edits_len;
@@ -13131,6 +13954,7 @@ CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
     e.doc = doc;
     e.cut = cut;
     e.s = crdti_sequence_at(doc, object);
+    e.d.is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
     e.edits.alloc = e.content.alloc = &doc->alloc;
     crdti_writer_init(&e.w, &e.edits);
     crdti_writer_init(&e.content_w, &e.content);
@@ -13186,25 +14010,31 @@ CRDTI_FN void crdti_layout_end(crdti_layout *l)
     l->len = 0;
 }
 
-CRDTI_FN void crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
+/* Takes up what is behind the spot, as far as it is of one insertion. How many
+ * characters. */
+CRDTI_FN uint32_t crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
 {
     crdt_doc *doc = l->e.doc;
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
-    uint32_t name = leaf->names[spot->at];
-    uint32_t len = crdti_span_len(leaf, spot->at);
+    uint32_t name = leaf->names[spot->at] + spot->off;
+    uint32_t len = crdti_span_len(leaf, spot->at) - spot->off;
     const crdti_author *author =
         crdti_author_at(doc, crdti_name_author(&l->e.s->extents, name));
     const crdti_insertion *at = crdti_insertion_of(author, name);
     uint32_t wire = doc->replicas.ptr[author->replica].wire;
     uint64_t seq = at->seq + (name - at->name);
+    len = (uint32_t)crdti_min(len, at->name + at->len - name);
     if (l->len && (l->wire != wire || l->seq + l->len != seq))
         crdti_layout_end(l);
     if (!l->len)
         l->seq = seq;
     l->wire = wire;
     l->len += len;
-    crdti_put_raw(&l->e.content_w,
-                  crdti_span_bytes(doc, l->e.s, leaf, spot->at, 0, len));
+    if (!l->e.d.is_list)
+        crdti_put_raw(
+            &l->e.content_w,
+            crdti_span_bytes(doc, l->e.s, leaf, spot->at, spot->off, len));
+    return len;
 }
 
 CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
@@ -13223,10 +14053,9 @@ CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
     for (i = 0; i < replicas; i++)
         next[i] = 1;
     spot.leaf = l.e.s->first;
-    while (crdti_spot_next_shown(doc, &spot)) {
-        crdti_layout_span(&l, &spot);
-        spot.off = crdti_span_len(crdti_leaf_at(doc, spot.leaf), spot.at);
-    }
+    l.e.d.is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
+    while (crdti_spot_next_shown(doc, &spot))
+        spot.off += crdti_layout_span(&l, &spot);
     crdti_layout_end(&l);
     if (!w->err)
         w->err = l.e.w.err ? l.e.w.err : l.e.content_w.err;
@@ -13720,7 +14549,8 @@ CRDTI_FN void crdti_plant_write_layout(crdti_plant *p)
     size_t i, at = 0;
     for (i = 0; i < d->edits_len; i++) { /* by place in the text */
         p->next[i] = (uint32_t)at;
-        at += crdti_utf8_len(d->content, at, d->edits[i].len);
+        if (!d->is_list)
+            at += crdti_utf8_len(d->content, at, d->edits[i].len);
     }
     for (i = 0; i < d->edits_len; i++) {
         crdti_edit *edit = &d->edits[d->inserts[i]];
@@ -14589,7 +15419,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
             else
                 crdti_graft_delete(g, edit);
         }
-        for (k = 0; k < d->inserts_len; k++)
+        for (k = 0; k < d->inserts_len && !d->is_list; k++)
             crdti_graft_dead(g, &d->edits[d->inserts[k]]);
         crdti_sequence_weigh(g->doc, g->s);
     }
@@ -14626,7 +15456,8 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     uint64_t next = replica->base + 1, shown = author->party;
     size_t i, k, insertions;
     author->party = 0;
-    if (crdti_author_count(author, next, last, &insertions) == shown ||
+    if (crdti_object_at(g->doc, author->object)->type == CRDT_LIST ||
+        crdti_author_count(author, next, last, &insertions) == shown ||
         !CRDTI_RULE(CONTEXT_KILLS))
         return;
     crdti_touch(g->doc, author->object, crdti_no_key());
@@ -15046,12 +15877,13 @@ CRDTI_FN int crdti_join_is_cold(const crdti_join *j)
            j->doc->entries.live + j->doc->rows.len > CRDTI_JOIN_COLD;
 }
 
-/* How many rows there will be at most: room is made once. */
-CRDTI_FN size_t crdti_join_rows(const crdti_join *j)
+/* How many ops there are of that kind: room for rows, or moves, is made once.
+ */
+CRDTI_FN size_t crdti_join_count(const crdti_join *j, uint8_t kind)
 {
     size_t i, count = 0;
     for (i = 0; i < j->delta->ops_len; i++)
-        count += j->delta->ops[i].op.kind == CRDTI_IN;
+        count += j->delta->ops[i].op.kind == kind;
     return count;
 }
 
@@ -15061,7 +15893,10 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     const crdti_delta *d = j->delta;
     size_t i, ahead = 3 * CRDTI_JOIN_STEP;
     int cold = crdti_join_is_cold(j);
-    if (crdti_table_reserve(&doc->alloc, &doc->rows, crdti_join_rows(j)) ||
+    if (crdti_table_reserve(&doc->alloc, &doc->rows,
+                            crdti_join_count(j, CRDTI_IN)) ||
+        crdti_table_reserve(&doc->alloc, &doc->moves,
+                            crdti_join_count(j, CRDTI_MOVE)) ||
         crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills_len))
         return CRDT_ERR_NOMEM;
     for (i = 0; cold && i < ahead; i++)
@@ -15326,6 +16161,7 @@ CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i, ahead = crdti_min_size(2 * CRDTI_JOIN_STEP, j->delta->ops_len);
+    crdti_graft_apply(&j->graft); /* elements look for their positions */
     for (i = 0; i < ahead; i++)
         crdti_join_warm_row(j, i);
     for (i = 0; i < j->delta->ops_len; i++) {
@@ -15335,7 +16171,6 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         else if (j->made[i])
             crdti_join_op_born(j, i);
     }
-    crdti_graft_apply(&j->graft);
     crdti_join_kills(j);
 }
 
@@ -15384,6 +16219,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_settle(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
+    j->doc->leaves_held = j->doc->forks_held = 0;
 }
 
 /* >>all of it ------------------------------------------------------------- */
@@ -15460,8 +16296,9 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
  *     ops       count, then columns
  *                 replica  runs      step of seq  runs
  *                 object   runs      kind         runs (bit 7: it kills)
- *                 stamp    of VALUE, CREATE: difference to the one before
- *                 key      of ops in maps, and of REMOVEs
+ *                 stamp    of VALUE, CREATE, MOVE: difference to the one before
+ *                 key      of ops in maps, and of REMOVEs; in lists none
+ *                          where it is the dot of the op itself
  *                 content  by kind
  *                 kills    of killers: count, (replica, last) each
  *
@@ -15660,8 +16497,12 @@ CRDTI_FN void crdti_put_keys(crdti_writer *w, const crdt_doc *doc,
         uint32_t item = cut->ops.ptr[i];
         const crdti_op *op = crdti_item_op(doc, item, &room);
         uint32_t object = crdti_item_object(doc, item);
-        if (crdti_has_key(crdti_object_at(doc, object)->type, op->kind))
-            crdti_put_bytes(w, crdti_item_key(doc, item, key_room));
+        crdt_bytes key = crdti_item_key(doc, item, key_room);
+        uint8_t type = crdti_object_at(doc, object)->type;
+        if (type == CRDT_LIST && crdti_is_first_of(doc, op, key))
+            crdti_put_bytes(w, crdti_no_key());
+        else if (crdti_has_key(type, op->kind))
+            crdti_put_bytes(w, key);
     }
 }
 
@@ -15839,6 +16680,13 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
     d->replicas_len = len;
 }
 
+/* Whether containers of that type hold others at such a key. */
+CRDTI_FN int crdti_holds(uint8_t type, crdt_bytes key)
+{
+    return type == CRDT_MAP ||
+           (type == CRDT_LIST && key.len == CRDTI_ELEMENT_KEY);
+}
+
 CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
 {
     crdti_delta_object *object = &d->objects[i];
@@ -15851,7 +16699,7 @@ CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
     object->depth = (uint8_t)(parent->depth + 1);
     if (r->err)
         return;
-    if (object->type == CRDT_NONE || parent->type != CRDT_MAP)
+    if (object->type == CRDT_NONE || !crdti_holds(parent->type, object->key))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     else if (object->type >= CRDT_TYPE_COUNT)
         crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
@@ -15937,8 +16785,34 @@ CRDTI_FN void crdti_get_stamps(crdti_reader *r, crdti_delta *d)
     }
 }
 
+/* The key of an op in a list. That of an element's first is its own dot, which
+ * is told by no bytes. */
+CRDTI_FN crdt_bytes crdti_get_element(crdti_reader *r, crdti_arena *arena,
+                                      const crdti_delta *d, const crdti_op *op)
+{
+    const uint8_t *at = r->ptr;
+    crdt_bytes key = crdti_get_bytes(r, CRDTI_MOVES_KEY);
+    uint8_t own[CRDTI_MOVES_KEY], *copy;
+    if (r->err)
+        return key;
+    crdti_element_put(&d->replicas[op->replica].id, op->seq, own);
+    if (crdt_bytes_equal(key, crdt_bytes_of(own, CRDTI_ELEMENT_KEY)) ||
+        (op->kind == CRDTI_MOVE && key.len != CRDTI_MOVES_KEY) ||
+        (key.len == CRDTI_MOVES_KEY && op->kind != CRDTI_MOVE &&
+         op->kind != CRDTI_REMOVE))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    if (key.len)
+        return key;
+    copy = (uint8_t *)crdti_get_array(r, arena, CRDTI_ELEMENT_KEY, 1);
+    if (!copy)
+        return key;
+    crdti_copy(copy, own, CRDTI_ELEMENT_KEY);
+    return crdt_bytes_of(copy, CRDTI_ELEMENT_KEY);
+}
+
 /* A key that is not told follows from the kind. */
-CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_delta *d)
+CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_arena *arena,
+                             crdti_delta *d)
 {
     size_t i;
     for (i = 0; i < d->ops_len && !r->err; i++) {
@@ -15947,6 +16821,8 @@ CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_delta *d)
         const uint8_t *at = r->ptr;
         if (op->op.kind == CRDTI_RESET)
             op->key = crdti_reset_key();
+        else if (type == CRDT_LIST)
+            op->key = crdti_get_element(r, arena, d, &op->op);
         else if (crdti_has_key(type, op->op.kind))
             op->key = crdti_get_bytes(r, CRDTSYNC_MAX_KEY);
         if (!crdti_type_has_key(type, op->key))
@@ -16114,7 +16990,7 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
     crdti_get_dots(r, d);
     crdti_get_places(r, d);
     crdti_get_stamps(r, d);
-    crdti_get_keys(r, d);
+    crdti_get_keys(r, arena, d);
     for (i = 0; i < d->ops_len && !r->err; i++)
         crdti_get_content(r, arena, d, &d->ops[i]);
     for (i = 0; i < d->ops_len && !r->err; i++)

@@ -297,7 +297,8 @@ CRDTI_FN int crdti_dump_author_order(const void *ctx, uint32_t a, uint32_t b)
 CRDTI_FN void crdti_dump_content(crdti_dump *d, const crdti_op *op)
 {
     static const char *const names[CRDTI_KIND_COUNT] = {
-        "", "value ", "create ", "add ", "reset", "remove", "in", "out"
+        "", "value ", "create ", "add ", "reset", "remove", "in", "out",
+        "move"
     };
     crdt_value value;
     uint32_t i;

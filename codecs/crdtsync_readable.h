@@ -147,7 +147,7 @@ CRDTI_FN unsigned crdti_op_content(int kind)
     static const unsigned content[CRDTI_KIND_COUNT] = {
         0, 1u << CRDTI_OF_STAMP | 1u << CRDTI_OF_VALUE,
         1u << CRDTI_OF_STAMP | 1u << CRDTI_OF_TYPE, 1u << CRDTI_OF_TOTAL,
-        1u << CRDTI_OF_VOIDS, 0, 0, 0
+        1u << CRDTI_OF_VOIDS, 0, 0, 0, 1u << CRDTI_OF_STAMP
     };
     return content[kind];
 }
@@ -168,7 +168,7 @@ CRDTI_FN const char *crdti_name_of(int list, int number)
         { NULL, "delta", "hello", "state", "digest", "chunk", "answer",
           "alive", "bye" },
         { NULL, "value", "create", "add", "reset", "remove", "in", "out",
-          NULL },
+          "move" },
         { NULL, "insert", "delete", "backspace", NULL, NULL, NULL, NULL, NULL }
     };
     if (list == CRDTI_TYPE_NAMES)

@@ -22,8 +22,9 @@
  * CONTENTS
  *     1 conventions    2 errors     3 bytes     4 tables    5 dots, versions
  *     6 documents      7 objects    8 maps      9 registers 10 counters
- *     11 flags         12 sets      13 events and paths
- *     14 deltas        15 nodes     16 settings (limits.h)
+ *     11 flags         12 sets      13 texts      14 lists
+ *     15 events and paths           16 deltas     17 nodes
+ *     18 settings (limits.h)
  *
  * >>1 CONVENTIONS
  *
@@ -336,7 +337,8 @@ typedef enum crdt_type {
     CRDT_LWW_SET = 14,    /* the later stamp wins; of equal ones the add */
     CRDT_LWW_SET_RM = 15, /* the same, of equal ones the remove */
     CRDT_TEXT = 16,
-    CRDT_TYPE_COUNT = 17
+    CRDT_LIST = 17,
+    CRDT_TYPE_COUNT = 18
 } crdt_type;
 
 /* "map", "counter", ...; "none" for what is no type. */
@@ -653,7 +655,71 @@ CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
 CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
                                  crdt_unit unit, size_t *out);
 
-/* >>14 EVENTS AND PATHS -----------------------------------------------------
+/* >>14 LISTS ----------------------------------------------------------------
+ * Elements in an order: plain values and containers, by index from 0. An
+ * element keeps its name whatever happens around it, so a change made at its
+ * index is a change of that element on every replica.
+ *
+ * Concurrent: what is inserted stays, beside the elements that it was inserted
+ * between, and runs inserted at one spot by several people follow on each
+ * other; set and set, the later stamp wins and the other stays readable; set,
+ * or a change within a container, and delete: the element stays, with just
+ * that; move and move, the later stamp wins: an element is never there twice;
+ * move and set, both; move and delete, it is gone.
+ *
+ * O(log n) for an index. Memory: a few dozen bytes for each element and move,
+ * also for those that are gone: their places are remembered.
+ * (FugueMax: Weidner & Kleppmann 2023; moves: Kleppmann 2020) */
+CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key);
+
+/* How many elements there are. O(1). 0 for what is no list. */
+CRDT_API size_t crdt_list_len(crdt_obj list);
+/* RANGE when there is no such index; an insertion may be at the very end.
+ * TYPE, LIMIT, ARG, NOMEM: nothing has changed. */
+CRDT_API crdt_err crdt_list_insert(crdt_obj list, size_t at, crdt_value value);
+/* Replaces what is seen of the element, containers included. */
+CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value);
+/* Deletes `len` elements with all below them, one by one. */
+CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len);
+/* Takes the element out and puts it where it has the index `to` then. */
+CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to);
+/* Inserts an empty container. On failure the result is null, and
+ * crdt_doc_error says why. */
+CRDT_API crdt_obj crdt_list_insert_object(crdt_obj list, size_t at,
+                                          crdt_type type);
+
+/* A value, or CRDT_OBJECT; as with maps. */
+CRDT_API crdt_err crdt_list_get(crdt_obj list, size_t at, crdt_value *out);
+/* The container that is shown at the index. Null when there is none, and
+ * crdt_doc_error says why: TYPE for a plain value, RANGE. */
+CRDT_API crdt_obj crdt_list_object(crdt_obj list, size_t at);
+/* As crdt_map_versions. */
+CRDT_API crdt_err crdt_list_versions(crdt_obj list, size_t at,
+                                     crdt_version_fn *fn, void *ctx);
+
+/* Walks the elements: begin with an empty cursor, and go on while it answers
+ * CRDT_OK; NOT_FOUND is the end. When elements come, go or move meanwhile the
+ * walk is over: AGAIN. O(1) a step. */
+typedef struct crdt_list_cursor {
+    crdt_value value; /* borrowed */
+    size_t at;
+    uint64_t changes;
+    uint32_t leaf, span, off;
+    int started;
+} crdt_list_cursor;
+/* clang-format off */
+#define CRDT_LIST_CURSOR_INIT { { CRDT_NULL, { 0 } }, 0, 0, 0, 0, 0, 0 }
+/* clang-format on */
+CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor);
+
+/* Stable positions: beside an element, wherever that is moved. As those of
+ * texts otherwise. O(log n). */
+CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
+                                   crdt_anchor *out);
+CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
+                                 size_t *out);
+
+/* >>15 EVENTS AND PATHS -----------------------------------------------------
  * After each commit, and after each join that changed something, one call with
  * the list of what reads differently than at the call before: one patch for
  * each place, however many changes led there. (Changes that are not committed
@@ -722,7 +788,7 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
 /* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
-/* >>15 DELTAS ---------------------------------------------------------------
+/* >>16 DELTAS ---------------------------------------------------------------
  * For a program with a network of its own; a node does all this by itself.
  *
  * Delta(v) turns a replica that has applied at least v into one that has
@@ -762,7 +828,7 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
  * not in it. UNCOMMITTED, NOMEM. O(n log replicas). */
 CRDT_API crdt_err crdt_canonical(crdt_doc *doc, crdt_buf *out);
 
-/* >>16 NODES ----------------------------------------------------------------
+/* >>17 NODES ----------------------------------------------------------------
  * A node keeps documents equal with those of its peers over injected
  * transports. It is a step machine: it does something only inside
  * crdt_node_poll and crdt_node_flush, and never blocks longer than asked.

@@ -8,8 +8,9 @@
  *     ops       count, then columns
  *                 replica  runs      step of seq  runs
  *                 object   runs      kind         runs (bit 7: it kills)
- *                 stamp    of VALUE, CREATE: difference to the one before
- *                 key      of ops in maps, and of REMOVEs
+ *                 stamp    of VALUE, CREATE, MOVE: difference to the one before
+ *                 key      of ops in maps, and of REMOVEs; in lists none
+ *                          where it is the dot of the op itself
  *                 content  by kind
  *                 kills    of killers: count, (replica, last) each
  *
@@ -212,8 +213,12 @@ CRDTI_FN void crdti_put_keys(crdti_writer *w, const crdt_doc *doc,
         uint32_t item = cut->ops.ptr[i];
         const crdti_op *op = crdti_item_op(doc, item, &room);
         uint32_t object = crdti_item_object(doc, item);
-        if (crdti_has_key(crdti_object_at(doc, object)->type, op->kind))
-            crdti_put_bytes(w, crdti_item_key(doc, item, key_room));
+        crdt_bytes key = crdti_item_key(doc, item, key_room);
+        uint8_t type = crdti_object_at(doc, object)->type;
+        if (type == CRDT_LIST && crdti_is_first_of(doc, op, key))
+            crdti_put_bytes(w, crdti_no_key());
+        else if (crdti_has_key(type, op->kind))
+            crdti_put_bytes(w, key);
     }
 }
 
@@ -391,6 +396,13 @@ CRDTI_FN void crdti_get_replicas(crdti_reader *r, crdti_arena *arena,
     d->replicas_len = len;
 }
 
+/* Whether containers of that type hold others at such a key. */
+CRDTI_FN int crdti_holds(uint8_t type, crdt_bytes key)
+{
+    return type == CRDT_MAP ||
+           (type == CRDT_LIST && key.len == CRDTI_ELEMENT_KEY);
+}
+
 CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
 {
     crdti_delta_object *object = &d->objects[i];
@@ -403,7 +415,7 @@ CRDTI_FN void crdti_get_object(crdti_reader *r, crdti_delta *d, size_t i)
     object->depth = (uint8_t)(parent->depth + 1);
     if (r->err)
         return;
-    if (object->type == CRDT_NONE || parent->type != CRDT_MAP)
+    if (object->type == CRDT_NONE || !crdti_holds(parent->type, object->key))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     else if (object->type >= CRDT_TYPE_COUNT)
         crdti_reader_fail_at(r, at, CRDT_ERR_VERSION);
@@ -489,8 +501,34 @@ CRDTI_FN void crdti_get_stamps(crdti_reader *r, crdti_delta *d)
     }
 }
 
+/* The key of an op in a list. That of an element's first is its own dot, which
+ * is told by no bytes. */
+CRDTI_FN crdt_bytes crdti_get_element(crdti_reader *r, crdti_arena *arena,
+                                      const crdti_delta *d, const crdti_op *op)
+{
+    const uint8_t *at = r->ptr;
+    crdt_bytes key = crdti_get_bytes(r, CRDTI_MOVES_KEY);
+    uint8_t own[CRDTI_MOVES_KEY], *copy;
+    if (r->err)
+        return key;
+    crdti_element_put(&d->replicas[op->replica].id, op->seq, own);
+    if (crdt_bytes_equal(key, crdt_bytes_of(own, CRDTI_ELEMENT_KEY)) ||
+        (op->kind == CRDTI_MOVE && key.len != CRDTI_MOVES_KEY) ||
+        (key.len == CRDTI_MOVES_KEY && op->kind != CRDTI_MOVE &&
+         op->kind != CRDTI_REMOVE))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    if (key.len)
+        return key;
+    copy = (uint8_t *)crdti_get_array(r, arena, CRDTI_ELEMENT_KEY, 1);
+    if (!copy)
+        return key;
+    crdti_copy(copy, own, CRDTI_ELEMENT_KEY);
+    return crdt_bytes_of(copy, CRDTI_ELEMENT_KEY);
+}
+
 /* A key that is not told follows from the kind. */
-CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_delta *d)
+CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_arena *arena,
+                             crdti_delta *d)
 {
     size_t i;
     for (i = 0; i < d->ops_len && !r->err; i++) {
@@ -499,6 +537,8 @@ CRDTI_FN void crdti_get_keys(crdti_reader *r, crdti_delta *d)
         const uint8_t *at = r->ptr;
         if (op->op.kind == CRDTI_RESET)
             op->key = crdti_reset_key();
+        else if (type == CRDT_LIST)
+            op->key = crdti_get_element(r, arena, d, &op->op);
         else if (crdti_has_key(type, op->op.kind))
             op->key = crdti_get_bytes(r, CRDTSYNC_MAX_KEY);
         if (!crdti_type_has_key(type, op->key))
@@ -666,7 +706,7 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
     crdti_get_dots(r, d);
     crdti_get_places(r, d);
     crdti_get_stamps(r, d);
-    crdti_get_keys(r, d);
+    crdti_get_keys(r, arena, d);
     for (i = 0; i < d->ops_len && !r->err; i++)
         crdti_get_content(r, arena, d, &d->ops[i]);
     for (i = 0; i < d->ops_len && !r->err; i++)

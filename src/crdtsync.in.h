@@ -48,6 +48,7 @@
 #include "set.h"
 #include "map.h"
 #include "text.h"
+#include "list.h"
 #include "diff.h"
 #include "type.h"
 /* 6 document */

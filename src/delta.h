@@ -18,6 +18,7 @@
 
 #include "arena.h"
 #include "array.h"
+#include "list.h"
 #include "row.h"
 #include "sequence.h"
 #include "sort.h"
@@ -274,6 +275,8 @@ CRDTI_FN crdt_err crdti_cut_sequences(crdt_doc *doc, crdti_cut *cut)
     uint32_t at = doc->sequences;
     crdt_err err = CRDT_OK;
     size_t i;
+    if (crdti_lists_settle(doc))
+        return CRDT_ERR_NOMEM;
     for (; at; at = crdti_sequence_at(doc, at)->next_sequence) {
         if (!crdti_sequence_at(doc, at)->total.chars)
             continue;
@@ -476,6 +479,7 @@ typedef struct crdti_delta_sequence {
     uint32_t alive;  /* how many of them */
     int is_laid_out; /* insertions in the order of the text; no deletions */
     int is_planted;  /* by this join */
+    int is_list;     /* all are inserted hidden: their elements show them */
     size_t edits_len, inserts_len, outside_len, outside_cap;
     crdti_edit *edits;
     uint32_t *inserts; /* places of insertions in `edits` */

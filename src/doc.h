@@ -15,6 +15,7 @@
 
 #include "event.h"
 #include "kill.h"
+#include "list.h"
 #include "sequence.h"
 #include "state.h"
 #include "system.h"
@@ -145,6 +146,7 @@ CRDT_API void crdt_doc_free(crdt_doc *doc)
     crdti_pool_free(&alloc, &doc->forks);
     crdti_pool_free(&alloc, &doc->authors);
     crdti_table_free(&alloc, &doc->author_table);
+    crdti_table_free(&alloc, &doc->moves);
     crdti_table_free(&alloc, &doc->names);
     crdti_table_free(&alloc, &doc->rows);
     crdti_table_free(&alloc, &doc->open_blocks);
@@ -172,6 +174,7 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     doc->unmetered = 0;
+    doc->leaves_held = doc->forks_held = 0;
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -216,7 +219,9 @@ CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
  * are made when asked for are made. */
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
 {
-    crdti_sequences_digest((crdt_doc *)(uintptr_t)doc);
+    crdt_doc *own = (crdt_doc *)(uintptr_t)doc;
+    crdti_lists_settle(own);
+    crdti_sequences_digest(own);
     return doc->digest;
 }
 

@@ -461,6 +461,10 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
         crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
         return;
     }
+    if (what > CRDTI_EDIT_INSERT_AGAIN && e->d->is_list) {
+        crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
+        return;
+    }
     if (what <= CRDTI_EDIT_INSERT_AGAIN)
         crdti_get_insert(e, what, edit, place);
     else
@@ -521,6 +525,12 @@ CRDTI_FN void crdti_get_content_of(crdti_reader *r, crdti_arena *arena,
     d->content = crdti_get_bytes(r, UINT32_MAX);
     if (r->err)
         return;
+    if (d->is_list) {
+        if (d->content.len || crdti_count_alive(d) != d->chars)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+        crdti_bits_set(d->dead, 0, d->chars);
+        return;
+    }
     d->alive = crdti_count_alive(d);
     if (!crdti_utf8_measure(d->content, &width) || width.chars != d->alive)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
@@ -570,7 +580,10 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
     e.cursor = e.target = CRDTI_NO_CHAR;
     e.next = next;
     d->object = crdti_get_index(r, delta->objects_len);
-    if (!r->err && delta->objects[d->object].type != CRDT_TEXT)
+    if (r->err)
+        return;
+    d->is_list = delta->objects[d->object].type == CRDT_LIST;
+    if (!d->is_list && delta->objects[d->object].type != CRDT_TEXT)
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     d->is_laid_out = crdti_get_u8(r);
     if (d->is_laid_out > 1)
@@ -808,7 +821,8 @@ CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
     }
     crdti_put_target(e, left, told, CRDTI_EDIT_INSERT, CRDTI_EDIT_INSERT_NEAR,
                      CRDTI_EDIT_INSERT_AGAIN, edit->len);
-    crdti_put_alive(e, at->name + skip, edit);
+    if (!e->d.is_list)
+        crdti_put_alive(e, at->name + skip, edit);
     party->names[party->insertion++ - party->first_insertion] = edit->name;
     e->d.chars += edit->len;
     e->d.inserts[e->d.inserts_len++] = (uint32_t)e->d.edits_len;
@@ -1041,6 +1055,7 @@ CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
     e.doc = doc;
     e.cut = cut;
     e.s = crdti_sequence_at(doc, object);
+    e.d.is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
     e.edits.alloc = e.content.alloc = &doc->alloc;
     crdti_writer_init(&e.w, &e.edits);
     crdti_writer_init(&e.content_w, &e.content);
@@ -1096,25 +1111,31 @@ CRDTI_FN void crdti_layout_end(crdti_layout *l)
     l->len = 0;
 }
 
-CRDTI_FN void crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
+/* Takes up what is behind the spot, as far as it is of one insertion. How many
+ * characters. */
+CRDTI_FN uint32_t crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
 {
     crdt_doc *doc = l->e.doc;
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
-    uint32_t name = leaf->names[spot->at];
-    uint32_t len = crdti_span_len(leaf, spot->at);
+    uint32_t name = leaf->names[spot->at] + spot->off;
+    uint32_t len = crdti_span_len(leaf, spot->at) - spot->off;
     const crdti_author *author =
         crdti_author_at(doc, crdti_name_author(&l->e.s->extents, name));
     const crdti_insertion *at = crdti_insertion_of(author, name);
     uint32_t wire = doc->replicas.ptr[author->replica].wire;
     uint64_t seq = at->seq + (name - at->name);
+    len = (uint32_t)crdti_min(len, at->name + at->len - name);
     if (l->len && (l->wire != wire || l->seq + l->len != seq))
         crdti_layout_end(l);
     if (!l->len)
         l->seq = seq;
     l->wire = wire;
     l->len += len;
-    crdti_put_raw(&l->e.content_w,
-                  crdti_span_bytes(doc, l->e.s, leaf, spot->at, 0, len));
+    if (!l->e.d.is_list)
+        crdti_put_raw(
+            &l->e.content_w,
+            crdti_span_bytes(doc, l->e.s, leaf, spot->at, spot->off, len));
+    return len;
 }
 
 CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
@@ -1133,10 +1154,9 @@ CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
     for (i = 0; i < replicas; i++)
         next[i] = 1;
     spot.leaf = l.e.s->first;
-    while (crdti_spot_next_shown(doc, &spot)) {
-        crdti_layout_span(&l, &spot);
-        spot.off = crdti_span_len(crdti_leaf_at(doc, spot.leaf), spot.at);
-    }
+    l.e.d.is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
+    while (crdti_spot_next_shown(doc, &spot))
+        spot.off += crdti_layout_span(&l, &spot);
     crdti_layout_end(&l);
     if (!w->err)
         w->err = l.e.w.err ? l.e.w.err : l.e.content_w.err;

@@ -60,7 +60,8 @@ CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
         crdt_value shown;
         if (above && above->is_changed)
             return 0;
-        if (!crdti_map_read(doc, entry->object, key, &shown) ||
+        if (!crdti_type_at(doc, crdti_object_at(doc, entry->object))
+                 ->read(doc, entry->object, key, &shown) ||
             shown.kind != CRDT_OBJECT || shown.as.object.index != object)
             return 0;
         object = entry->object;
@@ -78,7 +79,8 @@ CRDTI_FN uint32_t crdti_place_author(const crdt_doc *doc,
     uint32_t entry = crdti_entry_find(doc, place->object, place->key);
     uint8_t type = crdti_object_at(doc, place->object)->type;
     uint32_t winner = 0;
-    if (entry && (type == CRDT_MAP || type == CRDT_REGISTER))
+    if (entry &&
+        (type == CRDT_MAP || type == CRDT_REGISTER || type == CRDT_LIST))
         winner = crdti_entry_winner(doc, entry);
     return winner ? crdti_op_at(doc, winner)->replica : place->actor;
 }

@@ -638,7 +638,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
             else
                 crdti_graft_delete(g, edit);
         }
-        for (k = 0; k < d->inserts_len; k++)
+        for (k = 0; k < d->inserts_len && !d->is_list; k++)
             crdti_graft_dead(g, &d->edits[d->inserts[k]]);
         crdti_sequence_weigh(g->doc, g->s);
     }
@@ -675,7 +675,8 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     uint64_t next = replica->base + 1, shown = author->party;
     size_t i, k, insertions;
     author->party = 0;
-    if (crdti_author_count(author, next, last, &insertions) == shown ||
+    if (crdti_object_at(g->doc, author->object)->type == CRDT_LIST ||
+        crdti_author_count(author, next, last, &insertions) == shown ||
         !CRDTI_RULE(CONTEXT_KILLS))
         return;
     crdti_touch(g->doc, author->object, crdti_no_key());

@@ -385,12 +385,13 @@ CRDTI_FN int crdti_join_is_cold(const crdti_join *j)
            j->doc->entries.live + j->doc->rows.len > CRDTI_JOIN_COLD;
 }
 
-/* How many rows there will be at most: room is made once. */
-CRDTI_FN size_t crdti_join_rows(const crdti_join *j)
+/* How many ops there are of that kind: room for rows, or moves, is made once.
+ */
+CRDTI_FN size_t crdti_join_count(const crdti_join *j, uint8_t kind)
 {
     size_t i, count = 0;
     for (i = 0; i < j->delta->ops_len; i++)
-        count += j->delta->ops[i].op.kind == CRDTI_IN;
+        count += j->delta->ops[i].op.kind == kind;
     return count;
 }
 
@@ -400,7 +401,10 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     const crdti_delta *d = j->delta;
     size_t i, ahead = 3 * CRDTI_JOIN_STEP;
     int cold = crdti_join_is_cold(j);
-    if (crdti_table_reserve(&doc->alloc, &doc->rows, crdti_join_rows(j)) ||
+    if (crdti_table_reserve(&doc->alloc, &doc->rows,
+                            crdti_join_count(j, CRDTI_IN)) ||
+        crdti_table_reserve(&doc->alloc, &doc->moves,
+                            crdti_join_count(j, CRDTI_MOVE)) ||
         crdti_pool_reserve(&doc->alloc, &doc->kills, d->kills_len))
         return CRDT_ERR_NOMEM;
     for (i = 0; cold && i < ahead; i++)
@@ -665,6 +669,7 @@ CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i, ahead = crdti_min_size(2 * CRDTI_JOIN_STEP, j->delta->ops_len);
+    crdti_graft_apply(&j->graft); /* elements look for their positions */
     for (i = 0; i < ahead; i++)
         crdti_join_warm_row(j, i);
     for (i = 0; i < j->delta->ops_len; i++) {
@@ -674,7 +679,6 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         else if (j->made[i])
             crdti_join_op_born(j, i);
     }
-    crdti_graft_apply(&j->graft);
     crdti_join_kills(j);
 }
 
@@ -723,6 +727,7 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_settle(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
+    j->doc->leaves_held = j->doc->forks_held = 0;
 }
 
 /* >>all of it ------------------------------------------------------------- */

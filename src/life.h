@@ -29,6 +29,8 @@ CRDTI_FN int crdti_entry_look(crdt_doc *doc, crdti_entry *entry)
         return 0;
     entry->is_visible = (uint8_t)now;
     object->keys_changed = 1;
+    if (type->looked)
+        type->looked(doc, entry);
     if (crdti_row_any(doc, entry->object, crdti_entry_key(entry)))
         return 0; /* it is in by that, before and after */
     object->weight += now ? 1u : UINT32_MAX;

@@ -14,6 +14,8 @@
  *                                                kill records are
  *     IN        this element, or flag, is set    any later write of it
  *     OUT       this element, or flag, is not    the same
+ *     MOVE      this element of a list stands    any later MOVE of it
+ *               where that dot is
  *
  * The content of a dot never changes, so its share of the digest is a pure
  * function of it.
@@ -35,7 +37,8 @@ enum {
     CRDTI_REMOVE = 5,
     CRDTI_IN = 6,
     CRDTI_OUT = 7,
-    CRDTI_KIND_COUNT = 8
+    CRDTI_MOVE = 8,
+    CRDTI_KIND_COUNT = 9
 };
 
 /* What a RESET voids of one replica's additions. */
@@ -63,7 +66,7 @@ typedef struct crdti_op {
                 double number;
                 uint8_t *bytes;
             } as;
-        } value; /* VALUE; CREATE has just the stamp */
+        } value; /* VALUE; CREATE and MOVE have just the stamp */
         struct {
             uint64_t plus, minus;
         } add;
@@ -78,13 +81,14 @@ CRDTI_FN int crdti_op_is_alive(const crdti_op *op)
 
 CRDTI_FN int crdti_has_stamp(uint8_t kind)
 {
-    return kind == CRDTI_VALUE || kind == CRDTI_CREATE;
+    return kind == CRDTI_VALUE || kind == CRDTI_CREATE || kind == CRDTI_MOVE;
 }
 
 /* Whether it makes its entry visible, where the type does not know better. */
 CRDTI_FN int crdti_op_is_shown(const crdti_op *op)
 {
-    return crdti_has_stamp(op->kind) || op->kind == CRDTI_IN;
+    return op->kind == CRDTI_VALUE || op->kind == CRDTI_CREATE ||
+           op->kind == CRDTI_IN;
 }
 
 CRDTI_FN int crdti_op_has_bytes(const crdti_op *op)

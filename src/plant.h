@@ -444,7 +444,8 @@ CRDTI_FN void crdti_plant_write_layout(crdti_plant *p)
     size_t i, at = 0;
     for (i = 0; i < d->edits_len; i++) { /* by place in the text */
         p->next[i] = (uint32_t)at;
-        at += crdti_utf8_len(d->content, at, d->edits[i].len);
+        if (!d->is_list)
+            at += crdti_utf8_len(d->content, at, d->edits[i].len);
     }
     for (i = 0; i < d->edits_len; i++) {
         crdti_edit *edit = &d->edits[d->inserts[i]];

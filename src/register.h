@@ -33,13 +33,16 @@ CRDTI_FN crdt_err crdti_check(crdt_obj obj, crdt_type type)
     return crdti_check_among(obj, UINT32_C(1) << type);
 }
 
-/* The op that wins among the VALUEs and CREATEs of the entry, or 0. */
-CRDTI_FN uint32_t crdti_entry_winner(const crdt_doc *doc, uint32_t entry)
+/* The op that wins among the entry's, `except` left out, or 0. */
+CRDTI_FN uint32_t crdti_entry_latest(const crdt_doc *doc, uint32_t entry,
+                                     uint32_t except)
 {
     uint32_t best = 0, at = crdti_entry_at(doc, entry)->ops;
     for (; at; at = crdti_op_at(doc, at)->next) {
         const crdti_op *op = crdti_op_at(doc, at);
         const crdti_op *other;
+        if (at == except)
+            continue;
         if (!best) {
             best = at;
             continue;
@@ -51,6 +54,13 @@ CRDTI_FN uint32_t crdti_entry_winner(const crdt_doc *doc, uint32_t entry)
             best = at;
     }
     return best;
+}
+
+/* The op that wins among the VALUEs and CREATEs of the entry, or among its
+ * MOVEs; or 0. */
+CRDTI_FN uint32_t crdti_entry_winner(const crdt_doc *doc, uint32_t entry)
+{
+    return crdti_entry_latest(doc, entry, 0);
 }
 
 /* Writes a value over all that is seen at the key. */

@@ -244,14 +244,15 @@ CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
 
 /* What an insertion is to hold: whole, checked, wide or all ASCII. */
 typedef struct crdti_piece {
-    crdt_bytes bytes; /* none: deleted already */
+    crdt_bytes bytes; /* none: hidden, unless it shows */
     crdti_width width;
+    int shows; /* of a list, whose characters have no bytes */
 } crdti_piece;
 
 CRDTI_FN uint32_t crdti_piece_flags(const crdti_piece *piece)
 {
     if (!piece->bytes.len)
-        return CRDTI_HIDDEN;
+        return piece->shows ? 0 : CRDTI_HIDDEN;
     return piece->width.more_bytes ? CRDTI_WIDE : 0;
 }
 
@@ -419,12 +420,13 @@ CRDTI_FN void crdti_typing_end(crdt_doc *doc)
 
 /* >>visibility ------------------------------------------------------------ */
 
-/* After changes: whether the object has appeared or disappeared. */
+/* After changes: whether the object has appeared or disappeared. What a list
+ * weighs its elements say. */
 CRDTI_FN void crdti_sequence_weigh(crdt_doc *doc, const crdti_sequence *s)
 {
     crdti_object *object = crdti_object_at(doc, s->object);
     uint32_t weight = s->total.chars != 0;
-    if (CRDTI_LIKELY(object->weight == weight))
+    if (CRDTI_LIKELY(object->weight == weight) || object->type == CRDT_LIST)
         return;
     object->weight = weight;
     crdti_climb(doc, s->object, weight != 0);
@@ -497,8 +499,11 @@ CRDTI_FN uint64_t crdti_span_hash(const crdt_doc *doc, const crdti_sequence *s,
     uint64_t seq = at->seq + (name - at->name);
     const uint8_t *bytes;
     if (at->content == CRDTI_CONTENT_GONE) { /* a list: no bytes */
-        for (; len > 0; len--)
-            hash = hash * CRDTI_DIGEST_BASE + crdti_mix(who ^ seq++, 1);
+        for (; len > 0; len--, name++) {
+            at += name == at->name + at->len; /* it may go on in the next */
+            seq = at->seq + (name - at->name);
+            hash = hash * CRDTI_DIGEST_BASE + crdti_mix(who ^ seq, 1);
+        }
         return hash;
     }
     bytes = crdti_content_at(author, at, name);

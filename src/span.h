@@ -80,6 +80,7 @@ typedef struct crdti_sequence {
     uint64_t typed;   /* as long as the document has written that much */
     uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
+    uint8_t is_stale; /* of a list: what is visible is to be looked at */
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
@@ -249,9 +250,21 @@ CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
                                   doc->forks.live + leaves / 14 + 1) +
                    crdti_min_size(trees, count) * 2;
     crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves, leaves + 1);
+    doc->leaves_held = leaves + 1;
+    doc->forks_held = forks + height + 1;
+    return err ? err
+               : crdti_pool_reserve(&doc->alloc, &doc->forks, doc->forks_held);
+}
+
+/* Memory for one call more while others are under way that have theirs. */
+CRDTI_FN crdt_err crdti_spans_reserve_more(crdt_doc *doc,
+                                           const crdti_sequence *s)
+{
+    crdt_err err =
+        crdti_pool_reserve(&doc->alloc, &doc->leaves, doc->leaves_held + 1);
     return err ? err
                : crdti_pool_reserve(&doc->alloc, &doc->forks,
-                                    forks + height + 1);
+                                    doc->forks_held + s->height + 2);
 }
 
 CRDTI_INLINE crdt_err crdti_spans_reserve(crdt_doc *doc,
@@ -493,7 +506,20 @@ CRDTI_FN uint32_t crdti_span_hide(crdt_doc *doc, crdti_sequence *s,
     return count;
 }
 
-/* Shows a hidden character again: of a list, never of a text. */
+/* Merges a visible span with the visible one behind it where they go on, as
+ * only those of lists may: none of them is wide. */
+CRDTI_FN void crdti_shown_merge(crdti_leaf *leaf, uint32_t at)
+{
+    if (at + 1u >= leaf->len ||
+        (leaf->lens[at] | leaf->lens[at + 1]) & ~CRDTI_SPAN_LEN ||
+        leaf->names[at] + leaf->lens[at] != leaf->names[at + 1])
+        return;
+    leaf->lens[at] += leaf->lens[at + 1];
+    crdti_leaf_shift(leaf, at + 2, at + 1);
+}
+
+/* Shows a hidden character again: of a list, never of a text. The spot stays
+ * before it. */
 CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
                               crdti_spot *spot)
 {
@@ -507,6 +533,15 @@ CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
         crdti_span_cut(leaf, spot->at++, spot->off);
     spot->off = 0;
     leaf->lens[spot->at] = 1;
+    crdti_shown_merge(leaf, spot->at);
+    if (spot->at > 0) {
+        uint32_t len = leaf->len, before = leaf->lens[spot->at - 1];
+        crdti_shown_merge(leaf, spot->at - 1);
+        if (leaf->len < len) {
+            spot->at--;
+            spot->off = before;
+        }
+    }
     crdti_widths_grow(doc, s, spot->leaf, one);
 }
 

@@ -148,6 +148,8 @@ typedef struct crdti_type {
     /* Of a sequence: what is in it dies by the hand of a killer above, or by
      * the marks of the replicas; or lowers the marks (CRDTI_SCOPE_...). */
     void (*scope)(crdt_doc *doc, uint32_t object, uint32_t killer, int how);
+    /* An entry has become visible, or is no longer. NULL: nothing to do. */
+    void (*looked)(crdt_doc *doc, const crdti_entry *entry);
 } crdti_type;
 
 enum { CRDTI_SCOPE_KILL, CRDTI_SCOPE_KILL_MARKED, CRDTI_SCOPE_LOWER };
@@ -169,6 +171,8 @@ struct crdt_doc {
     crdti_hash_table rows;             /* (set, element) -> row */
     crdti_hash_table open_blocks;      /* (set, replica) -> block */
     crdti_hash_table author_table;     /* (sequence, replica) -> author */
+    crdti_hash_table moves;            /* (list, dot) -> MOVE */
+    size_t leaves_held, forks_held;    /* reserved: span.h */
     uint32_t sequences;                /* objects that have one: list */
     uint32_t typing;    /* text with keystrokes not filed: text.h */
     uint32_t self;      /* own replica */

@@ -411,7 +411,30 @@ static inline const char *check_object(const crdt_doc *doc, uint32_t index,
         CHECK_DOC(!object->entries && (object->state || !object->weight));
         return NULL; /* check_sequences did */
     }
+    if (object->type == CRDT_LIST) {
+        CHECK_DOC(object->weight == visible);
+        return NULL;
+    }
     return check_map(doc, index, visible + check_elements(doc, index));
+}
+
+/* How many MOVEs there are; each is found by where it leads. */
+static inline size_t check_moves(const crdt_doc *doc)
+{
+    size_t count = 0, i;
+    uint32_t at;
+    for (i = 0; i < doc->replicas.len; i++)
+        for (at = doc->replicas.ptr[i].oldest; at;
+             at = crdti_op_at(doc, at)->newer) {
+            uint32_t entry = crdti_op_at(doc, at)->entry;
+            if (crdti_op_at(doc, at)->kind != CRDTI_MOVE)
+                continue;
+            if (crdti_move_find(doc, crdti_entry_at(doc, entry)->object,
+                                crdti_op_position(doc, at)) != at)
+                return SIZE_MAX;
+            count++;
+        }
+    return count;
 }
 
 static inline const char *check_doc(const crdt_doc *doc)
@@ -448,6 +471,7 @@ static inline const char *check_doc(const crdt_doc *doc)
     CHECK_DOC(entries == doc->entries.live);
     CHECK_DOC(entries == doc->names.len);
     CHECK_DOC(ops + doc->removals == doc->ops.live);
+    CHECK_DOC(check_moves(doc) == doc->moves.len);
     CHECK_DOC(kills == doc->kills.live);
     return NULL;
 }

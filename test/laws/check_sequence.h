@@ -193,15 +193,25 @@ static inline const char *check_author_journals(const crdt_doc *doc)
 
 /* >>spans ----------------------------------------------------------------- */
 
-/* A visible character has bytes; more than one only where it is wide. */
+/* A visible character has bytes; more than one only where it is wide. Those of
+ * a list have none: they are visible where an element stands. */
 static inline int check_is_told(const check_walk *k, uint32_t name,
                                 uint32_t flags)
 {
     const crdti_author *author =
         crdti_author_at(k->doc, crdti_name_author(&k->s->extents, name));
     const crdti_insertion *at = crdti_insertion_of(author, name);
-    return at->content != CRDTI_CONTENT_GONE &&
-           (flags & CRDTI_WIDE || *crdti_content_at(author, at, name) < 0x80);
+    if (crdti_object_at(k->doc, k->s->object)->type == CRDT_LIST)
+        return at->content == CRDTI_CONTENT_GONE && !(flags & CRDTI_WIDE) &&
+               (k->s->is_stale ||
+                ((flags & CRDTI_HIDDEN) == 0) ==
+                    crdti_position_shows(
+                        k->doc, k->s->object,
+                        crdti_name_position(k->doc, k->s, name)));
+    return flags & CRDTI_HIDDEN ||
+           (at->content != CRDTI_CONTENT_GONE &&
+            (flags & CRDTI_WIDE ||
+             *crdti_content_at(author, at, name) < 0x80));
 }
 
 /* The characters of a span: each stands nowhere else, and behind its left
@@ -227,7 +237,7 @@ static inline const char *check_span(check_walk *k, uint32_t index,
         CHECK_DOC(origins.left == CRDTI_NO_CHAR || k->places[origins.left]);
         CHECK_DOC(!CHECK_HONEST || origins.right == CRDTI_NO_CHAR ||
                   !k->places[origins.right]);
-        CHECK_DOC(flags & CRDTI_HIDDEN || check_is_told(k, name, flags));
+        CHECK_DOC(check_is_told(k, name, flags));
         CHECK_DOC(!k->s->homes.is_known ||
                   crdti_home_of(&k->s->homes, name) == index);
         k->places[name] = ++k->placed;
@@ -347,7 +357,10 @@ static inline const char *check_walked(check_walk *k)
     CHECK_DOC(!crdti_leaf_at(k->doc, k->leaf)->next);
     CHECK_DOC(k->placed == k->inserted);
     CHECK_DOC(check_same_width(width, k->s->total));
-    CHECK_DOC(object->weight == (width.chars != 0));
+    if (object->type == CRDT_LIST)
+        CHECK_DOC(object->weight == width.chars || k->s->is_stale);
+    else
+        CHECK_DOC(object->weight == (width.chars != 0));
     if (!k->s->is_hashed)
         return NULL;
     CHECK_DOC(

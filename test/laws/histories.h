@@ -258,13 +258,16 @@ static inline void check_laws(world *w)
 
 /* >>a history ------------------------------------------------------------- */
 
+/* Of lists there is lists.c. */
+enum { MODEL_TYPES = CRDT_LIST - 1 };
+
 /* Half of them are about one type, beside and below a map; the others nest
  * whatever comes. Seeds next to each other are about different types. */
 static inline void choose_nodes(world *w)
 {
     model *m = &w->m;
-    int type = 1 + (int)(w->seed % (CRDT_TYPE_COUNT - 1)), i, count, up;
-    if (w->seed / (CRDT_TYPE_COUNT - 1) % 2) {
+    int type = 1 + (int)(w->seed % MODEL_TYPES), i, count, up;
+    if (w->seed / MODEL_TYPES % 2) {
         model_node_get(m, model_node_get(m, 0, 2, CRDT_MAP), 1,
                        (crdt_type)type);
         model_node_get(m, 0, 1, (crdt_type)type);
@@ -275,8 +278,7 @@ static inline void choose_nodes(world *w)
         do
             up = (int)below(w, (uint32_t)m->nodes_len);
         while (m->nodes[up].type != CRDT_MAP);
-        type =
-            percent(w, 30) ? CRDT_MAP : 1 + (int)below(w, CRDT_TYPE_COUNT - 1);
+        type = percent(w, 30) ? CRDT_MAP : 1 + (int)below(w, MODEL_TYPES);
         model_node_get(m, up, (int)below(w, MODEL_KEYS), (crdt_type)type);
     }
 }

@@ -623,6 +623,7 @@ static inline size_t model_weight(const view *v, int node)
     case CRDT_2PSET:
     case CRDT_LWW_SET:
     case CRDT_LWW_SET_RM:
+    case CRDT_LIST: /* lists.c */
     case CRDT_TYPE_COUNT:
     default:
         for (i = 0; i < MODEL_KEYS; i++)

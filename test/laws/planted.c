@@ -10,8 +10,7 @@
 /* The i-th of the seeds whose histories are about the type. */
 static uint64_t seed_about(crdt_type type, uint64_t i)
 {
-    enum { TYPES = CRDT_TYPE_COUNT - 1 };
-    return type ? (2 * i + 1) * TYPES + (uint64_t)type - 1 : i;
+    return type ? (2 * i + 1) * MODEL_TYPES + (uint64_t)type - 1 : i;
 }
 
 /* The seed that found it, and after how many; or NULL. */
@@ -48,7 +47,7 @@ TEST(each_type_has_three)
     int counts[CRDT_TYPE_COUNT] = { 0 }, i;
     for (i = 0; i < BUGS; i++)
         counts[bugs[i].type]++;
-    for (i = 1; i < CRDT_TYPE_COUNT; i++)
+    for (i = 1; i < CRDT_LIST; i++)
         CHECK_INT(counts[i], 3);
 }
 

@@ -254,6 +254,7 @@ static inline void read_node(world *w, const view *v, int node, crdt_obj obj)
     case CRDT_2PSET:
     case CRDT_LWW_SET:
     case CRDT_LWW_SET_RM:
+    case CRDT_LIST: /* lists.c */
     case CRDT_TYPE_COUNT:
     default:
         read_set(w, v, node, obj);

@@ -302,6 +302,7 @@ static void show_object(text *to, crdt_obj obj)
     case CRDT_2PSET:
     case CRDT_LWW_SET:
     case CRDT_LWW_SET_RM:
+    case CRDT_LIST: /* lists.c */
     case CRDT_TYPE_COUNT:
     default:
         show_set(to, obj);

@@ -523,6 +523,7 @@ static inline void write_into(world *w, writing *x)
     case CRDT_2PSET:
     case CRDT_LWW_SET:
     case CRDT_LWW_SET_RM:
+    case CRDT_LIST: /* lists.c */
     case CRDT_TYPE_COUNT:
     default:
         write_set(w, x);

@@ -161,7 +161,7 @@ static const struct fault {
     { 50, 2, CRDT_ERR_CORRUPT, 50 },    /* beyond the top */
     { 54, 2, CRDT_ERR_CORRUPT, 54 },    /* no such object */
     { 60, 3, CRDT_ERR_CORRUPT, 60 },    /* an ADD in a map */
-    { 60, 8, CRDT_ERR_VERSION, 60 },
+    { 60, 9, CRDT_ERR_VERSION, 60 },
     { 64, 5, CRDT_ERR_CORRUPT, 64 },    /* a REMOVE that kills nothing */
     { 67, 2, CRDT_ERR_VERSION, 66 },    /* no such kind */
     { 72, 127, CRDT_ERR_TRUNCATED, 72 },

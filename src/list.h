@@ -1,0 +1,671 @@
+/*
+ * Lists: a map of elements, and a sequence of the positions where they stand.
+ *
+ *     sequence   a.1  a.2  b.7  a.3         a.2 and b.7 are hidden: nobody
+ *                 |         :    |          stands there, or no longer
+ *     elements   a.1 VALUE "x"  a.3 VALUE "z"  a.2 VALUE "y"
+ *     moves      a.2p MOVE b.7, a.9         the later one wins: a.9
+ *
+ * An element is named by the dot that inserted it, which is its value and its
+ * first position at once. Its value is an entry of that key, as of a map; a
+ * *move* gives it another position, again named by the dot of the MOVE, in an
+ * entry with a "p" behind the key. So of concurrent moves one wins, an element
+ * never stands twice, and a value written meanwhile moves along.
+ *
+ * A position is visible when its element is and stands there. Positions are
+ * shown and hidden as entries and MOVEs come and go, as far as there is memory
+ * for the spans that this may cut; otherwise the list is *stale*, and whoever
+ * reads it has to look at all of it first.
+ */
+#ifndef CRDTI_LIST_H
+#define CRDTI_LIST_H
+
+#include "map.h"
+#include "sequence.h"
+#include "text.h"
+
+#define CRDTI_ELEMENT_KEY 24 /* replica, seq with the highest byte first */
+#define CRDTI_MOVES_KEY 25   /* the same and CRDTI_MOVES */
+#define CRDTI_MOVES 'p'
+
+CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key)
+{
+    return crdti_map_container(map, key, CRDT_LIST);
+}
+
+/* >>names of elements ----------------------------------------------------- */
+
+/* A dot in a document that knows its replica. */
+typedef struct crdti_position {
+    uint32_t replica;
+    uint64_t seq;
+} crdti_position;
+
+/* Writes both keys: that of the value is the first part of that of the moves.
+ */
+CRDTI_FN void crdti_element_put(const crdt_id *replica, uint64_t seq,
+                                uint8_t key[CRDTI_MOVES_KEY])
+{
+    size_t i;
+    crdti_copy(key, replica->b, sizeof replica->b);
+    for (i = CRDTI_ELEMENT_KEY; i > sizeof replica->b; seq >>= 8)
+        key[--i] = (uint8_t)seq;
+    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+}
+
+/* The first position of the element; 0: its replica is not known. */
+CRDTI_FN int crdti_element_get(const crdt_doc *doc, const uint8_t *key,
+                               crdti_position *out)
+{
+    crdt_id id;
+    size_t i = sizeof id.b;
+    crdti_copy(id.b, key, sizeof id.b);
+    out->replica = crdti_replica_find(doc, &id);
+    for (out->seq = 0; i < CRDTI_ELEMENT_KEY; i++)
+        out->seq = out->seq << 8 | key[i];
+    return out->replica != UINT32_MAX;
+}
+
+/* Whether the op inserted the element of that key. */
+CRDTI_FN int crdti_is_first_of(const crdt_doc *doc, const crdti_op *op,
+                               crdt_bytes key)
+{
+    uint8_t own[CRDTI_MOVES_KEY];
+    crdti_element_put(&doc->replicas.ptr[op->replica].id, op->seq, own);
+    return crdt_bytes_equal(key, crdt_bytes_of(own, CRDTI_ELEMENT_KEY));
+}
+
+/* The entry of its value, or of its moves, or 0. */
+CRDTI_FN uint32_t crdti_element_entry(const crdt_doc *doc, uint32_t list,
+                                      const uint8_t *key, size_t len)
+{
+    return crdti_entry_find(doc, list, crdt_bytes_of(key, len));
+}
+
+/* For the type table. */
+CRDTI_FN int crdti_list_has_key(crdt_bytes key)
+{
+    return key.len == CRDTI_ELEMENT_KEY ||
+           (key.len == CRDTI_MOVES_KEY &&
+            key.ptr[CRDTI_ELEMENT_KEY] == CRDTI_MOVES);
+}
+
+/* >>moves ----------------------------------------------------------------- */
+
+CRDTI_FN uint64_t crdti_move_hash(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    return crdti_mix(doc->seed ^ ((uint64_t)list << 32 | at.replica), at.seq);
+}
+
+/* The MOVE to that position, or 0. */
+CRDTI_FN uint32_t crdti_move_find(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    uint64_t hash = crdti_move_hash(doc, list, at);
+    size_t iter;
+    uint32_t found = crdti_table_first(&doc->moves, hash, &iter);
+    for (; found; found = crdti_table_next(&doc->moves, hash, &iter)) {
+        const crdti_op *op = crdti_op_at(doc, found);
+        if (op->replica == at.replica && op->seq == at.seq &&
+            crdti_entry_at(doc, op->entry)->object == list)
+            return found;
+    }
+    return 0;
+}
+
+CRDTI_FN crdti_position crdti_op_position(const crdt_doc *doc, uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    crdti_position at;
+    at.replica = op->replica;
+    at.seq = op->seq;
+    return at;
+}
+
+/* Where the element stands, or would if one of its moves were not. 0: that is
+ * not known. */
+CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
+                                    const uint8_t *key, uint32_t except,
+                                    crdti_position *out)
+{
+    uint8_t moves[CRDTI_MOVES_KEY];
+    uint32_t entry, latest;
+    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
+    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    entry = crdti_element_entry(doc, list, moves, sizeof moves);
+    latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
+    if (!latest)
+        return crdti_element_get(doc, key, out);
+    *out = crdti_op_position(doc, latest);
+    return 1;
+}
+
+/* >>what is visible ------------------------------------------------------- */
+
+/* The key of the element that the position belongs to. */
+CRDTI_FN void crdti_position_key(const crdt_doc *doc, uint32_t list,
+                                 crdti_position at,
+                                 uint8_t key[CRDTI_MOVES_KEY])
+{
+    uint32_t move = crdti_move_find(doc, list, at);
+    const crdti_entry *entry;
+    crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, key);
+    if (!move)
+        return;
+    entry = crdti_entry_at(doc, crdti_op_at(doc, move)->entry);
+    crdti_copy(key, crdti_entry_key(entry).ptr, CRDTI_ELEMENT_KEY);
+}
+
+/* Whether its element is visible and stands there. */
+CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    uint32_t entry;
+    crdti_position stands;
+    crdti_position_key(doc, list, at, key);
+    entry = crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
+    return entry && crdti_entry_at(doc, entry)->is_visible &&
+           crdti_element_position(doc, list, key, 0, &stands) &&
+           stands.replica == at.replica && stands.seq == at.seq;
+}
+
+/* The position of a character of the sequence. */
+CRDTI_FN crdti_position crdti_name_position(const crdt_doc *doc,
+                                            const crdti_sequence *s,
+                                            uint32_t name)
+{
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    crdti_position position;
+    position.replica = author->replica;
+    position.seq = at->seq + (name - at->name);
+    return position;
+}
+
+/* The character of the position, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t list,
+                                      crdti_position at)
+{
+    uint32_t author = crdti_author_find(doc, list, at.replica);
+    return author ? crdti_seq_name(crdti_author_at(doc, author), at.seq)
+                  : CRDTI_NO_CHAR;
+}
+
+/* Shows or hides a character as it should be, or makes the list stale. */
+CRDTI_FN void crdti_name_look(crdt_doc *doc, crdti_sequence *s, uint32_t name)
+{
+    int shows = crdti_position_shows(doc, s->object,
+                                     crdti_name_position(doc, s, name));
+    crdti_spot spot;
+    crdti_homes_make(doc, s);
+    spot = crdti_spot_of(doc, s, name);
+    if (shows ==
+        !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN))
+        return;
+    if (crdti_spans_reserve_more(doc, s)) {
+        s->is_stale = 1;
+        return;
+    }
+    if (shows)
+        crdti_span_show(doc, s, &spot);
+    else
+        crdti_span_hide(doc, s, &spot, 1);
+    s->cursor = spot;
+    s->cursor_is_known = 0;
+}
+
+CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = CRDTI_NO_CHAR;
+    if (s)
+        name = crdti_position_name(doc, list, at);
+    if (name != CRDTI_NO_CHAR) /* else it comes yet, and looks itself */
+        crdti_name_look(doc, s, name);
+}
+
+/* Where the element stands, or would if one of its moves were not. */
+CRDTI_FN void crdti_element_look(crdt_doc *doc, uint32_t list,
+                                 const uint8_t *key, uint32_t except)
+{
+    crdti_position at;
+    if (crdti_element_position(doc, list, key, except, &at))
+        crdti_position_look(doc, list, at);
+}
+
+/* Makes a stale list what it should be. NOMEM: it is stale still. */
+CRDTI_FN crdt_err crdti_list_settle(crdt_doc *doc, crdti_sequence *s)
+{
+    uint32_t at, name;
+    size_t i;
+    if (CRDTI_LIKELY(!s->is_stale))
+        return CRDT_OK;
+    s->is_stale = 0;
+    for (at = s->authors; at; at = crdti_author_at(doc, at)->next)
+        for (i = 0; i < crdti_author_at(doc, at)->insertions.len; i++) {
+            const crdti_insertion *insertion =
+                &crdti_author_at(doc, at)->insertions.ptr[i];
+            for (name = insertion->name;
+                 name < insertion->name + insertion->len && !s->is_stale;
+                 name++)
+                crdti_name_look(doc, s, name);
+        }
+    return s->is_stale ? CRDT_ERR_NOMEM : CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_lists_settle(crdt_doc *doc)
+{
+    uint32_t at = doc->sequences;
+    crdt_err err = CRDT_OK;
+    for (; at && !err; at = crdti_sequence_at(doc, at)->next_sequence)
+        err = crdti_list_settle(doc, crdti_sequence_at(doc, at));
+    return err;
+}
+
+/* >>for the type table ---------------------------------------------------- */
+
+/* Room for the move is reserved. The one that won before stands there no
+ * longer when this one does. */
+CRDTI_FN void crdti_list_born(crdt_doc *doc, uint32_t list, uint32_t op)
+{
+    crdti_position at = crdti_op_position(doc, op);
+    uint32_t entry = crdti_op_at(doc, op)->entry;
+    if (crdti_op_at(doc, op)->kind != CRDTI_MOVE)
+        return;
+    crdti_table_insert(&doc->moves, crdti_move_hash(doc, list, at), op);
+    if (crdti_entry_winner(doc, entry) == op)
+        crdti_element_look(
+            doc, list, crdti_entry_key(crdti_entry_at(doc, entry)).ptr, op);
+    crdti_position_look(doc, list, at);
+}
+
+CRDTI_FN void crdti_list_died(crdt_doc *doc, uint32_t list, uint32_t op)
+{
+    crdti_position at = crdti_op_position(doc, op);
+    uint32_t entry = crdti_op_at(doc, op)->entry;
+    if (crdti_op_at(doc, op)->kind != CRDTI_MOVE)
+        return;
+    crdti_table_remove(&doc->moves, crdti_move_hash(doc, list, at), op);
+    crdti_position_look(doc, list, at);
+    crdti_element_look(doc, list,
+                       crdti_entry_key(crdti_entry_at(doc, entry)).ptr, 0);
+}
+
+/* Whether the entry is visible: moves alone make nothing so. */
+CRDTI_FN int crdti_list_shows(const crdt_doc *doc, const crdti_entry *entry)
+{
+    (void)doc;
+    return entry->key_len == CRDTI_ELEMENT_KEY && entry->shows;
+}
+
+/* An element has appeared or disappeared. */
+CRDTI_FN void crdti_list_looked(crdt_doc *doc, const crdti_entry *entry)
+{
+    crdti_element_look(doc, entry->object, crdti_entry_key(entry).ptr, 0);
+}
+
+CRDTI_FN int crdti_list_read(crdt_doc *doc, uint32_t list, crdt_bytes key,
+                             crdt_value *out)
+{
+    uint32_t entry = crdti_entry_find(doc, list, key);
+    if (!entry || !crdti_entry_at(doc, entry)->is_visible)
+        return 0;
+    *out = crdti_entry_value(doc, entry);
+    return 1;
+}
+
+/* >>by index -------------------------------------------------------------- */
+
+/* The list's sequence, which says what is visible. It is made when there is
+ * none. */
+CRDTI_FN crdt_err crdti_list_begin(crdt_obj list, crdti_sequence **s)
+{
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (!err)
+        err = crdti_sequence_get(list.doc, list.index, s);
+    return err ? err : crdti_list_settle(list.doc, *s);
+}
+
+/* The entry of the element whose position that character is, or 0. */
+CRDTI_FN uint32_t crdti_name_element(const crdt_doc *doc,
+                                     const crdti_sequence *s, uint32_t name)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdti_position_key(doc, s->object, crdti_name_position(doc, s, name), key);
+    return crdti_element_entry(doc, s->object, key, CRDTI_ELEMENT_KEY);
+}
+
+/* The entry of the element at the index. RANGE. */
+CRDTI_FN crdt_err crdti_list_entry(crdt_obj list, size_t at, uint32_t *entry)
+{
+    crdti_sequence *s;
+    crdti_spot spot;
+    uint32_t chars;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (!err && at >= s->total.chars)
+        err = CRDT_ERR_RANGE;
+    if (!err)
+        err = crdti_seek(list.doc, s, CRDT_CHARS, at + 1, &spot, &chars);
+    if (err)
+        return err;
+    crdti_text_move_cursor(s, spot, chars);
+    *entry = crdti_name_element(
+        list.doc, s,
+        crdti_leaf_at(list.doc, spot.leaf)->names[spot.at] + spot.off - 1);
+    return *entry ? CRDT_OK : CRDT_ERR_NOT_FOUND;
+}
+
+/* >>writing --------------------------------------------------------------- */
+
+/* Memory for a position at the index. RANGE, LIMIT, NOMEM. */
+CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
+                                     crdti_sequence **out)
+{
+    crdti_sequence *s;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (err)
+        return err;
+    *out = s;
+    if (at > s->total.chars)
+        return CRDT_ERR_RANGE;
+    err = crdti_write_check(list.doc, 1);
+    if (!err)
+        err = crdti_text_own(list.doc, s);
+    if (!err)
+        err = crdti_insertions_reserve(list.doc, s, s->own, 1, 1, 0);
+    return err ? err : crdti_spans_reserve(list.doc, s, 1);
+}
+
+/* Puts the position of the last change at the index, where it is visible. */
+CRDTI_FN void crdti_list_put(crdt_doc *doc, crdti_sequence *s, size_t at)
+{
+    crdti_origins origins;
+    crdti_piece piece;
+    crdti_spot spot;
+    uint32_t chars;
+    crdt_err err = crdti_seek(doc, s, CRDT_CHARS, at, &spot, &chars);
+    CRDTI_ASSERT(!err);
+    (void)err;
+    crdti_zero(&piece, sizeof piece);
+    piece.width.chars = 1;
+    piece.shows = 1;
+    origins.left = CRDTI_NO_CHAR;
+    if (spot.off)
+        origins.left =
+            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
+    origins.right = crdti_right_origin(doc, spot);
+    crdti_insertion_put(doc, s, s->own, doc->written, &origins, &piece, &spot);
+    crdti_author_list(doc, s->own);
+    crdti_text_move_cursor(s, spot, chars + 1);
+}
+
+/* The key of the element that the next change will insert. */
+CRDTI_FN crdt_bytes crdti_list_next_key(const crdt_doc *doc,
+                                        uint8_t key[CRDTI_MOVES_KEY])
+{
+    crdti_element_put(&doc->replicas.ptr[doc->self].id, doc->written + 1, key);
+    return crdt_bytes_of(key, CRDTI_ELEMENT_KEY);
+}
+
+CRDT_API crdt_err crdt_list_insert(crdt_obj list, size_t at, crdt_value value)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdti_sequence *s;
+    crdt_err err = crdti_list_reserve(list, at, &s);
+    if (!err)
+        err = crdti_value_write(list.doc, list.index,
+                                crdti_list_next_key(list.doc, key), &value);
+    if (!err)
+        crdti_list_put(list.doc, s, at);
+    return err;
+}
+
+CRDT_API crdt_obj crdt_list_insert_object(crdt_obj list, size_t at,
+                                          crdt_type type)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdti_sequence *s;
+    uint32_t index = 0;
+    crdt_err err =
+        type > CRDT_NONE && type < CRDT_TYPE_COUNT ? CRDT_OK : CRDT_ERR_ARG;
+    if (!err)
+        err = crdti_list_reserve(list, at, &s);
+    if (!err)
+        err = crdti_container_get(list.doc, list.index,
+                                  crdti_list_next_key(list.doc, key), type,
+                                  &index);
+    if (!err) {
+        crdti_list_put(list.doc, s, at);
+        return crdti_obj(list.doc, index);
+    }
+    if (list.doc && list.index)
+        list.doc->error = err;
+    return crdti_obj(list.doc, 0);
+}
+
+CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value)
+{
+    uint32_t entry;
+    crdt_err err = crdti_list_entry(list, at, &entry);
+    return err ? err
+               : crdti_value_write(
+                     list.doc, list.index,
+                     crdti_entry_key(crdti_entry_at(list.doc, entry)), &value);
+}
+
+/* Removes the element; and its moves, of which nothing is seen then: where
+ * that cannot be done they just stay. */
+CRDTI_FN crdt_err crdti_element_remove(crdt_doc *doc, uint32_t entry)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    uint32_t list = crdti_entry_at(doc, entry)->object, moves;
+    crdt_err err;
+    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
+               CRDTI_ELEMENT_KEY);
+    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    err = crdti_value_remove(doc, entry);
+    moves = crdti_element_entry(doc, list, key, sizeof key);
+    if (!err && moves && crdti_entry_at(doc, moves)->ops)
+        crdti_value_remove(doc, moves);
+    return err;
+}
+
+CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len)
+{
+    crdti_sequence *s;
+    uint32_t entry;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (!err && (len > s->total.chars || at > s->total.chars - len))
+        err = CRDT_ERR_RANGE;
+    if (!err)
+        err = crdti_write_check(list.doc, len);
+    for (; len > 0 && !err; len--) {
+        err = crdti_list_entry(list, at, &entry);
+        if (!err)
+            err = crdti_element_remove(list.doc, entry);
+    }
+    return err;
+}
+
+/* Writes the MOVE of the element. */
+CRDTI_FN crdt_err crdti_element_move(crdt_doc *doc, uint32_t entry)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    uint32_t list = crdti_entry_at(doc, entry)->object;
+    crdti_op draft;
+    crdt_err err;
+    crdti_zero(&draft, sizeof draft);
+    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
+               CRDTI_ELEMENT_KEY);
+    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    if (crdti_table_reserve(&doc->alloc, &doc->moves, 1))
+        return CRDT_ERR_NOMEM;
+    err = crdti_entry_get(doc, list, crdt_bytes_of(key, sizeof key),
+                          &draft.entry);
+    if (err)
+        return err;
+    draft.kind = CRDTI_MOVE;
+    draft.as.value.stamp = crdti_write_stamp(doc);
+    err = crdti_write_scope(doc, &draft);
+    if (err)
+        crdti_entry_tidy(doc, draft.entry);
+    return err;
+}
+
+CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
+{
+    crdti_sequence *s;
+    uint32_t entry;
+    crdt_err err = crdti_list_entry(list, from, &entry);
+    if (!err && to >= crdti_sequence_at(list.doc, list.index)->total.chars)
+        err = CRDT_ERR_RANGE;
+    if (err || from == to)
+        return err;
+    err = crdti_list_reserve(list, to, &s);
+    if (!err) /* where it stood is hidden */
+        err = crdti_spans_reserve_more(list.doc, s);
+    if (!err)
+        err = crdti_element_move(list.doc, entry);
+    if (!err)
+        crdti_list_put(list.doc, s, to);
+    return err;
+}
+
+/* >>reading --------------------------------------------------------------- */
+
+CRDT_API size_t crdt_list_len(crdt_obj list)
+{
+    if (crdti_check(list, CRDT_LIST))
+        return 0;
+    return crdti_object_at(list.doc, list.index)->weight;
+}
+
+CRDT_API crdt_err crdt_list_get(crdt_obj list, size_t at, crdt_value *out)
+{
+    uint32_t entry;
+    crdt_err err = crdti_list_entry(list, at, &entry);
+    if (!err)
+        *out = crdti_entry_value(list.doc, entry);
+    return err;
+}
+
+CRDT_API crdt_obj crdt_list_object(crdt_obj list, size_t at)
+{
+    crdt_value value;
+    crdt_err err = crdt_list_get(list, at, &value);
+    if (!err && value.kind == CRDT_OBJECT)
+        return value.as.object;
+    if (list.doc && list.index)
+        list.doc->error = err ? err : CRDT_ERR_TYPE;
+    return crdti_obj(list.doc, 0);
+}
+
+CRDT_API crdt_err crdt_list_versions(crdt_obj list, size_t at,
+                                     crdt_version_fn *fn, void *ctx)
+{
+    uint32_t entry;
+    crdt_err err = crdti_list_entry(list, at, &entry);
+    if (err)
+        return err;
+    crdti_entry_versions(list.doc, entry, fn, ctx);
+    crdti_entry_orphans(list.doc, entry, fn, ctx);
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
+{
+    crdti_sequence *s;
+    const crdti_leaf *leaf;
+    crdti_spot spot = { 0, 0, 0 };
+    crdt_err err = crdti_list_begin(list, &s);
+    if (err)
+        return err;
+    spot.leaf = s->first;
+    if (cursor->started) {
+        if (cursor->changes != s->changes)
+            return CRDT_ERR_AGAIN;
+        spot.leaf = cursor->leaf;
+        spot.at = cursor->span;
+        spot.off = cursor->off + 1;
+    }
+    if (!crdti_spot_next_shown(list.doc, &spot))
+        return CRDT_ERR_NOT_FOUND;
+    leaf = crdti_leaf_at(list.doc, spot.leaf);
+    cursor->at += cursor->started != 0;
+    cursor->started = 1;
+    cursor->changes = s->changes;
+    cursor->leaf = spot.leaf;
+    cursor->span = spot.at;
+    cursor->off = spot.off;
+    cursor->value = crdti_entry_value(
+        list.doc,
+        crdti_name_element(list.doc, s, leaf->names[spot.at] + spot.off));
+    return CRDT_OK;
+}
+
+/* >>stable positions ------------------------------------------------------ */
+
+CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
+                                   crdt_anchor *out)
+{
+    crdti_sequence *s;
+    crdti_position first;
+    uint32_t entry;
+    size_t beside = side == CRDT_LEFT ? at - 1 : at;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (!err && at > s->total.chars)
+        err = CRDT_ERR_RANGE;
+    if (err)
+        return err;
+    if (beside >= s->total.chars) { /* also in front of the first */
+        crdti_zero(out, sizeof *out);
+        out->side = side;
+        return CRDT_OK;
+    }
+    err = crdti_list_entry(list, beside, &entry);
+    if (err)
+        return err;
+    crdti_zero(out, sizeof *out);
+    out->side = side;
+    crdti_element_get(list.doc,
+                      crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr,
+                      &first);
+    out->dot.replica = list.doc->replicas.ptr[first.replica].id;
+    out->dot.seq = first.seq;
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
+                                 size_t *out)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdti_sequence *s;
+    crdti_position at;
+    crdti_spot spot;
+    uint32_t name = CRDTI_NO_CHAR;
+    crdt_err err = crdti_list_begin(list, &s);
+    if (!err && !anchor)
+        err = CRDT_ERR_ARG;
+    if (err)
+        return err;
+    if (!anchor->dot.seq) {
+        *out = anchor->side == CRDT_RIGHT ? s->total.chars : 0;
+        return CRDT_OK;
+    }
+    crdti_element_put(&anchor->dot.replica, anchor->dot.seq, key);
+    if (crdti_element_position(list.doc, list.index, key, 0, &at))
+        name = crdti_position_name(list.doc, list.index, at);
+    if (name == CRDTI_NO_CHAR)
+        return CRDT_ERR_NOT_FOUND;
+    crdti_homes_make(list.doc, s);
+    spot = crdti_spot_of(list.doc, s, name);
+    spot.off += anchor->side == CRDT_LEFT;
+    *out = crdti_spot_rank(list.doc, s, spot).chars;
+    return CRDT_OK;
+}
+
+#endif

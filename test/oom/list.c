@@ -1,0 +1,191 @@
+/*
+ * Memory that runs out under every call of lists. A call that was refused has
+ * changed nothing. One that succeeds may have left a list to be looked at
+ * (stale: list.h): whoever reads it then is refused, or reads what is right.
+ */
+#include "refused.h"
+
+#define LETTER(text) crdt_string(CRDT_STR(text))
+
+static crdt_obj root_list(crdt_doc *of)
+{
+    return crdt_map_list(crdt_root(of), CRDT_STR("list"));
+}
+
+/* >>what others write ------------------------------------------------------ */
+
+enum { DELTAS = 3 };
+static crdt_buf deltas[DELTAS];
+static crdt_digest digests[DELTAS]; /* of who has joined so many */
+
+/* By three deltas: elements, moves and changes, and all that is gone. */
+static void make_deltas(void)
+{
+    crdt_doc *one = NULL;
+    crdt_vv vv = CRDT_VV_INIT;
+    crdt_obj list, map, text;
+    int i, round;
+    if (deltas[0].len)
+        return;
+    CHECK(!doc_new(&one, NULL, 1));
+    list = root_list(one);
+    for (round = 0; round < DELTAS; round++) {
+        if (round == 0) {
+            for (i = 0; i < 40; i++)
+                CHECK(!crdt_list_insert(list, (size_t)(i * 7 % (i + 1)),
+                                        crdt_int(i)));
+            map = crdt_list_insert_object(list, 5, CRDT_MAP);
+            text = crdt_map_text(map, CRDT_STR("t"));
+            CHECK(!crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("hello")));
+        } else if (round == 1) {
+            for (i = 0; i < 20; i++)
+                CHECK(!crdt_list_move(list, (size_t)i, (size_t)(39 - i)));
+            for (i = 0; i < 8; i++)
+                CHECK(!crdt_list_delete(list, (size_t)(3 * i), 1));
+            CHECK(!crdt_list_set(list, 2, LETTER("a rather long one")));
+        } else {
+            CHECK(!crdt_map_remove(crdt_root(one), CRDT_STR("list")));
+            CHECK(!crdt_list_insert(list, 0, LETTER("z")));
+        }
+        CHECK(!crdt_commit(one));
+        CHECK(!crdt_delta(one, &vv, &deltas[round]));
+        CHECK(!crdt_doc_vv(one, &vv));
+        digests[round] = crdt_doc_digest(one);
+    }
+    crdt_doc_free(one);
+    crdt_vv_free(&vv);
+}
+
+/* >>scenarios -------------------------------------------------------------- */
+
+static void write_all(void)
+{
+    crdt_obj list, map, text, inner;
+    int i;
+    if (!begin())
+        return;
+    TRY(doc, made(doc, &list, root_list(doc)));
+    for (i = 0; i < 24; i++)
+        TRY(doc, crdt_list_insert(list, (size_t)(i % 3), crdt_int(i)));
+    TRY(doc, crdt_list_insert(list, 2, LETTER("more than fits inside")));
+    TRY(doc, made(doc, &map, crdt_list_insert_object(list, 1, CRDT_MAP)));
+    TRY(doc, made(doc, &inner, crdt_map_list(map, CRDT_STR("inner"))));
+    TRY(doc, crdt_list_insert(inner, 0, crdt_int(1)));
+    TRY(doc, made(doc, &text, crdt_list_insert_object(list, 7, CRDT_TEXT)));
+    TRY(doc, crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("hello")));
+    for (i = 0; i < 12; i++)
+        TRY(doc, crdt_list_move(list, (size_t)(2 * i), (size_t)(20 - i)));
+    TRY(doc, crdt_list_set(list, 3, LETTER("another that is long")));
+    for (i = 0; i < 6; i++)
+        TRY(doc, crdt_list_delete(list, (size_t)(2 * i + 1), 1));
+    TRY(doc, crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("back")));
+    TRY(doc, crdt_text_delete(text, CRDT_CHARS, 0,
+                              crdt_text_len(text, CRDT_CHARS)));
+    TRY(doc, crdt_map_put_null(crdt_root(doc), CRDT_STR("list")));
+    TRY(doc, crdt_list_insert(list, 0, LETTER("z")));
+}
+
+static void join(void)
+{
+    int i;
+    if (!begin())
+        return;
+    for (i = 0; i < DELTAS; i++) {
+        TRY(doc, crdt_join(doc, crdt_buf_bytes(&deltas[i])));
+        CHECK(crdt_doc_digest(doc).lo == digests[i].lo || memory.failures);
+    }
+}
+
+static void read_all(void)
+{
+    crdt_list_cursor cursor = CRDT_LIST_CURSOR_INIT;
+    crdt_anchor anchor;
+    crdt_value value;
+    crdt_obj list;
+    crdt_err err;
+    size_t at;
+    if (!begin())
+        return;
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&deltas[0])));
+    TRY(doc, crdt_map_get(crdt_root(doc), CRDT_STR("list"), &value));
+    list = value.as.object;
+    TRY(doc, crdt_list_get(list, 7, &value));
+    TRY(doc, crdt_list_anchor(list, 7, CRDT_LEFT, &anchor));
+    TRY(doc, crdt_list_find(list, &anchor, &at));
+    CHECK_INT(at, 7);
+    for (at = 0;; at++) {
+        err = crdt_list_next(list, &cursor);
+        if (err == CRDT_ERR_NOT_FOUND)
+            break;
+        CHECK_INT(err, CRDT_OK);
+    }
+    CHECK_INT(at, 41);
+    TRY(doc, crdt_canonical(doc, &sent));
+}
+
+/* >>tests ------------------------------------------------------------------ */
+
+TEST(every_request_of_writes_is_refused)
+{
+    run_out(write_all);
+}
+
+TEST(every_request_of_joins_is_refused)
+{
+    make_deltas();
+    run_out(join);
+}
+
+TEST(every_request_of_reading_is_refused)
+{
+    make_deltas();
+    run_out(read_all);
+}
+
+/* Looking heals what is stale, so here nobody looks in between. */
+TEST(a_list_that_was_left_to_be_looked_at_reads_right)
+{
+    size_t n, stale = 0, more = 1;
+    make_deltas();
+    for (n = 1; more; n++) {
+        crdt_value value;
+        crdt_err err = CRDT_OK;
+        crdt_obj list;
+        int i;
+        failing_alloc_init(&memory);
+        CHECK(!doc_new(&doc, &memory.table, 20));
+        CHECK(!crdt_join(doc, crdt_buf_bytes(&deltas[0])));
+        memory.requests = 0;
+        memory.fail_at = n;
+        memory.from_then_on = 1;
+        list = root_list(doc);
+        for (i = 1; i < DELTAS && !err; i++) {
+            struct hidden hidden = fill_pools(doc);
+            err = crdt_join(doc, crdt_buf_bytes(&deltas[i]));
+            CHECK(err == CRDT_OK || err == CRDT_ERR_NOMEM);
+            unhide(doc, &hidden);
+            if (crdti_sequence_at(doc, list.index)->is_stale) {
+                stale++;
+                hidden = fill_pools(doc);
+                CHECK_INT(crdt_list_get(list, 0, &value), CRDT_ERR_NOMEM);
+                CHECK_INT(crdt_list_delete(list, 0, 0), CRDT_ERR_NOMEM);
+                unhide(doc, &hidden);
+            }
+        }
+        more = memory.failures > 0;
+        memory.fail_at = 0;
+        for (i = 1; i < DELTAS; i++)
+            CHECK_INT(crdt_join(doc, crdt_buf_bytes(&deltas[i])), CRDT_OK);
+        CHECK(crdt_doc_digest(doc).lo == digests[DELTAS - 1].lo);
+        CHECK_INT(crdt_list_get(list, 0, &value), CRDT_OK);
+        CHECK(!check_doc(doc));
+        crdt_doc_free(doc);
+        CHECK(failing_alloc_clean(&memory));
+    }
+    CHECK(stale > 0);
+}
+
+TEST_MAIN(CASE(every_request_of_writes_is_refused),
+          CASE(every_request_of_joins_is_refused),
+          CASE(every_request_of_reading_is_refused),
+          CASE(a_list_that_was_left_to_be_looked_at_reads_right))
