@@ -258,8 +258,11 @@ static inline void check_laws(world *w)
 
 /* >>a history ------------------------------------------------------------- */
 
-/* Of lists there is lists.c. */
-enum { MODEL_TYPES = CRDT_LIST - 1 };
+/* The last type of a history. */
+#ifndef HISTORY_TYPES
+#define HISTORY_TYPES CRDT_LIST
+#endif
+enum { MODEL_TYPES = HISTORY_TYPES };
 
 /* Half of them are about one type, beside and below a map; the others nest
  * whatever comes. Seeds next to each other are about different types. */
