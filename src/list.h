@@ -157,6 +157,18 @@ CRDTI_FN void crdti_position_key(const crdt_doc *doc, uint32_t list,
     crdti_copy(key, crdti_entry_key(entry).ptr, CRDTI_ELEMENT_KEY);
 }
 
+/* Whether its element is visible: it stands there, or did once and may come
+ * back, when its moves go. */
+CRDTI_FN int crdti_position_lives(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    uint32_t entry;
+    crdti_position_key(doc, list, at, key);
+    entry = crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
+    return entry && crdti_entry_at(doc, entry)->is_visible;
+}
+
 /* Whether its element is visible and stands there. */
 CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
