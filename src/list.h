@@ -481,8 +481,7 @@ CRDTI_FN crdt_err crdti_element_remove(crdt_doc *doc, uint32_t entry)
     key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
     err = crdti_value_remove(doc, entry);
     moves = crdti_element_entry(doc, list, key, sizeof key);
-    if (!err && moves && crdti_entry_at(doc, moves)->ops &&
-        CRDTI_RULE(MOVES_GO))
+    if (!err && moves && crdti_entry_at(doc, moves)->ops)
         crdti_value_remove(doc, moves);
     return err;
 }
