@@ -99,10 +99,9 @@ CRDTI_FN int crdti_join_is_foretold(const crdti_join *j, uint32_t object,
                                     crdt_bytes key)
 {
     const crdti_replica *self = &j->doc->replicas.ptr[j->doc->self];
-    crdti_position first;
     return j->delta->objects[object].type == CRDT_LIST && key.len &&
            crdti_equal(key.ptr, self->id.b, sizeof self->id.b) &&
-           crdti_element_get(j->doc, key.ptr, &first) && first.seq > self->seq;
+           crdti_element_dot(key.ptr).seq > self->seq;
 }
 
 /* Nobody can know of those. */
