@@ -4123,7 +4123,7 @@ struct crdt_doc {
     crdti_hash_table open_blocks;      /* (set, replica) -> block */
     crdti_hash_table author_table;     /* (sequence, replica) -> author */
     crdti_hash_table moves;            /* (list, dot) -> MOVE */
-    size_t leaves_held, forks_held;    /* reserved: span.h */
+    size_t leaves_held, forks_held;    /* for lists: span.h */
     uint32_t sequences;                /* objects that have one: list */
     uint32_t typing;    /* text with keystrokes not filed: text.h */
     uint32_t self;      /* own replica */
@@ -5890,22 +5890,27 @@ CRDTI_FN crdt_err crdti_drafts_below(crdt_doc *doc, uint32_t top,
     return CRDT_OK;
 }
 
-/* Writes `draft` over all that is in its scope, counters below included.
- * LIMIT, NOMEM: nothing has happened, and the draft is still the caller's. */
-CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
+/* Writes each draft over all that is in its scope, counters below included;
+ * no scope is within another. LIMIT, NOMEM: nothing has happened, and the
+ * drafts are still the caller's. */
+CRDTI_FN crdt_err crdti_write_scopes(crdt_doc *doc, const crdti_op *drafts,
+                                     size_t len)
 {
     crdti_op_array resets = { NULL, 0, 0 };
-    size_t i, victims = crdti_scope_count(doc, draft->entry);
+    size_t i, victims = 0;
     crdt_err err = CRDT_OK;
-    if (crdti_entry_at(doc, draft->entry)->child)
-        err = crdti_drafts_below(doc, draft->entry, &resets);
+    for (i = 0; i < len && !err; i++) {
+        victims += crdti_scope_count(doc, drafts[i].entry);
+        if (crdti_entry_at(doc, drafts[i].entry)->child)
+            err = crdti_drafts_below(doc, drafts[i].entry, &resets);
+    }
     if (err)
         return err;
     for (i = 0; i < resets.len; i++)
         victims += crdti_scope_count(doc, resets.ptr[i].entry);
-    err = crdti_write_check(doc, resets.len + 1);
+    err = crdti_write_check(doc, resets.len + len);
     if (!err)
-        err = crdti_write_reserve(doc, resets.len + 1, victims);
+        err = crdti_write_reserve(doc, resets.len + len, victims);
     if (err) {
         crdti_drafts_drop(doc, &resets);
         return err;
@@ -5916,8 +5921,14 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
         else
             crdti_write_over(doc, &resets.ptr[i]);
     crdti_array_free(&doc->alloc, &resets);
-    crdti_write_over(doc, draft);
+    for (i = 0; i < len; i++)
+        crdti_write_over(doc, &drafts[i]);
     return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
+{
+    return crdti_write_scopes(doc, draft, 1);
 }
 
 #endif
@@ -6587,7 +6598,8 @@ typedef struct crdti_sequence {
     uint64_t typed;   /* as long as the document has written that much */
     uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
-    uint8_t is_stale; /* of a list: what is visible is to be looked at */
+    uint8_t is_list;
+    uint32_t held; /* of a list: positions that leaves are held for */
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
@@ -6722,18 +6734,20 @@ CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
         doc->watch->is_lost = 1;
 }
 
-/* Characters appear, or disappear. */
+/* Characters appear, or disappear. Those of lists may do so again and again,
+ * one at a time: how they were at first is what counts. */
 CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t name, uint32_t len)
 {
-    if (CRDTI_UNLIKELY(doc->watch != NULL))
+    if (CRDTI_UNLIKELY(doc->watch != NULL) && !crdti_ivset_has(&s->died, name))
         crdti_news_add(doc, &s->born, name, len);
 }
 
 CRDTI_INLINE void crdti_news_died(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t name, uint32_t len)
 {
-    if (CRDTI_UNLIKELY(doc->watch != NULL))
+    if (CRDTI_UNLIKELY(doc->watch != NULL) &&
+        !(s->is_list && crdti_ivset_has(&s->born, name)))
         crdti_news_add(doc, &s->died, name, len);
 }
 
@@ -6741,6 +6755,105 @@ CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
 {
     crdti_ivset_free(alloc, &s->born);
     crdti_ivset_free(alloc, &s->died);
+}
+
+/* >>holding ---------------------------------------------------------------
+ * What a list shows changes with its elements, wherever and by whomever those
+ * are written, and then nothing may fail. So a list holds memory for all the
+ * leaves that it may ever be cut into: a leaf is split when it is full, and all
+ * of them but the last then have CRDTI_LEAF_LEAST spans, which is as many
+ * positions; and a position stays in its leaf. */
+
+#define CRDTI_LEAF_LEAST 14u
+#define CRDTI_LEAF_ONLY 26u /* positions that are one leaf for certain */
+
+/* How many leaves besides the first, and how many forks. Of these all but the
+ * last ones have as many children. */
+CRDTI_FN size_t crdti_leaves_most(uint32_t positions)
+{
+    return positions > CRDTI_LEAF_ONLY ? positions / CRDTI_LEAF_LEAST : 0;
+}
+
+CRDTI_FN size_t crdti_forks_most(size_t leaves)
+{
+    return leaves ? leaves / 4 + 1 : 0;
+}
+
+/* What more is to be held for `count` positions more. */
+CRDTI_FN size_t crdti_leaves_more(const crdti_sequence *s, uint32_t count)
+{
+    return crdti_leaves_most(s->held + count) - crdti_leaves_most(s->held);
+}
+
+CRDTI_FN size_t crdti_forks_more(const crdti_sequence *s, uint32_t count)
+{
+    return crdti_forks_most(crdti_leaves_most(s->held + count)) -
+           crdti_forks_most(crdti_leaves_most(s->held));
+}
+
+/* Memory for so many beside what is held. */
+CRDTI_FN crdt_err crdti_nodes_reserve(crdt_doc *doc, size_t leaves,
+                                      size_t forks)
+{
+    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves,
+                                      doc->leaves_held + leaves);
+    return err ? err
+               : crdti_pool_reserve(&doc->alloc, &doc->forks,
+                                    doc->forks_held + forks);
+}
+
+/* Memory for positions of a list, and to show and hide them ever after. */
+CRDTI_FN crdt_err crdti_positions_reserve(crdt_doc *doc,
+                                          const crdti_sequence *s,
+                                          uint32_t count)
+{
+    return crdti_nodes_reserve(doc, crdti_leaves_more(s, count),
+                               crdti_forks_more(s, count));
+}
+
+/* Positions come; that is reserved. */
+CRDTI_FN void crdti_positions_hold(crdt_doc *doc, crdti_sequence *s,
+                                   uint32_t count)
+{
+    doc->leaves_held += crdti_leaves_more(s, count);
+    doc->forks_held += crdti_forks_more(s, count);
+    s->held += count;
+}
+
+CRDTI_FN uint32_t crdti_leaf_take(crdt_doc *doc, const crdti_sequence *s)
+{
+    doc->leaves_held -= s->is_list;
+    return crdti_pool_take(&doc->leaves);
+}
+
+CRDTI_FN uint32_t crdti_fork_take(crdt_doc *doc, const crdti_sequence *s)
+{
+    doc->forks_held -= s->is_list;
+    return crdti_pool_take(&doc->forks);
+}
+
+CRDTI_FN void crdti_leaf_give(crdt_doc *doc, const crdti_sequence *s,
+                              uint32_t leaf)
+{
+    doc->leaves_held += s->is_list;
+    crdti_pool_give(&doc->leaves, leaf);
+}
+
+CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
+                              uint32_t fork)
+{
+    doc->forks_held += s->is_list;
+    crdti_pool_give(&doc->forks, fork);
+}
+
+/* Nothing is held any more: all leaves are given back but the first, which is
+ * not one of those. */
+CRDTI_FN void crdti_positions_release(crdt_doc *doc, crdti_sequence *s)
+{
+    size_t leaves = crdti_leaves_most(s->held);
+    doc->leaves_held -= leaves;
+    doc->forks_held -= crdti_forks_most(leaves);
+    s->held = 0;
 }
 
 /* >>splitting ------------------------------------------------------------- */
@@ -6756,22 +6869,7 @@ CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
     size_t forks = crdti_min_size(leaves * (height + 1),
                                   doc->forks.live + leaves / 14 + 1) +
                    crdti_min_size(trees, count) * 2;
-    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves, leaves + 1);
-    doc->leaves_held = leaves + 1;
-    doc->forks_held = forks + height + 1;
-    return err ? err
-               : crdti_pool_reserve(&doc->alloc, &doc->forks, doc->forks_held);
-}
-
-/* Memory for one call more while others are under way that have theirs. */
-CRDTI_FN crdt_err crdti_spans_reserve_more(crdt_doc *doc,
-                                           const crdti_sequence *s)
-{
-    crdt_err err =
-        crdti_pool_reserve(&doc->alloc, &doc->leaves, doc->leaves_held + 1);
-    return err ? err
-               : crdti_pool_reserve(&doc->alloc, &doc->forks,
-                                    doc->forks_held + s->height + 2);
+    return crdti_nodes_reserve(doc, leaves + 1, forks + height + 1);
 }
 
 CRDTI_INLINE crdt_err crdti_spans_reserve(crdt_doc *doc,
@@ -6800,7 +6898,7 @@ CRDTI_FN uint32_t crdti_parent(const crdt_doc *doc, uint32_t level,
 /* A new root above the old one. */
 CRDTI_FN void crdti_root_raise(crdt_doc *doc, crdti_sequence *s)
 {
-    uint32_t index = crdti_pool_take(&doc->forks);
+    uint32_t index = crdti_fork_take(doc, s);
     crdti_fork *root = crdti_fork_at(doc, index);
     root->len = 1;
     root->children[0] = s->root;
@@ -6811,11 +6909,11 @@ CRDTI_FN void crdti_root_raise(crdt_doc *doc, crdti_sequence *s)
 }
 
 /* Moves the upper part of a full fork into a new one and returns it. */
-CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, uint32_t level,
-                                   uint32_t index, uint32_t keep,
-                                   crdti_width *moved)
+CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, const crdti_sequence *s,
+                                   uint32_t level, uint32_t index,
+                                   uint32_t keep, crdti_width *moved)
 {
-    uint32_t other = crdti_pool_take(&doc->forks), i;
+    uint32_t other = crdti_fork_take(doc, s), i;
     crdti_fork *low = crdti_fork_at(doc, index);
     crdti_fork *high = crdti_fork_at(doc, other);
     high->len = low->len - keep;
@@ -6832,11 +6930,12 @@ CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, uint32_t level,
 
 /* Files `other`, which has taken over `moved` of `child`, behind it. */
 CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
-                             uint32_t child, uint32_t other, crdti_width moved)
+                             uint32_t child, uint32_t other, crdti_width moved,
+                             int is_end)
 {
     uint32_t parent, place;
     crdti_fork *fork;
-    if (s->root == child)
+    if (level == s->height)
         crdti_root_raise(doc, s);
     parent = crdti_parent(doc, level, child);
     fork = crdti_fork_at(doc, parent);
@@ -6844,9 +6943,9 @@ CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
     if (fork->len == CRDTI_FORK_SLOTS) {
         crdti_width up;
         /* At the very end, where documents grow, the rest stays full. */
-        uint32_t keep = place + 1 == fork->len ? fork->len - 1 : fork->len / 2;
-        uint32_t high = crdti_fork_split(doc, level + 1, parent, keep, &up);
-        crdti_fork_put(doc, s, level + 1, parent, high, up);
+        uint32_t keep = is_end ? fork->len - 1 : fork->len / 2;
+        uint32_t high = crdti_fork_split(doc, s, level + 1, parent, keep, &up);
+        crdti_fork_put(doc, s, level + 1, parent, high, up, is_end);
         if (place >= keep) {
             place -= keep;
             parent = high;
@@ -6868,7 +6967,7 @@ CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
 CRDTI_FN void crdti_leaf_split(crdt_doc *doc, crdti_sequence *s,
                                crdti_spot *spot)
 {
-    uint32_t other = crdti_pool_take(&doc->leaves), i;
+    uint32_t other = crdti_leaf_take(doc, s), i;
     crdti_leaf *low = crdti_leaf_at(doc, spot->leaf);
     crdti_leaf *high = crdti_leaf_at(doc, other);
     uint32_t keep =
@@ -6888,7 +6987,7 @@ CRDTI_FN void crdti_leaf_split(crdt_doc *doc, crdti_sequence *s,
                        crdti_span_len(high, i), other);
     crdti_widths_close(doc, s);
     crdti_fork_put(doc, s, 0, spot->leaf, other,
-                   crdti_leaf_width(doc, s, high));
+                   crdti_leaf_width(doc, s, high), !high->next);
     if (spot->at >= keep) {
         spot->leaf = other;
         spot->at -= keep;
@@ -7025,21 +7124,25 @@ CRDTI_FN void crdti_shown_merge(crdti_leaf *leaf, uint32_t at)
     crdti_leaf_shift(leaf, at + 2, at + 1);
 }
 
-/* Shows a hidden character again: of a list, never of a text. The spot stays
- * before it. */
-CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
-                              crdti_spot *spot)
+/* Shows up to `most` hidden characters behind the spot, as far as the span
+ * goes: of a list, never of a text. The spot stays before them. How many.
+ * Cannot fail. */
+CRDTI_FN uint32_t crdti_span_show(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot, uint32_t most)
 {
     crdti_leaf *leaf;
-    crdti_width one = { 1, 0, 0 };
+    crdti_width width = { 0, 0, 0 };
     crdti_leaf_room(doc, s, spot);
     leaf = crdti_leaf_at(doc, spot->leaf);
-    if (spot->off + 1 < crdti_span_len(leaf, spot->at))
-        crdti_span_cut(leaf, spot->at, spot->off + 1);
+    width.chars = crdti_span_len(leaf, spot->at) - spot->off;
+    width.chars = (uint32_t)crdti_min(width.chars, most);
+    crdti_news_born(doc, s, leaf->names[spot->at] + spot->off, width.chars);
+    if (spot->off + width.chars < crdti_span_len(leaf, spot->at))
+        crdti_span_cut(leaf, spot->at, spot->off + width.chars);
     if (spot->off > 0)
         crdti_span_cut(leaf, spot->at++, spot->off);
     spot->off = 0;
-    leaf->lens[spot->at] = 1;
+    leaf->lens[spot->at] = width.chars;
     crdti_shown_merge(leaf, spot->at);
     if (spot->at > 0) {
         uint32_t len = leaf->len, before = leaf->lens[spot->at - 1];
@@ -7049,7 +7152,8 @@ CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
             spot->off = before;
         }
     }
-    crdti_widths_grow(doc, s, spot->leaf, one);
+    crdti_widths_grow(doc, s, spot->leaf, width);
+    return width.chars;
 }
 
 /* >>finding --------------------------------------------------------------- */
@@ -7404,13 +7508,14 @@ CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
     *out = s;
     if (CRDTI_LIKELY(s != NULL))
         return CRDT_OK;
-    if (crdti_pool_reserve(&doc->alloc, &doc->leaves, 1))
+    if (crdti_nodes_reserve(doc, 1, 0))
         return CRDT_ERR_NOMEM;
     s = (crdti_sequence *)crdti_alloc(&doc->alloc, sizeof *s);
     if (!s)
         return CRDT_ERR_NOMEM;
     crdti_zero(s, sizeof *s);
     s->object = object;
+    s->is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
     s->root = s->first = crdti_pool_take(&doc->leaves);
     s->next_sequence = doc->sequences;
     if (doc->sequences)
@@ -7431,7 +7536,7 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         if (level && crdti_fork_at(doc, node)->len) {
             crdti_fork *fork = crdti_fork_at(doc, node);
             for (i = 0; level == 1 && i < fork->len; i++)
-                crdti_pool_give(&doc->leaves, fork->children[i]);
+                crdti_leaf_give(doc, s, fork->children[i]);
             if (level == 1) {
                 fork->len = 0;
                 continue;
@@ -7441,11 +7546,16 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
             continue;
         }
         up = crdti_parent(doc, level, node);
-        crdti_pool_give(level ? &doc->forks : &doc->leaves, node);
+        if (level)
+            crdti_fork_give(doc, s, node);
+        else
+            crdti_leaf_give(doc, s, node);
         node = up;
         level++;
     }
     s->root = s->first = s->height = 0;
+    doc->leaves_held -= s->is_list; /* the first one */
+    crdti_positions_release(doc, s);
 }
 
 /* Frees all that is in it. */
@@ -7693,6 +7803,8 @@ CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
     int goes_on =
         crdti_insertion_add(author, seq, origins->left, origins->right, piece);
+    if (s->is_list)
+        crdti_positions_hold(doc, s, piece->width.chars);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
@@ -7779,7 +7891,7 @@ CRDTI_FN void crdti_sequence_weigh(crdt_doc *doc, const crdti_sequence *s)
 {
     crdti_object *object = crdti_object_at(doc, s->object);
     uint32_t weight = s->total.chars != 0;
-    if (CRDTI_LIKELY(object->weight == weight) || object->type == CRDT_LIST)
+    if (CRDTI_LIKELY(object->weight == weight) || s->is_list)
         return;
     object->weight = weight;
     crdti_climb(doc, s->object, weight != 0);
@@ -10448,9 +10560,8 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
  * never stands twice, and a value written meanwhile moves along.
  *
  * A position is visible when its element is and stands there. Positions are
- * shown and hidden as entries and MOVEs come and go, as far as there is memory
- * for the spans that this may cut; otherwise the list is *stale*, and whoever
- * reads it has to look at all of it first.
+ * shown and hidden as entries and MOVEs come and go, with memory that the list
+ * holds for that (span.h).
  */
 #ifndef CRDTI_LIST_H
 #define CRDTI_LIST_H
@@ -10626,27 +10737,57 @@ CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t list,
                   : CRDTI_NO_CHAR;
 }
 
-/* Shows or hides a character as it should be, or makes the list stale. */
-CRDTI_FN void crdti_name_look(crdt_doc *doc, crdti_sequence *s, uint32_t name)
+/* Shows or hides characters behind the spot, up to `most` in one span, as they
+ * should be. The spot is behind those looked at then. How many. */
+CRDTI_FN uint32_t crdti_spot_look(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot, uint32_t most)
 {
-    int shows = crdti_position_shows(doc, s->object,
-                                     crdti_name_position(doc, s, name));
-    crdti_spot spot;
-    crdti_homes_make(doc, s);
-    spot = crdti_spot_of(doc, s, name);
-    if (shows ==
-        !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN))
-        return;
-    if (crdti_spans_reserve_more(doc, s)) {
-        s->is_stale = 1;
-        return;
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    uint32_t name = leaf->names[spot->at] + spot->off, len = 0;
+    uint32_t rest = crdti_span_len(leaf, spot->at) - spot->off;
+    int was = !(leaf->lens[spot->at] & CRDTI_HIDDEN), shows = 0;
+    most = (uint32_t)crdti_min(most, rest);
+    while (len < most) {
+        int now = crdti_position_shows(
+            doc, s->object, crdti_name_position(doc, s, name + len));
+        if (len && now != shows)
+            break;
+        shows = now;
+        len++;
     }
-    if (shows)
-        crdti_span_show(doc, s, &spot);
-    else
-        crdti_span_hide(doc, s, &spot, 1);
-    s->cursor = spot;
-    s->cursor_is_known = 0;
+    if (shows != was) {
+        if (shows)
+            crdti_span_show(doc, s, spot, len);
+        else
+            crdti_span_hide(doc, s, spot, len);
+        crdti_spot_next(doc, spot);
+        s->cursor = *spot;
+        s->cursor_is_known = 0;
+    }
+    spot->off += len;
+    return len;
+}
+
+/* The same for characters whose names follow on each other. */
+CRDTI_FN void crdti_names_look(crdt_doc *doc, crdti_sequence *s, uint32_t name,
+                               uint32_t len)
+{
+    crdti_homes_make(doc, s);
+    while (len) {
+        crdti_spot spot = crdti_spot_of(doc, s, name);
+        uint32_t done = crdti_spot_look(doc, s, &spot, len);
+        name += done;
+        len -= done;
+    }
+}
+
+/* And for all of them. */
+CRDTI_FN void crdti_list_look(crdt_doc *doc, crdti_sequence *s)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->first;
+    while (crdti_spot_next(doc, &spot))
+        crdti_spot_look(doc, s, &spot, UINT32_MAX);
 }
 
 CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
@@ -10657,7 +10798,7 @@ CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
     if (s)
         name = crdti_position_name(doc, list, at);
     if (name != CRDTI_NO_CHAR) /* else it comes yet, and looks itself */
-        crdti_name_look(doc, s, name);
+        crdti_names_look(doc, s, name, 1);
 }
 
 /* Where the element stands, or would if one of its moves were not. */
@@ -10667,35 +10808,6 @@ CRDTI_FN void crdti_element_look(crdt_doc *doc, uint32_t list,
     crdti_position at;
     if (crdti_element_position(doc, list, key, except, &at))
         crdti_position_look(doc, list, at);
-}
-
-/* Makes a stale list what it should be. NOMEM: it is stale still. */
-CRDTI_FN crdt_err crdti_list_settle(crdt_doc *doc, crdti_sequence *s)
-{
-    uint32_t at, name;
-    size_t i;
-    if (CRDTI_LIKELY(!s->is_stale))
-        return CRDT_OK;
-    s->is_stale = 0;
-    for (at = s->authors; at; at = crdti_author_at(doc, at)->next)
-        for (i = 0; i < crdti_author_at(doc, at)->insertions.len; i++) {
-            const crdti_insertion *insertion =
-                &crdti_author_at(doc, at)->insertions.ptr[i];
-            for (name = insertion->name;
-                 name < insertion->name + insertion->len && !s->is_stale;
-                 name++)
-                crdti_name_look(doc, s, name);
-        }
-    return s->is_stale ? CRDT_ERR_NOMEM : CRDT_OK;
-}
-
-CRDTI_FN crdt_err crdti_lists_settle(crdt_doc *doc)
-{
-    uint32_t at = doc->sequences;
-    crdt_err err = CRDT_OK;
-    for (; at && !err; at = crdti_sequence_at(doc, at)->next_sequence)
-        err = crdti_list_settle(doc, crdti_sequence_at(doc, at));
-    return err;
 }
 
 /* >>for the type table ---------------------------------------------------- */
@@ -10752,14 +10864,13 @@ CRDTI_FN int crdti_list_read(crdt_doc *doc, uint32_t list, crdt_bytes key,
 
 /* >>by index -------------------------------------------------------------- */
 
-/* The list's sequence, which says what is visible. It is made when there is
- * none. */
+/* The list's sequence, which says what is visible; or NULL. */
 CRDTI_FN crdt_err crdti_list_begin(crdt_obj list, crdti_sequence **s)
 {
     crdt_err err = crdti_check(list, CRDT_LIST);
     if (!err)
-        err = crdti_sequence_get(list.doc, list.index, s);
-    return err ? err : crdti_list_settle(list.doc, *s);
+        *s = crdti_sequence_at(list.doc, list.index);
+    return err;
 }
 
 /* The entry of the element whose position that character is, or 0. */
@@ -10778,7 +10889,7 @@ CRDTI_FN crdt_err crdti_list_entry(crdt_obj list, size_t at, uint32_t *entry)
     crdti_spot spot;
     uint32_t chars;
     crdt_err err = crdti_list_begin(list, &s);
-    if (!err && at >= s->total.chars)
+    if (!err && (!s || at >= s->total.chars))
         err = CRDT_ERR_RANGE;
     if (!err)
         err = crdti_seek(list.doc, s, CRDT_CHARS, at + 1, &spot, &chars);
@@ -10798,7 +10909,9 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
                                      crdti_sequence **out)
 {
     crdti_sequence *s;
-    crdt_err err = crdti_list_begin(list, &s);
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (!err)
+        err = crdti_sequence_get(list.doc, list.index, &s);
     if (err)
         return err;
     *out = s;
@@ -10809,7 +10922,7 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
         err = crdti_text_own(list.doc, s);
     if (!err)
         err = crdti_insertions_reserve(list.doc, s, s->own, 1, 1, 0);
-    return err ? err : crdti_spans_reserve(list.doc, s, 1);
+    return err ? err : crdti_positions_reserve(list.doc, s, 1);
 }
 
 /* Puts the position of the last change at the index, where it is visible. */
@@ -10889,37 +11002,69 @@ CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value)
                      crdti_entry_key(crdti_entry_at(list.doc, entry)), &value);
 }
 
-/* Removes the element; and its moves, of which nothing is seen then: where
- * that cannot be done they just stay. */
-CRDTI_FN crdt_err crdti_element_remove(crdt_doc *doc, uint32_t entry)
+/* The entry of the moves of that element, if one of them is alive, or 0. */
+CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t entry)
 {
+    const crdti_entry *at = crdti_entry_at(doc, entry);
     uint8_t key[CRDTI_MOVES_KEY];
-    uint32_t list = crdti_entry_at(doc, entry)->object, moves;
-    crdt_err err;
-    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
-               CRDTI_ELEMENT_KEY);
+    uint32_t moves;
+    if (!doc->moves.len)
+        return 0;
+    crdti_copy(key, crdti_entry_key(at).ptr, CRDTI_ELEMENT_KEY);
     key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    err = crdti_value_remove(doc, entry);
-    moves = crdti_element_entry(doc, list, key, sizeof key);
-    if (!err && moves && crdti_entry_at(doc, moves)->ops)
-        crdti_value_remove(doc, moves);
+    moves = crdti_element_entry(doc, at->object, key, sizeof key);
+    return moves && crdti_entry_at(doc, moves)->ops ? moves : 0;
+}
+
+/* Adds a REMOVE of all that is seen in the entry. There is room. */
+CRDTI_FN void crdti_draft_remove(crdti_op_array *drafts, uint32_t entry)
+{
+    crdti_op *draft = &drafts->ptr[drafts->len++];
+    crdti_zero(draft, sizeof *draft);
+    draft->kind = CRDTI_REMOVE;
+    draft->entry = entry;
+}
+
+/* Drafts the removal of the elements; and of their moves, of which nothing is
+ * seen then. A move that somebody makes meanwhile survives that of its
+ * element, unseen. It costs an op next to a position that stays anyway, shows
+ * again with an element that somebody sets meanwhile, and goes with what is
+ * above the list. */
+CRDTI_FN crdt_err crdti_list_draft(crdt_obj list, size_t at, size_t len,
+                                   crdti_op_array *drafts)
+{
+    crdt_err err = CRDT_OK;
+    for (; len > 0 && !err; at++, len--) {
+        uint32_t entry, moves;
+        err = crdti_list_entry(list, at, &entry);
+        if (!err)
+            err = crdti_array_reserve(&list.doc->alloc, drafts, 2);
+        if (err)
+            break;
+        crdti_draft_remove(drafts, entry);
+        moves = crdti_element_moves(list.doc, entry);
+        if (moves)
+            crdti_draft_remove(drafts, moves);
+    }
     return err;
 }
 
 CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len)
 {
-    crdti_sequence *s;
-    uint32_t entry;
-    crdt_err err = crdti_list_begin(list, &s);
-    if (!err && (len > s->total.chars || at > s->total.chars - len))
-        err = CRDT_ERR_RANGE;
+    crdti_op_array drafts = { NULL, 0, 0 };
+    size_t most;
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (err)
+        return err;
+    most = crdt_list_len(list);
+    if (len > most || at > most - len)
+        return CRDT_ERR_RANGE;
+    err = crdti_write_check(list.doc, len);
     if (!err)
-        err = crdti_write_check(list.doc, len);
-    for (; len > 0 && !err; len--) {
-        err = crdti_list_entry(list, at, &entry);
-        if (!err)
-            err = crdti_element_remove(list.doc, entry);
-    }
+        err = crdti_list_draft(list, at, len, &drafts);
+    if (!err)
+        err = crdti_write_scopes(list.doc, drafts.ptr, drafts.len);
+    crdti_array_free(&list.doc->alloc, &drafts);
     return err;
 }
 
@@ -10958,8 +11103,6 @@ CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
     if (err || from == to)
         return err;
     err = crdti_list_reserve(list, to, &s);
-    if (!err) /* where it stood is hidden */
-        err = crdti_spans_reserve_more(list.doc, s);
     if (!err)
         err = crdti_element_move(list.doc, entry);
     if (!err)
@@ -10971,9 +11114,8 @@ CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
 
 CRDT_API size_t crdt_list_len(crdt_obj list)
 {
-    if (crdti_check(list, CRDT_LIST))
-        return 0;
-    return crdti_object_at(list.doc, list.index)->weight;
+    crdti_sequence *s;
+    return crdti_list_begin(list, &s) || !s ? 0 : s->total.chars;
 }
 
 CRDT_API crdt_err crdt_list_get(crdt_obj list, size_t at, crdt_value *out)
@@ -11014,6 +11156,8 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
     const crdti_leaf *leaf;
     crdti_spot spot = { 0, 0, 0 };
     crdt_err err = crdti_list_begin(list, &s);
+    if (!err && !s)
+        err = CRDT_ERR_NOT_FOUND;
     if (err)
         return err;
     spot.leaf = s->first;
@@ -11044,16 +11188,16 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
 CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
                                    crdt_anchor *out)
 {
-    crdti_sequence *s;
     crdti_position first;
     uint32_t entry;
     size_t beside = side == CRDT_LEFT ? at - 1 : at;
-    crdt_err err = crdti_list_begin(list, &s);
-    if (!err && at > s->total.chars)
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    size_t len = crdt_list_len(list);
+    if (!err && at > len)
         err = CRDT_ERR_RANGE;
     if (err)
         return err;
-    if (beside >= s->total.chars) { /* also in front of the first */
+    if (beside >= len) { /* also in front of the first */
         crdti_zero(out, sizeof *out);
         out->side = side;
         return CRDT_OK;
@@ -11085,7 +11229,7 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
     if (err)
         return err;
     if (!anchor->dot.seq) {
-        *out = anchor->side == CRDT_RIGHT ? s->total.chars : 0;
+        *out = anchor->side == CRDT_RIGHT ? crdt_list_len(list) : 0;
         return CRDT_OK;
     }
     crdti_element_put(&anchor->dot.replica, anchor->dot.seq, key);
@@ -12221,7 +12365,6 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     doc->unmetered = 0;
-    doc->leaves_held = doc->forks_held = 0;
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -12267,7 +12410,6 @@ CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
 {
     crdt_doc *own = (crdt_doc *)(uintptr_t)doc;
-    crdti_lists_settle(own);
     crdti_sequences_digest(own);
     return doc->digest;
 }
@@ -12668,8 +12810,6 @@ CRDTI_FN crdt_err crdti_cut_sequences(crdt_doc *doc, crdti_cut *cut)
     uint32_t at = doc->sequences;
     crdt_err err = CRDT_OK;
     size_t i;
-    if (crdti_lists_settle(doc))
-        return CRDT_ERR_NOMEM;
     for (; at; at = crdti_sequence_at(doc, at)->next_sequence) {
         if (!crdti_sequence_at(doc, at)->total.chars)
             continue;
@@ -14129,7 +14269,8 @@ CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
 #define CRDTI_PLANT_H
 
 
-#define CRDTI_PLANT_FILL 26 /* spans of a leaf, and children of a fork */
+/* Spans of a leaf, and children of a fork. */
+#define CRDTI_PLANT_FILL CRDTI_LEAF_ONLY
 /* Dead characters between others keep a byte each, when they are as few: that
  * is less than two records more. */
 #define CRDTI_FILLER_MAX 64u
@@ -14601,7 +14742,7 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
         return;
     }
     if (leaf->len == CRDTI_PLANT_FILL) {
-        uint32_t next = crdti_pool_take(&doc->leaves);
+        uint32_t next = crdti_leaf_take(doc, p->s);
         leaf->next = next;
         crdti_leaf_at(doc, next)->prev = p->leaf;
         p->leaf = next;
@@ -14658,7 +14799,7 @@ CRDTI_FN void crdti_plant_child(crdti_plant *p, uint32_t level, uint32_t child,
 {
     crdti_fork *at;
     if (!*fork || crdti_fork_at(p->doc, *fork)->len == CRDTI_PLANT_FILL) {
-        *fork = crdti_pool_take(&p->doc->forks);
+        *fork = crdti_fork_take(p->doc, p->s);
         p->stack[p->stack_len++] = *fork;
     }
     at = crdti_fork_at(p->doc, *fork);
@@ -14713,7 +14854,13 @@ CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
     const uint64_t *dead = p->d->dead;
     size_t spans = p->pieces_len, words = p->d->chars / 64 + 1, i;
     uint64_t before = 0;
-    crdt_err err;
+    crdt_err err = CRDT_OK;
+    if (p->s->is_list) {
+        err = crdti_positions_reserve(p->doc, p->s, p->d->chars);
+        if (!err)
+            crdti_positions_hold(p->doc, p->s, p->d->chars);
+        return err;
+    }
     for (i = 0; i < words; i++) {
         spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
         before = dead[i] >> 63;
@@ -14722,10 +14869,8 @@ CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
         for (i = 0; i < p->delta->replicas_len; i++)
             spans += p->needs[i].insertions;
     spans = spans / CRDTI_PLANT_FILL + 1;
-    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, spans);
-    return err ? err
-               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks,
-                                    spans / (CRDTI_PLANT_FILL - 1) + 4);
+    return crdti_nodes_reserve(p->doc, spans,
+                               spans / (CRDTI_PLANT_FILL - 1) + 4);
 }
 
 CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
@@ -14811,6 +14956,7 @@ typedef struct crdti_graft {
     const uint8_t *content; /* what is not taken yet */
     crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
+    size_t leaves, forks;   /* that lists will hold */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
 } crdti_graft;
@@ -15039,7 +15185,7 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     const crdti_delta_sequence *d = g->d;
     crdt_err err;
     size_t i;
-    uint32_t number = g->delta->objects[d->object].number;
+    uint32_t number = g->delta->objects[d->object].number, chars = 0;
     err = crdti_sequence_get(g->doc, number, &g->s);
     if (err)
         return err;
@@ -15067,6 +15213,12 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
         if (g->needs[d->edits[i].replica].victims >
             g->s->names_used + d->chars)
             return CRDT_ERR_CORRUPT; /* nobody deletes a character twice */
+    for (i = 0; i < d->edits_len; i++)
+        chars += d->edits[i].len - crdti_edit_known(g, &d->edits[i]);
+    if (g->s->is_list) {
+        g->leaves += crdti_leaves_more(g->s, chars);
+        g->forks += crdti_forks_more(g->s, chars);
+    }
     for (i = 0; i < d->edits_len && !err; i++)
         err = crdti_graft_reserve(g, d->edits[i].replica);
     crdti_homes_make(g->doc, g->s);
@@ -15109,7 +15261,12 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
     if (!g->touched)
         return CRDT_ERR_NOMEM;
-    return crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
+    g->doc->leaves_held += g->leaves;
+    g->doc->forks_held += g->forks;
+    err = crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
+    g->doc->leaves_held -= g->leaves;
+    g->doc->forks_held -= g->forks;
+    return err;
 }
 
 /* Names of an author that goes were used by nobody. */
@@ -15260,6 +15417,8 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
         crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
     }
     g->s->cursor = spot;
+    if (g->s->is_list)
+        crdti_names_look(g->doc, g->s, edit->here, edit->len - known);
     crdti_graft_touch(g, author);
 }
 
@@ -15385,7 +15544,9 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
         crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
-    if (g->doc->watch)
+    if (g->s->is_list)
+        crdti_list_look(g->doc, g->s);
+    else if (g->doc->watch)
         crdti_graft_tell(g);
     g->s->changes++;
     g->s->is_hashed = 0;
@@ -15456,7 +15617,7 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     uint64_t next = replica->base + 1, shown = author->party;
     size_t i, k, insertions;
     author->party = 0;
-    if (crdti_object_at(g->doc, author->object)->type == CRDT_LIST ||
+    if (crdti_sequence_at(g->doc, author->object)->is_list ||
         crdti_author_count(author, next, last, &insertions) == shown ||
         !CRDTI_RULE(CONTEXT_KILLS))
         return;
@@ -16161,7 +16322,6 @@ CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i, ahead = crdti_min_size(2 * CRDTI_JOIN_STEP, j->delta->ops_len);
-    crdti_graft_apply(&j->graft); /* elements look for their positions */
     for (i = 0; i < ahead; i++)
         crdti_join_warm_row(j, i);
     for (i = 0; i < j->delta->ops_len; i++) {
@@ -16171,6 +16331,7 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         else if (j->made[i])
             crdti_join_op_born(j, i);
     }
+    crdti_graft_apply(&j->graft); /* positions look for their elements */
     crdti_join_kills(j);
 }
 
@@ -16219,7 +16380,6 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_settle(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
-    j->doc->leaves_held = j->doc->forks_held = 0;
 }
 
 /* >>all of it ------------------------------------------------------------- */
