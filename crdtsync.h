@@ -818,6 +818,10 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
  * A container that appears under a key, or disappears, is one patch, that of
  * the key: what is in it is there to be read, and has no patches of its own.
  * Nor has what is hidden: changes in a container that its key does not show.
+ * The same goes for the elements of lists.
+ *
+ * Patches of lists come first, outer ones before those within: so the indices
+ * in paths, which are those of now, fit what has been patched so far.
  */
 
 typedef enum crdt_patch_kind {
@@ -827,21 +831,25 @@ typedef enum crdt_patch_kind {
     CRDT_PATCH_ADD = 3,    /* `now` is in the set */
     CRDT_PATCH_DROP = 4,   /* `before` is no longer in the set */
     CRDT_PATCH_LOST = 5,   /* there was no memory to tell: read anew */
-    CRDT_PATCH_TEXT = 6    /* a text reads differently: `steps` */
+    CRDT_PATCH_TEXT = 6,   /* a text reads differently: `steps` */
+    CRDT_PATCH_LIST = 7    /* a list does: `steps` */
 } crdt_patch_kind;
 
-/* From the text as it was to the text as it is, from the beginning on. What
- * follows on the last step stays. */
+/* From the text or list as it was to what it is, from the beginning on. What
+ * follows on the last step stays. An element that was moved is deleted and
+ * inserted. */
 typedef enum crdt_step_kind {
     CRDT_STEP_RETAIN = 1, /* so much stays */
-    CRDT_STEP_INSERT = 2, /* `text` is new here */
-    CRDT_STEP_DELETE = 3  /* so much of the old text is gone */
+    CRDT_STEP_INSERT = 2, /* `text`, or so many elements, are new here */
+    CRDT_STEP_DELETE = 3, /* so much of what was there is gone */
+    CRDT_STEP_SET = 4     /* so many elements stay and are other values */
 } crdt_step_kind;
 
 typedef struct crdt_step {
     crdt_step_kind kind;
-    size_t chars, bytes, utf16; /* how much, in each unit */
-    crdt_bytes text;            /* of an insertion */
+    size_t chars, bytes, utf16; /* how much, in each unit; or elements, all
+                                   three: crdt_list_get tells their values */
+    crdt_bytes text;            /* of an insertion into a text */
 } crdt_step;
 
 /* Borrowed for the call, all of it. */
@@ -856,7 +864,7 @@ typedef struct crdt_patch {
      * it is forgotten already. */
     crdt_id author;
     int is_local;
-    const crdt_step *steps; /* of CRDT_PATCH_TEXT */
+    const crdt_step *steps; /* of CRDT_PATCH_TEXT and CRDT_PATCH_LIST */
     size_t steps_len;
 } crdt_patch;
 
@@ -3986,7 +3994,8 @@ CRDTI_FN int crdti_value_order(const crdt_value *a, const crdt_value *b)
 #define CRDTI_ROOT 1u
 #define CRDTI_INLINE_KEY 8
 #define CRDTI_BLOCK_ROWS 16
-#define CRDTI_ROW_KEY 9 /* bytes of an element that fits into a row */
+#define CRDTI_ROW_KEY 9      /* bytes of an element that fits into a row */
+#define CRDTI_ELEMENT_KEY 24 /* of one of a list: list.h */
 #define CRDTI_KEY_GONE UINT16_MAX /* length of the key of a freed entry */
 #if CRDTSYNC_MAX_KEY >= 65535
 #error "CRDTSYNC_MAX_KEY must be less than 65535"
@@ -4060,7 +4069,8 @@ enum {
     CRDTI_ONE_VALUE,
     CRDTI_BY_KEY,     /* a value, or container, at each key */
     CRDTI_BY_ELEMENT, /* whether it is there, of each element */
-    CRDTI_BY_STEPS    /* a text */
+    CRDTI_BY_STEPS,   /* a text */
+    CRDTI_BY_INDEX    /* a list, and a value, or container, of each element */
 };
 
 /* What a type must say of itself: a row of the type table (type.h). */
@@ -4906,7 +4916,7 @@ CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, uint64_t hash)
 /* >> place.h */
 /*
  * Places: what there is to read in a document. A place is a key of a map, an
- * element of a set, or the one value of any other object. Before something is
+ * element of a set or list, a list, or the one value of any other object. Before something is
  * done to a place for the first time since the watcher of the document was
  * told, what it reads is kept; so is what the keys above it read, as they
  * change when the object that they show appears or disappears.
@@ -4927,6 +4937,8 @@ typedef struct crdti_place {
     uint32_t actor; /* number of the replica that was at it last */
     crdt_bytes key; /* in the arena, as all bytes here */
     crdt_value before, now;
+    uint32_t elements; /* of a list: its touched elements; place + 1 */
+    uint32_t next;     /* of an element: among them */
     uint8_t had_before, has_now, is_changed;
 } crdti_place;
 
@@ -4992,28 +5004,61 @@ CRDTI_FN crdt_err crdti_place_add(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* The place, and the keys above it, as far as they are not touched yet. */
+/* The key of the place that is touched with that key. */
+CRDTI_FN crdt_bytes crdti_place_key(const crdti_type *type, crdt_bytes key)
+{
+    if (type->shape == CRDTI_ONE_VALUE || type->shape == CRDTI_BY_STEPS ||
+        (type->shape == CRDTI_BY_INDEX && key.len != CRDTI_ELEMENT_KEY))
+        key.len = 0;
+    return key;
+}
+
+/* Finds or adds the place. NULL: there is no memory. */
+CRDTI_FN crdti_place *crdti_place_get(crdt_doc *doc, uint32_t object,
+                                      crdt_bytes key, int *is_new)
+{
+    crdti_watch *watch = doc->watch;
+    uint64_t hash = crdti_entry_hash(doc, object, key);
+    crdti_place *place = crdti_place_find(watch, object, key, hash);
+    *is_new = !place;
+    if (place)
+        return place;
+    if (crdti_place_add(doc, object, key, hash)) {
+        watch->is_lost = 1;
+        return NULL;
+    }
+    return &watch->places.ptr[watch->places.len - 1];
+}
+
+/* The place, the list that it is an element of, and the keys above, as far as
+ * they are not touched yet. */
 CRDTI_FN void crdti_place_touch(crdt_doc *doc, uint32_t object, crdt_bytes key)
 {
     crdti_watch *watch = doc->watch;
-    int is_above = 0;
+    uint32_t element = 0;
+    int is_above = 0, is_new;
     while (!watch->is_lost) {
         const crdti_object *at = crdti_object_at(doc, object);
+        const crdti_type *type = crdti_type_at(doc, at);
         const crdti_entry *entry;
         crdti_place *place;
-        uint64_t hash;
-        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE ||
-            crdti_type_at(doc, at)->shape == CRDTI_BY_STEPS)
-            key.len = 0;
-        hash = crdti_entry_hash(doc, object, key);
-        place = crdti_place_find(watch, object, key, hash);
-        if (place && !is_above)
+        key = crdti_place_key(type, key);
+        place = crdti_place_get(doc, object, key, &is_new);
+        if (!place)
+            return;
+        if (!is_above)
             place->actor = doc->actor;
-        if (place)
+        if (element) {
+            watch->places.ptr[element - 1].next = place->elements;
+            place->elements = element;
+            element = 0;
+        }
+        if (!is_new && (is_above || !key.len || type->shape != CRDTI_BY_INDEX))
             return;
-        if (crdti_place_add(doc, object, key, hash)) {
-            watch->is_lost = 1;
-            return;
+        if (key.len && type->shape == CRDTI_BY_INDEX) {
+            element = is_new ? (uint32_t)watch->places.len : 0;
+            key.len = 0;
+            continue;
         }
         if (!at->entry)
             return;
@@ -10567,8 +10612,8 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
 #define CRDTI_LIST_H
 
 
-#define CRDTI_ELEMENT_KEY 24 /* replica, seq with the highest byte first */
-#define CRDTI_MOVES_KEY 25   /* the same and CRDTI_MOVES */
+/* The key of an element: replica, seq with the highest byte first. */
+#define CRDTI_MOVES_KEY (CRDTI_ELEMENT_KEY + 1) /* and CRDTI_MOVES */
 #define CRDTI_MOVES 'p'
 
 CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key)
@@ -10788,6 +10833,16 @@ CRDTI_FN void crdti_list_look(crdt_doc *doc, crdti_sequence *s)
     spot.leaf = s->first;
     while (crdti_spot_next(doc, &spot))
         crdti_spot_look(doc, s, &spot, UINT32_MAX);
+}
+
+/* The character of the position where the element stands, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_element_name(const crdt_doc *doc, uint32_t list,
+                                     const uint8_t *key)
+{
+    crdti_position at;
+    return crdti_element_position(doc, list, key, 0, &at)
+               ? crdti_position_name(doc, list, at)
+               : CRDTI_NO_CHAR;
 }
 
 CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
@@ -11220,9 +11275,8 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
 {
     uint8_t key[CRDTI_MOVES_KEY];
     crdti_sequence *s;
-    crdti_position at;
     crdti_spot spot;
-    uint32_t name = CRDTI_NO_CHAR;
+    uint32_t name;
     crdt_err err = crdti_list_begin(list, &s);
     if (!err && !anchor)
         err = CRDT_ERR_ARG;
@@ -11233,8 +11287,7 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
         return CRDT_OK;
     }
     crdti_element_put(&anchor->dot.replica, anchor->dot.seq, key);
-    if (crdti_element_position(list.doc, list.index, key, 0, &at))
-        name = crdti_position_name(list.doc, list.index, at);
+    name = crdti_element_name(list.doc, list.index, key);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(list.doc, s);
@@ -11543,7 +11596,7 @@ CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8)
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
       crdti_sequence_scope, NULL }
 #define CRDTI_LIST(name, kinds)                                               \
-    { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_list_has_key,                 \
+    { name, kinds, CRDTI_BY_INDEX, 1, 0, 1, crdti_list_has_key,                 \
       crdti_list_read, NULL, NULL, crdti_list_born, crdti_list_died,          \
       crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked }
 /* What has a state of its own. */
@@ -11764,8 +11817,9 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 #endif
 /* >> step.h */
 /*
- * Steps: how a text reads differently since the watcher was told, as what to
- * retain, insert and delete from its beginning on.
+ * Steps: how a text or list reads differently since the watcher was told, as
+ * what to retain, insert and delete from its beginning on; and what of a list
+ * is another value, where it was.
  *
  *     names born since   40..44           in the order of the text:
  *     names died since    7..9, 42        retain 7, delete 3, retain 5,
@@ -11778,11 +11832,11 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 #define CRDTI_STEP_H
 
 
-/* Characters side by side, all inserted or all deleted since. */
+/* Characters side by side, all inserted, deleted or set since. */
 typedef struct crdti_step_piece {
     crdti_spot spot;
     uint32_t name, len;
-    int is_born;
+    crdt_step_kind kind;
 } crdti_step_piece;
 
 typedef struct crdti_steps {
@@ -11792,30 +11846,53 @@ typedef struct crdti_steps {
     CRDTI_ARRAY(uint32_t) order; /* of pieces in the text */
 } crdti_steps;
 
-/* Cuts a run of names into pieces: of one span and one insertion each. */
-CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, crdti_run run, int is_born)
+CRDTI_FN crdt_err crdti_steps_add(crdti_steps *t,
+                                  const crdti_step_piece *piece)
 {
-    uint64_t at = run.lo;
-    while (at <= run.hi) {
-        uint32_t name = (uint32_t)at, rest;
-        crdti_step_piece *piece;
-        crdti_origins origins = crdti_origins_of(t->doc, t->s, name);
-        if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
-            crdti_array_reserve(&t->doc->alloc, &t->order, 1))
-            return CRDT_ERR_NOMEM;
-        piece = &t->pieces.ptr[t->pieces.len];
-        piece->spot = crdti_spot_of(t->doc, t->s, name);
-        rest = crdti_span_len(crdti_leaf_at(t->doc, piece->spot.leaf),
-                              piece->spot.at) -
-               piece->spot.off;
-        rest = (uint32_t)crdti_min(rest, origins.end - name);
-        piece->name = name;
-        piece->len = (uint32_t)crdti_min(rest, run.hi - at + 1);
-        piece->is_born = is_born;
-        at += piece->len;
-        t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
-    }
+    if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
+        crdti_array_reserve(&t->doc->alloc, &t->order, 1))
+        return CRDT_ERR_NOMEM;
+    t->pieces.ptr[t->pieces.len] = *piece;
+    t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
     return CRDT_OK;
+}
+
+/* Cuts a run of names into pieces: of one span and one insertion each. What
+ * is gone again, or there again, is none. */
+CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, uint64_t at, uint64_t last,
+                                  crdt_step_kind kind)
+{
+    crdt_err err = CRDT_OK;
+    for (; at <= last && !err;) {
+        uint32_t name = (uint32_t)at, rest;
+        const crdti_leaf *leaf;
+        crdti_step_piece piece;
+        piece.kind = kind;
+        piece.name = name;
+        piece.spot = crdti_spot_of(t->doc, t->s, name);
+        leaf = crdti_leaf_at(t->doc, piece.spot.leaf);
+        rest = crdti_span_len(leaf, piece.spot.at) - piece.spot.off;
+        rest = (uint32_t)crdti_min(
+            rest, crdti_origins_of(t->doc, t->s, name).end - name);
+        piece.len = (uint32_t)crdti_min(rest, last - at + 1);
+        at += piece.len;
+        if (!(leaf->lens[piece.spot.at] & CRDTI_HIDDEN) ==
+            (kind != CRDT_STEP_DELETE))
+            err = crdti_steps_add(t, &piece);
+    }
+    return err;
+}
+
+/* What the element reads is another value than before. */
+CRDTI_FN crdt_err crdti_steps_set(crdti_steps *t, const crdti_place *element)
+{
+    uint32_t name;
+    if (!element->is_changed || !element->had_before || !element->has_now)
+        return CRDT_OK; /* it came or went */
+    name = crdti_element_name(t->doc, element->object, element->key.ptr);
+    if (name == CRDTI_NO_CHAR || crdti_ivset_has(&t->s->born, name))
+        return CRDT_OK; /* it was moved here */
+    return crdti_steps_cut(t, name, name, CRDT_STEP_SET);
 }
 
 CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
@@ -11826,21 +11903,21 @@ CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
 }
 
 /* Collects the pieces and puts them in the order of the text. */
-CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
+CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t, uint32_t element)
 {
-    crdti_ivset born = { NULL, 0, 0 };
+    const crdti_ivset *born = &t->s->born, *died = &t->s->died;
     size_t i;
-    crdt_err err = crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
-    if (!err)
-        err = crdti_ivset_subtract(&t->doc->alloc, &born, &t->s->died);
-    if (!err)
-        err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, &t->s->born);
+    crdt_err err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, born);
     crdti_homes_make(t->doc, t->s);
-    for (i = 0; i < born.len && !err; i++)
-        err = crdti_steps_cut(t, born.ptr[i], 1);
-    for (i = 0; i < t->s->died.len && !err; i++)
-        err = crdti_steps_cut(t, t->s->died.ptr[i], 0);
-    crdti_ivset_free(&t->doc->alloc, &born);
+    for (i = 0; i < born->len && !err; i++)
+        err = crdti_steps_cut(t, born->ptr[i].lo, born->ptr[i].hi,
+                              CRDT_STEP_INSERT);
+    for (i = 0; i < died->len && !err; i++)
+        err = crdti_steps_cut(t, died->ptr[i].lo, died->ptr[i].hi,
+                              CRDT_STEP_DELETE);
+    for (; element && !err;
+         element = t->doc->watch->places.ptr[element - 1].next)
+        err = crdti_steps_set(t, &t->doc->watch->places.ptr[element - 1]);
     if (!err)
         crdti_sort(crdti_piece_order, t, t->order.ptr, t->order.len);
     return err;
@@ -11867,10 +11944,12 @@ CRDTI_FN crdt_step *crdti_step_put(const crdt_step *first, crdt_step *step,
     return step;
 }
 
-/* What was inserted stands in its span. */
+/* What was inserted in a text stands in its span. */
 CRDTI_FN crdt_bytes crdti_piece_bytes(const crdti_steps *t,
                                       const crdti_step_piece *piece)
 {
+    if (piece->kind != CRDT_STEP_INSERT || t->s->is_list)
+        return crdti_no_key();
     return crdti_span_bytes(t->doc, t->s,
                             crdti_leaf_at(t->doc, piece->spot.leaf),
                             piece->spot.at, piece->spot.off, piece->len);
@@ -11893,20 +11972,16 @@ CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
         if (before.chars)
             step = crdti_step_put(out, step, CRDT_STEP_RETAIN, before,
                                   crdti_no_key());
-        if (piece->is_born) {
-            step = crdti_step_put(out, step, CRDT_STEP_INSERT, width,
-                                  crdti_piece_bytes(t, piece));
+        step = crdti_step_put(out, step, piece->kind, width,
+                              crdti_piece_bytes(t, piece));
+        if (piece->kind != CRDT_STEP_DELETE)
             crdti_width_add(&done, width);
-        } else {
-            step = crdti_step_put(out, step, CRDT_STEP_DELETE, width,
-                                  crdti_no_key());
-        }
     }
     return (size_t)(step - out);
 }
 
-/* The steps of a text, in the arena. NOMEM. */
-CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
+/* The steps of the place, a text or list, in the arena. NOMEM. */
+CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, const crdti_place *place,
                                    crdti_arena *arena, const crdt_step **out,
                                    size_t *len)
 {
@@ -11915,11 +11990,11 @@ CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
     crdt_err err;
     crdti_zero(&t, sizeof t);
     t.doc = doc;
-    t.s = crdti_sequence_at(doc, text);
+    t.s = crdti_sequence_at(doc, place->object);
     *len = 0;
-    if (!t.s || (!t.s->born.len && !t.s->died.len))
+    if (!t.s)
         return CRDT_OK;
-    err = crdti_steps_collect(&t);
+    err = crdti_steps_collect(&t, place->elements);
     if (!err) {
         steps = (crdt_step *)crdti_arena_alloc(arena, t.pieces.len * 2 *
                                                           sizeof *steps);
@@ -11944,6 +12019,9 @@ CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
  *     "photo"   -         map 3           PUT map 3
  *     (3, "x")  -         1               -  inside what has appeared
  *     (5, "y")  2         -               -  inside what is shown no longer
+ *
+ * Lists come first, the outer ones before those within: the indices in paths
+ * are those of now.
  *
  * Telling is after commits and joins, when nothing is under way; while it goes
  * on, writes are refused.
@@ -11978,6 +12056,16 @@ CRDTI_FN void crdti_place_look(crdt_doc *doc, crdti_place *place)
                          !crdti_value_same(&place->now, &place->before));
 }
 
+/* Whether an element that is shown stands where it did. One that was moved is
+ * an inserted one. */
+CRDTI_FN int crdti_element_stayed(const crdt_doc *doc, uint32_t list,
+                                  const uint8_t *key)
+{
+    const crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = crdti_element_name(doc, list, key);
+    return s && name != CRDTI_NO_CHAR && !crdti_ivset_has(&s->born, name);
+}
+
 /* Whether the keys above show the object, and did before. */
 CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
 {
@@ -11988,12 +12076,16 @@ CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
         const crdti_place *above =
             crdti_place_find(doc->watch, entry->object, key,
                              crdti_entry_hash(doc, entry->object, key));
+        const crdti_type *type =
+            crdti_type_at(doc, crdti_object_at(doc, entry->object));
         crdt_value shown;
         if (above && above->is_changed)
             return 0;
-        if (!crdti_type_at(doc, crdti_object_at(doc, entry->object))
-                 ->read(doc, entry->object, key, &shown) ||
+        if (!type->read(doc, entry->object, key, &shown) ||
             shown.kind != CRDT_OBJECT || shown.as.object.index != object)
+            return 0;
+        if (type->shape == CRDTI_BY_INDEX &&
+            !crdti_element_stayed(doc, entry->object, key.ptr))
             return 0;
         object = entry->object;
     }
@@ -12010,8 +12102,7 @@ CRDTI_FN uint32_t crdti_place_author(const crdt_doc *doc,
     uint32_t entry = crdti_entry_find(doc, place->object, place->key);
     uint8_t type = crdti_object_at(doc, place->object)->type;
     uint32_t winner = 0;
-    if (entry &&
-        (type == CRDT_MAP || type == CRDT_REGISTER || type == CRDT_LIST))
+    if (entry && (type == CRDT_MAP || type == CRDT_REGISTER))
         winner = crdti_entry_winner(doc, entry);
     return winner ? crdti_op_at(doc, winner)->replica : place->actor;
 }
@@ -12039,8 +12130,9 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->had_before = place->had_before;
     out->before = place->before;
     out->now = place->now;
-    if (shape == CRDTI_BY_STEPS) {
-        out->kind = CRDT_PATCH_TEXT;
+    if (shape == CRDTI_BY_STEPS || shape == CRDTI_BY_INDEX) {
+        out->kind =
+            shape == CRDTI_BY_STEPS ? CRDT_PATCH_TEXT : CRDT_PATCH_LIST;
         out->had_before = 0;
         out->before = out->now = crdt_null();
     }
@@ -12056,12 +12148,67 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->is_local = author == doc->self;
 }
 
-/* The list, in the order in which places were touched; in the arena. */
+/* Adds the patch of the place, if there is one to tell. NOMEM. */
+CRDTI_FN crdt_err crdti_patch_make(crdt_doc *doc, const crdti_place *place,
+                                   crdt_patch *first, size_t *len)
+{
+    crdti_watch *watch = doc->watch;
+    crdt_patch *patch = first + *len, *before = patch - (*len != 0);
+    if (!crdti_object_was_shown(doc, place->object))
+        return CRDT_OK;
+    if (*len && before->object.index == place->object)
+        patch->path = before->path;
+    else if (crdti_patch_path(doc, place->object, &patch->path))
+        return CRDT_ERR_NOMEM;
+    crdti_patch_fill(doc, place, patch);
+    if (patch->kind >= CRDT_PATCH_TEXT) {
+        if (crdti_steps_make(doc, place, &watch->arena, &patch->steps,
+                             &patch->steps_len))
+            return CRDT_ERR_NOMEM;
+        if (!patch->steps_len) {
+            crdti_zero(patch, sizeof *patch);
+            return CRDT_OK;
+        }
+    }
+    ++*len;
+    return CRDT_OK;
+}
+
+/* How deep the list is, when the place is one; or -1. */
+CRDTI_FN int crdti_place_depth(const crdt_doc *doc, const crdti_place *place)
+{
+    const crdti_object *object = crdti_object_at(doc, place->object);
+    int is_list = crdti_type_at(doc, object)->shape == CRDTI_BY_INDEX;
+    return is_list && !place->key.len ? object->depth : -1;
+}
+
+/* The patches of lists, the outer ones first. */
+CRDTI_FN crdt_err crdti_patches_lists(crdt_doc *doc, crdt_patch *first,
+                                      size_t *len)
+{
+    const crdti_watch *watch = doc->watch;
+    int depth, deepest = -1;
+    size_t i;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < watch->places.len; i++) {
+        depth = crdti_place_depth(doc, &watch->places.ptr[i]);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    for (depth = 0; depth <= deepest; depth++)
+        for (i = 0; i < watch->places.len && !err; i++)
+            if (crdti_place_depth(doc, &watch->places.ptr[i]) == depth)
+                err = crdti_patch_make(doc, &watch->places.ptr[i], first, len);
+    return err;
+}
+
+/* All of them: lists, then the others in the order in which places were
+ * touched; in the arena. */
 CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
                                      size_t *len)
 {
     crdti_watch *watch = doc->watch;
     size_t i, size = watch->places.len * sizeof **out;
+    crdt_err err;
     *len = 0;
     *out = (crdt_patch *)crdti_arena_alloc(&watch->arena, size);
     if (!*out)
@@ -12069,32 +12216,22 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
     crdti_zero(*out, size);
     for (i = 0; i < watch->places.len; i++)
         crdti_place_look(doc, &watch->places.ptr[i]);
-    for (i = 0; i < watch->places.len; i++) {
+    err = crdti_patches_lists(doc, *out, len);
+    for (i = 0; i < watch->places.len && !err; i++) {
         const crdti_place *place = &watch->places.ptr[i];
-        crdt_patch *patch = *out + *len, *before = patch - (*len != 0);
-        if (!place->is_changed || !crdti_object_was_shown(doc, place->object))
-            continue;
-        if (*len && before->object.index == place->object)
-            patch->path = before->path;
-        else if (crdti_patch_path(doc, place->object, &patch->path))
-            return CRDT_ERR_NOMEM;
-        crdti_patch_fill(doc, place, patch);
-        if (patch->kind == CRDT_PATCH_TEXT) {
-            if (crdti_steps_make(doc, place->object, &watch->arena,
-                                 &patch->steps, &patch->steps_len))
-                return CRDT_ERR_NOMEM;
-            if (!patch->steps_len)
-                continue;
-        }
-        ++*len;
+        const crdti_object *object = crdti_object_at(doc, place->object);
+        if (place->is_changed &&
+            crdti_type_at(doc, object)->shape != CRDTI_BY_INDEX)
+            err = crdti_patch_make(doc, place, *out, len);
     }
-    return CRDT_OK;
+    return err;
 }
 
 /* >>telling --------------------------------------------------------------- */
 
-/* Forgets what is new in texts. Where places are lost, any may be new. */
-CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
+/* Forgets what is new in texts and lists. Where places are lost, any may be
+ * new. */
+CRDTI_FN void crdti_watch_clear_news(crdt_doc *doc)
 {
     const crdti_watch *watch = doc->watch;
     uint32_t at = watch->is_lost ? doc->sequences : 0;
@@ -12104,7 +12241,7 @@ CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
     for (i = 0; i < watch->places.len; i++) {
         const crdti_object *object =
             crdti_object_at(doc, watch->places.ptr[i].object);
-        if (crdti_type_at(doc, object)->shape == CRDTI_BY_STEPS &&
+        if (crdti_type_at(doc, object)->shape >= CRDTI_BY_STEPS &&
             object->state)
             crdti_news_clear(&doc->alloc, (crdti_sequence *)object->state);
     }
@@ -12116,7 +12253,7 @@ CRDTI_FN void crdti_watch_clear(crdt_doc *doc)
     enum { MUCH = 1024 };
     crdti_watch *watch = doc->watch;
     const crdt_alloc *alloc = &doc->alloc;
-    crdti_watch_clear_texts(doc);
+    crdti_watch_clear_news(doc);
     crdti_arena_free(&watch->arena);
     if (watch->places.cap > MUCH)
         crdti_array_free(alloc, &watch->places);
@@ -12158,7 +12295,7 @@ CRDTI_FN void crdti_watch_end(crdt_doc *doc)
     crdti_watch *watch = doc->watch;
     if (!watch)
         return;
-    crdti_watch_clear_texts(doc);
+    crdti_watch_clear_news(doc);
     crdti_arena_free(&watch->arena);
     crdti_array_free(&doc->alloc, &watch->places);
     crdti_table_free(&doc->alloc, &watch->index);
@@ -15069,7 +15206,7 @@ CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
             if (bytes.len)
                 crdti_piece_take(&bytes);
             need->insertions++;
-            g->cuts++;
+            g->cuts += !g->s->is_list; /* that holds them */
         } while (bytes.len);
     }
 }

@@ -23,8 +23,8 @@
 #include "sequence.h"
 #include "text.h"
 
-#define CRDTI_ELEMENT_KEY 24 /* replica, seq with the highest byte first */
-#define CRDTI_MOVES_KEY 25   /* the same and CRDTI_MOVES */
+/* The key of an element: replica, seq with the highest byte first. */
+#define CRDTI_MOVES_KEY (CRDTI_ELEMENT_KEY + 1) /* and CRDTI_MOVES */
 #define CRDTI_MOVES 'p'
 
 CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key)
@@ -244,6 +244,16 @@ CRDTI_FN void crdti_list_look(crdt_doc *doc, crdti_sequence *s)
     spot.leaf = s->first;
     while (crdti_spot_next(doc, &spot))
         crdti_spot_look(doc, s, &spot, UINT32_MAX);
+}
+
+/* The character of the position where the element stands, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_element_name(const crdt_doc *doc, uint32_t list,
+                                     const uint8_t *key)
+{
+    crdti_position at;
+    return crdti_element_position(doc, list, key, 0, &at)
+               ? crdti_position_name(doc, list, at)
+               : CRDTI_NO_CHAR;
 }
 
 CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
@@ -676,9 +686,8 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
 {
     uint8_t key[CRDTI_MOVES_KEY];
     crdti_sequence *s;
-    crdti_position at;
     crdti_spot spot;
-    uint32_t name = CRDTI_NO_CHAR;
+    uint32_t name;
     crdt_err err = crdti_list_begin(list, &s);
     if (!err && !anchor)
         err = CRDT_ERR_ARG;
@@ -689,8 +698,7 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
         return CRDT_OK;
     }
     crdti_element_put(&anchor->dot.replica, anchor->dot.seq, key);
-    if (crdti_element_position(list.doc, list.index, key, 0, &at))
-        name = crdti_position_name(list.doc, list.index, at);
+    name = crdti_element_name(list.doc, list.index, key);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(list.doc, s);
