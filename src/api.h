@@ -787,13 +787,17 @@ typedef void crdt_patch_fn(void *ctx, crdt_doc *doc, const crdt_patch *patches,
  * (from within), NOMEM. UNCOMMITTED: changes are open. */
 CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx);
 
-/* What is at a path of keys, "images/beach.jpg/size": a value or an object.
- * In a key "~1" stands for "/" and "~0" for "~", and a "/" in front may stand
- * or not, as in a JSON pointer (RFC 6901); only where the first key is empty
- * it must. The empty path is the root. NOT_FOUND; TYPE when a step leads
- * through what is no map; ARG for another "~"; LIMIT (key). O(length). */
+/* What is at a path of keys, "images/beach.jpg/size", and of indices where it
+ * leads through lists, "images/0/size": a value or an object. In a key "~1"
+ * stands for "/" and "~0" for "~", and a "/" in front may stand or not, as in
+ * a JSON pointer (RFC 6901); only where the first key is empty it must. The
+ * empty path is the root. NOT_FOUND; TYPE when a step leads through what is no
+ * map or list; ARG for another "~"; LIMIT (key). O(length); O(log n) for an
+ * index. */
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
-/* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
+/* Appends the path of the object, as crdt_at takes it. Indices are those of
+ * now; for an element that is not there now it has a "-", where crdt_at finds
+ * nothing. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
 /* >>16 DELTAS ---------------------------------------------------------------

@@ -256,6 +256,21 @@ CRDTI_FN uint32_t crdti_element_name(const crdt_doc *doc, uint32_t list,
                : CRDTI_NO_CHAR;
 }
 
+/* The index of the element; 0: it is not there. */
+CRDTI_FN int crdti_element_index(crdt_doc *doc, uint32_t list,
+                                 const uint8_t *key, uint32_t *index)
+{
+    crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = s ? crdti_element_name(doc, list, key) : CRDTI_NO_CHAR;
+    crdti_spot spot;
+    if (name == CRDTI_NO_CHAR)
+        return 0;
+    crdti_homes_make(doc, s);
+    spot = crdti_spot_of(doc, s, name);
+    *index = crdti_spot_rank(doc, s, spot).chars;
+    return !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN);
+}
+
 CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
