@@ -877,13 +877,17 @@ typedef void crdt_patch_fn(void *ctx, crdt_doc *doc, const crdt_patch *patches,
  * (from within), NOMEM. UNCOMMITTED: changes are open. */
 CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx);
 
-/* What is at a path of keys, "images/beach.jpg/size": a value or an object.
- * In a key "~1" stands for "/" and "~0" for "~", and a "/" in front may stand
- * or not, as in a JSON pointer (RFC 6901); only where the first key is empty
- * it must. The empty path is the root. NOT_FOUND; TYPE when a step leads
- * through what is no map; ARG for another "~"; LIMIT (key). O(length). */
+/* What is at a path of keys, "images/beach.jpg/size", and of indices where it
+ * leads through lists, "images/0/size": a value or an object. In a key "~1"
+ * stands for "/" and "~0" for "~", and a "/" in front may stand or not, as in
+ * a JSON pointer (RFC 6901); only where the first key is empty it must. The
+ * empty path is the root. NOT_FOUND; TYPE when a step leads through what is no
+ * map or list; ARG for another "~"; LIMIT (key). O(length); O(log n) for an
+ * index. */
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
-/* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
+/* Appends the path of the object, as crdt_at takes it. Indices are those of
+ * now; for an element that is not there now it has a "-", where crdt_at finds
+ * nothing. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
 /* >>16 DELTAS ---------------------------------------------------------------
@@ -6779,8 +6783,8 @@ CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
         doc->watch->is_lost = 1;
 }
 
-/* Characters appear, or disappear. Those of lists may do so again and again,
- * one at a time: how they were at first is what counts. */
+/* Characters appear, or disappear. In lists that may be again and again, one
+ * at a time: `born` says that it was not there at first. */
 CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t name, uint32_t len)
 {
@@ -6791,8 +6795,7 @@ CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
 CRDTI_INLINE void crdti_news_died(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t name, uint32_t len)
 {
-    if (CRDTI_UNLIKELY(doc->watch != NULL) &&
-        !(s->is_list && crdti_ivset_has(&s->born, name)))
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
         crdti_news_add(doc, &s->died, name, len);
 }
 
@@ -10845,6 +10848,21 @@ CRDTI_FN uint32_t crdti_element_name(const crdt_doc *doc, uint32_t list,
                : CRDTI_NO_CHAR;
 }
 
+/* The index of the element; 0: it is not there. */
+CRDTI_FN int crdti_element_index(crdt_doc *doc, uint32_t list,
+                                 const uint8_t *key, uint32_t *index)
+{
+    crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = s ? crdti_element_name(doc, list, key) : CRDTI_NO_CHAR;
+    crdti_spot spot;
+    if (name == CRDTI_NO_CHAR)
+        return 0;
+    crdti_homes_make(doc, s);
+    spot = crdti_spot_of(doc, s, name);
+    *index = crdti_spot_rank(doc, s, spot).chars;
+    return !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN);
+}
+
 CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
@@ -11673,9 +11691,10 @@ CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 /* 6 document */
 /* >> path.h */
 /*
- * Paths: keys from the root down, as text.
+ * Paths: keys from the root down, as text; of lists, indices.
  *
  *     images/beach.jpg/size      ~1 stands for a "/" in a key, ~0 for a "~"
+ *     images/0/size              below the first element of a list
  *     /                          the empty key of the root
  *
  * With a "/" in front it is a JSON pointer (RFC 6901); without one it is the
@@ -11686,6 +11705,27 @@ CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 
 
 /* >>from an object to its path -------------------------------------------- */
+
+#define CRDTI_INDEX_DIGITS 10
+
+/* The key as the path says it; of a list the index of the element, or "-"
+ * when that is not there. */
+CRDTI_FN crdt_bytes crdti_path_key(crdt_doc *doc, uint32_t entry,
+                                   uint8_t room[CRDTI_INDEX_DIGITS])
+{
+    const crdti_entry *at = crdti_entry_at(doc, entry);
+    crdt_bytes key = crdti_entry_key(at);
+    size_t i = CRDTI_INDEX_DIGITS;
+    uint32_t index;
+    if (crdti_object_at(doc, at->object)->type != CRDT_LIST)
+        return key;
+    if (!crdti_element_index(doc, at->object, key.ptr, &index))
+        return crdt_str("-");
+    do
+        room[--i] = (uint8_t)('0' + index % 10);
+    while ((index /= 10) != 0);
+    return crdt_bytes_of(room + i, CRDTI_INDEX_DIGITS - i);
+}
 
 /* How long the key is, escaped. */
 CRDTI_FN size_t crdti_path_key_len(crdt_bytes key)
@@ -11717,14 +11757,15 @@ CRDTI_FN int crdti_path_is_led(const crdt_doc *doc, uint32_t entry)
     return at->object == CRDTI_ROOT && at->key_len == 0;
 }
 
-CRDTI_FN size_t crdti_path_len(const crdt_doc *doc, uint32_t object)
+CRDTI_FN size_t crdti_path_len(crdt_doc *doc, uint32_t object)
 {
+    uint8_t room[CRDTI_INDEX_DIGITS];
     uint32_t entry = crdti_object_at(doc, object)->entry;
     size_t len = 0;
     while (entry) {
         const crdti_entry *at = crdti_entry_at(doc, entry);
         uint32_t above = crdti_object_at(doc, at->object)->entry;
-        len += crdti_path_key_len(crdti_entry_key(at)) +
+        len += crdti_path_key_len(crdti_path_key(doc, entry, room)) +
                (above || crdti_path_is_led(doc, entry));
         entry = above;
     }
@@ -11732,14 +11773,14 @@ CRDTI_FN size_t crdti_path_len(const crdt_doc *doc, uint32_t object)
 }
 
 /* Writes it to where there is just room for it. */
-CRDTI_FN void crdti_path_put(const crdt_doc *doc, uint32_t object,
-                             uint8_t *out)
+CRDTI_FN void crdti_path_put(crdt_doc *doc, uint32_t object, uint8_t *out)
 {
+    uint8_t room[CRDTI_INDEX_DIGITS];
     uint8_t *end = out + crdti_path_len(doc, object);
     uint32_t entry = crdti_object_at(doc, object)->entry;
     while (entry) {
         const crdti_entry *at = crdti_entry_at(doc, entry);
-        end = crdti_path_put_key(end, crdti_entry_key(at));
+        end = crdti_path_put_key(end, crdti_path_key(doc, entry, room));
         if (end > out)
             *--end = '/';
         entry = crdti_object_at(doc, at->object)->entry;
@@ -11787,6 +11828,31 @@ CRDTI_FN crdt_err crdti_path_step(crdt_bytes *path, int *more, uint8_t *key,
     return CRDT_OK;
 }
 
+/* The number that the key is, or SIZE_MAX: digits, and no 0 in front. */
+CRDTI_FN size_t crdti_path_index(crdt_bytes key)
+{
+    size_t i, index = 0;
+    if (!key.len || key.len > CRDTI_INDEX_DIGITS - 1 ||
+        (key.ptr[0] == '0' && key.len > 1))
+        return SIZE_MAX;
+    for (i = 0; i < key.len; i++) {
+        if (key.ptr[i] < '0' || key.ptr[i] > '9')
+            return SIZE_MAX;
+        index = index * 10 + (size_t)(key.ptr[i] - '0');
+    }
+    return index;
+}
+
+/* What is there in the object. NOT_FOUND, TYPE. */
+CRDTI_FN crdt_err crdti_path_get(crdt_obj obj, crdt_bytes key, crdt_value *out)
+{
+    crdt_err err;
+    if (crdt_type_of(obj) != CRDT_LIST)
+        return crdt_map_get(obj, key, out);
+    err = crdt_list_get(obj, crdti_path_index(key), out);
+    return err == CRDT_ERR_RANGE ? CRDT_ERR_NOT_FOUND : err;
+}
+
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 {
     uint8_t key[CRDTSYNC_MAX_KEY];
@@ -11806,8 +11872,8 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
         if (!err && value.kind != CRDT_OBJECT)
             err = CRDT_ERR_TYPE;
         if (!err)
-            err =
-                crdt_map_get(value.as.object, crdt_bytes_of(key, len), &value);
+            err = crdti_path_get(value.as.object, crdt_bytes_of(key, len),
+                                 &value);
     }
     if (!err)
         *out = value;
@@ -15678,7 +15744,8 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
         if (!crdti_author_at(g->doc, at)->last)
             continue; /* one of ours that has not written yet */
         g->doc->actor = crdti_author_at(g->doc, at)->replica;
-        crdti_touch(g->doc, g->s->object, crdti_no_key());
+        if (!g->s->is_list)
+            crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
     if (g->s->is_list)
@@ -15688,6 +15755,20 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
+}
+
+/* Lists change by their elements; of what those do the author is told. */
+CRDTI_FN void crdti_graft_touch_lists(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        const crdti_delta_sequence *d = &g->delta->sequences[i];
+        if (!d->is_list)
+            continue;
+        g->doc->actor = g->delta->replicas[d->edits[0].replica].number;
+        crdti_touch(g->doc, g->delta->objects[d->object].number,
+                    crdti_no_key());
+    }
 }
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
@@ -15708,7 +15789,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
-            if (crdti_edit_known(g, edit) < edit->len) {
+            if (crdti_edit_known(g, edit) < edit->len && !d->is_list) {
                 g->doc->actor = g->delta->replicas[edit->replica].number;
                 crdti_touch(g->doc, number, crdti_no_key());
             }
@@ -16459,6 +16540,7 @@ CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i, ahead = crdti_min_size(2 * CRDTI_JOIN_STEP, j->delta->ops_len);
+    crdti_graft_touch_lists(&j->graft);
     for (i = 0; i < ahead; i++)
         crdti_join_warm_row(j, i);
     for (i = 0; i < j->delta->ops_len; i++) {

@@ -615,7 +615,8 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
         if (!crdti_author_at(g->doc, at)->last)
             continue; /* one of ours that has not written yet */
         g->doc->actor = crdti_author_at(g->doc, at)->replica;
-        crdti_touch(g->doc, g->s->object, crdti_no_key());
+        if (!g->s->is_list)
+            crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
     if (g->s->is_list)
@@ -625,6 +626,20 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
+}
+
+/* Lists change by their elements; of what those do the author is told. */
+CRDTI_FN void crdti_graft_touch_lists(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        const crdti_delta_sequence *d = &g->delta->sequences[i];
+        if (!d->is_list)
+            continue;
+        g->doc->actor = g->delta->replicas[d->edits[0].replica].number;
+        crdti_touch(g->doc, g->delta->objects[d->object].number,
+                    crdti_no_key());
+    }
 }
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
@@ -645,7 +660,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
-            if (crdti_edit_known(g, edit) < edit->len) {
+            if (crdti_edit_known(g, edit) < edit->len && !d->is_list) {
                 g->doc->actor = g->delta->replicas[edit->replica].number;
                 crdti_touch(g->doc, number, crdti_no_key());
             }

@@ -216,8 +216,8 @@ CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
         doc->watch->is_lost = 1;
 }
 
-/* Characters appear, or disappear. Those of lists may do so again and again,
- * one at a time: how they were at first is what counts. */
+/* Characters appear, or disappear. In lists that may be again and again, one
+ * at a time: `born` says that it was not there at first. */
 CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t name, uint32_t len)
 {
@@ -228,8 +228,7 @@ CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
 CRDTI_INLINE void crdti_news_died(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t name, uint32_t len)
 {
-    if (CRDTI_UNLIKELY(doc->watch != NULL) &&
-        !(s->is_list && crdti_ivset_has(&s->born, name)))
+    if (CRDTI_UNLIKELY(doc->watch != NULL))
         crdti_news_add(doc, &s->died, name, len);
 }
 

@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MIRROR_PLACE = 200, MIRROR_VALUE = 240 };
+enum { MIRROR_PLACE = 360, MIRROR_VALUE = 240 };
 
 typedef struct {
     char place[MIRROR_PLACE], value[MIRROR_VALUE];
@@ -126,7 +126,8 @@ static inline void mirror_put_element(mirror *m, const char *place,
 {
     char at[MIRROR_PLACE], hex[MIRROR_VALUE];
     mirror_hex(hex, element);
-    snprintf(at, sizeof at, "%.*s\thas %s", MIRROR_PLACE - 90, place, hex);
+    snprintf(at, sizeof at, "%.*s\thas %s", MIRROR_PLACE - MIRROR_VALUE - 6,
+             place, hex);
     m->odd += mirror_has(m, at) == is_in;
     if (is_in)
         mirror_put(m, at, "there");

@@ -12,6 +12,7 @@ enum { REPLICAS = 3, ROUNDS = 60, MAX_DEEP = 4 };
 
 static crdt_doc *docs[REPLICAS];
 static mirror mirrors[REPLICAS];
+static crdt_obj gone[REPLICAS]; /* a container whose element was deleted */
 static uint64_t randoms;
 static uint64_t kinds[CRDT_PATCH_LIST + 1], steps[CRDT_STEP_SET + 1];
 
@@ -57,6 +58,14 @@ static void told(void *ctx, crdt_doc *doc, const crdt_patch *patches,
 
 static void write_in(crdt_obj obj, int deep);
 
+static int number_of(const crdt_doc *doc)
+{
+    int i = 0;
+    while (docs[i] != doc)
+        i++;
+    return i;
+}
+
 static void write_list(crdt_obj list, int deep)
 {
     static const crdt_type types[] = { CRDT_MAP, CRDT_LIST, CRDT_TEXT,
@@ -80,10 +89,13 @@ static void write_list(crdt_obj list, int deep)
         CHECK(!crdt_list_set(list, at, crdt_int((int64_t)below(10))));
     else if (dice < 67)
         CHECK(!crdt_list_move(list, at, below(len)));
-    else if (dice < 80)
+    else if (dice < 80) {
+        inner = crdt_list_object(list, at);
+        if (!crdt_is_null(inner))
+            gone[number_of(list.doc)] = inner;
         CHECK(!crdt_list_delete(list, at,
                                 1 + below(crdti_min_size(len - at, 3))));
-    else {
+    } else {
         inner = crdt_list_object(list, at);
         if (!crdt_is_null(inner))
             write_in(inner, deep + 1);
@@ -141,11 +153,24 @@ static void write_some(crdt_doc *doc)
         CHECK(!crdt_map_remove(crdt_root(doc), CRDT_STR("list")));
         return;
     }
-    while (count-- > 0)
+    while (count-- > 0) {
+        crdt_obj was = gone[number_of(doc)];
         write_in(below(8) ? list : crdt_root(doc), 0);
+        if (!crdt_is_null(was) && below(4) == 0)
+            write_in(was, 0); /* it may be there again */
+    }
 }
 
 /* >>histories ------------------------------------------------------------- */
+
+/* What is not committed is told with it; or later, when nothing is new. */
+static void join_from(crdt_doc *to, crdt_doc *from)
+{
+    crdt_buf delta = news(from, to);
+    CHECK(!crdt_join(to, crdt_buf_bytes(&delta)));
+    CHECK(!crdt_commit(to));
+    crdt_buf_free(&delta);
+}
 
 static void run(uint64_t seed)
 {
@@ -153,6 +178,7 @@ static void run(uint64_t seed)
     randoms = 2 * seed + 1;
     for (i = 0; i < REPLICAS; i++) {
         docs[i] = replica((uint8_t)(i + 1));
+        gone[i] = crdti_obj(NULL, 0);
         mirror_init(&mirrors[i], docs[i]);
         CHECK(!crdt_doc_watch(docs[i], told, &mirrors[i]));
     }
@@ -165,7 +191,7 @@ static void run(uint64_t seed)
             CHECK(mirror_is_right(&mirrors[x]));
         }
         if (from != x && below(2)) {
-            pull(docs[x], docs[from]);
+            join_from(docs[x], docs[from]);
             CHECK(mirror_is_right(&mirrors[x]));
         }
     }
