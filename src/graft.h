@@ -241,6 +241,7 @@ CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
         g->touched_cap++;
     if (err)
         crdti_sequence_clear(g->doc, g->s);
+    g->s->is_bare = g->d->is_planted && g->s->is_list;
     return err;
 }
 

@@ -101,9 +101,13 @@ CRDTI_FN uint64_t crdti_move_hash(const crdt_doc *doc, uint32_t list,
 CRDTI_FN uint32_t crdti_move_find(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint64_t hash = crdti_move_hash(doc, list, at);
+    uint64_t hash;
     size_t iter;
-    uint32_t found = crdti_table_first(&doc->moves, hash, &iter);
+    uint32_t found;
+    if (!doc->moves.len)
+        return 0;
+    hash = crdti_move_hash(doc, list, at);
+    found = crdti_table_first(&doc->moves, hash, &iter);
     for (; found; found = crdti_table_next(&doc->moves, hash, &iter)) {
         const crdti_op *op = crdti_op_at(doc, found);
         if (op->replica == at.replica && op->seq == at.seq &&
@@ -122,18 +126,28 @@ CRDTI_FN crdti_position crdti_op_position(const crdt_doc *doc, uint32_t index)
     return at;
 }
 
+/* The entry of the moves of that element, if one of them is alive, or 0. */
+CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t list,
+                                      const uint8_t *key)
+{
+    uint8_t moves[CRDTI_MOVES_KEY];
+    uint32_t entry;
+    if (!doc->moves.len)
+        return 0;
+    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
+    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    entry = crdti_element_entry(doc, list, moves, sizeof moves);
+    return entry && crdti_entry_at(doc, entry)->ops ? entry : 0;
+}
+
 /* Where the element stands, or would if one of its moves were not. 0: that is
  * not known. */
 CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
                                     const uint8_t *key, uint32_t except,
                                     crdti_position *out)
 {
-    uint8_t moves[CRDTI_MOVES_KEY];
-    uint32_t entry, latest;
-    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
-    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    entry = crdti_element_entry(doc, list, moves, sizeof moves);
-    latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
+    uint32_t entry = crdti_element_moves(doc, list, key);
+    uint32_t latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
     if (!latest)
         return crdti_element_get(doc, key, out);
     *out = crdti_op_position(doc, latest);
@@ -142,32 +156,34 @@ CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
 
 /* >>what is visible ------------------------------------------------------- */
 
-/* The key of the element that the position belongs to. */
-CRDTI_FN void crdti_position_key(const crdt_doc *doc, uint32_t list,
-                                 crdti_position at,
-                                 uint8_t key[CRDTI_MOVES_KEY])
+/* The entry of the element that the position belongs to, or 0; and the MOVE to
+ * it, or 0. */
+CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
+                                         crdti_position at, uint32_t *move)
 {
-    uint32_t move = crdti_move_find(doc, list, at);
-    const crdti_entry *entry;
-    crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, key);
-    if (!move)
-        return;
-    entry = crdti_entry_at(doc, crdti_op_at(doc, move)->entry);
-    crdti_copy(key, crdti_entry_key(entry).ptr, CRDTI_ELEMENT_KEY);
+    uint8_t own[CRDTI_MOVES_KEY];
+    const uint8_t *key = own;
+    *move = crdti_move_find(doc, list, at);
+    if (*move)
+        key = crdti_entry_key(
+                  crdti_entry_at(doc, crdti_op_at(doc, *move)->entry))
+                  .ptr;
+    else
+        crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, own);
+    return crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
 }
 
 /* Whether its element is visible and stands there. */
 CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    uint32_t entry;
-    crdti_position stands;
-    crdti_position_key(doc, list, at, key);
-    entry = crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
-    return entry && crdti_entry_at(doc, entry)->is_visible &&
-           crdti_element_position(doc, list, key, 0, &stands) &&
-           stands.replica == at.replica && stands.seq == at.seq;
+    uint32_t move, moves;
+    uint32_t entry = crdti_position_element(doc, list, at, &move);
+    if (!entry || !crdti_entry_at(doc, entry)->is_visible)
+        return 0;
+    moves = crdti_element_moves(
+        doc, list, crdti_entry_key(crdti_entry_at(doc, entry)).ptr);
+    return move == (moves ? crdti_entry_winner(doc, moves) : 0);
 }
 
 /* The position of a character of the sequence. */
@@ -193,6 +209,11 @@ CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t list,
                   : CRDTI_NO_CHAR;
 }
 
+CRDTI_FN int crdti_spot_shows(const crdt_doc *doc, crdti_spot spot)
+{
+    return !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN);
+}
+
 /* Shows or hides characters behind the spot, up to `most` in one span, as they
  * should be. The spot is behind those looked at then. How many. */
 CRDTI_FN uint32_t crdti_spot_look(crdt_doc *doc, crdti_sequence *s,
@@ -201,7 +222,7 @@ CRDTI_FN uint32_t crdti_spot_look(crdt_doc *doc, crdti_sequence *s,
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
     uint32_t name = leaf->names[spot->at] + spot->off, len = 0;
     uint32_t rest = crdti_span_len(leaf, spot->at) - spot->off;
-    int was = !(leaf->lens[spot->at] & CRDTI_HIDDEN), shows = 0;
+    int shows = 0;
     most = (uint32_t)crdti_min(most, rest);
     while (len < most) {
         int now = crdti_position_shows(
@@ -211,7 +232,7 @@ CRDTI_FN uint32_t crdti_spot_look(crdt_doc *doc, crdti_sequence *s,
         shows = now;
         len++;
     }
-    if (shows != was) {
+    if (shows != crdti_spot_shows(doc, *spot)) {
         if (shows)
             crdti_span_show(doc, s, spot, len);
         else
@@ -242,6 +263,7 @@ CRDTI_FN void crdti_list_look(crdt_doc *doc, crdti_sequence *s)
 {
     crdti_spot spot = { 0, 0, 0 };
     spot.leaf = s->first;
+    s->is_bare = 0;
     while (crdti_spot_next(doc, &spot))
         crdti_spot_look(doc, s, &spot, UINT32_MAX);
 }
@@ -268,7 +290,7 @@ CRDTI_FN int crdti_element_index(crdt_doc *doc, uint32_t list,
     crdti_homes_make(doc, s);
     spot = crdti_spot_of(doc, s, name);
     *index = crdti_spot_rank(doc, s, spot).chars;
-    return !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN);
+    return crdti_spot_shows(doc, spot);
 }
 
 CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
@@ -276,7 +298,7 @@ CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
 {
     crdti_sequence *s = crdti_sequence_at(doc, list);
     uint32_t name = CRDTI_NO_CHAR;
-    if (s)
+    if (s && !s->is_bare)
         name = crdti_position_name(doc, list, at);
     if (name != CRDTI_NO_CHAR) /* else it comes yet, and looks itself */
         crdti_names_look(doc, s, name, 1);
@@ -358,9 +380,9 @@ CRDTI_FN crdt_err crdti_list_begin(crdt_obj list, crdti_sequence **s)
 CRDTI_FN uint32_t crdti_name_element(const crdt_doc *doc,
                                      const crdti_sequence *s, uint32_t name)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    crdti_position_key(doc, s->object, crdti_name_position(doc, s, name), key);
-    return crdti_element_entry(doc, s->object, key, CRDTI_ELEMENT_KEY);
+    uint32_t move;
+    return crdti_position_element(doc, s->object,
+                                  crdti_name_position(doc, s, name), &move);
 }
 
 /* The entry of the element at the index. RANGE. */
@@ -483,20 +505,6 @@ CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value)
                      crdti_entry_key(crdti_entry_at(list.doc, entry)), &value);
 }
 
-/* The entry of the moves of that element, if one of them is alive, or 0. */
-CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t entry)
-{
-    const crdti_entry *at = crdti_entry_at(doc, entry);
-    uint8_t key[CRDTI_MOVES_KEY];
-    uint32_t moves;
-    if (!doc->moves.len)
-        return 0;
-    crdti_copy(key, crdti_entry_key(at).ptr, CRDTI_ELEMENT_KEY);
-    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    moves = crdti_element_entry(doc, at->object, key, sizeof key);
-    return moves && crdti_entry_at(doc, moves)->ops ? moves : 0;
-}
-
 /* Adds a REMOVE of all that is seen in the entry. There is room. */
 CRDTI_FN void crdti_draft_remove(crdti_op_array *drafts, uint32_t entry)
 {
@@ -523,7 +531,9 @@ CRDTI_FN crdt_err crdti_list_draft(crdt_obj list, size_t at, size_t len,
         if (err)
             break;
         crdti_draft_remove(drafts, entry);
-        moves = crdti_element_moves(list.doc, entry);
+        moves = crdti_element_moves(
+            list.doc, list.index,
+            crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
         if (moves)
             crdti_draft_remove(drafts, moves);
     }

@@ -122,7 +122,7 @@ CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
 {
     crdti_sequence_empty(doc, s);
     s->names_used = 0;
-    s->is_hashed = 0;
+    s->is_hashed = s->is_bare = 0;
     crdti_zero(&s->total, sizeof s->total);
     s->root = s->first = crdti_pool_take(&doc->leaves);
 }

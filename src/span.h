@@ -81,7 +81,8 @@ typedef struct crdti_sequence {
     uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
     uint8_t is_list;
-    uint32_t held; /* of a list: positions that leaves are held for */
+    uint8_t is_bare; /* a list that a join has laid out and not shown yet */
+    uint32_t held;   /* of a list: positions that leaves are held for */
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
@@ -248,8 +249,8 @@ CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
 #define CRDTI_LEAF_LEAST 14u
 #define CRDTI_LEAF_ONLY 26u /* positions that are one leaf for certain */
 
-/* How many leaves besides the first, and how many forks. Of these all but the
- * last ones have as many children. */
+/* How many leaves besides the first, and how many forks. All but the last of
+ * each level have half of their children at least. */
 CRDTI_FN size_t crdti_leaves_most(uint32_t positions)
 {
     return positions > CRDTI_LEAF_ONLY ? positions / CRDTI_LEAF_LEAST : 0;
@@ -257,7 +258,12 @@ CRDTI_FN size_t crdti_leaves_most(uint32_t positions)
 
 CRDTI_FN size_t crdti_forks_most(size_t leaves)
 {
-    return leaves ? leaves / 4 + 1 : 0;
+    size_t most = 0;
+    while (leaves) {
+        leaves /= CRDTI_FORK_SLOTS / 2;
+        most += leaves + 1;
+    }
+    return most;
 }
 
 /* What more is to be held for `count` positions more. */
