@@ -1,7 +1,6 @@
 /*
  * Memory that runs out under every call of lists. A call that was refused has
- * changed nothing. One that succeeds may have left a list to be looked at
- * (stale: list.h): whoever reads it then is refused, or reads what is right.
+ * changed nothing; what elements show and hide needs none (span.h).
  */
 #include "refused.h"
 
@@ -142,50 +141,6 @@ TEST(every_request_of_reading_is_refused)
     run_out(read_all);
 }
 
-/* Looking heals what is stale, so here nobody looks in between. */
-TEST(a_list_that_was_left_to_be_looked_at_reads_right)
-{
-    size_t n, stale = 0, more = 1;
-    make_deltas();
-    for (n = 1; more; n++) {
-        crdt_value value;
-        crdt_err err = CRDT_OK;
-        crdt_obj list;
-        int i;
-        failing_alloc_init(&memory);
-        CHECK(!doc_new(&doc, &memory.table, 20));
-        CHECK(!crdt_join(doc, crdt_buf_bytes(&deltas[0])));
-        memory.requests = 0;
-        memory.fail_at = n;
-        memory.from_then_on = 1;
-        list = root_list(doc);
-        for (i = 1; i < DELTAS && !err; i++) {
-            struct hidden hidden = fill_pools(doc);
-            err = crdt_join(doc, crdt_buf_bytes(&deltas[i]));
-            CHECK(err == CRDT_OK || err == CRDT_ERR_NOMEM);
-            unhide(doc, &hidden);
-            if (crdti_sequence_at(doc, list.index)->is_stale) {
-                stale++;
-                hidden = fill_pools(doc);
-                CHECK_INT(crdt_list_get(list, 0, &value), CRDT_ERR_NOMEM);
-                CHECK_INT(crdt_list_delete(list, 0, 0), CRDT_ERR_NOMEM);
-                unhide(doc, &hidden);
-            }
-        }
-        more = memory.failures > 0;
-        memory.fail_at = 0;
-        for (i = 1; i < DELTAS; i++)
-            CHECK_INT(crdt_join(doc, crdt_buf_bytes(&deltas[i])), CRDT_OK);
-        CHECK(crdt_doc_digest(doc).lo == digests[DELTAS - 1].lo);
-        CHECK_INT(crdt_list_get(list, 0, &value), CRDT_OK);
-        CHECK(!check_doc(doc));
-        crdt_doc_free(doc);
-        CHECK(failing_alloc_clean(&memory));
-    }
-    CHECK(stale > 0);
-}
-
 TEST_MAIN(CASE(every_request_of_writes_is_refused),
           CASE(every_request_of_joins_is_refused),
-          CASE(every_request_of_reading_is_refused),
-          CASE(a_list_that_was_left_to_be_looked_at_reads_right))
+          CASE(every_request_of_reading_is_refused))
