@@ -11149,7 +11149,7 @@ CRDTI_FN crdt_err crdti_list_draft(crdt_obj list, size_t at, size_t len,
         moves = crdti_element_moves(
             list.doc, list.index,
             crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
-        if (moves)
+        if (moves && CRDTI_RULE(MOVES_GO))
             crdti_draft_remove(drafts, moves);
     }
     return err;

@@ -267,6 +267,7 @@ static const bug bugs[] = {
     SCOPE(CRDT_LIST),
     RULE(CRDT_LIST, "a set or move leaves what it saw", KILLS_ALL_SEEN),
     RULE(CRDT_LIST, "whichever value or move counts", LATEST_WINS),
+    RULE(CRDT_LIST, "a deletion leaves the moves", MOVES_GO),
     RULE(CRDT_LIST, "right origins have no say", RIGHT_ORIGINS),
     BORN(CRDT_LIST, "what is moved is there twice", copies_element),
     DIED(CRDT_LIST, "it is lost when its move goes", loses_element),
