@@ -61,6 +61,7 @@
 #include "plant.h"
 #include "graft.h"
 #include "join.h"
+#include "stroke.h"
 /* 7 wire */
 #include "codec.h"
 #include "frame.h"
