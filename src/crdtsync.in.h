@@ -58,6 +58,7 @@
 #include "doc.h"
 #include "delta.h"
 #include "edit.h"
+#include "truncate.h"
 #include "plant.h"
 #include "graft.h"
 #include "join.h"
