@@ -2565,6 +2565,16 @@ CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
     return p->base + (size_t)index * p->size;
 }
 
+/* The same where the type is known, and so how to multiply by its size. */
+#define CRDTI_POOL_AT(T, p, index) ((T *)crdti_pool_at_of(p, index, sizeof(T)))
+
+CRDTI_INLINE void *crdti_pool_at_of(const crdti_pool *p, uint32_t index,
+                                    size_t size)
+{
+    CRDTI_ASSERT(index > 0 && index < p->used && size == p->size);
+    return p->base + index * size;
+}
+
 /* Doubles while small; a large block grows by a quarter: it is mostly mapped
  * anew, not copied, and half of it unused would weigh more. */
 CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
@@ -4160,27 +4170,27 @@ struct crdt_doc {
 
 CRDTI_FN crdti_object *crdti_object_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_object *)crdti_pool_at(&doc->objects, index);
+    return CRDTI_POOL_AT(crdti_object, &doc->objects, index);
 }
 
 CRDTI_FN crdti_entry *crdti_entry_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_entry *)crdti_pool_at(&doc->entries, index);
+    return CRDTI_POOL_AT(crdti_entry, &doc->entries, index);
 }
 
 CRDTI_FN crdti_op *crdti_op_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_op *)crdti_pool_at(&doc->ops, index);
+    return CRDTI_POOL_AT(crdti_op, &doc->ops, index);
 }
 
 CRDTI_FN crdti_kill *crdti_kill_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_kill *)crdti_pool_at(&doc->kills, index);
+    return CRDTI_POOL_AT(crdti_kill, &doc->kills, index);
 }
 
 CRDTI_FN crdti_block *crdti_block_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_block *)crdti_pool_at(&doc->blocks, index);
+    return CRDTI_POOL_AT(crdti_block, &doc->blocks, index);
 }
 
 CRDTI_FN const crdti_type *crdti_type_at(const crdt_doc *doc,
@@ -4617,8 +4627,8 @@ CRDTI_FN int crdti_row_fits(const crdt_doc *doc, uint32_t object,
 
 CRDTI_INLINE crdti_block *crdti_row_block(const crdt_doc *doc, uint32_t row)
 {
-    return (crdti_block *)crdti_pool_at(&doc->blocks, (row & ~CRDTI_ROW_BIT) /
-                                                          CRDTI_BLOCK_ROWS);
+    return CRDTI_POOL_AT(crdti_block, &doc->blocks,
+                         (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
 }
 
 CRDTI_INLINE unsigned crdti_row_place(uint32_t row)
@@ -6002,7 +6012,7 @@ typedef CRDTI_ARRAY(crdti_extent) crdti_extents;
 
 CRDTI_INLINE crdti_author *crdti_author_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_author *)crdti_pool_at(&doc->authors, index);
+    return CRDTI_POOL_AT(crdti_author, &doc->authors, index);
 }
 
 /* >>authors --------------------------------------------------------------- */
@@ -6614,12 +6624,12 @@ typedef struct crdti_sequence {
 
 CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_leaf *)crdti_pool_at(&doc->leaves, index);
+    return CRDTI_POOL_AT(crdti_leaf, &doc->leaves, index);
 }
 
 CRDTI_INLINE crdti_fork *crdti_fork_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_fork *)crdti_pool_at(&doc->forks, index);
+    return CRDTI_POOL_AT(crdti_fork, &doc->forks, index);
 }
 
 CRDTI_INLINE uint32_t crdti_span_len(const crdti_leaf *leaf, uint32_t at)
