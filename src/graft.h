@@ -356,7 +356,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
         while (s && s->authors) {
             uint32_t at = s->authors;
             crdti_author *author = crdti_author_at(g->doc, at);
-            if (author->insertions.len || author->deletions.len)
+            if (author->last)
                 break;
             s->authors = author->next;
             if (s->own == at)

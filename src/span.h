@@ -89,12 +89,12 @@ typedef struct crdti_sequence {
 
 CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_leaf *)crdti_pool_at(&doc->leaves, index);
+    return CRDTI_POOL_AT(crdti_leaf, &doc->leaves, index);
 }
 
 CRDTI_INLINE crdti_fork *crdti_fork_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_fork *)crdti_pool_at(&doc->forks, index);
+    return CRDTI_POOL_AT(crdti_fork, &doc->forks, index);
 }
 
 CRDTI_INLINE uint32_t crdti_span_len(const crdti_leaf *leaf, uint32_t at)

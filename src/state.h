@@ -197,27 +197,27 @@ struct crdt_doc {
 
 CRDTI_FN crdti_object *crdti_object_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_object *)crdti_pool_at(&doc->objects, index);
+    return CRDTI_POOL_AT(crdti_object, &doc->objects, index);
 }
 
 CRDTI_FN crdti_entry *crdti_entry_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_entry *)crdti_pool_at(&doc->entries, index);
+    return CRDTI_POOL_AT(crdti_entry, &doc->entries, index);
 }
 
 CRDTI_FN crdti_op *crdti_op_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_op *)crdti_pool_at(&doc->ops, index);
+    return CRDTI_POOL_AT(crdti_op, &doc->ops, index);
 }
 
 CRDTI_FN crdti_kill *crdti_kill_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_kill *)crdti_pool_at(&doc->kills, index);
+    return CRDTI_POOL_AT(crdti_kill, &doc->kills, index);
 }
 
 CRDTI_FN crdti_block *crdti_block_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_block *)crdti_pool_at(&doc->blocks, index);
+    return CRDTI_POOL_AT(crdti_block, &doc->blocks, index);
 }
 
 CRDTI_FN const crdti_type *crdti_type_at(const crdt_doc *doc,

@@ -348,7 +348,8 @@ CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
 {
     crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
-    if (s && len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at))
+    if (s && (len ? len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at)
+                  : crdti_text_type(text.doc, s, at, utf8)))
         return CRDT_OK;
     err = crdti_text_begin(text, &s);
     return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
