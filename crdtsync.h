@@ -10485,16 +10485,23 @@ CRDTI_FN void crdti_element_put(const crdt_id *replica, uint64_t seq,
     key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
 }
 
+CRDTI_FN crdt_dot crdti_element_dot(const uint8_t *key)
+{
+    crdt_dot dot;
+    size_t i = sizeof dot.replica.b;
+    crdti_copy(dot.replica.b, key, i);
+    for (dot.seq = 0; i < CRDTI_ELEMENT_KEY; i++)
+        dot.seq = dot.seq << 8 | key[i];
+    return dot;
+}
+
 /* The first position of the element; 0: its replica is not known. */
 CRDTI_FN int crdti_element_get(const crdt_doc *doc, const uint8_t *key,
                                crdti_position *out)
 {
-    crdt_id id;
-    size_t i = sizeof id.b;
-    crdti_copy(id.b, key, sizeof id.b);
-    out->replica = crdti_replica_find(doc, &id);
-    for (out->seq = 0; i < CRDTI_ELEMENT_KEY; i++)
-        out->seq = out->seq << 8 | key[i];
+    crdt_dot dot = crdti_element_dot(key);
+    out->replica = crdti_replica_find(doc, &dot.replica);
+    out->seq = dot.seq;
     return out->replica != UINT32_MAX;
 }
 
@@ -11045,7 +11052,6 @@ CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
                                    crdt_anchor *out)
 {
     crdti_sequence *s;
-    crdti_position first;
     uint32_t entry;
     size_t beside = side == CRDT_LEFT ? at - 1 : at;
     crdt_err err = crdti_list_begin(list, &s);
@@ -11063,11 +11069,8 @@ CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
         return err;
     crdti_zero(out, sizeof *out);
     out->side = side;
-    crdti_element_get(list.doc,
-                      crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr,
-                      &first);
-    out->dot.replica = list.doc->replicas.ptr[first.replica].id;
-    out->dot.seq = first.seq;
+    out->dot = crdti_element_dot(
+        crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
     return CRDT_OK;
 }
 
