@@ -11052,6 +11052,7 @@ CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
                                    crdt_anchor *out)
 {
     crdti_sequence *s;
+    crdti_position first;
     uint32_t entry;
     size_t beside = side == CRDT_LEFT ? at - 1 : at;
     crdt_err err = crdti_list_begin(list, &s);
@@ -11069,8 +11070,11 @@ CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
         return err;
     crdti_zero(out, sizeof *out);
     out->side = side;
-    out->dot = crdti_element_dot(
-        crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
+    crdti_element_get(list.doc,
+                      crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr,
+                      &first);
+    out->dot.replica = list.doc->replicas.ptr[first.replica].id;
+    out->dot.seq = first.seq;
     return CRDT_OK;
 }
 
