@@ -526,7 +526,6 @@ TEST(removed_moves_read_like_this)
 {
     crdt_doc *doc = replica(1);
     crdt_vv since = CRDT_VV_INIT;
-    crdt_buf canonical = CRDT_BUF_INIT;
     int i;
     for (i = 0; i < 3; i++)
         CHECK_ERR(crdt_list_insert(todo(doc), (size_t)i, crdt_int(i)),
@@ -552,12 +551,27 @@ TEST(removed_moves_read_like_this)
         "    {\"dot\": \"" ONES ".8\", \"object\": 1, \"kind\": \"remove\", "
         "\"key\": {\"moves\": \"" ONES ".3\"}, "
         "\"kills\": {\"" ONES "\": 6}}]}}\n");
+    crdt_vv_free(&since);
+    crdt_doc_free(doc);
+}
+
+/* The canonical form: the places of what is there, in the order of the list. */
+TEST(a_layout_of_a_list_reads_like_this)
+{
+    crdt_doc *doc = replica(1);
+    crdt_buf canonical = CRDT_BUF_INIT;
+    int i;
+    for (i = 0; i < 3; i++)
+        CHECK_ERR(crdt_list_insert(todo(doc), (size_t)i / 2, crdt_int(i)),
+                  CRDT_OK);
+    CHECK_ERR(crdt_list_delete(todo(doc), 0, 1), CRDT_OK);
+    CHECK_ERR(crdt_commit(doc), CRDT_OK);
     CHECK_ERR(crdt_canonical(doc, &canonical), CRDT_OK);
     check_text(
         crdt_buf_bytes(&canonical),
         "{\"crdtsync\": 1, \"delta\": {\n"
         "  \"top\": {\n"
-        "    \"" ONES "\": 8},\n"
+        "    \"" ONES "\": 5},\n"
         "  \"objects\": [\n"
         "    {\"id\": 1, \"parent\": 0, \"type\": \"list\", "
         "\"key\": \"todo\"}],\n"
@@ -568,16 +582,14 @@ TEST(removed_moves_read_like_this)
         "    {\"dot\": \"" ONES ".2\", \"object\": 1, \"kind\": \"value\", "
         "\"stamp\": [1700000000000, 1], \"value\": 0},\n"
         "    {\"dot\": \"" ONES ".4\", \"object\": 1, \"kind\": \"value\", "
-        "\"stamp\": [1700000000000, 3], \"value\": 2},\n"
-        "    {\"dot\": \"" ONES ".5\", \"object\": 1, \"kind\": \"move\", "
-        "\"key\": {\"moves\": \"" ONES ".2\"}, "
-        "\"stamp\": [1700000000000, 4]}],\n"
+        "\"stamp\": [1700000000000, 3], \"value\": 2}],\n"
         "  \"sequences\": [\n"
         "    {\"object\": 1, \"laid_out\": true, \"edits\": [\n"
         "      {\"dot\": \"" ONES ".4\", \"kind\": \"insert\", "
-        "\"length\": 2, \"name\": 0}]}]}}\n");
+        "\"length\": 1, \"name\": 0},\n"
+        "      {\"dot\": \"" ONES ".2\", \"kind\": \"insert\", "
+        "\"length\": 1, \"name\": 1}]}]}}\n");
     crdt_buf_free(&canonical);
-    crdt_vv_free(&since);
     crdt_doc_free(doc);
 }
 
@@ -1450,6 +1462,7 @@ TEST_MAIN(CASE(deltas_come_back), CASE(a_delta_reads_like_this),
           CASE(base_voids_and_elements_read_like_this),
           CASE(texts_read_like_this), CASE(a_layout_reads_like_this),
           CASE(lists_read_like_this), CASE(removed_moves_read_like_this),
+          CASE(a_layout_of_a_list_reads_like_this),
           CASE(a_hello_reads_like_this),
           CASE(states_and_digests_read_like_this), CASE(chunks_read_like_this),
           CASE(answers_and_the_others_read_like_this),
