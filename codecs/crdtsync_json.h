@@ -947,8 +947,12 @@ CRDTI_FN void crdti_json_content(crdti_json_out *o, crdt_obj object)
 CRDTI_FN void crdti_json_object(crdti_json_out *o, crdt_obj object)
 {
     crdt_type type = crdt_type_of(object);
-    if (type == CRDT_MAP || type == CRDT_LIST) {
-        (type == CRDT_MAP ? crdti_json_map : crdti_json_list)(o, object);
+    if (type == CRDT_MAP) {
+        crdti_json_map(o, object);
+        return;
+    }
+    if (type == CRDT_LIST) {
+        crdti_json_list(o, object);
         return;
     }
     crdti_json_mark(o, crdt_type_name(type));
