@@ -10489,7 +10489,7 @@ CRDTI_FN crdt_dot crdti_element_dot(const uint8_t *key)
 {
     crdt_dot dot;
     size_t i = sizeof dot.replica.b;
-    crdti_copy(dot.replica.b, key, i);
+    crdti_copy(dot.replica.b, key, sizeof dot.replica.b);
     for (dot.seq = 0; i < CRDTI_ELEMENT_KEY; i++)
         dot.seq = dot.seq << 8 | key[i];
     return dot;
