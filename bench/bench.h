@@ -81,6 +81,7 @@ extern const struct bench_case bench_core[];
 extern const struct bench_case bench_types[];
 extern const struct bench_case bench_delta[];
 extern const struct bench_case bench_sizes[];
+extern const struct bench_case bench_list[];
 extern struct bench_case bench_text[];      /* see bench_text_find */
 extern const struct bench_case bench_big[]; /* only when asked for */
 

@@ -53,16 +53,23 @@ CRDTI_FN void crdti_element_put(const crdt_id *replica, uint64_t seq,
     key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
 }
 
+CRDTI_FN crdt_dot crdti_element_dot(const uint8_t *key)
+{
+    crdt_dot dot;
+    size_t i = sizeof dot.replica.b;
+    crdti_copy(dot.replica.b, key, sizeof dot.replica.b);
+    for (dot.seq = 0; i < CRDTI_ELEMENT_KEY; i++)
+        dot.seq = dot.seq << 8 | key[i];
+    return dot;
+}
+
 /* The first position of the element; 0: its replica is not known. */
 CRDTI_FN int crdti_element_get(const crdt_doc *doc, const uint8_t *key,
                                crdti_position *out)
 {
-    crdt_id id;
-    size_t i = sizeof id.b;
-    crdti_copy(id.b, key, sizeof id.b);
-    out->replica = crdti_replica_find(doc, &id);
-    for (out->seq = 0; i < CRDTI_ELEMENT_KEY; i++)
-        out->seq = out->seq << 8 | key[i];
+    crdt_dot dot = crdti_element_dot(key);
+    out->replica = crdti_replica_find(doc, &dot.replica);
+    out->seq = dot.seq;
     return out->replica != UINT32_MAX;
 }
 
