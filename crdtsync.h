@@ -4138,7 +4138,7 @@ struct crdt_doc {
     crdti_hash_table open_blocks;      /* (set, replica) -> block */
     crdti_hash_table author_table;     /* (sequence, replica) -> author */
     crdti_hash_table moves;            /* (list, dot) -> MOVE */
-    size_t leaves_held, forks_held;    /* for lists: span.h */
+    size_t held_leaves, held_forks;    /* for lists: span.h */
     uint32_t sequences;                /* objects that have one: list */
     uint32_t typing;    /* text with keystrokes not filed: text.h */
     uint32_t self;      /* own replica */
@@ -6851,10 +6851,10 @@ CRDTI_FN crdt_err crdti_nodes_reserve(crdt_doc *doc, size_t leaves,
                                       size_t forks)
 {
     crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves,
-                                      doc->leaves_held + leaves);
+                                      doc->held_leaves + leaves);
     return err ? err
                : crdti_pool_reserve(&doc->alloc, &doc->forks,
-                                    doc->forks_held + forks);
+                                    doc->held_forks + forks);
 }
 
 /* Memory for positions of a list, and to show and hide them ever after. */
@@ -6870,34 +6870,34 @@ CRDTI_FN crdt_err crdti_positions_reserve(crdt_doc *doc,
 CRDTI_FN void crdti_positions_hold(crdt_doc *doc, crdti_sequence *s,
                                    uint32_t count)
 {
-    doc->leaves_held += crdti_leaves_more(s, count);
-    doc->forks_held += crdti_forks_more(s, count);
+    doc->held_leaves += crdti_leaves_more(s, count);
+    doc->held_forks += crdti_forks_more(s, count);
     s->held += count;
 }
 
 CRDTI_FN uint32_t crdti_leaf_take(crdt_doc *doc, const crdti_sequence *s)
 {
-    doc->leaves_held -= s->is_list;
+    doc->held_leaves -= s->is_list;
     return crdti_pool_take(&doc->leaves);
 }
 
 CRDTI_FN uint32_t crdti_fork_take(crdt_doc *doc, const crdti_sequence *s)
 {
-    doc->forks_held -= s->is_list;
+    doc->held_forks -= s->is_list;
     return crdti_pool_take(&doc->forks);
 }
 
 CRDTI_FN void crdti_leaf_give(crdt_doc *doc, const crdti_sequence *s,
                               uint32_t leaf)
 {
-    doc->leaves_held += s->is_list;
+    doc->held_leaves += s->is_list;
     crdti_pool_give(&doc->leaves, leaf);
 }
 
 CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
                               uint32_t fork)
 {
-    doc->forks_held += s->is_list;
+    doc->held_forks += s->is_list;
     crdti_pool_give(&doc->forks, fork);
 }
 
@@ -6906,8 +6906,8 @@ CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
 CRDTI_FN void crdti_positions_release(crdt_doc *doc, crdti_sequence *s)
 {
     size_t leaves = crdti_leaves_most(s->held);
-    doc->leaves_held -= leaves;
-    doc->forks_held -= crdti_forks_most(leaves);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= crdti_forks_most(leaves);
     s->held = 0;
 }
 
@@ -7609,7 +7609,7 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         level++;
     }
     s->root = s->first = s->height = 0;
-    doc->leaves_held -= s->is_list; /* the first one */
+    doc->held_leaves -= s->is_list; /* the first one */
     crdti_positions_release(doc, s);
 }
 
@@ -15482,11 +15482,11 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
     if (!g->touched)
         return CRDT_ERR_NOMEM;
-    g->doc->leaves_held += g->leaves;
-    g->doc->forks_held += g->forks;
+    g->doc->held_leaves += g->leaves;
+    g->doc->held_forks += g->forks;
     err = crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
-    g->doc->leaves_held -= g->leaves;
-    g->doc->forks_held -= g->forks;
+    g->doc->held_leaves -= g->leaves;
+    g->doc->held_forks -= g->forks;
     return err;
 }
 

@@ -97,7 +97,7 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         level++;
     }
     s->root = s->first = s->height = 0;
-    doc->leaves_held -= s->is_list; /* the first one */
+    doc->held_leaves -= s->is_list; /* the first one */
     crdti_positions_release(doc, s);
 }
 

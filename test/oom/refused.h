@@ -155,7 +155,7 @@ static crdti_pool *pool_of(crdt_doc *doc, int i)
 
 static size_t held_of(const crdt_doc *doc, int i)
 {
-    return i == 5 ? doc->leaves_held : i == 6 ? doc->forks_held : 0;
+    return i == 5 ? doc->held_leaves : i == 6 ? doc->held_forks : 0;
 }
 
 static struct hidden fill_pools(crdt_doc *doc)
