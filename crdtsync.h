@@ -754,8 +754,9 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
  * between, and runs inserted at one spot by several people follow on each
  * other; set and set, the later stamp wins and the other stays readable; set,
  * or a change within a container, and delete: the element stays, with just
- * that; move and move, the later stamp wins: an element is never there twice;
- * move and set, both; move and delete, it is gone.
+ * that, where it was inserted or is moved meanwhile; move and move, the later
+ * stamp wins: an element is never there twice; move and set, both; move and
+ * delete, it is gone.
  *
  * O(log n) for an index. Memory: a few dozen bytes for each element and move,
  * also for those that are gone: their places are remembered.
@@ -769,7 +770,7 @@ CRDT_API size_t crdt_list_len(crdt_obj list);
 CRDT_API crdt_err crdt_list_insert(crdt_obj list, size_t at, crdt_value value);
 /* Replaces what is seen of the element, containers included. */
 CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value);
-/* Deletes `len` elements with all below them, one by one. */
+/* Deletes `len` elements with all below them. */
 CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len);
 /* Takes the element out and puts it where it has the index `to` then. */
 CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to);
@@ -818,6 +819,10 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
  * A container that appears under a key, or disappears, is one patch, that of
  * the key: what is in it is there to be read, and has no patches of its own.
  * Nor has what is hidden: changes in a container that its key does not show.
+ * The same goes for the elements of lists.
+ *
+ * Patches of lists come first, outer ones before those within: so the indices
+ * in paths, which are those of now, fit what has been patched so far.
  */
 
 typedef enum crdt_patch_kind {
@@ -827,21 +832,25 @@ typedef enum crdt_patch_kind {
     CRDT_PATCH_ADD = 3,    /* `now` is in the set */
     CRDT_PATCH_DROP = 4,   /* `before` is no longer in the set */
     CRDT_PATCH_LOST = 5,   /* there was no memory to tell: read anew */
-    CRDT_PATCH_TEXT = 6    /* a text reads differently: `steps` */
+    CRDT_PATCH_TEXT = 6,   /* a text reads differently: `steps` */
+    CRDT_PATCH_LIST = 7    /* a list does: `steps` */
 } crdt_patch_kind;
 
-/* From the text as it was to the text as it is, from the beginning on. What
- * follows on the last step stays. */
+/* From the text or list as it was to what it is, from the beginning on. What
+ * follows on the last step stays. An element that was moved is deleted and
+ * inserted. */
 typedef enum crdt_step_kind {
     CRDT_STEP_RETAIN = 1, /* so much stays */
-    CRDT_STEP_INSERT = 2, /* `text` is new here */
-    CRDT_STEP_DELETE = 3  /* so much of the old text is gone */
+    CRDT_STEP_INSERT = 2, /* `text`, or so many elements, are new here */
+    CRDT_STEP_DELETE = 3, /* so much of what was there is gone */
+    CRDT_STEP_SET = 4     /* so many elements stay and are other values */
 } crdt_step_kind;
 
 typedef struct crdt_step {
     crdt_step_kind kind;
-    size_t chars, bytes, utf16; /* how much, in each unit */
-    crdt_bytes text;            /* of an insertion */
+    size_t chars, bytes, utf16; /* how much, in each unit; or elements, all
+                                   three: crdt_list_get tells their values */
+    crdt_bytes text;            /* of an insertion into a text */
 } crdt_step;
 
 /* Borrowed for the call, all of it. */
@@ -856,7 +865,7 @@ typedef struct crdt_patch {
      * it is forgotten already. */
     crdt_id author;
     int is_local;
-    const crdt_step *steps; /* of CRDT_PATCH_TEXT */
+    const crdt_step *steps; /* of CRDT_PATCH_TEXT and CRDT_PATCH_LIST */
     size_t steps_len;
 } crdt_patch;
 
@@ -869,13 +878,17 @@ typedef void crdt_patch_fn(void *ctx, crdt_doc *doc, const crdt_patch *patches,
  * (from within), NOMEM. UNCOMMITTED: changes are open. */
 CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx);
 
-/* What is at a path of keys, "images/beach.jpg/size": a value or an object.
- * In a key "~1" stands for "/" and "~0" for "~", and a "/" in front may stand
- * or not, as in a JSON pointer (RFC 6901); only where the first key is empty
- * it must. The empty path is the root. NOT_FOUND; TYPE when a step leads
- * through what is no map; ARG for another "~"; LIMIT (key). O(length). */
+/* What is at a path of keys, "images/beach.jpg/size", and of indices where it
+ * leads through lists, "images/0/size": a value or an object. In a key "~1"
+ * stands for "/" and "~0" for "~", and a "/" in front may stand or not, as in
+ * a JSON pointer (RFC 6901); only where the first key is empty it must. The
+ * empty path is the root. NOT_FOUND; TYPE when a step leads through what is no
+ * map or list; ARG for another "~"; LIMIT (key). O(length); O(log n) for an
+ * index. */
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
-/* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
+/* Appends the path of the object, as crdt_at takes it. Indices are those of
+ * now; for an element that is not there now it has a "-", where crdt_at finds
+ * nothing. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
 /* >>16 DELTAS ---------------------------------------------------------------
@@ -4008,7 +4021,8 @@ CRDTI_FN int crdti_value_order(const crdt_value *a, const crdt_value *b)
 #define CRDTI_ROOT 1u
 #define CRDTI_INLINE_KEY 8
 #define CRDTI_BLOCK_ROWS 16
-#define CRDTI_ROW_KEY 9 /* bytes of an element that fits into a row */
+#define CRDTI_ROW_KEY 9      /* bytes of an element that fits into a row */
+#define CRDTI_ELEMENT_KEY 24 /* of one of a list: list.h */
 #define CRDTI_KEY_GONE UINT16_MAX /* length of the key of a freed entry */
 #if CRDTSYNC_MAX_KEY >= 65535
 #error "CRDTSYNC_MAX_KEY must be less than 65535"
@@ -4082,7 +4096,8 @@ enum {
     CRDTI_ONE_VALUE,
     CRDTI_BY_KEY,     /* a value, or container, at each key */
     CRDTI_BY_ELEMENT, /* whether it is there, of each element */
-    CRDTI_BY_STEPS    /* a text */
+    CRDTI_BY_STEPS,   /* a text */
+    CRDTI_BY_INDEX    /* a list, and a value, or container, of each element */
 };
 
 /* What a type must say of itself: a row of the type table (type.h). */
@@ -4145,7 +4160,7 @@ struct crdt_doc {
     crdti_hash_table open_blocks;      /* (set, replica) -> block */
     crdti_hash_table author_table;     /* (sequence, replica) -> author */
     crdti_hash_table moves;            /* (list, dot) -> MOVE */
-    size_t leaves_held, forks_held;    /* reserved: span.h */
+    size_t held_leaves, held_forks;    /* for lists: span.h */
     uint32_t sequences;                /* objects that have one: list */
     uint32_t typing;    /* text with keystrokes not filed: text.h */
     uint32_t self;      /* own replica */
@@ -4928,7 +4943,7 @@ CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, uint64_t hash)
 /* >> place.h */
 /*
  * Places: what there is to read in a document. A place is a key of a map, an
- * element of a set, or the one value of any other object. Before something is
+ * element of a set or list, a list, or the one value of any other object. Before something is
  * done to a place for the first time since the watcher of the document was
  * told, what it reads is kept; so is what the keys above it read, as they
  * change when the object that they show appears or disappears.
@@ -4949,6 +4964,8 @@ typedef struct crdti_place {
     uint32_t actor; /* number of the replica that was at it last */
     crdt_bytes key; /* in the arena, as all bytes here */
     crdt_value before, now;
+    uint32_t elements; /* of a list: its touched elements; place + 1 */
+    uint32_t next;     /* of an element: among them */
     uint8_t had_before, has_now, is_changed;
 } crdti_place;
 
@@ -5014,28 +5031,61 @@ CRDTI_FN crdt_err crdti_place_add(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* The place, and the keys above it, as far as they are not touched yet. */
+/* The key of the place that is touched with that key. */
+CRDTI_FN crdt_bytes crdti_place_key(const crdti_type *type, crdt_bytes key)
+{
+    if (type->shape == CRDTI_ONE_VALUE || type->shape == CRDTI_BY_STEPS ||
+        (type->shape == CRDTI_BY_INDEX && key.len != CRDTI_ELEMENT_KEY))
+        key.len = 0;
+    return key;
+}
+
+/* Finds or adds the place. NULL: there is no memory. */
+CRDTI_FN crdti_place *crdti_place_get(crdt_doc *doc, uint32_t object,
+                                      crdt_bytes key, int *is_new)
+{
+    crdti_watch *watch = doc->watch;
+    uint64_t hash = crdti_entry_hash(doc, object, key);
+    crdti_place *place = crdti_place_find(watch, object, key, hash);
+    *is_new = !place;
+    if (place)
+        return place;
+    if (crdti_place_add(doc, object, key, hash)) {
+        watch->is_lost = 1;
+        return NULL;
+    }
+    return &watch->places.ptr[watch->places.len - 1];
+}
+
+/* The place, the list that it is an element of, and the keys above, as far as
+ * they are not touched yet. */
 CRDTI_FN void crdti_place_touch(crdt_doc *doc, uint32_t object, crdt_bytes key)
 {
     crdti_watch *watch = doc->watch;
-    int is_above = 0;
+    uint32_t element = 0;
+    int is_above = 0, is_new;
     while (!watch->is_lost) {
         const crdti_object *at = crdti_object_at(doc, object);
+        const crdti_type *type = crdti_type_at(doc, at);
         const crdti_entry *entry;
         crdti_place *place;
-        uint64_t hash;
-        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE ||
-            crdti_type_at(doc, at)->shape == CRDTI_BY_STEPS)
-            key.len = 0;
-        hash = crdti_entry_hash(doc, object, key);
-        place = crdti_place_find(watch, object, key, hash);
-        if (place && !is_above)
+        key = crdti_place_key(type, key);
+        place = crdti_place_get(doc, object, key, &is_new);
+        if (!place)
+            return;
+        if (!is_above)
             place->actor = doc->actor;
-        if (place)
+        if (element) {
+            watch->places.ptr[element - 1].next = place->elements;
+            place->elements = element;
+            element = 0;
+        }
+        if (!is_new && (is_above || !key.len || type->shape != CRDTI_BY_INDEX))
             return;
-        if (crdti_place_add(doc, object, key, hash)) {
-            watch->is_lost = 1;
-            return;
+        if (key.len && type->shape == CRDTI_BY_INDEX) {
+            element = is_new ? (uint32_t)watch->places.len : 0;
+            key.len = 0;
+            continue;
         }
         if (!at->entry)
             return;
@@ -5912,22 +5962,27 @@ CRDTI_FN crdt_err crdti_drafts_below(crdt_doc *doc, uint32_t top,
     return CRDT_OK;
 }
 
-/* Writes `draft` over all that is in its scope, counters below included.
- * LIMIT, NOMEM: nothing has happened, and the draft is still the caller's. */
-CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
+/* Writes each draft over all that is in its scope, counters below included;
+ * no scope is within another. LIMIT, NOMEM: nothing has happened, and the
+ * drafts are still the caller's. */
+CRDTI_FN crdt_err crdti_write_scopes(crdt_doc *doc, const crdti_op *drafts,
+                                     size_t len)
 {
     crdti_op_array resets = { NULL, 0, 0 };
-    size_t i, victims = crdti_scope_count(doc, draft->entry);
+    size_t i, victims = 0;
     crdt_err err = CRDT_OK;
-    if (crdti_entry_at(doc, draft->entry)->child)
-        err = crdti_drafts_below(doc, draft->entry, &resets);
+    for (i = 0; i < len && !err; i++) {
+        victims += crdti_scope_count(doc, drafts[i].entry);
+        if (crdti_entry_at(doc, drafts[i].entry)->child)
+            err = crdti_drafts_below(doc, drafts[i].entry, &resets);
+    }
     if (err)
         return err;
     for (i = 0; i < resets.len; i++)
         victims += crdti_scope_count(doc, resets.ptr[i].entry);
-    err = crdti_write_check(doc, resets.len + 1);
+    err = crdti_write_check(doc, resets.len + len);
     if (!err)
-        err = crdti_write_reserve(doc, resets.len + 1, victims);
+        err = crdti_write_reserve(doc, resets.len + len, victims);
     if (err) {
         crdti_drafts_drop(doc, &resets);
         return err;
@@ -5938,8 +5993,14 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
         else
             crdti_write_over(doc, &resets.ptr[i]);
     crdti_array_free(&doc->alloc, &resets);
-    crdti_write_over(doc, draft);
+    for (i = 0; i < len; i++)
+        crdti_write_over(doc, &drafts[i]);
     return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
+{
+    return crdti_write_scopes(doc, draft, 1);
 }
 
 #endif
@@ -6615,7 +6676,9 @@ typedef struct crdti_sequence {
     uint64_t typed;   /* as long as the document has written that much */
     uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
-    uint8_t is_stale; /* of a list: what is visible is to be looked at */
+    uint8_t is_list;
+    uint8_t is_bare; /* a list that a join has laid out and not shown yet */
+    uint32_t held;   /* of a list: positions that leaves are held for */
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
@@ -6750,11 +6813,12 @@ CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
         doc->watch->is_lost = 1;
 }
 
-/* Characters appear, or disappear. */
+/* Characters appear, or disappear. In lists that may be again and again, one
+ * at a time: `born` says that it was not there at first. */
 CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t name, uint32_t len)
 {
-    if (CRDTI_UNLIKELY(doc->watch != NULL))
+    if (CRDTI_UNLIKELY(doc->watch != NULL) && !crdti_ivset_has(&s->died, name))
         crdti_news_add(doc, &s->born, name, len);
 }
 
@@ -6771,6 +6835,110 @@ CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
     crdti_ivset_free(alloc, &s->died);
 }
 
+/* >>holding ---------------------------------------------------------------
+ * What a list shows changes with its elements, wherever and by whomever those
+ * are written, and then nothing may fail. So a list holds memory for all the
+ * leaves that it may ever be cut into: a leaf is split when it is full, and all
+ * of them but the last then have CRDTI_LEAF_LEAST spans, which is as many
+ * positions; and a position stays in its leaf. */
+
+#define CRDTI_LEAF_LEAST 14u
+#define CRDTI_LEAF_ONLY 26u /* positions that are one leaf for certain */
+
+/* How many leaves besides the first, and how many forks. All but the last of
+ * each level have half of their children at least. */
+CRDTI_FN size_t crdti_leaves_most(uint32_t positions)
+{
+    return positions > CRDTI_LEAF_ONLY ? positions / CRDTI_LEAF_LEAST : 0;
+}
+
+CRDTI_FN size_t crdti_forks_most(size_t leaves)
+{
+    size_t most = 0;
+    while (leaves) {
+        leaves /= CRDTI_FORK_SLOTS / 2;
+        most += leaves + 1;
+    }
+    return most;
+}
+
+/* What more is to be held for `count` positions more. */
+CRDTI_FN size_t crdti_leaves_more(const crdti_sequence *s, uint32_t count)
+{
+    return crdti_leaves_most(s->held + count) - crdti_leaves_most(s->held);
+}
+
+CRDTI_FN size_t crdti_forks_more(const crdti_sequence *s, uint32_t count)
+{
+    return crdti_forks_most(crdti_leaves_most(s->held + count)) -
+           crdti_forks_most(crdti_leaves_most(s->held));
+}
+
+/* Memory for so many beside what is held. */
+CRDTI_FN crdt_err crdti_nodes_reserve(crdt_doc *doc, size_t leaves,
+                                      size_t forks)
+{
+    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves,
+                                      doc->held_leaves + leaves);
+    return err ? err
+               : crdti_pool_reserve(&doc->alloc, &doc->forks,
+                                    doc->held_forks + forks);
+}
+
+/* Memory for positions of a list, and to show and hide them ever after. */
+CRDTI_FN crdt_err crdti_positions_reserve(crdt_doc *doc,
+                                          const crdti_sequence *s,
+                                          uint32_t count)
+{
+    return crdti_nodes_reserve(doc, crdti_leaves_more(s, count),
+                               crdti_forks_more(s, count));
+}
+
+/* Positions come; that is reserved. */
+CRDTI_FN void crdti_positions_hold(crdt_doc *doc, crdti_sequence *s,
+                                   uint32_t count)
+{
+    doc->held_leaves += crdti_leaves_more(s, count);
+    doc->held_forks += crdti_forks_more(s, count);
+    s->held += count;
+}
+
+CRDTI_FN uint32_t crdti_leaf_take(crdt_doc *doc, const crdti_sequence *s)
+{
+    doc->held_leaves -= s->is_list;
+    return crdti_pool_take(&doc->leaves);
+}
+
+CRDTI_FN uint32_t crdti_fork_take(crdt_doc *doc, const crdti_sequence *s)
+{
+    doc->held_forks -= s->is_list;
+    return crdti_pool_take(&doc->forks);
+}
+
+CRDTI_FN void crdti_leaf_give(crdt_doc *doc, const crdti_sequence *s,
+                              uint32_t leaf)
+{
+    doc->held_leaves += s->is_list;
+    crdti_pool_give(&doc->leaves, leaf);
+}
+
+CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
+                              uint32_t fork)
+{
+    doc->held_forks += s->is_list;
+    crdti_pool_give(&doc->forks, fork);
+}
+
+/* Nothing is held any more: all leaves are given back but the first, which is
+ * not one of those. */
+CRDTI_FN void crdti_positions_release(crdt_doc *doc, crdti_sequence *s)
+{
+    size_t leaves = crdti_leaves_most(s->held);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= crdti_forks_most(leaves);
+    s->held = 0;
+}
+
 /* >>splitting ------------------------------------------------------------- */
 
 /* Memory for `count` calls, in that many trees of that height, of
@@ -6784,22 +6952,7 @@ CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
     size_t forks = crdti_min_size(leaves * (height + 1),
                                   doc->forks.live + leaves / 14 + 1) +
                    crdti_min_size(trees, count) * 2;
-    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves, leaves + 1);
-    doc->leaves_held = leaves + 1;
-    doc->forks_held = forks + height + 1;
-    return err ? err
-               : crdti_pool_reserve(&doc->alloc, &doc->forks, doc->forks_held);
-}
-
-/* Memory for one call more while others are under way that have theirs. */
-CRDTI_FN crdt_err crdti_spans_reserve_more(crdt_doc *doc,
-                                           const crdti_sequence *s)
-{
-    crdt_err err =
-        crdti_pool_reserve(&doc->alloc, &doc->leaves, doc->leaves_held + 1);
-    return err ? err
-               : crdti_pool_reserve(&doc->alloc, &doc->forks,
-                                    doc->forks_held + s->height + 2);
+    return crdti_nodes_reserve(doc, leaves + 1, forks + height + 1);
 }
 
 CRDTI_INLINE crdt_err crdti_spans_reserve(crdt_doc *doc,
@@ -6828,7 +6981,7 @@ CRDTI_FN uint32_t crdti_parent(const crdt_doc *doc, uint32_t level,
 /* A new root above the old one. */
 CRDTI_FN void crdti_root_raise(crdt_doc *doc, crdti_sequence *s)
 {
-    uint32_t index = crdti_pool_take(&doc->forks);
+    uint32_t index = crdti_fork_take(doc, s);
     crdti_fork *root = crdti_fork_at(doc, index);
     root->len = 1;
     root->children[0] = s->root;
@@ -6839,11 +6992,11 @@ CRDTI_FN void crdti_root_raise(crdt_doc *doc, crdti_sequence *s)
 }
 
 /* Moves the upper part of a full fork into a new one and returns it. */
-CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, uint32_t level,
-                                   uint32_t index, uint32_t keep,
-                                   crdti_width *moved)
+CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, const crdti_sequence *s,
+                                   uint32_t level, uint32_t index,
+                                   uint32_t keep, crdti_width *moved)
 {
-    uint32_t other = crdti_pool_take(&doc->forks), i;
+    uint32_t other = crdti_fork_take(doc, s), i;
     crdti_fork *low = crdti_fork_at(doc, index);
     crdti_fork *high = crdti_fork_at(doc, other);
     high->len = low->len - keep;
@@ -6860,11 +7013,12 @@ CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, uint32_t level,
 
 /* Files `other`, which has taken over `moved` of `child`, behind it. */
 CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
-                             uint32_t child, uint32_t other, crdti_width moved)
+                             uint32_t child, uint32_t other, crdti_width moved,
+                             int is_end)
 {
     uint32_t parent, place;
     crdti_fork *fork;
-    if (s->root == child)
+    if (level == s->height)
         crdti_root_raise(doc, s);
     parent = crdti_parent(doc, level, child);
     fork = crdti_fork_at(doc, parent);
@@ -6872,9 +7026,9 @@ CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
     if (fork->len == CRDTI_FORK_SLOTS) {
         crdti_width up;
         /* At the very end, where documents grow, the rest stays full. */
-        uint32_t keep = place + 1 == fork->len ? fork->len - 1 : fork->len / 2;
-        uint32_t high = crdti_fork_split(doc, level + 1, parent, keep, &up);
-        crdti_fork_put(doc, s, level + 1, parent, high, up);
+        uint32_t keep = is_end ? fork->len - 1 : fork->len / 2;
+        uint32_t high = crdti_fork_split(doc, s, level + 1, parent, keep, &up);
+        crdti_fork_put(doc, s, level + 1, parent, high, up, is_end);
         if (place >= keep) {
             place -= keep;
             parent = high;
@@ -6896,7 +7050,7 @@ CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
 CRDTI_FN void crdti_leaf_split(crdt_doc *doc, crdti_sequence *s,
                                crdti_spot *spot)
 {
-    uint32_t other = crdti_pool_take(&doc->leaves), i;
+    uint32_t other = crdti_leaf_take(doc, s), i;
     crdti_leaf *low = crdti_leaf_at(doc, spot->leaf);
     crdti_leaf *high = crdti_leaf_at(doc, other);
     uint32_t keep =
@@ -6916,7 +7070,7 @@ CRDTI_FN void crdti_leaf_split(crdt_doc *doc, crdti_sequence *s,
                        crdti_span_len(high, i), other);
     crdti_widths_close(doc, s);
     crdti_fork_put(doc, s, 0, spot->leaf, other,
-                   crdti_leaf_width(doc, s, high));
+                   crdti_leaf_width(doc, s, high), !high->next);
     if (spot->at >= keep) {
         spot->leaf = other;
         spot->at -= keep;
@@ -7053,21 +7207,25 @@ CRDTI_FN void crdti_shown_merge(crdti_leaf *leaf, uint32_t at)
     crdti_leaf_shift(leaf, at + 2, at + 1);
 }
 
-/* Shows a hidden character again: of a list, never of a text. The spot stays
- * before it. */
-CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
-                              crdti_spot *spot)
+/* Shows up to `most` hidden characters behind the spot, as far as the span
+ * goes: of a list, never of a text. The spot stays before them. How many.
+ * Cannot fail. */
+CRDTI_FN uint32_t crdti_span_show(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot, uint32_t most)
 {
     crdti_leaf *leaf;
-    crdti_width one = { 1, 0, 0 };
+    crdti_width width = { 0, 0, 0 };
     crdti_leaf_room(doc, s, spot);
     leaf = crdti_leaf_at(doc, spot->leaf);
-    if (spot->off + 1 < crdti_span_len(leaf, spot->at))
-        crdti_span_cut(leaf, spot->at, spot->off + 1);
+    width.chars = crdti_span_len(leaf, spot->at) - spot->off;
+    width.chars = (uint32_t)crdti_min(width.chars, most);
+    crdti_news_born(doc, s, leaf->names[spot->at] + spot->off, width.chars);
+    if (spot->off + width.chars < crdti_span_len(leaf, spot->at))
+        crdti_span_cut(leaf, spot->at, spot->off + width.chars);
     if (spot->off > 0)
         crdti_span_cut(leaf, spot->at++, spot->off);
     spot->off = 0;
-    leaf->lens[spot->at] = 1;
+    leaf->lens[spot->at] = width.chars;
     crdti_shown_merge(leaf, spot->at);
     if (spot->at > 0) {
         uint32_t len = leaf->len, before = leaf->lens[spot->at - 1];
@@ -7077,7 +7235,8 @@ CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
             spot->off = before;
         }
     }
-    crdti_widths_grow(doc, s, spot->leaf, one);
+    crdti_widths_grow(doc, s, spot->leaf, width);
+    return width.chars;
 }
 
 /* >>finding --------------------------------------------------------------- */
@@ -7432,13 +7591,14 @@ CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
     *out = s;
     if (CRDTI_LIKELY(s != NULL))
         return CRDT_OK;
-    if (crdti_pool_reserve(&doc->alloc, &doc->leaves, 1))
+    if (crdti_nodes_reserve(doc, 1, 0))
         return CRDT_ERR_NOMEM;
     s = (crdti_sequence *)crdti_alloc(&doc->alloc, sizeof *s);
     if (!s)
         return CRDT_ERR_NOMEM;
     crdti_zero(s, sizeof *s);
     s->object = object;
+    s->is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
     s->root = s->first = crdti_pool_take(&doc->leaves);
     s->next_sequence = doc->sequences;
     if (doc->sequences)
@@ -7459,7 +7619,7 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         if (level && crdti_fork_at(doc, node)->len) {
             crdti_fork *fork = crdti_fork_at(doc, node);
             for (i = 0; level == 1 && i < fork->len; i++)
-                crdti_pool_give(&doc->leaves, fork->children[i]);
+                crdti_leaf_give(doc, s, fork->children[i]);
             if (level == 1) {
                 fork->len = 0;
                 continue;
@@ -7469,11 +7629,16 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
             continue;
         }
         up = crdti_parent(doc, level, node);
-        crdti_pool_give(level ? &doc->forks : &doc->leaves, node);
+        if (level)
+            crdti_fork_give(doc, s, node);
+        else
+            crdti_leaf_give(doc, s, node);
         node = up;
         level++;
     }
     s->root = s->first = s->height = 0;
+    doc->held_leaves -= s->is_list; /* the first one */
+    crdti_positions_release(doc, s);
 }
 
 /* Frees all that is in it. */
@@ -7497,7 +7662,7 @@ CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
 {
     crdti_sequence_empty(doc, s);
     s->names_used = 0;
-    s->is_hashed = 0;
+    s->is_hashed = s->is_bare = 0;
     crdti_zero(&s->total, sizeof s->total);
     s->root = s->first = crdti_pool_take(&doc->leaves);
 }
@@ -7721,6 +7886,8 @@ CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
     int goes_on =
         crdti_insertion_add(author, seq, origins->left, origins->right, piece);
+    if (s->is_list)
+        crdti_positions_hold(doc, s, piece->width.chars);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
@@ -7823,7 +7990,7 @@ CRDTI_FN void crdti_sequence_weigh(crdt_doc *doc, const crdti_sequence *s)
 {
     crdti_object *object = crdti_object_at(doc, s->object);
     uint32_t weight = s->total.chars != 0;
-    if (CRDTI_LIKELY(object->weight == weight) || object->type == CRDT_LIST)
+    if (CRDTI_LIKELY(object->weight == weight) || s->is_list)
         return;
     object->weight = weight;
     crdti_climb(doc, s->object, weight != 0);
@@ -10493,16 +10660,15 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
  * never stands twice, and a value written meanwhile moves along.
  *
  * A position is visible when its element is and stands there. Positions are
- * shown and hidden as entries and MOVEs come and go, as far as there is memory
- * for the spans that this may cut; otherwise the list is *stale*, and whoever
- * reads it has to look at all of it first.
+ * shown and hidden as entries and MOVEs come and go, with memory that the list
+ * holds for that (span.h).
  */
 #ifndef CRDTI_LIST_H
 #define CRDTI_LIST_H
 
 
-#define CRDTI_ELEMENT_KEY 24 /* replica, seq with the highest byte first */
-#define CRDTI_MOVES_KEY 25   /* the same and CRDTI_MOVES */
+/* The key of an element: replica, seq with the highest byte first. */
+#define CRDTI_MOVES_KEY (CRDTI_ELEMENT_KEY + 1) /* and CRDTI_MOVES */
 #define CRDTI_MOVES 'p'
 
 CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key)
@@ -10586,9 +10752,13 @@ CRDTI_FN uint64_t crdti_move_hash(const crdt_doc *doc, uint32_t list,
 CRDTI_FN uint32_t crdti_move_find(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint64_t hash = crdti_move_hash(doc, list, at);
+    uint64_t hash;
     size_t iter;
-    uint32_t found = crdti_table_first(&doc->moves, hash, &iter);
+    uint32_t found;
+    if (!doc->moves.len)
+        return 0;
+    hash = crdti_move_hash(doc, list, at);
+    found = crdti_table_first(&doc->moves, hash, &iter);
     for (; found; found = crdti_table_next(&doc->moves, hash, &iter)) {
         const crdti_op *op = crdti_op_at(doc, found);
         if (op->replica == at.replica && op->seq == at.seq &&
@@ -10607,18 +10777,28 @@ CRDTI_FN crdti_position crdti_op_position(const crdt_doc *doc, uint32_t index)
     return at;
 }
 
+/* The entry of the moves of that element, if one of them is alive, or 0. */
+CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t list,
+                                      const uint8_t *key)
+{
+    uint8_t moves[CRDTI_MOVES_KEY];
+    uint32_t entry;
+    if (!doc->moves.len)
+        return 0;
+    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
+    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    entry = crdti_element_entry(doc, list, moves, sizeof moves);
+    return entry && crdti_entry_at(doc, entry)->ops ? entry : 0;
+}
+
 /* Where the element stands, or would if one of its moves were not. 0: that is
  * not known. */
 CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
                                     const uint8_t *key, uint32_t except,
                                     crdti_position *out)
 {
-    uint8_t moves[CRDTI_MOVES_KEY];
-    uint32_t entry, latest;
-    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
-    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    entry = crdti_element_entry(doc, list, moves, sizeof moves);
-    latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
+    uint32_t entry = crdti_element_moves(doc, list, key);
+    uint32_t latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
     if (!latest)
         return crdti_element_get(doc, key, out);
     *out = crdti_op_position(doc, latest);
@@ -10627,32 +10807,34 @@ CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
 
 /* >>what is visible ------------------------------------------------------- */
 
-/* The key of the element that the position belongs to. */
-CRDTI_FN void crdti_position_key(const crdt_doc *doc, uint32_t list,
-                                 crdti_position at,
-                                 uint8_t key[CRDTI_MOVES_KEY])
+/* The entry of the element that the position belongs to, or 0; and the MOVE to
+ * it, or 0. */
+CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
+                                         crdti_position at, uint32_t *move)
 {
-    uint32_t move = crdti_move_find(doc, list, at);
-    const crdti_entry *entry;
-    crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, key);
-    if (!move)
-        return;
-    entry = crdti_entry_at(doc, crdti_op_at(doc, move)->entry);
-    crdti_copy(key, crdti_entry_key(entry).ptr, CRDTI_ELEMENT_KEY);
+    uint8_t own[CRDTI_MOVES_KEY];
+    const uint8_t *key = own;
+    *move = crdti_move_find(doc, list, at);
+    if (*move)
+        key = crdti_entry_key(
+                  crdti_entry_at(doc, crdti_op_at(doc, *move)->entry))
+                  .ptr;
+    else
+        crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, own);
+    return crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
 }
 
 /* Whether its element is visible and stands there. */
 CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    uint32_t entry;
-    crdti_position stands;
-    crdti_position_key(doc, list, at, key);
-    entry = crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
-    return entry && crdti_entry_at(doc, entry)->is_visible &&
-           crdti_element_position(doc, list, key, 0, &stands) &&
-           stands.replica == at.replica && stands.seq == at.seq;
+    uint32_t move, moves;
+    uint32_t entry = crdti_position_element(doc, list, at, &move);
+    if (!entry || !crdti_entry_at(doc, entry)->is_visible)
+        return 0;
+    moves = crdti_element_moves(
+        doc, list, crdti_entry_key(crdti_entry_at(doc, entry)).ptr);
+    return move == (moves ? crdti_entry_winner(doc, moves) : 0);
 }
 
 /* The position of a character of the sequence. */
@@ -10678,27 +10860,88 @@ CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t list,
                   : CRDTI_NO_CHAR;
 }
 
-/* Shows or hides a character as it should be, or makes the list stale. */
-CRDTI_FN void crdti_name_look(crdt_doc *doc, crdti_sequence *s, uint32_t name)
+CRDTI_FN int crdti_spot_shows(const crdt_doc *doc, crdti_spot spot)
 {
-    int shows = crdti_position_shows(doc, s->object,
-                                     crdti_name_position(doc, s, name));
+    return !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN);
+}
+
+/* Shows or hides characters behind the spot, up to `most` in one span, as they
+ * should be. The spot is behind those looked at then. How many. */
+CRDTI_FN uint32_t crdti_spot_look(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot, uint32_t most)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    uint32_t name = leaf->names[spot->at] + spot->off, len = 0;
+    uint32_t rest = crdti_span_len(leaf, spot->at) - spot->off;
+    int shows = 0;
+    most = (uint32_t)crdti_min(most, rest);
+    while (len < most) {
+        int now = crdti_position_shows(
+            doc, s->object, crdti_name_position(doc, s, name + len));
+        if (len && now != shows)
+            break;
+        shows = now;
+        len++;
+    }
+    if (shows != crdti_spot_shows(doc, *spot)) {
+        if (shows)
+            crdti_span_show(doc, s, spot, len);
+        else
+            crdti_span_hide(doc, s, spot, len);
+        crdti_spot_next(doc, spot);
+        s->cursor = *spot;
+        s->cursor_is_known = 0;
+    }
+    spot->off += len;
+    return len;
+}
+
+/* The same for characters whose names follow on each other. */
+CRDTI_FN void crdti_names_look(crdt_doc *doc, crdti_sequence *s, uint32_t name,
+                               uint32_t len)
+{
+    crdti_homes_make(doc, s);
+    while (len) {
+        crdti_spot spot = crdti_spot_of(doc, s, name);
+        uint32_t done = crdti_spot_look(doc, s, &spot, len);
+        name += done;
+        len -= done;
+    }
+}
+
+/* And for all of them. */
+CRDTI_FN void crdti_list_look(crdt_doc *doc, crdti_sequence *s)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->first;
+    s->is_bare = 0;
+    while (crdti_spot_next(doc, &spot))
+        crdti_spot_look(doc, s, &spot, UINT32_MAX);
+}
+
+/* The character of the position where the element stands, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_element_name(const crdt_doc *doc, uint32_t list,
+                                     const uint8_t *key)
+{
+    crdti_position at;
+    return crdti_element_position(doc, list, key, 0, &at)
+               ? crdti_position_name(doc, list, at)
+               : CRDTI_NO_CHAR;
+}
+
+/* The index of the element; 0: it is not there. */
+CRDTI_FN int crdti_element_index(crdt_doc *doc, uint32_t list,
+                                 const uint8_t *key, uint32_t *index)
+{
+    crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = s ? crdti_element_name(doc, list, key) : CRDTI_NO_CHAR;
     crdti_spot spot;
+    if (name == CRDTI_NO_CHAR)
+        return 0;
     crdti_homes_make(doc, s);
     spot = crdti_spot_of(doc, s, name);
-    if (shows ==
-        !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN))
-        return;
-    if (crdti_spans_reserve_more(doc, s)) {
-        s->is_stale = 1;
-        return;
-    }
-    if (shows)
-        crdti_span_show(doc, s, &spot);
-    else
-        crdti_span_hide(doc, s, &spot, 1);
-    s->cursor = spot;
-    s->cursor_is_known = 0;
+    *index = crdti_spot_rank(doc, s, spot).chars;
+    return crdti_spot_shows(doc, spot);
 }
 
 CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
@@ -10706,10 +10949,10 @@ CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
 {
     crdti_sequence *s = crdti_sequence_at(doc, list);
     uint32_t name = CRDTI_NO_CHAR;
-    if (s)
+    if (s && !s->is_bare)
         name = crdti_position_name(doc, list, at);
     if (name != CRDTI_NO_CHAR) /* else it comes yet, and looks itself */
-        crdti_name_look(doc, s, name);
+        crdti_names_look(doc, s, name, 1);
 }
 
 /* Where the element stands, or would if one of its moves were not. */
@@ -10719,35 +10962,6 @@ CRDTI_FN void crdti_element_look(crdt_doc *doc, uint32_t list,
     crdti_position at;
     if (crdti_element_position(doc, list, key, except, &at))
         crdti_position_look(doc, list, at);
-}
-
-/* Makes a stale list what it should be. NOMEM: it is stale still. */
-CRDTI_FN crdt_err crdti_list_settle(crdt_doc *doc, crdti_sequence *s)
-{
-    uint32_t at, name;
-    size_t i;
-    if (CRDTI_LIKELY(!s->is_stale))
-        return CRDT_OK;
-    s->is_stale = 0;
-    for (at = s->authors; at; at = crdti_author_at(doc, at)->next)
-        for (i = 0; i < crdti_author_at(doc, at)->insertions.len; i++) {
-            const crdti_insertion *insertion =
-                &crdti_author_at(doc, at)->insertions.ptr[i];
-            for (name = insertion->name;
-                 name < insertion->name + insertion->len && !s->is_stale;
-                 name++)
-                crdti_name_look(doc, s, name);
-        }
-    return s->is_stale ? CRDT_ERR_NOMEM : CRDT_OK;
-}
-
-CRDTI_FN crdt_err crdti_lists_settle(crdt_doc *doc)
-{
-    uint32_t at = doc->sequences;
-    crdt_err err = CRDT_OK;
-    for (; at && !err; at = crdti_sequence_at(doc, at)->next_sequence)
-        err = crdti_list_settle(doc, crdti_sequence_at(doc, at));
-    return err;
 }
 
 /* >>for the type table ---------------------------------------------------- */
@@ -10804,23 +11018,22 @@ CRDTI_FN int crdti_list_read(crdt_doc *doc, uint32_t list, crdt_bytes key,
 
 /* >>by index -------------------------------------------------------------- */
 
-/* The list's sequence, which says what is visible. It is made when there is
- * none. */
+/* The list's sequence, which says what is visible; or NULL. */
 CRDTI_FN crdt_err crdti_list_begin(crdt_obj list, crdti_sequence **s)
 {
     crdt_err err = crdti_check(list, CRDT_LIST);
     if (!err)
-        err = crdti_sequence_get(list.doc, list.index, s);
-    return err ? err : crdti_list_settle(list.doc, *s);
+        *s = crdti_sequence_at(list.doc, list.index);
+    return err;
 }
 
 /* The entry of the element whose position that character is, or 0. */
 CRDTI_FN uint32_t crdti_name_element(const crdt_doc *doc,
                                      const crdti_sequence *s, uint32_t name)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    crdti_position_key(doc, s->object, crdti_name_position(doc, s, name), key);
-    return crdti_element_entry(doc, s->object, key, CRDTI_ELEMENT_KEY);
+    uint32_t move;
+    return crdti_position_element(doc, s->object,
+                                  crdti_name_position(doc, s, name), &move);
 }
 
 /* The entry of the element at the index. RANGE. */
@@ -10830,7 +11043,7 @@ CRDTI_FN crdt_err crdti_list_entry(crdt_obj list, size_t at, uint32_t *entry)
     crdti_spot spot;
     uint32_t chars;
     crdt_err err = crdti_list_begin(list, &s);
-    if (!err && at >= s->total.chars)
+    if (!err && (!s || at >= s->total.chars))
         err = CRDT_ERR_RANGE;
     if (!err)
         err = crdti_seek(list.doc, s, CRDT_CHARS, at + 1, &spot, &chars);
@@ -10850,7 +11063,9 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
                                      crdti_sequence **out)
 {
     crdti_sequence *s;
-    crdt_err err = crdti_list_begin(list, &s);
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (!err)
+        err = crdti_sequence_get(list.doc, list.index, &s);
     if (err)
         return err;
     *out = s;
@@ -10861,7 +11076,7 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
         err = crdti_text_own(list.doc, s);
     if (!err)
         err = crdti_insertions_reserve(list.doc, s, s->own, 1, 1, 0);
-    return err ? err : crdti_spans_reserve(list.doc, s, 1);
+    return err ? err : crdti_positions_reserve(list.doc, s, 1);
 }
 
 /* Puts the position of the last change at the index, where it is visible. */
@@ -10941,37 +11156,57 @@ CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value)
                      crdti_entry_key(crdti_entry_at(list.doc, entry)), &value);
 }
 
-/* Removes the element; and its moves, of which nothing is seen then: where
- * that cannot be done they just stay. */
-CRDTI_FN crdt_err crdti_element_remove(crdt_doc *doc, uint32_t entry)
+/* Adds a REMOVE of all that is seen in the entry. There is room. */
+CRDTI_FN void crdti_draft_remove(crdti_op_array *drafts, uint32_t entry)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    uint32_t list = crdti_entry_at(doc, entry)->object, moves;
-    crdt_err err;
-    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
-               CRDTI_ELEMENT_KEY);
-    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    err = crdti_value_remove(doc, entry);
-    moves = crdti_element_entry(doc, list, key, sizeof key);
-    if (!err && moves && crdti_entry_at(doc, moves)->ops)
-        crdti_value_remove(doc, moves);
+    crdti_op *draft = &drafts->ptr[drafts->len++];
+    crdti_zero(draft, sizeof *draft);
+    draft->kind = CRDTI_REMOVE;
+    draft->entry = entry;
+}
+
+/* Drafts the removal of the elements; and of their moves, of which nothing is
+ * seen then. A move that somebody makes meanwhile survives that of its
+ * element, unseen. It costs an op next to a position that stays anyway, shows
+ * again with an element that somebody sets meanwhile, and goes with what is
+ * above the list. */
+CRDTI_FN crdt_err crdti_list_draft(crdt_obj list, size_t at, size_t len,
+                                   crdti_op_array *drafts)
+{
+    crdt_err err = CRDT_OK;
+    for (; len > 0 && !err; at++, len--) {
+        uint32_t entry, moves;
+        err = crdti_list_entry(list, at, &entry);
+        if (!err)
+            err = crdti_array_reserve(&list.doc->alloc, drafts, 2);
+        if (err)
+            break;
+        crdti_draft_remove(drafts, entry);
+        moves = crdti_element_moves(
+            list.doc, list.index,
+            crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
+        if (moves)
+            crdti_draft_remove(drafts, moves);
+    }
     return err;
 }
 
 CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len)
 {
-    crdti_sequence *s;
-    uint32_t entry;
-    crdt_err err = crdti_list_begin(list, &s);
-    if (!err && (len > s->total.chars || at > s->total.chars - len))
-        err = CRDT_ERR_RANGE;
+    crdti_op_array drafts = { NULL, 0, 0 };
+    size_t most;
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (err)
+        return err;
+    most = crdt_list_len(list);
+    if (len > most || at > most - len)
+        return CRDT_ERR_RANGE;
+    err = crdti_write_check(list.doc, len);
     if (!err)
-        err = crdti_write_check(list.doc, len);
-    for (; len > 0 && !err; len--) {
-        err = crdti_list_entry(list, at, &entry);
-        if (!err)
-            err = crdti_element_remove(list.doc, entry);
-    }
+        err = crdti_list_draft(list, at, len, &drafts);
+    if (!err)
+        err = crdti_write_scopes(list.doc, drafts.ptr, drafts.len);
+    crdti_array_free(&list.doc->alloc, &drafts);
     return err;
 }
 
@@ -11010,8 +11245,6 @@ CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
     if (err || from == to)
         return err;
     err = crdti_list_reserve(list, to, &s);
-    if (!err) /* where it stood is hidden */
-        err = crdti_spans_reserve_more(list.doc, s);
     if (!err)
         err = crdti_element_move(list.doc, entry);
     if (!err)
@@ -11023,9 +11256,8 @@ CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
 
 CRDT_API size_t crdt_list_len(crdt_obj list)
 {
-    if (crdti_check(list, CRDT_LIST))
-        return 0;
-    return crdti_object_at(list.doc, list.index)->weight;
+    crdti_sequence *s;
+    return crdti_list_begin(list, &s) || !s ? 0 : s->total.chars;
 }
 
 CRDT_API crdt_err crdt_list_get(crdt_obj list, size_t at, crdt_value *out)
@@ -11066,6 +11298,8 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
     const crdti_leaf *leaf;
     crdti_spot spot = { 0, 0, 0 };
     crdt_err err = crdti_list_begin(list, &s);
+    if (!err && !s)
+        err = CRDT_ERR_NOT_FOUND;
     if (err)
         return err;
     spot.leaf = s->first;
@@ -11096,16 +11330,16 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
 CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
                                    crdt_anchor *out)
 {
-    crdti_sequence *s;
     crdti_position first;
     uint32_t entry;
     size_t beside = side == CRDT_LEFT ? at - 1 : at;
-    crdt_err err = crdti_list_begin(list, &s);
-    if (!err && at > s->total.chars)
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    size_t len = crdt_list_len(list);
+    if (!err && at > len)
         err = CRDT_ERR_RANGE;
     if (err)
         return err;
-    if (beside >= s->total.chars) { /* also in front of the first */
+    if (beside >= len) { /* also in front of the first */
         crdti_zero(out, sizeof *out);
         out->side = side;
         return CRDT_OK;
@@ -11128,21 +11362,19 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
 {
     uint8_t key[CRDTI_MOVES_KEY];
     crdti_sequence *s;
-    crdti_position at;
     crdti_spot spot;
-    uint32_t name = CRDTI_NO_CHAR;
+    uint32_t name;
     crdt_err err = crdti_list_begin(list, &s);
     if (!err && !anchor)
         err = CRDT_ERR_ARG;
     if (err)
         return err;
     if (!anchor->dot.seq) {
-        *out = anchor->side == CRDT_RIGHT ? s->total.chars : 0;
+        *out = anchor->side == CRDT_RIGHT ? crdt_list_len(list) : 0;
         return CRDT_OK;
     }
     crdti_element_put(&anchor->dot.replica, anchor->dot.seq, key);
-    if (crdti_element_position(list.doc, list.index, key, 0, &at))
-        name = crdti_position_name(list.doc, list.index, at);
+    name = crdti_element_name(list.doc, list.index, key);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(list.doc, s);
@@ -11451,7 +11683,7 @@ CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8)
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
       crdti_sequence_scope, NULL }
 #define CRDTI_LIST(name, kinds)                                               \
-    { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_list_has_key,                 \
+    { name, kinds, CRDTI_BY_INDEX, 1, 0, 1, crdti_list_has_key,                 \
       crdti_list_read, NULL, NULL, crdti_list_born, crdti_list_died,          \
       crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked }
 /* What has a state of its own. */
@@ -11528,9 +11760,10 @@ CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 /* 6 document */
 /* >> path.h */
 /*
- * Paths: keys from the root down, as text.
+ * Paths: keys from the root down, as text; of lists, indices.
  *
  *     images/beach.jpg/size      ~1 stands for a "/" in a key, ~0 for a "~"
+ *     images/0/size              below the first element of a list
  *     /                          the empty key of the root
  *
  * With a "/" in front it is a JSON pointer (RFC 6901); without one it is the
@@ -11541,6 +11774,27 @@ CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 
 
 /* >>from an object to its path -------------------------------------------- */
+
+#define CRDTI_INDEX_DIGITS 10
+
+/* The key as the path says it; of a list the index of the element, or "-"
+ * when that is not there. */
+CRDTI_FN crdt_bytes crdti_path_key(crdt_doc *doc, uint32_t entry,
+                                   uint8_t room[CRDTI_INDEX_DIGITS])
+{
+    const crdti_entry *at = crdti_entry_at(doc, entry);
+    crdt_bytes key = crdti_entry_key(at);
+    size_t i = CRDTI_INDEX_DIGITS;
+    uint32_t index;
+    if (crdti_object_at(doc, at->object)->type != CRDT_LIST)
+        return key;
+    if (!crdti_element_index(doc, at->object, key.ptr, &index))
+        return crdt_str("-");
+    do
+        room[--i] = (uint8_t)('0' + index % 10);
+    while ((index /= 10) != 0);
+    return crdt_bytes_of(room + i, CRDTI_INDEX_DIGITS - i);
+}
 
 /* How long the key is, escaped. */
 CRDTI_FN size_t crdti_path_key_len(crdt_bytes key)
@@ -11572,14 +11826,15 @@ CRDTI_FN int crdti_path_is_led(const crdt_doc *doc, uint32_t entry)
     return at->object == CRDTI_ROOT && at->key_len == 0;
 }
 
-CRDTI_FN size_t crdti_path_len(const crdt_doc *doc, uint32_t object)
+CRDTI_FN size_t crdti_path_len(crdt_doc *doc, uint32_t object)
 {
+    uint8_t room[CRDTI_INDEX_DIGITS];
     uint32_t entry = crdti_object_at(doc, object)->entry;
     size_t len = 0;
     while (entry) {
         const crdti_entry *at = crdti_entry_at(doc, entry);
         uint32_t above = crdti_object_at(doc, at->object)->entry;
-        len += crdti_path_key_len(crdti_entry_key(at)) +
+        len += crdti_path_key_len(crdti_path_key(doc, entry, room)) +
                (above || crdti_path_is_led(doc, entry));
         entry = above;
     }
@@ -11587,14 +11842,14 @@ CRDTI_FN size_t crdti_path_len(const crdt_doc *doc, uint32_t object)
 }
 
 /* Writes it to where there is just room for it. */
-CRDTI_FN void crdti_path_put(const crdt_doc *doc, uint32_t object,
-                             uint8_t *out)
+CRDTI_FN void crdti_path_put(crdt_doc *doc, uint32_t object, uint8_t *out)
 {
+    uint8_t room[CRDTI_INDEX_DIGITS];
     uint8_t *end = out + crdti_path_len(doc, object);
     uint32_t entry = crdti_object_at(doc, object)->entry;
     while (entry) {
         const crdti_entry *at = crdti_entry_at(doc, entry);
-        end = crdti_path_put_key(end, crdti_entry_key(at));
+        end = crdti_path_put_key(end, crdti_path_key(doc, entry, room));
         if (end > out)
             *--end = '/';
         entry = crdti_object_at(doc, at->object)->entry;
@@ -11642,6 +11897,31 @@ CRDTI_FN crdt_err crdti_path_step(crdt_bytes *path, int *more, uint8_t *key,
     return CRDT_OK;
 }
 
+/* The number that the key is, or SIZE_MAX: digits, and no 0 in front. */
+CRDTI_FN size_t crdti_path_index(crdt_bytes key)
+{
+    size_t i, index = 0;
+    if (!key.len || key.len > CRDTI_INDEX_DIGITS - 1 ||
+        (key.ptr[0] == '0' && key.len > 1))
+        return SIZE_MAX;
+    for (i = 0; i < key.len; i++) {
+        if (key.ptr[i] < '0' || key.ptr[i] > '9')
+            return SIZE_MAX;
+        index = index * 10 + (size_t)(key.ptr[i] - '0');
+    }
+    return index;
+}
+
+/* What is there in the object. NOT_FOUND, TYPE. */
+CRDTI_FN crdt_err crdti_path_get(crdt_obj obj, crdt_bytes key, crdt_value *out)
+{
+    crdt_err err;
+    if (crdt_type_of(obj) != CRDT_LIST)
+        return crdt_map_get(obj, key, out);
+    err = crdt_list_get(obj, crdti_path_index(key), out);
+    return err == CRDT_ERR_RANGE ? CRDT_ERR_NOT_FOUND : err;
+}
+
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 {
     uint8_t key[CRDTSYNC_MAX_KEY];
@@ -11661,8 +11941,8 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
         if (!err && value.kind != CRDT_OBJECT)
             err = CRDT_ERR_TYPE;
         if (!err)
-            err =
-                crdt_map_get(value.as.object, crdt_bytes_of(key, len), &value);
+            err = crdti_path_get(value.as.object, crdt_bytes_of(key, len),
+                                 &value);
     }
     if (!err)
         *out = value;
@@ -11672,8 +11952,9 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 #endif
 /* >> step.h */
 /*
- * Steps: how a text reads differently since the watcher was told, as what to
- * retain, insert and delete from its beginning on.
+ * Steps: how a text or list reads differently since the watcher was told, as
+ * what to retain, insert and delete from its beginning on; and what of a list
+ * is another value, where it was.
  *
  *     names born since   40..44           in the order of the text:
  *     names died since    7..9, 42        retain 7, delete 3, retain 5,
@@ -11686,11 +11967,11 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 #define CRDTI_STEP_H
 
 
-/* Characters side by side, all inserted or all deleted since. */
+/* Characters side by side, all inserted, deleted or set since. */
 typedef struct crdti_step_piece {
     crdti_spot spot;
     uint32_t name, len;
-    int is_born;
+    crdt_step_kind kind;
 } crdti_step_piece;
 
 typedef struct crdti_steps {
@@ -11700,30 +11981,53 @@ typedef struct crdti_steps {
     CRDTI_ARRAY(uint32_t) order; /* of pieces in the text */
 } crdti_steps;
 
-/* Cuts a run of names into pieces: of one span and one insertion each. */
-CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, crdti_run run, int is_born)
+CRDTI_FN crdt_err crdti_steps_add(crdti_steps *t,
+                                  const crdti_step_piece *piece)
 {
-    uint64_t at = run.lo;
-    while (at <= run.hi) {
-        uint32_t name = (uint32_t)at, rest;
-        crdti_step_piece *piece;
-        crdti_origins origins = crdti_origins_of(t->doc, t->s, name);
-        if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
-            crdti_array_reserve(&t->doc->alloc, &t->order, 1))
-            return CRDT_ERR_NOMEM;
-        piece = &t->pieces.ptr[t->pieces.len];
-        piece->spot = crdti_spot_of(t->doc, t->s, name);
-        rest = crdti_span_len(crdti_leaf_at(t->doc, piece->spot.leaf),
-                              piece->spot.at) -
-               piece->spot.off;
-        rest = (uint32_t)crdti_min(rest, origins.end - name);
-        piece->name = name;
-        piece->len = (uint32_t)crdti_min(rest, run.hi - at + 1);
-        piece->is_born = is_born;
-        at += piece->len;
-        t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
-    }
+    if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
+        crdti_array_reserve(&t->doc->alloc, &t->order, 1))
+        return CRDT_ERR_NOMEM;
+    t->pieces.ptr[t->pieces.len] = *piece;
+    t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
     return CRDT_OK;
+}
+
+/* Cuts a run of names into pieces: of one span and one insertion each. What
+ * is gone again, or there again, is none. */
+CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, uint64_t at, uint64_t last,
+                                  crdt_step_kind kind)
+{
+    crdt_err err = CRDT_OK;
+    for (; at <= last && !err;) {
+        uint32_t name = (uint32_t)at, rest;
+        const crdti_leaf *leaf;
+        crdti_step_piece piece;
+        piece.kind = kind;
+        piece.name = name;
+        piece.spot = crdti_spot_of(t->doc, t->s, name);
+        leaf = crdti_leaf_at(t->doc, piece.spot.leaf);
+        rest = crdti_span_len(leaf, piece.spot.at) - piece.spot.off;
+        rest = (uint32_t)crdti_min(
+            rest, crdti_origins_of(t->doc, t->s, name).end - name);
+        piece.len = (uint32_t)crdti_min(rest, last - at + 1);
+        at += piece.len;
+        if (!(leaf->lens[piece.spot.at] & CRDTI_HIDDEN) ==
+            (kind != CRDT_STEP_DELETE))
+            err = crdti_steps_add(t, &piece);
+    }
+    return err;
+}
+
+/* What the element reads is another value than before. */
+CRDTI_FN crdt_err crdti_steps_set(crdti_steps *t, const crdti_place *element)
+{
+    uint32_t name;
+    if (!element->is_changed || !element->had_before || !element->has_now)
+        return CRDT_OK; /* it came or went */
+    name = crdti_element_name(t->doc, element->object, element->key.ptr);
+    if (name == CRDTI_NO_CHAR || crdti_ivset_has(&t->s->born, name))
+        return CRDT_OK; /* it was moved here */
+    return crdti_steps_cut(t, name, name, CRDT_STEP_SET);
 }
 
 CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
@@ -11734,21 +12038,21 @@ CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
 }
 
 /* Collects the pieces and puts them in the order of the text. */
-CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
+CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t, uint32_t element)
 {
-    crdti_ivset born = { NULL, 0, 0 };
+    const crdti_ivset *born = &t->s->born, *died = &t->s->died;
     size_t i;
-    crdt_err err = crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
-    if (!err)
-        err = crdti_ivset_subtract(&t->doc->alloc, &born, &t->s->died);
-    if (!err)
-        err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, &t->s->born);
+    crdt_err err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, born);
     crdti_homes_make(t->doc, t->s);
-    for (i = 0; i < born.len && !err; i++)
-        err = crdti_steps_cut(t, born.ptr[i], 1);
-    for (i = 0; i < t->s->died.len && !err; i++)
-        err = crdti_steps_cut(t, t->s->died.ptr[i], 0);
-    crdti_ivset_free(&t->doc->alloc, &born);
+    for (i = 0; i < born->len && !err; i++)
+        err = crdti_steps_cut(t, born->ptr[i].lo, born->ptr[i].hi,
+                              CRDT_STEP_INSERT);
+    for (i = 0; i < died->len && !err; i++)
+        err = crdti_steps_cut(t, died->ptr[i].lo, died->ptr[i].hi,
+                              CRDT_STEP_DELETE);
+    for (; element && !err;
+         element = t->doc->watch->places.ptr[element - 1].next)
+        err = crdti_steps_set(t, &t->doc->watch->places.ptr[element - 1]);
     if (!err)
         crdti_sort(crdti_piece_order, t, t->order.ptr, t->order.len);
     return err;
@@ -11775,10 +12079,12 @@ CRDTI_FN crdt_step *crdti_step_put(const crdt_step *first, crdt_step *step,
     return step;
 }
 
-/* What was inserted stands in its span. */
+/* What was inserted in a text stands in its span. */
 CRDTI_FN crdt_bytes crdti_piece_bytes(const crdti_steps *t,
                                       const crdti_step_piece *piece)
 {
+    if (piece->kind != CRDT_STEP_INSERT || t->s->is_list)
+        return crdti_no_key();
     return crdti_span_bytes(t->doc, t->s,
                             crdti_leaf_at(t->doc, piece->spot.leaf),
                             piece->spot.at, piece->spot.off, piece->len);
@@ -11801,20 +12107,16 @@ CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
         if (before.chars)
             step = crdti_step_put(out, step, CRDT_STEP_RETAIN, before,
                                   crdti_no_key());
-        if (piece->is_born) {
-            step = crdti_step_put(out, step, CRDT_STEP_INSERT, width,
-                                  crdti_piece_bytes(t, piece));
+        step = crdti_step_put(out, step, piece->kind, width,
+                              crdti_piece_bytes(t, piece));
+        if (piece->kind != CRDT_STEP_DELETE)
             crdti_width_add(&done, width);
-        } else {
-            step = crdti_step_put(out, step, CRDT_STEP_DELETE, width,
-                                  crdti_no_key());
-        }
     }
     return (size_t)(step - out);
 }
 
-/* The steps of a text, in the arena. NOMEM. */
-CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
+/* The steps of the place, a text or list, in the arena. NOMEM. */
+CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, const crdti_place *place,
                                    crdti_arena *arena, const crdt_step **out,
                                    size_t *len)
 {
@@ -11823,11 +12125,11 @@ CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
     crdt_err err;
     crdti_zero(&t, sizeof t);
     t.doc = doc;
-    t.s = crdti_sequence_at(doc, text);
+    t.s = crdti_sequence_at(doc, place->object);
     *len = 0;
-    if (!t.s || (!t.s->born.len && !t.s->died.len))
+    if (!t.s)
         return CRDT_OK;
-    err = crdti_steps_collect(&t);
+    err = crdti_steps_collect(&t, place->elements);
     if (!err) {
         steps = (crdt_step *)crdti_arena_alloc(arena, t.pieces.len * 2 *
                                                           sizeof *steps);
@@ -11852,6 +12154,9 @@ CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
  *     "photo"   -         map 3           PUT map 3
  *     (3, "x")  -         1               -  inside what has appeared
  *     (5, "y")  2         -               -  inside what is shown no longer
+ *
+ * Lists come first, the outer ones before those within: the indices in paths
+ * are those of now.
  *
  * Telling is after commits and joins, when nothing is under way; while it goes
  * on, writes are refused.
@@ -11886,6 +12191,16 @@ CRDTI_FN void crdti_place_look(crdt_doc *doc, crdti_place *place)
                          !crdti_value_same(&place->now, &place->before));
 }
 
+/* Whether an element that is shown stands where it did. One that was moved is
+ * an inserted one. */
+CRDTI_FN int crdti_element_stayed(const crdt_doc *doc, uint32_t list,
+                                  const uint8_t *key)
+{
+    const crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = crdti_element_name(doc, list, key);
+    return s && name != CRDTI_NO_CHAR && !crdti_ivset_has(&s->born, name);
+}
+
 /* Whether the keys above show the object, and did before. */
 CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
 {
@@ -11896,12 +12211,16 @@ CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
         const crdti_place *above =
             crdti_place_find(doc->watch, entry->object, key,
                              crdti_entry_hash(doc, entry->object, key));
+        const crdti_type *type =
+            crdti_type_at(doc, crdti_object_at(doc, entry->object));
         crdt_value shown;
         if (above && above->is_changed)
             return 0;
-        if (!crdti_type_at(doc, crdti_object_at(doc, entry->object))
-                 ->read(doc, entry->object, key, &shown) ||
+        if (!type->read(doc, entry->object, key, &shown) ||
             shown.kind != CRDT_OBJECT || shown.as.object.index != object)
+            return 0;
+        if (type->shape == CRDTI_BY_INDEX &&
+            !crdti_element_stayed(doc, entry->object, key.ptr))
             return 0;
         object = entry->object;
     }
@@ -11918,8 +12237,7 @@ CRDTI_FN uint32_t crdti_place_author(const crdt_doc *doc,
     uint32_t entry = crdti_entry_find(doc, place->object, place->key);
     uint8_t type = crdti_object_at(doc, place->object)->type;
     uint32_t winner = 0;
-    if (entry &&
-        (type == CRDT_MAP || type == CRDT_REGISTER || type == CRDT_LIST))
+    if (entry && (type == CRDT_MAP || type == CRDT_REGISTER))
         winner = crdti_entry_winner(doc, entry);
     return winner ? crdti_op_at(doc, winner)->replica : place->actor;
 }
@@ -11947,8 +12265,9 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->had_before = place->had_before;
     out->before = place->before;
     out->now = place->now;
-    if (shape == CRDTI_BY_STEPS) {
-        out->kind = CRDT_PATCH_TEXT;
+    if (shape == CRDTI_BY_STEPS || shape == CRDTI_BY_INDEX) {
+        out->kind =
+            shape == CRDTI_BY_STEPS ? CRDT_PATCH_TEXT : CRDT_PATCH_LIST;
         out->had_before = 0;
         out->before = out->now = crdt_null();
     }
@@ -11964,12 +12283,67 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->is_local = author == doc->self;
 }
 
-/* The list, in the order in which places were touched; in the arena. */
+/* Adds the patch of the place, if there is one to tell. NOMEM. */
+CRDTI_FN crdt_err crdti_patch_make(crdt_doc *doc, const crdti_place *place,
+                                   crdt_patch *first, size_t *len)
+{
+    crdti_watch *watch = doc->watch;
+    crdt_patch *patch = first + *len, *before = patch - (*len != 0);
+    if (!crdti_object_was_shown(doc, place->object))
+        return CRDT_OK;
+    if (*len && before->object.index == place->object)
+        patch->path = before->path;
+    else if (crdti_patch_path(doc, place->object, &patch->path))
+        return CRDT_ERR_NOMEM;
+    crdti_patch_fill(doc, place, patch);
+    if (patch->kind >= CRDT_PATCH_TEXT) {
+        if (crdti_steps_make(doc, place, &watch->arena, &patch->steps,
+                             &patch->steps_len))
+            return CRDT_ERR_NOMEM;
+        if (!patch->steps_len) {
+            crdti_zero(patch, sizeof *patch);
+            return CRDT_OK;
+        }
+    }
+    ++*len;
+    return CRDT_OK;
+}
+
+/* How deep the list is, when the place is one; or -1. */
+CRDTI_FN int crdti_place_depth(const crdt_doc *doc, const crdti_place *place)
+{
+    const crdti_object *object = crdti_object_at(doc, place->object);
+    int is_list = crdti_type_at(doc, object)->shape == CRDTI_BY_INDEX;
+    return is_list && !place->key.len ? object->depth : -1;
+}
+
+/* The patches of lists, the outer ones first. */
+CRDTI_FN crdt_err crdti_patches_lists(crdt_doc *doc, crdt_patch *first,
+                                      size_t *len)
+{
+    const crdti_watch *watch = doc->watch;
+    int depth, deepest = -1;
+    size_t i;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < watch->places.len; i++) {
+        depth = crdti_place_depth(doc, &watch->places.ptr[i]);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    for (depth = 0; depth <= deepest; depth++)
+        for (i = 0; i < watch->places.len && !err; i++)
+            if (crdti_place_depth(doc, &watch->places.ptr[i]) == depth)
+                err = crdti_patch_make(doc, &watch->places.ptr[i], first, len);
+    return err;
+}
+
+/* All of them: lists, then the others in the order in which places were
+ * touched; in the arena. */
 CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
                                      size_t *len)
 {
     crdti_watch *watch = doc->watch;
     size_t i, size = watch->places.len * sizeof **out;
+    crdt_err err;
     *len = 0;
     *out = (crdt_patch *)crdti_arena_alloc(&watch->arena, size);
     if (!*out)
@@ -11977,32 +12351,22 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
     crdti_zero(*out, size);
     for (i = 0; i < watch->places.len; i++)
         crdti_place_look(doc, &watch->places.ptr[i]);
-    for (i = 0; i < watch->places.len; i++) {
+    err = crdti_patches_lists(doc, *out, len);
+    for (i = 0; i < watch->places.len && !err; i++) {
         const crdti_place *place = &watch->places.ptr[i];
-        crdt_patch *patch = *out + *len, *before = patch - (*len != 0);
-        if (!place->is_changed || !crdti_object_was_shown(doc, place->object))
-            continue;
-        if (*len && before->object.index == place->object)
-            patch->path = before->path;
-        else if (crdti_patch_path(doc, place->object, &patch->path))
-            return CRDT_ERR_NOMEM;
-        crdti_patch_fill(doc, place, patch);
-        if (patch->kind == CRDT_PATCH_TEXT) {
-            if (crdti_steps_make(doc, place->object, &watch->arena,
-                                 &patch->steps, &patch->steps_len))
-                return CRDT_ERR_NOMEM;
-            if (!patch->steps_len)
-                continue;
-        }
-        ++*len;
+        const crdti_object *object = crdti_object_at(doc, place->object);
+        if (place->is_changed &&
+            crdti_type_at(doc, object)->shape != CRDTI_BY_INDEX)
+            err = crdti_patch_make(doc, place, *out, len);
     }
-    return CRDT_OK;
+    return err;
 }
 
 /* >>telling --------------------------------------------------------------- */
 
-/* Forgets what is new in texts. Where places are lost, any may be new. */
-CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
+/* Forgets what is new in texts and lists. Where places are lost, any may be
+ * new. */
+CRDTI_FN void crdti_watch_clear_news(crdt_doc *doc)
 {
     const crdti_watch *watch = doc->watch;
     uint32_t at = watch->is_lost ? doc->sequences : 0;
@@ -12012,7 +12376,7 @@ CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
     for (i = 0; i < watch->places.len; i++) {
         const crdti_object *object =
             crdti_object_at(doc, watch->places.ptr[i].object);
-        if (crdti_type_at(doc, object)->shape == CRDTI_BY_STEPS &&
+        if (crdti_type_at(doc, object)->shape >= CRDTI_BY_STEPS &&
             object->state)
             crdti_news_clear(&doc->alloc, (crdti_sequence *)object->state);
     }
@@ -12024,7 +12388,7 @@ CRDTI_FN void crdti_watch_clear(crdt_doc *doc)
     enum { MUCH = 1024 };
     crdti_watch *watch = doc->watch;
     const crdt_alloc *alloc = &doc->alloc;
-    crdti_watch_clear_texts(doc);
+    crdti_watch_clear_news(doc);
     crdti_arena_free(&watch->arena);
     if (watch->places.cap > MUCH)
         crdti_array_free(alloc, &watch->places);
@@ -12066,7 +12430,7 @@ CRDTI_FN void crdti_watch_end(crdt_doc *doc)
     crdti_watch *watch = doc->watch;
     if (!watch)
         return;
-    crdti_watch_clear_texts(doc);
+    crdti_watch_clear_news(doc);
     crdti_arena_free(&watch->arena);
     crdti_array_free(&doc->alloc, &watch->places);
     crdti_table_free(&doc->alloc, &watch->index);
@@ -12273,7 +12637,6 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     doc->unmetered = 0;
-    doc->leaves_held = doc->forks_held = 0;
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -12319,7 +12682,6 @@ CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
 {
     crdt_doc *own = (crdt_doc *)(uintptr_t)doc;
-    crdti_lists_settle(own);
     crdti_sequences_digest(own);
     return doc->digest;
 }
@@ -12698,8 +13060,6 @@ CRDTI_FN crdt_err crdti_cut_sequences(crdt_doc *doc, crdti_cut *cut)
     uint32_t at = doc->sequences;
     crdt_err err = CRDT_OK;
     size_t i;
-    if (crdti_lists_settle(doc))
-        return CRDT_ERR_NOMEM;
     for (; at; at = crdti_sequence_at(doc, at)->next_sequence) {
         if (!crdti_sequence_at(doc, at)->total.chars)
             continue;
@@ -14392,7 +14752,8 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
 #define CRDTI_PLANT_H
 
 
-#define CRDTI_PLANT_FILL 26 /* spans of a leaf, and children of a fork */
+/* Spans of a leaf, and children of a fork. */
+#define CRDTI_PLANT_FILL CRDTI_LEAF_ONLY
 /* Dead characters between others keep a byte each, when they are as few: that
  * is less than two records more. */
 #define CRDTI_FILLER_MAX 64u
@@ -14864,7 +15225,7 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
         return;
     }
     if (leaf->len == CRDTI_PLANT_FILL) {
-        uint32_t next = crdti_pool_take(&doc->leaves);
+        uint32_t next = crdti_leaf_take(doc, p->s);
         leaf->next = next;
         crdti_leaf_at(doc, next)->prev = p->leaf;
         p->leaf = next;
@@ -14921,7 +15282,7 @@ CRDTI_FN void crdti_plant_child(crdti_plant *p, uint32_t level, uint32_t child,
 {
     crdti_fork *at;
     if (!*fork || crdti_fork_at(p->doc, *fork)->len == CRDTI_PLANT_FILL) {
-        *fork = crdti_pool_take(&p->doc->forks);
+        *fork = crdti_fork_take(p->doc, p->s);
         p->stack[p->stack_len++] = *fork;
     }
     at = crdti_fork_at(p->doc, *fork);
@@ -14976,7 +15337,13 @@ CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
     const uint64_t *dead = p->d->dead;
     size_t spans = p->pieces_len, words = p->d->chars / 64 + 1, i;
     uint64_t before = 0;
-    crdt_err err;
+    crdt_err err = CRDT_OK;
+    if (p->s->is_list) {
+        err = crdti_positions_reserve(p->doc, p->s, p->d->chars);
+        if (!err)
+            crdti_positions_hold(p->doc, p->s, p->d->chars);
+        return err;
+    }
     for (i = 0; i < words; i++) {
         spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
         before = dead[i] >> 63;
@@ -14985,10 +15352,8 @@ CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
         for (i = 0; i < p->delta->replicas_len; i++)
             spans += p->needs[i].insertions;
     spans = spans / CRDTI_PLANT_FILL + 1;
-    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, spans);
-    return err ? err
-               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks,
-                                    spans / (CRDTI_PLANT_FILL - 1) + 4);
+    return crdti_nodes_reserve(p->doc, spans,
+                               spans / (CRDTI_PLANT_FILL - 1) + 4);
 }
 
 CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
@@ -15074,6 +15439,7 @@ typedef struct crdti_graft {
     const uint8_t *content; /* what is not taken yet */
     crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
+    size_t leaves, forks;   /* that lists will hold */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
 } crdti_graft;
@@ -15186,7 +15552,7 @@ CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
             if (bytes.len)
                 crdti_piece_take(&bytes);
             need->insertions++;
-            g->cuts++;
+            g->cuts += !g->s->is_list; /* that holds them */
         } while (bytes.len);
     }
 }
@@ -15284,6 +15650,7 @@ CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
         g->touched_cap++;
     if (err)
         crdti_sequence_clear(g->doc, g->s);
+    g->s->is_bare = g->d->is_planted && g->s->is_list;
     return err;
 }
 
@@ -15302,7 +15669,7 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     const crdti_delta_sequence *d = g->d;
     crdt_err err;
     size_t i;
-    uint32_t number = g->delta->objects[d->object].number;
+    uint32_t number = g->delta->objects[d->object].number, chars = 0;
     err = crdti_sequence_get(g->doc, number, &g->s);
     if (err)
         return err;
@@ -15330,6 +15697,12 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
         if (g->needs[d->edits[i].replica].victims >
             g->s->names_used + d->chars)
             return CRDT_ERR_CORRUPT; /* nobody deletes a character twice */
+    for (i = 0; i < d->edits_len; i++)
+        chars += d->edits[i].len - crdti_edit_known(g, &d->edits[i]);
+    if (g->s->is_list) {
+        g->leaves += crdti_leaves_more(g->s, chars);
+        g->forks += crdti_forks_more(g->s, chars);
+    }
     for (i = 0; i < d->edits_len && !err; i++)
         err = crdti_graft_reserve(g, d->edits[i].replica);
     crdti_homes_make(g->doc, g->s);
@@ -15372,7 +15745,12 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
     if (!g->touched)
         return CRDT_ERR_NOMEM;
-    return crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
+    g->doc->held_leaves += g->leaves;
+    g->doc->held_forks += g->forks;
+    err = crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
+    g->doc->held_leaves -= g->leaves;
+    g->doc->held_forks -= g->forks;
+    return err;
 }
 
 /* Names of an author that goes were used by nobody. */
@@ -15523,6 +15901,8 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
         crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
     }
     g->s->cursor = spot;
+    if (g->s->is_list)
+        crdti_names_look(g->doc, g->s, edit->here, edit->len - known);
     crdti_graft_touch(g, author);
 }
 
@@ -15645,14 +16025,31 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
         if (!crdti_author_at(g->doc, at)->last)
             continue; /* one of ours that has not written yet */
         g->doc->actor = crdti_author_at(g->doc, at)->replica;
-        crdti_touch(g->doc, g->s->object, crdti_no_key());
+        if (!g->s->is_list)
+            crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
-    if (g->doc->watch)
+    if (g->s->is_list)
+        crdti_list_look(g->doc, g->s);
+    else if (g->doc->watch)
         crdti_graft_tell(g);
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
+}
+
+/* Lists change by their elements; of what those do the author is told. */
+CRDTI_FN void crdti_graft_touch_lists(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        const crdti_delta_sequence *d = &g->delta->sequences[i];
+        if (!d->is_list)
+            continue;
+        g->doc->actor = g->delta->replicas[d->edits[0].replica].number;
+        crdti_touch(g->doc, g->delta->objects[d->object].number,
+                    crdti_no_key());
+    }
 }
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
@@ -15673,7 +16070,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
-            if (crdti_edit_known(g, edit) < edit->len) {
+            if (crdti_edit_known(g, edit) < edit->len && !d->is_list) {
                 g->doc->actor = g->delta->replicas[edit->replica].number;
                 crdti_touch(g->doc, number, crdti_no_key());
             }
@@ -15719,7 +16116,7 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     uint64_t next = replica->base + 1, shown = author->party;
     size_t i, k, insertions;
     author->party = 0;
-    if (crdti_object_at(g->doc, author->object)->type == CRDT_LIST ||
+    if (crdti_sequence_at(g->doc, author->object)->is_list ||
         crdti_author_count(author, next, last, &insertions) == shown ||
         !CRDTI_RULE(CONTEXT_KILLS))
         return;
@@ -16424,7 +16821,7 @@ CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i, ahead = crdti_min_size(2 * CRDTI_JOIN_STEP, j->delta->ops_len);
-    crdti_graft_apply(&j->graft); /* elements look for their positions */
+    crdti_graft_touch_lists(&j->graft);
     for (i = 0; i < ahead; i++)
         crdti_join_warm_row(j, i);
     for (i = 0; i < j->delta->ops_len; i++) {
@@ -16434,6 +16831,7 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         else if (j->made[i])
             crdti_join_op_born(j, i);
     }
+    crdti_graft_apply(&j->graft); /* positions look for their elements */
     crdti_join_kills(j);
 }
 
@@ -16482,7 +16880,6 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_settle(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
-    j->doc->leaves_held = j->doc->forks_held = 0;
 }
 
 /* >>all of it ------------------------------------------------------------- */

@@ -174,7 +174,6 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     doc->unmetered = 0;
-    doc->leaves_held = doc->forks_held = 0;
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -220,7 +219,6 @@ CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
 {
     crdt_doc *own = (crdt_doc *)(uintptr_t)doc;
-    crdti_lists_settle(own);
     crdti_sequences_digest(own);
     return doc->digest;
 }

@@ -30,6 +30,7 @@ typedef struct crdti_graft {
     const uint8_t *content; /* what is not taken yet */
     crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
+    size_t leaves, forks;   /* that lists will hold */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
 } crdti_graft;
@@ -142,7 +143,7 @@ CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
             if (bytes.len)
                 crdti_piece_take(&bytes);
             need->insertions++;
-            g->cuts++;
+            g->cuts += !g->s->is_list; /* that holds them */
         } while (bytes.len);
     }
 }
@@ -240,6 +241,7 @@ CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
         g->touched_cap++;
     if (err)
         crdti_sequence_clear(g->doc, g->s);
+    g->s->is_bare = g->d->is_planted && g->s->is_list;
     return err;
 }
 
@@ -258,7 +260,7 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     const crdti_delta_sequence *d = g->d;
     crdt_err err;
     size_t i;
-    uint32_t number = g->delta->objects[d->object].number;
+    uint32_t number = g->delta->objects[d->object].number, chars = 0;
     err = crdti_sequence_get(g->doc, number, &g->s);
     if (err)
         return err;
@@ -286,6 +288,12 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
         if (g->needs[d->edits[i].replica].victims >
             g->s->names_used + d->chars)
             return CRDT_ERR_CORRUPT; /* nobody deletes a character twice */
+    for (i = 0; i < d->edits_len; i++)
+        chars += d->edits[i].len - crdti_edit_known(g, &d->edits[i]);
+    if (g->s->is_list) {
+        g->leaves += crdti_leaves_more(g->s, chars);
+        g->forks += crdti_forks_more(g->s, chars);
+    }
     for (i = 0; i < d->edits_len && !err; i++)
         err = crdti_graft_reserve(g, d->edits[i].replica);
     crdti_homes_make(g->doc, g->s);
@@ -328,7 +336,12 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
     if (!g->touched)
         return CRDT_ERR_NOMEM;
-    return crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
+    g->doc->held_leaves += g->leaves;
+    g->doc->held_forks += g->forks;
+    err = crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
+    g->doc->held_leaves -= g->leaves;
+    g->doc->held_forks -= g->forks;
+    return err;
 }
 
 /* Names of an author that goes were used by nobody. */
@@ -479,6 +492,8 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
         crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
     }
     g->s->cursor = spot;
+    if (g->s->is_list)
+        crdti_names_look(g->doc, g->s, edit->here, edit->len - known);
     crdti_graft_touch(g, author);
 }
 
@@ -601,14 +616,31 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
         if (!crdti_author_at(g->doc, at)->last)
             continue; /* one of ours that has not written yet */
         g->doc->actor = crdti_author_at(g->doc, at)->replica;
-        crdti_touch(g->doc, g->s->object, crdti_no_key());
+        if (!g->s->is_list)
+            crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
-    if (g->doc->watch)
+    if (g->s->is_list)
+        crdti_list_look(g->doc, g->s);
+    else if (g->doc->watch)
         crdti_graft_tell(g);
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
+}
+
+/* Lists change by their elements; of what those do the author is told. */
+CRDTI_FN void crdti_graft_touch_lists(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        const crdti_delta_sequence *d = &g->delta->sequences[i];
+        if (!d->is_list)
+            continue;
+        g->doc->actor = g->delta->replicas[d->edits[0].replica].number;
+        crdti_touch(g->doc, g->delta->objects[d->object].number,
+                    crdti_no_key());
+    }
 }
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
@@ -629,7 +661,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
-            if (crdti_edit_known(g, edit) < edit->len) {
+            if (crdti_edit_known(g, edit) < edit->len && !d->is_list) {
                 g->doc->actor = g->delta->replicas[edit->replica].number;
                 crdti_touch(g->doc, number, crdti_no_key());
             }
@@ -675,7 +707,7 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     uint64_t next = replica->base + 1, shown = author->party;
     size_t i, k, insertions;
     author->party = 0;
-    if (crdti_object_at(g->doc, author->object)->type == CRDT_LIST ||
+    if (crdti_sequence_at(g->doc, author->object)->is_list ||
         crdti_author_count(author, next, last, &insertions) == shown ||
         !CRDTI_RULE(CONTEXT_KILLS))
         return;

@@ -670,7 +670,7 @@ CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i, ahead = crdti_min_size(2 * CRDTI_JOIN_STEP, j->delta->ops_len);
-    crdti_graft_apply(&j->graft); /* elements look for their positions */
+    crdti_graft_touch_lists(&j->graft);
     for (i = 0; i < ahead; i++)
         crdti_join_warm_row(j, i);
     for (i = 0; i < j->delta->ops_len; i++) {
@@ -680,6 +680,7 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         else if (j->made[i])
             crdti_join_op_born(j, i);
     }
+    crdti_graft_apply(&j->graft); /* positions look for their elements */
     crdti_join_kills(j);
 }
 
@@ -728,7 +729,6 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_settle(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
-    j->doc->leaves_held = j->doc->forks_held = 0;
 }
 
 /* >>all of it ------------------------------------------------------------- */

@@ -24,7 +24,8 @@
 #include "edit.h"
 #include "sequence.h"
 
-#define CRDTI_PLANT_FILL 26 /* spans of a leaf, and children of a fork */
+/* Spans of a leaf, and children of a fork. */
+#define CRDTI_PLANT_FILL CRDTI_LEAF_ONLY
 /* Dead characters between others keep a byte each, when they are as few: that
  * is less than two records more. */
 #define CRDTI_FILLER_MAX 64u
@@ -496,7 +497,7 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
         return;
     }
     if (leaf->len == CRDTI_PLANT_FILL) {
-        uint32_t next = crdti_pool_take(&doc->leaves);
+        uint32_t next = crdti_leaf_take(doc, p->s);
         leaf->next = next;
         crdti_leaf_at(doc, next)->prev = p->leaf;
         p->leaf = next;
@@ -553,7 +554,7 @@ CRDTI_FN void crdti_plant_child(crdti_plant *p, uint32_t level, uint32_t child,
 {
     crdti_fork *at;
     if (!*fork || crdti_fork_at(p->doc, *fork)->len == CRDTI_PLANT_FILL) {
-        *fork = crdti_pool_take(&p->doc->forks);
+        *fork = crdti_fork_take(p->doc, p->s);
         p->stack[p->stack_len++] = *fork;
     }
     at = crdti_fork_at(p->doc, *fork);
@@ -608,7 +609,13 @@ CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
     const uint64_t *dead = p->d->dead;
     size_t spans = p->pieces_len, words = p->d->chars / 64 + 1, i;
     uint64_t before = 0;
-    crdt_err err;
+    crdt_err err = CRDT_OK;
+    if (p->s->is_list) {
+        err = crdti_positions_reserve(p->doc, p->s, p->d->chars);
+        if (!err)
+            crdti_positions_hold(p->doc, p->s, p->d->chars);
+        return err;
+    }
     for (i = 0; i < words; i++) {
         spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
         before = dead[i] >> 63;
@@ -617,10 +624,8 @@ CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
         for (i = 0; i < p->delta->replicas_len; i++)
             spans += p->needs[i].insertions;
     spans = spans / CRDTI_PLANT_FILL + 1;
-    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, spans);
-    return err ? err
-               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks,
-                                    spans / (CRDTI_PLANT_FILL - 1) + 4);
+    return crdti_nodes_reserve(p->doc, spans,
+                               spans / (CRDTI_PLANT_FILL - 1) + 4);
 }
 
 CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)

@@ -51,13 +51,14 @@ CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
     *out = s;
     if (CRDTI_LIKELY(s != NULL))
         return CRDT_OK;
-    if (crdti_pool_reserve(&doc->alloc, &doc->leaves, 1))
+    if (crdti_nodes_reserve(doc, 1, 0))
         return CRDT_ERR_NOMEM;
     s = (crdti_sequence *)crdti_alloc(&doc->alloc, sizeof *s);
     if (!s)
         return CRDT_ERR_NOMEM;
     crdti_zero(s, sizeof *s);
     s->object = object;
+    s->is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
     s->root = s->first = crdti_pool_take(&doc->leaves);
     s->next_sequence = doc->sequences;
     if (doc->sequences)
@@ -78,7 +79,7 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         if (level && crdti_fork_at(doc, node)->len) {
             crdti_fork *fork = crdti_fork_at(doc, node);
             for (i = 0; level == 1 && i < fork->len; i++)
-                crdti_pool_give(&doc->leaves, fork->children[i]);
+                crdti_leaf_give(doc, s, fork->children[i]);
             if (level == 1) {
                 fork->len = 0;
                 continue;
@@ -88,11 +89,16 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
             continue;
         }
         up = crdti_parent(doc, level, node);
-        crdti_pool_give(level ? &doc->forks : &doc->leaves, node);
+        if (level)
+            crdti_fork_give(doc, s, node);
+        else
+            crdti_leaf_give(doc, s, node);
         node = up;
         level++;
     }
     s->root = s->first = s->height = 0;
+    doc->held_leaves -= s->is_list; /* the first one */
+    crdti_positions_release(doc, s);
 }
 
 /* Frees all that is in it. */
@@ -116,7 +122,7 @@ CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
 {
     crdti_sequence_empty(doc, s);
     s->names_used = 0;
-    s->is_hashed = 0;
+    s->is_hashed = s->is_bare = 0;
     crdti_zero(&s->total, sizeof s->total);
     s->root = s->first = crdti_pool_take(&doc->leaves);
 }
@@ -340,6 +346,8 @@ CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
     int goes_on =
         crdti_insertion_add(author, seq, origins->left, origins->right, piece);
+    if (s->is_list)
+        crdti_positions_hold(doc, s, piece->width.chars);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
@@ -442,7 +450,7 @@ CRDTI_FN void crdti_sequence_weigh(crdt_doc *doc, const crdti_sequence *s)
 {
     crdti_object *object = crdti_object_at(doc, s->object);
     uint32_t weight = s->total.chars != 0;
-    if (CRDTI_LIKELY(object->weight == weight) || object->type == CRDT_LIST)
+    if (CRDTI_LIKELY(object->weight == weight) || s->is_list)
         return;
     object->weight = weight;
     crdti_climb(doc, s->object, weight != 0);

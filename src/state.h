@@ -35,7 +35,8 @@
 #define CRDTI_ROOT 1u
 #define CRDTI_INLINE_KEY 8
 #define CRDTI_BLOCK_ROWS 16
-#define CRDTI_ROW_KEY 9 /* bytes of an element that fits into a row */
+#define CRDTI_ROW_KEY 9      /* bytes of an element that fits into a row */
+#define CRDTI_ELEMENT_KEY 24 /* of one of a list: list.h */
 #define CRDTI_KEY_GONE UINT16_MAX /* length of the key of a freed entry */
 #if CRDTSYNC_MAX_KEY >= 65535
 #error "CRDTSYNC_MAX_KEY must be less than 65535"
@@ -109,7 +110,8 @@ enum {
     CRDTI_ONE_VALUE,
     CRDTI_BY_KEY,     /* a value, or container, at each key */
     CRDTI_BY_ELEMENT, /* whether it is there, of each element */
-    CRDTI_BY_STEPS    /* a text */
+    CRDTI_BY_STEPS,   /* a text */
+    CRDTI_BY_INDEX    /* a list, and a value, or container, of each element */
 };
 
 /* What a type must say of itself: a row of the type table (type.h). */
@@ -172,7 +174,7 @@ struct crdt_doc {
     crdti_hash_table open_blocks;      /* (set, replica) -> block */
     crdti_hash_table author_table;     /* (sequence, replica) -> author */
     crdti_hash_table moves;            /* (list, dot) -> MOVE */
-    size_t leaves_held, forks_held;    /* reserved: span.h */
+    size_t held_leaves, held_forks;    /* for lists: span.h */
     uint32_t sequences;                /* objects that have one: list */
     uint32_t typing;    /* text with keystrokes not filed: text.h */
     uint32_t self;      /* own replica */
