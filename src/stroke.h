@@ -470,7 +470,6 @@ CRDTI_FN void crdti_strokes_apply(crdti_strokes *k)
     crdti_sequence_weigh(doc, s);
     doc->replicas.ptr[k->trail.replica].seq = k->trail.seq;
     doc->changes++;
-    doc->leaves_held = doc->forks_held = 0;
     crdti_tell(doc);
 }
 
