@@ -10824,6 +10824,15 @@ CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
     return crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
 }
 
+/* Whether its element is visible: it stands there, or did once and may come
+ * back, when its moves go. */
+CRDTI_FN int crdti_position_lives(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    uint32_t move, entry = crdti_position_element(doc, list, at, &move);
+    return entry && crdti_entry_at(doc, entry)->is_visible;
+}
+
 /* Whether its element is visible and stands there. */
 CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
@@ -11330,7 +11339,6 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
 CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
                                    crdt_anchor *out)
 {
-    crdti_position first;
     uint32_t entry;
     size_t beside = side == CRDT_LEFT ? at - 1 : at;
     crdt_err err = crdti_check(list, CRDT_LIST);
@@ -11349,11 +11357,8 @@ CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
         return err;
     crdti_zero(out, sizeof *out);
     out->side = side;
-    crdti_element_get(list.doc,
-                      crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr,
-                      &first);
-    out->dot.replica = list.doc->replicas.ptr[first.replica].id;
-    out->dot.seq = first.seq;
+    out->dot = crdti_element_dot(
+        crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
     return CRDT_OK;
 }
 
@@ -14414,6 +14419,8 @@ CRDTI_FN uint32_t crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
     uint32_t wire = doc->replicas.ptr[author->replica].wire;
     uint64_t seq = at->seq + (name - at->name);
     len = (uint32_t)crdti_min(len, at->name + at->len - name);
+    if (leaf->lens[spot->at] & CRDTI_HIDDEN)
+        len = 1;
     if (l->len && (l->wire != wire || l->seq + l->len != seq))
         crdti_layout_end(l);
     if (!l->len)
@@ -14425,6 +14432,25 @@ CRDTI_FN uint32_t crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
             &l->e.content_w,
             crdti_span_bytes(doc, l->e.s, leaf, spot->at, spot->off, len));
     return len;
+}
+
+/* Moves the spot to before what is laid out next: what is visible, and in a
+ * list also what may yet become so. 0: there is none. */
+CRDTI_FN int crdti_layout_next(const crdti_layout *l, crdti_spot *spot)
+{
+    const crdt_doc *doc = l->e.doc;
+    const crdti_sequence *s = l->e.s;
+    if (!l->e.d.is_list)
+        return crdti_spot_next_shown(doc, spot);
+    for (; crdti_spot_next(doc, spot); spot->off++) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+        uint32_t name = leaf->names[spot->at] + spot->off;
+        if (!(leaf->lens[spot->at] & CRDTI_HIDDEN) ||
+            crdti_position_lives(doc, s->object,
+                                 crdti_name_position(doc, s, name)))
+            return 1;
+    }
+    return 0;
 }
 
 CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
@@ -14444,7 +14470,7 @@ CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
         next[i] = 1;
     spot.leaf = l.e.s->first;
     l.e.d.is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
-    while (crdti_spot_next_shown(doc, &spot))
+    while (crdti_layout_next(&l, &spot))
         spot.off += crdti_layout_span(&l, &spot);
     crdti_layout_end(&l);
     if (!w->err)
@@ -16246,6 +16272,30 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
     return err || !*news ? err : crdti_join_skew(j);
 }
 
+/* Whether it is the key of an element that we are yet to insert. */
+CRDTI_FN int crdti_join_is_foretold(const crdti_join *j, uint32_t object,
+                                    crdt_bytes key)
+{
+    const crdti_replica *self = &j->doc->replicas.ptr[j->doc->self];
+    return j->delta->objects[object].type == CRDT_LIST && key.len &&
+           crdti_equal(key.ptr, self->id.b, sizeof self->id.b) &&
+           crdti_element_dot(key.ptr).seq > self->seq;
+}
+
+/* Nobody can know of those. */
+CRDTI_FN crdt_err crdti_join_elements(const crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    for (i = 1; i < d->objects_len; i++)
+        if (crdti_join_is_foretold(j, d->objects[i].parent, d->objects[i].key))
+            return CRDT_ERR_CORRUPT;
+    for (i = 0; i < d->ops_len; i++)
+        if (crdti_join_is_foretold(j, d->ops[i].object, d->ops[i].key))
+            return CRDT_ERR_CORRUPT;
+    return CRDT_OK;
+}
+
 /* The same dot in both: whether it says the same. Resets are told apart by
  * the digest, when the vectors are equal. */
 CRDTI_FN int crdti_join_same(const crdti_join *j, const crdti_delta_op *theirs,
@@ -16925,7 +16975,9 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         err = crdti_join_look(&j, &news);
     if (err || !news)
         return err;
-    err = crdti_join_replicas(&j);
+    err = crdti_join_elements(&j);
+    if (!err)
+        err = crdti_join_replicas(&j);
     if (!err)
         err = crdti_join_objects(&j);
     if (!err)

@@ -95,6 +95,30 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
     return err || !*news ? err : crdti_join_skew(j);
 }
 
+/* Whether it is the key of an element that we are yet to insert. */
+CRDTI_FN int crdti_join_is_foretold(const crdti_join *j, uint32_t object,
+                                    crdt_bytes key)
+{
+    const crdti_replica *self = &j->doc->replicas.ptr[j->doc->self];
+    return j->delta->objects[object].type == CRDT_LIST && key.len &&
+           crdti_equal(key.ptr, self->id.b, sizeof self->id.b) &&
+           crdti_element_dot(key.ptr).seq > self->seq;
+}
+
+/* Nobody can know of those. */
+CRDTI_FN crdt_err crdti_join_elements(const crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    for (i = 1; i < d->objects_len; i++)
+        if (crdti_join_is_foretold(j, d->objects[i].parent, d->objects[i].key))
+            return CRDT_ERR_CORRUPT;
+    for (i = 0; i < d->ops_len; i++)
+        if (crdti_join_is_foretold(j, d->ops[i].object, d->ops[i].key))
+            return CRDT_ERR_CORRUPT;
+    return CRDT_OK;
+}
+
 /* The same dot in both: whether it says the same. Resets are told apart by
  * the digest, when the vectors are equal. */
 CRDTI_FN int crdti_join_same(const crdti_join *j, const crdti_delta_op *theirs,
@@ -774,7 +798,9 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         err = crdti_join_look(&j, &news);
     if (err || !news)
         return err;
-    err = crdti_join_replicas(&j);
+    err = crdti_join_elements(&j);
+    if (!err)
+        err = crdti_join_replicas(&j);
     if (!err)
         err = crdti_join_objects(&j);
     if (!err)

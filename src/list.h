@@ -180,6 +180,15 @@ CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
     return crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
 }
 
+/* Whether its element is visible: it stands there, or did once and may come
+ * back, when its moves go. */
+CRDTI_FN int crdti_position_lives(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    uint32_t move, entry = crdti_position_element(doc, list, at, &move);
+    return entry && crdti_entry_at(doc, entry)->is_visible;
+}
+
 /* Whether its element is visible and stands there. */
 CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
@@ -686,7 +695,6 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
 CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
                                    crdt_anchor *out)
 {
-    crdti_position first;
     uint32_t entry;
     size_t beside = side == CRDT_LEFT ? at - 1 : at;
     crdt_err err = crdti_check(list, CRDT_LIST);
@@ -705,11 +713,8 @@ CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
         return err;
     crdti_zero(out, sizeof *out);
     out->side = side;
-    crdti_element_get(list.doc,
-                      crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr,
-                      &first);
-    out->dot.replica = list.doc->replicas.ptr[first.replica].id;
-    out->dot.seq = first.seq;
+    out->dot = crdti_element_dot(
+        crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
     return CRDT_OK;
 }
 
