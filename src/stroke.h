@@ -321,7 +321,8 @@ CRDTI_FN void crdti_get_erased(crdti_reader *r, crdti_strokes *k,
     stroke->n = (uint32_t)n;
     stroke->left = crdti_get_stroke_dot(r, k);
     seq = stroke->left.seq;
-    if (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq)
+    if (!seq ||
+        (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     k->trail.seq += n;
     k->trail.cursor = stroke->left;
@@ -353,6 +354,8 @@ CRDTI_FN void crdti_get_strokes(crdti_reader *r, crdti_strokes *k)
     }
     if (!r->err && !k->len)
         crdti_reader_fail(r, CRDT_ERR_TRUNCATED);
+    if (k->trail.seq > CRDTSYNC_MAX_SEQ)
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
 }
 
 /* >>joining --------------------------------------------------------------- */
