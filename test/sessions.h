@@ -3,14 +3,14 @@
  * lie on their way until the test delivers them, and a clock goes as it says.
  *
  *     struct side a, b;
- *     struct link link;
+ *     struct pair pair;
  *     side_init(&a, replica(1)), side_init(&b, replica(2));
- *     link_up(&link, &a, &b);
+ *     pair_up(&pair, &a, &b);
  *     ...                          // write and commit
- *     push(&link, 0);              // a's session says what is new
- *     deliver(&link, 0, 1);        // one frame of it arrives at b
- *     settle(&link, 1);            // all that is left to say
- *     link_down(&link), side_free(&a), side_free(&b);
+ *     push(&pair, 0);              // a's session says what is new
+ *     deliver(&pair, 0, 1);        // one frame of it arrives at b
+ *     settle(&pair, 1);            // all that is left to say
+ *     pair_down(&pair), side_free(&a), side_free(&b);
  */
 #ifndef SESSIONS_H
 #define SESSIONS_H
@@ -25,7 +25,7 @@ struct side {
 };
 
 /* Two sessions, and what is under way from each. */
-struct link {
+struct pair {
     struct side *sides[2];
     crdti_session ends[2];
     crdt_buf ways[2];
@@ -60,89 +60,89 @@ static inline void side_free(struct side *side)
     done(side->doc);
 }
 
-static inline void link_up(struct link *link, struct side *a, struct side *b)
+static inline void pair_up(struct pair *pair, struct side *a, struct side *b)
 {
     int i;
-    memset(link, 0, sizeof *link);
-    link->sides[0] = a;
-    link->sides[1] = b;
+    memset(pair, 0, sizeof *pair);
+    pair->sides[0] = a;
+    pair->sides[1] = b;
     for (i = 0; i < 2; i++) {
-        crdti_session *s = &link->ends[i];
-        crdti_session_init(s, &link->sides[i]->doc->alloc,
-                           &link->sides[i]->shares);
+        crdti_session *s = &pair->ends[i];
+        crdti_session_init(s, &pair->sides[i]->doc->alloc,
+                           &pair->sides[i]->shares);
         s->self.b[0] = (uint8_t)(i + 1);
         s->nonce = (uint64_t)i + 1;
         s->is_ordered = 1;
         if (crdti_say_hello(s))
-            link->err = CRDT_ERR_NOMEM;
+            pair->err = CRDT_ERR_NOMEM;
     }
 }
 
-static inline void link_down(struct link *link)
+static inline void pair_down(struct pair *pair)
 {
     int i;
     for (i = 0; i < 2; i++) {
-        crdti_session_free(&link->ends[i]);
-        crdt_buf_free(&link->ways[i]);
+        crdti_session_free(&pair->ends[i]);
+        crdt_buf_free(&pair->ways[i]);
     }
 }
 
-static inline crdti_track *track_of(struct link *link, int from)
+static inline crdti_track *track_of(struct pair *pair, int from)
 {
-    return &link->ends[from].tracks.ptr[0];
+    return &pair->ends[from].tracks.ptr[0];
 }
 
 /* Counts what the frames are. */
-static inline void look_at_frames(struct link *link, int from,
+static inline void look_at_frames(struct pair *pair, int from,
                                   crdt_bytes bytes)
 {
     crdti_frame frame;
-    link->bytes[from] += bytes.len;
+    pair->bytes[from] += bytes.len;
     while (!crdti_frame_get(bytes, SIZE_MAX, &frame, NULL)) {
-        link->strokes[from] += frame.kind == CRDTI_STROKES;
-        link->deltas[from] += frame.kind == CRDTI_CHUNK;
+        pair->strokes[from] += frame.kind == CRDTI_STROKES;
+        pair->deltas[from] += frame.kind == CRDTI_CHUNK;
         if (frame.kind == CRDTI_ANSWER)
-            link->answers[frame.payload.ptr[frame.payload.len - 1]]++;
+            pair->answers[frame.payload.ptr[frame.payload.len - 1]]++;
         bytes = crdt_bytes_of(bytes.ptr + frame.size, bytes.len - frame.size);
     }
 }
 
 /* One end says what it has to say. Whether it said anything. */
-static inline int push(struct link *link, int from)
+static inline int push(struct pair *pair, int from)
 {
-    crdti_session *s = &link->ends[from];
+    crdti_session *s = &pair->ends[from];
     crdt_err err =
-        link->err ? link->err : crdti_session_push(s, 32768, sessions_now);
+        pair->err ? pair->err : crdti_session_push(s, 32768, sessions_now);
     crdti_writer w;
     CHECK(!err || err == CRDT_ERR_NOMEM);
-    if (!s->out.len || link->err)
+    if (!s->out.len || pair->err)
         return 0;
-    look_at_frames(link, from, crdt_buf_bytes(&s->out));
-    crdti_writer_init(&w, &link->ways[from]);
+    look_at_frames(pair, from, crdt_buf_bytes(&s->out));
+    crdti_writer_init(&w, &pair->ways[from]);
     crdti_put_raw(&w, crdt_buf_bytes(&s->out));
     s->out.len = 0;
     return 1;
 }
 
 /* The frame that is next to arrive from there. */
-static inline crdti_frame next_frame(const struct link *link, int from)
+static inline crdti_frame next_frame(const struct pair *pair, int from)
 {
     crdti_frame frame;
     memset(&frame, 0, sizeof frame);
-    (void)crdti_frame_get(crdt_buf_bytes(&link->ways[from]), SIZE_MAX, &frame,
+    (void)crdti_frame_get(crdt_buf_bytes(&pair->ways[from]), SIZE_MAX, &frame,
                           NULL);
     return frame;
 }
 
 /* The next frames arrive, `most` at most. Whether any did. */
-static inline int deliver(struct link *link, int from, size_t most)
+static inline int deliver(struct pair *pair, int from, size_t most)
 {
-    crdt_buf *way = &link->ways[from];
+    crdt_buf *way = &pair->ways[from];
     uint64_t frames = 0;
     int any = way->len > 0;
-    for (; way->len && most > 0 && !link->err; most--) {
-        crdti_frame frame = next_frame(link, from);
-        link->err = crdti_session_receive(&link->ends[!from],
+    for (; way->len && most > 0 && !pair->err; most--) {
+        crdti_frame frame = next_frame(pair, from);
+        pair->err = crdti_session_receive(&pair->ends[!from],
                                           crdt_bytes_of(way->ptr, frame.size),
                                           sessions_now, &frames);
         memmove(way->ptr, way->ptr + frame.size, way->len - frame.size);
@@ -152,7 +152,7 @@ static inline int deliver(struct link *link, int from, size_t most)
 }
 
 /* Until nobody has more to say, however long that takes. */
-static inline void settle(struct link *links, size_t count)
+static inline void settle(struct pair *pairs, size_t count)
 {
     int idle = 0, rounds = 0, from;
     size_t i;
@@ -160,8 +160,8 @@ static inline void settle(struct link *links, size_t count)
         int busy = 0;
         for (i = 0; i < count; i++)
             for (from = 0; from < 2; from++) {
-                busy |= push(&links[i], from);
-                busy |= deliver(&links[i], from, SIZE_MAX);
+                busy |= push(&pairs[i], from);
+                busy |= deliver(&pairs[i], from, SIZE_MAX);
             }
         idle = busy ? 0 : idle + 1;
         if (busy)
@@ -169,18 +169,18 @@ static inline void settle(struct link *links, size_t count)
         sessions_now += CRDTI_REFUSED_MS;
         for (i = 0; i < count; i++)
             for (from = 0; from < 2; from++)
-                CHECK(!crdti_session_retry(&links[i].ends[from]));
+                CHECK(!crdti_session_retry(&pairs[i].ends[from]));
     }
     CHECK(rounds < 1000);
 }
 
 /* All is said, and both have the same. */
-static inline int is_settled(struct link *link)
+static inline int is_settled(struct pair *pair)
 {
-    settle(link, 1);
-    return !link->err && same(link->sides[0]->doc, link->sides[1]->doc) &&
-           crdti_session_is_synced(&link->ends[0]) &&
-           crdti_session_is_synced(&link->ends[1]);
+    settle(pair, 1);
+    return !pair->err && same(pair->sides[0]->doc, pair->sides[1]->doc) &&
+           crdti_session_is_synced(&pair->ends[0]) &&
+           crdti_session_is_synced(&pair->ends[1]);
 }
 
 #endif

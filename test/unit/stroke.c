@@ -14,7 +14,7 @@
 /* >>two that type --------------------------------------------------------- */
 
 static struct side a, b;
-static struct link link;
+static struct pair pair;
 
 static crdt_obj text_of(const struct side *side)
 {
@@ -35,16 +35,16 @@ static void begin(const char *utf8)
 {
     side_init(&a, replica(1));
     side_init(&b, replica(2));
-    link_up(&link, &a, &b);
-    settle(&link, 1);
+    pair_up(&pair, &a, &b);
+    settle(&pair, 1);
     edit(&a, 0, 0, utf8);
-    settle(&link, 1);
+    settle(&pair, 1);
 }
 
 static void end(void)
 {
-    CHECK(is_settled(&link));
-    link_down(&link);
+    CHECK(is_settled(&pair));
+    pair_down(&pair);
     side_free(&a);
     side_free(&b);
 }
@@ -62,15 +62,15 @@ static void says_from(int from, const char *want)
 {
     char hex[2000];
     crdti_frame frame;
-    uint64_t answers = link.answers[CRDT_OK];
-    CHECK(push(&link, from));
-    frame = next_frame(&link, from);
+    uint64_t answers = pair.answers[CRDT_OK];
+    CHECK(push(&pair, from));
+    frame = next_frame(&pair, from);
     CHECK_INT(frame.kind, CRDTI_STROKES);
-    CHECK_INT(link.ways[from].len, frame.size);
+    CHECK_INT(pair.ways[from].len, frame.size);
     hex_of(frame.payload, hex);
     CHECK_STR(hex, want);
-    settle(&link, 1);
-    CHECK_INT(link.answers[CRDT_OK], answers + 1);
+    settle(&pair, 1);
+    CHECK_INT(pair.answers[CRDT_OK], answers + 1);
     CHECK(same(a.doc, b.doc));
 }
 
@@ -82,9 +82,9 @@ static void says(const char *want)
 /* What was written goes as a delta; and what follows on it, as strokes. */
 static void says_delta(void)
 {
-    CHECK(push(&link, 0));
-    CHECK_INT(next_frame(&link, 0).kind, CRDTI_CHUNK);
-    settle(&link, 1);
+    CHECK(push(&pair, 0));
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_CHUNK);
+    settle(&pair, 1);
     CHECK(same(a.doc, b.doc));
 }
 
@@ -116,7 +116,7 @@ static const char *many(const char *utf8, size_t times)
 TEST(each_kind_looks_like_this)
 {
     begin("hello"); /* 1 makes the text, 2 to 6 are in it */
-    CHECK_INT(link.strokes[0], 0);
+    CHECK_INT(pair.strokes[0], 0);
     edit(&a, 5, 0, "!");
     says("00 06 04 21"); /* TYPE 1 */
     edit(&a, 1, 0, "x");
@@ -157,12 +157,12 @@ TEST(what_is_wide_goes_too)
     edit(&a, 5, 0, "b");
     says("00 06 04 62");
     edit(&a, 0, 0, SMILE);
-    CHECK(push(&link, 0));
+    CHECK(push(&pair, 0));
     edit(&a, 1, 1, "");
     edit(&a, 3, 2, "");
     end();
-    CHECK_INT(link.strokes[0], 4);
-    CHECK_INT(link.deltas[0], 1);
+    CHECK_INT(pair.strokes[0], 4);
+    CHECK_INT(pair.deltas[0], 1);
 }
 
 static const crdti_author *author_of_a(void)
@@ -176,18 +176,18 @@ TEST(insertions_that_were_cut_go_in_one)
 {
     begin("x");
     edit(&a, 1, 0, many(E_ACUTE, 100));
-    settle(&link, 1);
+    settle(&pair, 1);
     edit(&a, 101, 0, many(E_ACUTE, 90));
     edit(&a, 191, 0, "ascii");
     CHECK_INT(author_of_a()->insertions.len, 3);
-    settle(&link, 1);
+    settle(&pair, 1);
     edit(&a, 196, 0, many(SMILE "a", 51));
-    settle(&link, 1);
-    CHECK_INT(link.strokes[0], 3);
+    settle(&pair, 1);
+    CHECK_INT(pair.strokes[0], 3);
     edit(&a, 230, 60, "");
     edit(&a, 80, 130, ""); /* of three */
-    settle(&link, 1);
-    CHECK_INT(link.strokes[0], 4);
+    settle(&pair, 1);
+    CHECK_INT(pair.strokes[0], 4);
     end();
 }
 
@@ -195,7 +195,7 @@ TEST(in_the_text_of_others_it_is_told_from_the_cursor)
 {
     begin("mine");
     edit(&b, 4, 0, "yours");
-    settle(&link, 1);
+    settle(&pair, 1);
     edit(&a, 8, 1, ""); /* the cursor was not there: a delta */
     says_delta();
     edit(&a, 7, 1, "");
@@ -206,8 +206,8 @@ TEST(in_the_text_of_others_it_is_told_from_the_cursor)
     says("00 08 05 0c 01 2b"); /* a.5, own: 8 - 3; and b.1 */
     CHECK(reads(&b, "mine+ou"));
     edit(&a, 4, 3, "");
-    CHECK(push(&link, 0)); /* of both */
-    CHECK_INT(next_frame(&link, 0).kind, CRDTI_CHUNK);
+    CHECK(push(&pair, 0)); /* of both */
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_CHUNK);
     end();
 }
 
@@ -217,11 +217,11 @@ TEST(a_deletion_across_insertions_is_a_stroke_each)
     edit(&a, 1, 0, "b");
     edit(&a, 0, 0, "0");
     edit(&a, 4, 0, "d");
-    settle(&link, 1);
+    settle(&pair, 1);
     edit(&a, 1, 4, "");
-    CHECK(push(&link, 0));
-    CHECK_INT(next_frame(&link, 0).kind, CRDTI_STROKES);
-    CHECK(is_settled(&link) && reads(&b, "0"));
+    CHECK(push(&pair, 0));
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_STROKES);
+    CHECK(is_settled(&pair) && reads(&b, "0"));
     end();
 }
 
@@ -231,17 +231,17 @@ TEST(a_deletion_of_what_was_joined_in_pieces)
     size_t i;
     begin("");
     edit(&a, 0, 0, many(E_ACUTE, 300));
-    settle(&link, 1);
+    settle(&pair, 1);
     edit(&b, 150, 0, "z");
-    settle(&link, 1);
+    settle(&pair, 1);
     edit(&a, 299, 2, "");
-    settle(&link, 1);
-    CHECK(track_of(&link, 0)->told.text != 0);
+    settle(&pair, 1);
+    CHECK(track_of(&pair, 0)->told.text != 0);
     for (i = 0; i < 5; i++) {
         edit(&a, 260 - 40 * i, 30, "");
-        settle(&link, 1);
+        settle(&pair, 1);
     }
-    CHECK(link.strokes[0] >= 3);
+    CHECK(pair.strokes[0] >= 3);
     end();
 }
 
@@ -254,17 +254,17 @@ static void jump(size_t times)
         CHECK(
             !crdt_text_insert(text_of(&a), CRDT_CHARS, 2 * i, CRDT_STR("x")));
     CHECK(!crdt_commit(a.doc));
-    CHECK(push(&link, 0));
+    CHECK(push(&pair, 0));
 }
 
 TEST(sixteen_strokes_go_at_once)
 {
     begin(many("abcdefgh", 10));
     jump(16);
-    CHECK_INT(next_frame(&link, 0).kind, CRDTI_STROKES);
-    CHECK(is_settled(&link));
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_STROKES);
+    CHECK(is_settled(&pair));
     jump(17);
-    CHECK_INT(next_frame(&link, 0).kind, CRDTI_CHUNK);
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_CHUNK);
     end();
 }
 
@@ -272,9 +272,9 @@ static void type_bytes(size_t bytes, const char *utf8, int kind)
 {
     size_t len = crdt_text_len(text_of(&a), CRDT_CHARS);
     edit(&a, len, 0, many(utf8, bytes / strlen(utf8)));
-    CHECK(push(&link, 0));
-    CHECK_INT(next_frame(&link, 0).kind, kind);
-    CHECK(is_settled(&link));
+    CHECK(push(&pair, 0));
+    CHECK_INT(next_frame(&pair, 0).kind, kind);
+    CHECK(is_settled(&pair));
 }
 
 TEST(a_stroke_types_or_deletes_255)
@@ -287,9 +287,9 @@ TEST(a_stroke_types_or_deletes_255)
     type_bytes(256, SMILE, CRDTI_CHUNK);
     for (i = 0; i < 2; i++) {
         edit(&a, 0, (size_t)(255 + i), "");
-        CHECK(push(&link, 0));
-        CHECK_INT(next_frame(&link, 0).kind, i ? CRDTI_CHUNK : CRDTI_STROKES);
-        CHECK(is_settled(&link));
+        CHECK(push(&pair, 0));
+        CHECK_INT(next_frame(&pair, 0).kind, i ? CRDTI_CHUNK : CRDTI_STROKES);
+        CHECK(is_settled(&pair));
     }
     end();
 }
@@ -301,13 +301,13 @@ TEST(strokes_that_are_known_are_joined)
 {
     begin("hello");
     edit(&a, 5, 0, "!");
-    CHECK(push(&link, 0));
+    CHECK(push(&pair, 0));
     pull(b.doc, a.doc);
     edit(&a, 6, 0, "?");
-    CHECK(push(&link, 0));
-    settle(&link, 1);
-    CHECK_INT(link.answers[CRDT_ERR_CAUSAL], 0);
-    CHECK_INT(link.strokes[0], 2);
+    CHECK(push(&pair, 0));
+    settle(&pair, 1);
+    CHECK_INT(pair.answers[CRDT_ERR_CAUSAL], 0);
+    CHECK_INT(pair.strokes[0], 2);
     end();
 }
 
@@ -318,15 +318,15 @@ TEST(strokes_that_are_known_in_part_are_refused)
     edit(&a, 5, 0, "!");
     pull(c, a.doc);
     edit(&a, 6, 0, "?");
-    CHECK(push(&link, 0));
-    CHECK_INT(next_frame(&link, 0).kind, CRDTI_STROKES);
+    CHECK(push(&pair, 0));
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_STROKES);
     pull(b.doc, c);
-    settle(&link, 1);
-    CHECK_INT(link.answers[CRDT_ERR_CAUSAL], 1);
+    settle(&pair, 1);
+    CHECK_INT(pair.answers[CRDT_ERR_CAUSAL], 1);
     CHECK(reads(&b, "hello!?"));
     edit(&a, 7, 0, "!"); /* in step again */
-    CHECK(push(&link, 0));
-    CHECK_INT(next_frame(&link, 0).kind, CRDTI_STROKES);
+    CHECK(push(&pair, 0));
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_STROKES);
     end();
     done(c);
 }
@@ -359,8 +359,8 @@ TEST(other_changes_go_between)
     edit(&a, 0, 0, "new");
     says_delta();
     edit(&a, 3, 0, "er");
-    CHECK(push(&link, 0));
-    CHECK_INT(next_frame(&link, 0).kind, CRDTI_STROKES);
+    CHECK(push(&pair, 0));
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_STROKES);
     end();
 }
 
@@ -374,12 +374,12 @@ TEST(lists_have_no_strokes)
     for (i = 0; i < 5; i++) {
         CHECK(!crdt_list_insert(list, i, crdt_int((int64_t)i)));
         CHECK(!crdt_commit(a.doc));
-        CHECK(push(&link, 0));
-        CHECK_INT(next_frame(&link, 0).kind, CRDTI_CHUNK);
-        settle(&link, 1);
+        CHECK(push(&pair, 0));
+        CHECK_INT(next_frame(&pair, 0).kind, CRDTI_CHUNK);
+        settle(&pair, 1);
     }
     end();
-    CHECK_INT(link.strokes[0], 0);
+    CHECK_INT(pair.strokes[0], 0);
 }
 
 TEST(both_type_at_once)
@@ -387,21 +387,21 @@ TEST(both_type_at_once)
     size_t i;
     begin("hello");
     edit(&b, 0, 0, "b");
-    settle(&link, 1);
+    settle(&pair, 1);
     for (i = 0; i < 50; i++) {
         edit(&a, 6 + i / 2, 0, "a");
         edit(&b, 1 + i / 2, i % 5 == 4, "b");
-        push(&link, 0);
-        push(&link, 1);
+        push(&pair, 0);
+        push(&pair, 1);
         if (i % 7)
             continue;
-        deliver(&link, 0, SIZE_MAX);
-        deliver(&link, 1, SIZE_MAX);
+        deliver(&pair, 0, SIZE_MAX);
+        deliver(&pair, 1, SIZE_MAX);
     }
     end();
-    CHECK(link.strokes[0] > 10);
-    CHECK(link.strokes[1] > 10);
-    CHECK_INT(link.answers[CRDT_ERR_CAUSAL], 0);
+    CHECK(pair.strokes[0] > 10);
+    CHECK(pair.strokes[1] > 10);
+    CHECK_INT(pair.answers[CRDT_ERR_CAUSAL], 0);
 }
 
 TEST(both_type_in_turns)
@@ -411,11 +411,11 @@ TEST(both_type_in_turns)
     for (i = 0; i < 40; i++) {
         const struct side *side = i % 2 ? &a : &b;
         edit(side, i, 0, i % 2 ? "a" : "b");
-        CHECK(push(&link, i % 2 ? 0 : 1));
-        CHECK(is_settled(&link));
+        CHECK(push(&pair, i % 2 ? 0 : 1));
+        CHECK(is_settled(&pair));
     }
     end();
-    CHECK_INT(link.answers[CRDT_ERR_CAUSAL], 0);
+    CHECK_INT(pair.answers[CRDT_ERR_CAUSAL], 0);
 }
 
 /* What is typed here goes on, though strokes are told between. */
@@ -427,23 +427,23 @@ TEST(typing_goes_on_while_it_is_told)
         size_t at = 1 + i;
         CHECK(!crdt_text_insert(text_of(&a), CRDT_CHARS, at, CRDT_STR("k")));
         CHECK(!crdt_commit(a.doc));
-        CHECK(push(&link, 0));
-        CHECK_INT(next_frame(&link, 0).kind, CRDTI_STROKES);
-        CHECK_INT(next_frame(&link, 0).size, 11);
-        deliver(&link, 0, 1);
-        CHECK(push(&link, 1));
-        deliver(&link, 1, 1);
+        CHECK(push(&pair, 0));
+        CHECK_INT(next_frame(&pair, 0).kind, CRDTI_STROKES);
+        CHECK_INT(next_frame(&pair, 0).size, 11);
+        deliver(&pair, 0, 1);
+        CHECK(push(&pair, 1));
+        deliver(&pair, 1, 1);
     }
     for (i = 0; i < 200; i++) {
         edit(&a, 300 - i, 1, "");
-        CHECK(push(&link, 0));
-        CHECK_INT(next_frame(&link, 0).kind, CRDTI_STROKES);
-        deliver(&link, 0, 1);
-        CHECK(push(&link, 1));
-        deliver(&link, 1, 1);
+        CHECK(push(&pair, 0));
+        CHECK_INT(next_frame(&pair, 0).kind, CRDTI_STROKES);
+        deliver(&pair, 0, 1);
+        CHECK(push(&pair, 1));
+        deliver(&pair, 1, 1);
     }
     end();
-    CHECK_INT(link.strokes[0], 500);
+    CHECK_INT(pair.strokes[0], 500);
 }
 
 /* Strokes come while one types without having committed. */
@@ -455,15 +455,15 @@ TEST(strokes_meet_what_is_not_committed)
     CHECK(!crdt_text_insert(text, CRDT_CHARS, 2, CRDT_STR("1")));
     CHECK(!crdt_text_insert(text, CRDT_CHARS, 3, CRDT_STR("2")));
     edit(&a, 5, 0, "!");
-    CHECK(push(&link, 0));
-    CHECK(deliver(&link, 0, 1));
+    CHECK(push(&pair, 0));
+    CHECK(deliver(&pair, 0, 1));
     CHECK(!crdt_text_insert(text, CRDT_CHARS, 4, CRDT_STR("3")));
     edit(&a, 6, 0, "!");
-    CHECK(push(&link, 0));
-    CHECK(deliver(&link, 0, 1));
+    CHECK(push(&pair, 0));
+    CHECK(deliver(&pair, 0, 1));
     CHECK(!crdt_commit(b.doc));
-    CHECK(is_settled(&link) && reads(&a, "he123llo!!"));
-    CHECK_INT(link.strokes[0], 2);
+    CHECK(is_settled(&pair) && reads(&a, "he123llo!!"));
+    CHECK_INT(pair.strokes[0], 2);
     end();
 }
 
@@ -471,28 +471,28 @@ TEST(strokes_meet_what_is_not_committed)
 
 TEST(strokes_are_passed_on_as_strokes)
 {
-    struct link links[2];
+    struct pair pairs[2];
     struct side c;
     size_t i;
     begin("hello");
     side_init(&c, replica(3));
-    links[0] = link;
-    link_up(&links[1], &b, &c);
-    settle(links, 2);
+    pairs[0] = pair;
+    pair_up(&pairs[1], &b, &c);
+    settle(pairs, 2);
     for (i = 0; i < 20; i++) {
         edit(&a, 5 + i, 0, "!");
-        settle(links, 2);
+        settle(pairs, 2);
     }
-    CHECK_INT(links[0].strokes[0], 20);
-    CHECK(links[1].strokes[0] >= 19);
+    CHECK_INT(pairs[0].strokes[0], 20);
+    CHECK(pairs[1].strokes[0] >= 19);
     for (i = 0; i < 20; i++) {
         edit(&a, 0, 1, "");
         edit(&c, crdt_text_len(text_of(&c), CRDT_CHARS), 0, "c");
-        settle(links, 2);
+        settle(pairs, 2);
     }
     CHECK(same(a.doc, c.doc));
-    link = links[0];
-    link_down(&links[1]);
+    pair = pairs[0];
+    pair_down(&pairs[1]);
     side_free(&c);
     end();
 }
@@ -500,30 +500,30 @@ TEST(strokes_are_passed_on_as_strokes)
 /* In a ring everything comes twice. */
 TEST(strokes_come_by_two_ways)
 {
-    struct link links[3];
+    struct pair pairs[3];
     struct side c;
     size_t i;
     begin("hello");
     side_init(&c, replica(3));
-    links[0] = link;
-    link_up(&links[1], &b, &c);
-    link_up(&links[2], &a, &c);
-    settle(links, 3);
+    pairs[0] = pair;
+    pair_up(&pairs[1], &b, &c);
+    pair_up(&pairs[2], &a, &c);
+    settle(pairs, 3);
     for (i = 0; i < 30; i++) {
         edit(&a, 5 + i / 2, i % 4 == 3, "!");
         edit(i % 2 ? &b : &c, 0, 0, "?");
-        push(&links[0], 0);
-        push(&links[2], 0);
-        deliver(&links[i % 2 ? 0 : 2], 0, 1);
-        push(&links[1], 0);
-        push(&links[1], 1);
-        deliver(&links[1], i % 2, 1);
+        push(&pairs[0], 0);
+        push(&pairs[2], 0);
+        deliver(&pairs[i % 2 ? 0 : 2], 0, 1);
+        push(&pairs[1], 0);
+        push(&pairs[1], 1);
+        deliver(&pairs[1], i % 2, 1);
     }
-    settle(links, 3);
+    settle(pairs, 3);
     CHECK(same(a.doc, c.doc) && same(a.doc, b.doc));
-    link = links[0];
-    link_down(&links[1]);
-    link_down(&links[2]);
+    pair = pairs[0];
+    pair_down(&pairs[1]);
+    pair_down(&pairs[2]);
     side_free(&c);
     end();
 }
@@ -537,21 +537,21 @@ TEST(a_delta_is_held_back_before_strokes)
     replicas_now += 2 * CRDTSYNC_MAX_SKEW_MS;
     CHECK(!crdt_map_put_int(crdt_root(a.doc), CRDT_STR("n"), 1));
     edit(&a, 5, 0, "!");
-    CHECK(push(&link, 0));
+    CHECK(push(&pair, 0));
     replicas_now -= 2 * CRDTSYNC_MAX_SKEW_MS;
     edit(&a, 6, 0, "!");
-    CHECK(push(&link, 0));
-    CHECK(deliver(&link, 0, 2));
-    CHECK(track_of(&link, 1)->is_held);
-    CHECK_INT(link.strokes[0], 1);
-    CHECK(push(&link, 1));
-    CHECK(deliver(&link, 1, SIZE_MAX));
-    CHECK_INT(link.answers[CRDT_ERR_AGAIN], 1);
+    CHECK(push(&pair, 0));
+    CHECK(deliver(&pair, 0, 2));
+    CHECK(track_of(&pair, 1)->is_held);
+    CHECK_INT(pair.strokes[0], 1);
+    CHECK(push(&pair, 1));
+    CHECK(deliver(&pair, 1, SIZE_MAX));
+    CHECK_INT(pair.answers[CRDT_ERR_AGAIN], 1);
     replicas_now += 2 * CRDTSYNC_MAX_SKEW_MS;
-    CHECK(is_settled(&link) && reads(&b, "hello!!"));
+    CHECK(is_settled(&pair) && reads(&b, "hello!!"));
     edit(&a, 7, 0, "!");
-    CHECK(push(&link, 0));
-    CHECK_INT(next_frame(&link, 0).kind, CRDTI_STROKES);
+    CHECK(push(&pair, 0));
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_STROKES);
     end();
 }
 
@@ -562,7 +562,7 @@ static crdt_err hear(const void *payload, size_t len)
     frame.kind = CRDTI_STROKES;
     frame.payload = crdt_bytes_of(payload, len);
     frame.size = 0;
-    return crdti_session_hear(&link.ends[1], &frame, sessions_now);
+    return crdti_session_hear(&pair.ends[1], &frame, sessions_now);
 }
 
 /* Then b says what it misses, and a begins anew. */
@@ -570,11 +570,11 @@ TEST(a_refusal_is_no_end)
 {
     begin("hello");
     CHECK_INT(hear("\0\5\4!", 4), CRDT_OK); /* not behind 6 */
-    CHECK(push(&link, 1));
-    CHECK_INT(link.answers[CRDT_ERR_CAUSAL], 1);
+    CHECK(push(&pair, 1));
+    CHECK_INT(pair.answers[CRDT_ERR_CAUSAL], 1);
     CHECK(reads(&b, "hello"));
     edit(&a, 5, 0, "!");
-    settle(&link, 1);
+    settle(&pair, 1);
     CHECK(reads(&b, "hello!"));
     end();
 }
@@ -582,14 +582,14 @@ TEST(a_refusal_is_no_end)
 TEST(strokes_without_a_delta_before_them_are_refused)
 {
     begin("hello");
-    link_down(&link);
-    link_up(&link, &a, &b);
-    settle(&link, 1);
+    pair_down(&pair);
+    pair_up(&pair, &a, &b);
+    settle(&pair, 1);
     CHECK_INT(hear("\0\6\4!", 4), CRDT_OK);
-    CHECK(push(&link, 1));
-    CHECK_INT(link.answers[CRDT_ERR_CAUSAL], 1);
+    CHECK(push(&pair, 1));
+    CHECK_INT(pair.answers[CRDT_ERR_CAUSAL], 1);
     CHECK_INT(hear("\7\6\4!", 4), CRDT_OK); /* of no document */
-    CHECK(!push(&link, 1));
+    CHECK(!push(&pair, 1));
     edit(&a, 5, 0, "!");
     end();
 }
@@ -606,7 +606,7 @@ static void base_make(void)
 {
     begin("hello");
     edit(&b, 2, 0, E_ACUTE "BCD");
-    settle(&link, 1);
+    settle(&pair, 1);
     edit(&a, 0, 0, SMILE);
     edit(&a, 5, 1, "");
     edit(&a, 0, 0, "xyz");
@@ -945,16 +945,16 @@ TEST(a_watcher_is_told)
     begin("hello");
     CHECK(!crdt_doc_watch(b.doc, on_patches, NULL));
     edit(&a, 5, 0, "!");
-    settle(&link, 1);
+    settle(&pair, 1);
     edit(&a, 1, 3, "");
-    settle(&link, 1);
+    settle(&pair, 1);
     edit(&a, 1, 0, E_ACUTE);
-    settle(&link, 1);
+    settle(&pair, 1);
     CHECK(!crdt_text_insert(text_of(&a), CRDT_CHARS, 0, CRDT_STR("ab")));
     CHECK(!crdt_text_delete(text_of(&a), CRDT_CHARS, 4, 1));
     CHECK(!crdt_commit(a.doc));
-    settle(&link, 1);
-    CHECK_INT(link.strokes[0], 4);
+    settle(&pair, 1);
+    CHECK_INT(pair.strokes[0], 4);
     CHECK_STR(steps, "=5 +! ; =1 -3 ; =1 +" E_ACUTE " ; +ab =2 -1 ; ");
     CHECK(!crdt_doc_watch(b.doc, NULL, NULL));
     end();
