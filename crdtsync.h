@@ -9925,17 +9925,17 @@ CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
 {
     crdti_piece piece;
     size_t at = crdti_ascii_len(*text, 0);
+    int is_plain = 0; /* what follows is, and longer */
     if (at < text->len && at < CRDTI_PLAIN_MIN) {
         crdti_zero(&piece, sizeof piece);
-        for (at = 0; at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
-             at += crdti_utf8_size(text->ptr[at])) {
+        at = 0;
+        while (at < text->len && piece.width.chars < CRDTI_WIDE_MAX &&
+               !is_plain) {
             crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
-            if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
-                crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN)
-                break;
-        }
-        if (at < text->len && piece.width.chars < CRDTI_WIDE_MAX)
+            is_plain = piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
+                       crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN;
             at += crdti_utf8_size(text->ptr[at]);
+        }
     } else {
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = (uint32_t)at;
@@ -16374,11 +16374,11 @@ CRDTI_FN uint32_t crdti_edited_name(const crdti_author *author, uint64_t seq)
 {
     uint32_t name = crdti_seq_name(author, seq);
     size_t place = crdti_deletion_place(author, seq);
-    const crdti_deletion *at = &author->deletions.ptr[place];
-    if (name == CRDTI_NO_CHAR && place < author->deletions.len &&
-        at->seq <= seq)
-        name = crdti_deletion_name(at, seq - at->seq);
-    return name;
+    const crdti_deletion *at;
+    if (name != CRDTI_NO_CHAR || place == author->deletions.len)
+        return name;
+    at = &author->deletions.ptr[place];
+    return at->seq <= seq ? crdti_deletion_name(at, seq - at->seq) : name;
 }
 
 /* After a change that ended with that dot: where the trail is now. */
@@ -16471,7 +16471,7 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
         k->author->insertions.ptr + k->author->insertions.len;
     uint32_t done = (uint32_t)(k->trail.seq + 1 - at->seq);
     uint32_t name = at->name + done, left = at->left, right = at->right;
-    const uint8_t *from = crdti_content_at(k->author, at, name);
+    const uint8_t *from;
     int goes_on =
         done || (!k->strokes && crdti_insertion_follows(k->author, at));
     size_t len;
@@ -16479,6 +16479,7 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
         k->fails = 1;
         return;
     }
+    from = crdti_content_at(k->author, at, name);
     while (at + 1 < end && crdti_insertion_follows(k->author, at + 1))
         at++;
     len = (size_t)(k->author->content.ptr + at->content + at->len +
@@ -16518,17 +16519,17 @@ CRDTI_FN void crdti_put_erased(crdti_stroke_writer *k,
 CRDTI_FN void crdti_put_stroke(crdti_stroke_writer *k)
 {
     uint64_t seq = k->trail.seq + 1;
-    size_t place = crdti_insertion_place(k->author, seq);
-    const crdti_insertion *typed = k->author->insertions.ptr + place;
-    const crdti_deletion *erased;
-    if (place < k->author->insertions.len && typed->seq <= seq) {
-        crdti_put_typed(k, typed);
+    const crdti_author *author = k->author;
+    size_t place = crdti_insertion_place(author, seq);
+    if (place < author->insertions.len &&
+        author->insertions.ptr[place].seq <= seq) {
+        crdti_put_typed(k, &author->insertions.ptr[place]);
         return;
     }
-    place = crdti_deletion_place(k->author, seq);
-    erased = k->author->deletions.ptr + place;
-    if (place < k->author->deletions.len && erased->seq <= seq)
-        crdti_put_erased(k, erased);
+    place = crdti_deletion_place(author, seq);
+    if (place < author->deletions.len &&
+        author->deletions.ptr[place].seq <= seq)
+        crdti_put_erased(k, &author->deletions.ptr[place]);
     else
         k->fails = 1; /* something else was written */
 }
@@ -16688,9 +16689,11 @@ CRDTI_FN crdt_err crdti_stroke_look(crdti_strokes *k, crdti_stroke *stroke)
     size_t parts;
     uint32_t text = k->trail.text;
     if (stroke->kind == CRDTI_TYPE) {
-        const crdti_insertion *last =
-            author->insertions.ptr + author->insertions.len - 1;
-        if (!author->insertions.len || last->seq + last->len != k->first)
+        const crdti_insertion *last;
+        if (!author->insertions.len)
+            return CRDT_ERR_CAUSAL;
+        last = author->insertions.ptr + author->insertions.len - 1;
+        if (last->seq + last->len != k->first)
             return CRDT_ERR_CAUSAL;
         origins->left = last->name + last->len - 1;
         origins->right = last->right;
