@@ -912,6 +912,98 @@ TEST(seqs_end)
 
 /* >>memory ---------------------------------------------------------------- */
 
+static struct failing_alloc memory;
+
+static crdt_doc *replica_in_memory(uint8_t number)
+{
+    static const crdt_clock clock = { 1, NULL, replicas_clock,
+                                      replicas_clock };
+    crdt_id id = replica_id(number);
+    crdt_config config;
+    crdt_doc *doc = NULL;
+    memset(&config, 0, sizeof config);
+    config.alloc = &memory.table;
+    config.clock = &clock;
+    config.replica = &id;
+    CHECK(!crdt_doc_new(&doc, &config));
+    return doc;
+}
+
+/* As a node does: after an error the link is gone, and comes again. */
+static void exchange(void)
+{
+    int from;
+    for (from = 0; from < 2; from++) {
+        push(&pair, from);
+        deliver(&pair, from, SIZE_MAX);
+    }
+    if (!pair.err)
+        return;
+    CHECK_INT(pair.err, CRDT_ERR_NOMEM);
+    pair_down(&pair);
+    pair_up(&pair, &a, &b);
+}
+
+static void try_edit(const struct side *side, size_t at, size_t gone,
+                     const char *utf8)
+{
+    crdt_obj text = text_of(side);
+    size_t len = crdt_text_len(text, CRDT_CHARS);
+    crdt_err err = crdt_text_replace(text, CRDT_CHARS, at < len ? at : len,
+                                     gone, crdt_str(utf8));
+    CHECK(!err || err == CRDT_ERR_NOMEM);
+    CHECK(!crdt_commit(side->doc));
+}
+
+static void write_with_little_memory(void)
+{
+    size_t i;
+    for (i = 0; i < 12; i++) {
+        try_edit(&a, 5 + i, 0, i % 3 ? "a" : many(E_ACUTE, 40));
+        if (i % 4 == 3)
+            try_edit(&a, 2, 3, "");
+        if (i % 5 == 4)
+            try_edit(&b, 1, 1, "b");
+        exchange();
+    }
+}
+
+/* The n-th request of one of the two is refused; until none is. */
+static uint64_t run_out(int whose)
+{
+    uint64_t strokes = 0;
+    size_t n;
+    int more = 1;
+    for (n = 1; more && !test_failures_in_case; n++) {
+        failing_alloc_init(&memory);
+        side_init(&a, whose ? replica(1) : replica_in_memory(1));
+        side_init(&b, whose ? replica_in_memory(2) : replica(2));
+        pair_up(&pair, &a, &b);
+        CHECK(is_settled(&pair));
+        edit(&a, 0, 0, "hello");
+        CHECK(is_settled(&pair));
+        memory.fail_at = memory.requests + n;
+        write_with_little_memory();
+        more = memory.failures > 0;
+        memory.fail_at = 0;
+        strokes = pair.strokes[0];
+        end();
+        CHECK(failing_alloc_clean(&memory));
+    }
+    CHECK(n > 10);
+    return strokes;
+}
+
+TEST(memory_runs_out_where_they_are_written)
+{
+    CHECK(run_out(0) > 8);
+}
+
+TEST(memory_runs_out_where_they_are_joined)
+{
+    CHECK(run_out(1) > 8);
+}
+
 /* >>events ---------------------------------------------------------------- */
 
 static char steps[600];
@@ -982,4 +1074,5 @@ TEST_MAIN(CASE(each_kind_looks_like_this),
           CASE(those_in_the_text_of_others_may_be_changed_too),
           CASE(what_has_no_form_is_refused), CASE(strange_origins_do_no_harm),
           CASE(they_go_on_with_the_trail_or_not_at_all), CASE(a_fork_is_seen),
-          CASE(seqs_end), CASE(a_watcher_is_told))
+          CASE(seqs_end), CASE(memory_runs_out_where_they_are_written),
+          CASE(memory_runs_out_where_they_are_joined), CASE(a_watcher_is_told))
