@@ -137,6 +137,34 @@ TEST(each_kind_looks_like_this)
     end();
 }
 
+/* The example of docs/wire-format.md, whole frames. */
+TEST(the_example_is_right)
+{
+    static const char *const want[] = {
+        "c7 29 04 00 06 04 21 47 92 68 8e",
+        "c7 29 06 00 07 05 13 0f 78 33 34 6b f0",
+        "c7 29 04 00 08 06 01 a5 e4 70 60", "c7 29 04 00 09 0f 13 8c 9a e2 ba"
+    };
+    char hex[200];
+    size_t i;
+    begin("hello");
+    for (i = 0; i < 4; i++) {
+        edit(&a, i ? 1 : 5,
+             i == 2   ? 1
+             : i == 3 ? 3
+                      : 0,
+             i == 0   ? "!"
+             : i == 1 ? "x"
+                      : "");
+        CHECK(push(&pair, 0));
+        hex_of(crdt_buf_bytes(&pair.ways[0]), hex);
+        CHECK_STR(hex, want[i]);
+        CHECK(is_settled(&pair));
+    }
+    CHECK(reads(&b, "ho!"));
+    end();
+}
+
 TEST(one_commit_may_be_several_strokes)
 {
     begin("hello");
@@ -1052,7 +1080,7 @@ TEST(a_watcher_is_told)
     end();
 }
 
-TEST_MAIN(CASE(each_kind_looks_like_this),
+TEST_MAIN(CASE(each_kind_looks_like_this), CASE(the_example_is_right),
           CASE(one_commit_may_be_several_strokes), CASE(what_is_wide_goes_too),
           CASE(insertions_that_were_cut_go_in_one),
           CASE(in_the_text_of_others_it_is_told_from_the_cursor),
