@@ -10103,17 +10103,17 @@ CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
 {
     crdti_piece piece;
     size_t at = crdti_ascii_len(*text, 0);
+    int is_plain = 0; /* what follows is, and longer */
     if (at < text->len && at < CRDTI_PLAIN_MIN) {
         crdti_zero(&piece, sizeof piece);
-        for (at = 0; at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
-             at += crdti_utf8_size(text->ptr[at])) {
+        at = 0;
+        while (at < text->len && piece.width.chars < CRDTI_WIDE_MAX &&
+               !is_plain) {
             crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
-            if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
-                crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN)
-                break;
-        }
-        if (at < text->len && piece.width.chars < CRDTI_WIDE_MAX)
+            is_plain = piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
+                       crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN;
             at += crdti_utf8_size(text->ptr[at]);
+        }
     } else {
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = (uint32_t)at;
@@ -17052,11 +17052,11 @@ CRDTI_FN uint32_t crdti_edited_name(const crdti_author *author, uint64_t seq)
 {
     uint32_t name = crdti_seq_name(author, seq);
     size_t place = crdti_deletion_place(author, seq);
-    const crdti_deletion *at = &author->deletions.ptr[place];
-    if (name == CRDTI_NO_CHAR && place < author->deletions.len &&
-        at->seq <= seq)
-        name = crdti_deletion_name(at, seq - at->seq);
-    return name;
+    const crdti_deletion *at;
+    if (name != CRDTI_NO_CHAR || place == author->deletions.len)
+        return name;
+    at = &author->deletions.ptr[place];
+    return at->seq <= seq ? crdti_deletion_name(at, seq - at->seq) : name;
 }
 
 /* After a change that ended with that dot: where the trail is now. */
@@ -17149,7 +17149,7 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
         k->author->insertions.ptr + k->author->insertions.len;
     uint32_t done = (uint32_t)(k->trail.seq + 1 - at->seq);
     uint32_t name = at->name + done, left = at->left, right = at->right;
-    const uint8_t *from = crdti_content_at(k->author, at, name);
+    const uint8_t *from;
     int goes_on =
         done || (!k->strokes && crdti_insertion_follows(k->author, at));
     size_t len;
@@ -17157,6 +17157,7 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
         k->fails = 1;
         return;
     }
+    from = crdti_content_at(k->author, at, name);
     while (at + 1 < end && crdti_insertion_follows(k->author, at + 1))
         at++;
     len = (size_t)(k->author->content.ptr + at->content + at->len +
@@ -17196,17 +17197,17 @@ CRDTI_FN void crdti_put_erased(crdti_stroke_writer *k,
 CRDTI_FN void crdti_put_stroke(crdti_stroke_writer *k)
 {
     uint64_t seq = k->trail.seq + 1;
-    size_t place = crdti_insertion_place(k->author, seq);
-    const crdti_insertion *typed = k->author->insertions.ptr + place;
-    const crdti_deletion *erased;
-    if (place < k->author->insertions.len && typed->seq <= seq) {
-        crdti_put_typed(k, typed);
+    const crdti_author *author = k->author;
+    size_t place = crdti_insertion_place(author, seq);
+    if (place < author->insertions.len &&
+        author->insertions.ptr[place].seq <= seq) {
+        crdti_put_typed(k, &author->insertions.ptr[place]);
         return;
     }
-    place = crdti_deletion_place(k->author, seq);
-    erased = k->author->deletions.ptr + place;
-    if (place < k->author->deletions.len && erased->seq <= seq)
-        crdti_put_erased(k, erased);
+    place = crdti_deletion_place(author, seq);
+    if (place < author->deletions.len &&
+        author->deletions.ptr[place].seq <= seq)
+        crdti_put_erased(k, &author->deletions.ptr[place]);
     else
         k->fails = 1; /* something else was written */
 }
@@ -17319,7 +17320,8 @@ CRDTI_FN void crdti_get_erased(crdti_reader *r, crdti_strokes *k,
     stroke->n = (uint32_t)n;
     stroke->left = crdti_get_stroke_dot(r, k);
     seq = stroke->left.seq;
-    if (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq)
+    if (!seq ||
+        (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     k->trail.seq += n;
     k->trail.cursor = stroke->left;
@@ -17351,6 +17353,8 @@ CRDTI_FN void crdti_get_strokes(crdti_reader *r, crdti_strokes *k)
     }
     if (!r->err && !k->len)
         crdti_reader_fail(r, CRDT_ERR_TRUNCATED);
+    if (k->trail.seq > CRDTSYNC_MAX_SEQ)
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
 }
 
 /* >>joining --------------------------------------------------------------- */
@@ -17363,9 +17367,11 @@ CRDTI_FN crdt_err crdti_stroke_look(crdti_strokes *k, crdti_stroke *stroke)
     size_t parts;
     uint32_t text = k->trail.text;
     if (stroke->kind == CRDTI_TYPE) {
-        const crdti_insertion *last =
-            author->insertions.ptr + author->insertions.len - 1;
-        if (!author->insertions.len || last->seq + last->len != k->first)
+        const crdti_insertion *last;
+        if (!author->insertions.len)
+            return CRDT_ERR_CAUSAL;
+        last = author->insertions.ptr + author->insertions.len - 1;
+        if (last->seq + last->len != k->first)
             return CRDT_ERR_CAUSAL;
         origins->left = last->name + last->len - 1;
         origins->right = last->right;
@@ -19199,9 +19205,10 @@ CRDTI_FN void crdti_hear_chunk(crdti_session *s, crdti_reader *r)
         crdti_reader_fail(r, err);
 }
 
-/* The delta that the strokes stand for is joined, or refused. */
+/* The delta that the strokes stand for is joined, or refused: that is no
+ * failure of the message, so the reader is a copy. */
 CRDTI_FN crdt_err crdti_track_stroke(crdti_session *s, size_t number,
-                                     crdti_reader *r)
+                                     crdti_reader r)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
@@ -19209,7 +19216,7 @@ CRDTI_FN crdt_err crdti_track_stroke(crdti_session *s, size_t number,
     int is_idle = track->pushed == share->doc->changes;
     crdt_dot dot;
     if (track->joined_id == track->in_id - 1)
-        result = crdti_strokes_join(share->doc, &track->heard, r);
+        result = crdti_strokes_join(share->doc, &track->heard, &r);
     if (!result) {
         dot.replica = share->doc->replicas.ptr[track->heard.replica].id;
         dot.seq = track->heard.seq;
@@ -19233,7 +19240,7 @@ CRDTI_FN void crdti_hear_strokes(crdti_session *s, crdti_reader *r)
         err = crdti_say_answer(s, number, track->heard_id, CRDT_ERR_AGAIN);
     } else {
         track->in_id = track->heard_id;
-        err = crdti_track_stroke(s, number, r);
+        err = crdti_track_stroke(s, number, *r);
     }
     if (err)
         crdti_reader_fail(r, err);
@@ -19252,20 +19259,24 @@ CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
     for (i = flight; i < track->flights_len; i++)
         track->flights[i] = track->flights[i + 1];
     track->flights[i] = landed; /* keeps its memory for the next */
-    if (!result && landed.dot.seq)
-        return crdti_track_learn_dot(&s->shares->ptr[number], track,
-                                     &landed.dot);
-    if (!result)
-        return crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
+    if (result) {
+        track->pushed = 0;
+        track->is_chained = 0;
+        if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
+            track->retry_at = now + CRDTI_RETRY_MS;
+        else if (result != CRDT_ERR_CAUSAL)
+            track->retry_at = now + CRDTI_REFUSED_MS;
+    } else if (landed.dot.seq) {
+        err =
+            crdti_track_learn_dot(&s->shares->ptr[number], track, &landed.dot);
+    } else {
+        err = crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
+    }
+    if (track->flights_len || track->is_chained)
+        return err;
+    /* One was refused, maybe before others landed. */
     track->pushed = 0;
-    track->is_chained = 0;
-    if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
-        track->retry_at = now + CRDTI_RETRY_MS;
-    else if (result != CRDT_ERR_CAUSAL)
-        track->retry_at = now + CRDTI_REFUSED_MS;
-    if (!track->flights_len)
-        err = crdt_vv_copy(&track->sent, &track->known);
-    return err;
+    return err ? err : crdt_vv_copy(&track->sent, &track->known);
 }
 
 CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,

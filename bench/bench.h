@@ -118,6 +118,15 @@ void *bench_memory(size_t size);
 crdt_doc *bench_doc_of(const crdt_id *id);
 crdt_doc *bench_doc(unsigned number);
 
+/* Two sessions back to back, as two nodes have them on an ordered transport:
+ * what the one document commits is said, heard, joined, answered, and that is
+ * heard. In bench_core.c. */
+struct bench_link;
+struct bench_link *bench_link_new(crdt_doc *from, crdt_doc *to);
+void bench_link_send(struct bench_link *link);
+uint64_t bench_link_sent(const struct bench_link *link); /* bytes */
+void bench_link_free(struct bench_link *link);
+
 /* splitmix64, and a number below `bound`. */
 uint64_t bench_random(struct bench *b);
 size_t bench_below(struct bench *b, size_t bound);

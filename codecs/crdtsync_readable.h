@@ -82,7 +82,9 @@ enum {
     CRDTI_AS_TAG,    /* varint: twice the number, plus the field behind it */
     CRDTI_AS_TAGGED, /* the field behind it */
     CRDTI_AS_DELTA,  /* size, offset 0, size, delta */
-    CRDTI_AS_REST    /* what is left; may be missing */
+    CRDTI_AS_BYTE,
+    CRDTI_AS_STROKES, /* until the end */
+    CRDTI_AS_REST     /* what is left; may be missing */
 };
 
 typedef struct crdti_field {
@@ -92,8 +94,8 @@ typedef struct crdti_field {
 
 enum {
     CRDTI_FIELDS_MAX = 8,
-    CRDTI_MESSAGE_KINDS = 9,
-    CRDTI_WHOLE_CHUNK = 9 /* a CHUNK that is all of a delta */
+    CRDTI_MESSAGE_KINDS = 10,
+    CRDTI_WHOLE_CHUNK = 10 /* a CHUNK that is all of a delta */
 };
 
 /* clang-format off */
@@ -119,6 +121,8 @@ CRDTI_FN const crdti_field *crdti_message_fields(int kind)
           { "result", CRDTI_AS_RESULT } },
         { { NULL, 0 } },
         { { "why", CRDTI_AS_BYTES } },
+        { { "document", CRDTI_AS_NUMBER }, { "after", CRDTI_AS_BYTE },
+          { "strokes", CRDTI_AS_STROKES } },
         { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_TAG },
           { "follows", CRDTI_AS_TAGGED }, { "delta", CRDTI_AS_DELTA } }
     };
@@ -158,6 +162,7 @@ enum {
     CRDTI_MESSAGE_NAMES,
     CRDTI_OP_NAMES,
     CRDTI_EDIT_NAMES,
+    CRDTI_STROKE_NAMES,
     CRDTI_TYPE_NAMES,
     CRDTI_ERR_NAMES
 };
@@ -166,10 +171,11 @@ CRDTI_FN const char *crdti_name_of(int list, int number)
 {
     static const char *const names[][CRDTI_MESSAGE_KINDS] = {
         { NULL, "delta", "hello", "state", "digest", "chunk", "answer",
-          "alive", "bye" },
+          "alive", "bye", "strokes" },
         { NULL, "value", "create", "add", "reset", "remove", "in", "out",
-          "move" },
-        { NULL, "insert", "delete", "backspace", NULL, NULL, NULL, NULL, NULL }
+          "move", NULL },
+        { NULL, "insert", "delete", "backspace" },
+        { NULL, "type", "insert", "back", "forth" }
     };
     if (list == CRDTI_TYPE_NAMES)
         return crdt_type_name((crdt_type)number);
@@ -1807,6 +1813,157 @@ CRDTI_FN void crdti_carry_number(crdti_readable *t, const cJSON *item,
         crdti_put_varint(&t->w, number);
 }
 
+CRDTI_FN void crdti_carry_byte(crdti_readable *t, const cJSON *item)
+{
+    uint64_t byte = crdti_get_u8(&t->r);
+    crdti_say_number(t, item, &byte);
+    if (byte > 255)
+        crdti_hear_fail(t, item, CRDT_ERR_RANGE);
+    crdti_put_u8(&t->w, (uint8_t)byte);
+}
+
+/* >>strokes, both ways ---------------------------------------------------- */
+
+/* Dots as they are told: of what is typed left and right, else the victim. */
+typedef struct crdti_told_stroke {
+    uint8_t kind;
+    uint64_t n, dots[2]; /* n: characters deleted */
+    crdt_bytes text;
+} crdti_told_stroke;
+
+CRDTI_FN void crdti_get_told_stroke(crdti_reader *r, crdti_told_stroke *s)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t head = crdti_get_varint(r);
+    crdti_width width;
+    crdti_zero(s, sizeof *s);
+    s->kind = head & 3;
+    s->n = head >> 2;
+    if (!s->n || s->n > CRDTI_STROKE_MAX)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    if (s->kind != CRDTI_TYPE)
+        s->dots[0] = crdti_get_varint(r);
+    if (s->kind == CRDTI_INSERT)
+        s->dots[1] = crdti_get_varint(r);
+    if (s->kind <= CRDTI_INSERT)
+        s->text = crdti_get_raw(r, (size_t)s->n);
+    if (s->kind <= CRDTI_INSERT ? !crdti_utf8_measure(s->text, &width)
+                                : !s->dots[0])
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+}
+
+CRDTI_FN void crdti_put_told_stroke(crdti_writer *w,
+                                    const crdti_told_stroke *s)
+{
+    crdti_put_varint(w, s->n << 2 | s->kind);
+    if (s->kind != CRDTI_TYPE)
+        crdti_put_varint(w, s->dots[0]);
+    if (s->kind == CRDTI_INSERT)
+        crdti_put_varint(w, s->dots[1]);
+    if (s->kind <= CRDTI_INSERT)
+        crdti_put_raw(w, s->text);
+}
+
+/* {"cursor": distance} or {"latest": distance}; null: none. */
+CRDTI_FN void crdti_say_told_dot(crdti_readable *t, const cJSON *item,
+                                 uint64_t *told)
+{
+    static const char *const names[] = { "cursor", "latest", NULL };
+    uint64_t zigzag = (*told - 1) >> 1;
+    int64_t distance = (int64_t)(zigzag >> 1);
+    int which = (int)((*told - 1) & 1);
+    crdti_record record;
+    if (t->hears ? item && cJSON_IsNull(item) : !*told) {
+        crdti_say_raw(t, "null");
+        *told = 0;
+        return;
+    }
+    distance = zigzag & 1 ? -1 - distance : distance;
+    crdti_record_open(t, &record, item, names, "");
+    which = t->hears ? record.found[1] != NULL : which;
+    if (record.found[0] && record.found[1])
+        crdti_hear_wrong(t, item);
+    if (!crdti_record_has(t, &record, which, 1))
+        return;
+    if (!t->hears)
+        crdti_json_put_integer(&t->out.w, distance);
+    else
+        crdti_hear_fail(t, record.at,
+                        crdti_json_get_integer(record.at, &distance));
+    crdti_record_close(t);
+    zigzag = (uint64_t)distance << 1 ^ (distance < 0 ? UINT64_MAX : 0);
+    if (zigzag >> 63)
+        crdti_hear_fail(t, record.at, CRDT_ERR_RANGE);
+    *told = 1 + (zigzag << 1 | (unsigned)which);
+}
+
+CRDTI_FN void crdti_say_told_stroke(crdti_readable *t, const cJSON *item,
+                                    crdti_told_stroke *s)
+{
+    enum { KIND, LEFT, RIGHT, TEXT, COUNT, FROM };
+    static const char *const names[] = { "kind",  "left", "right", "text",
+                                         "count", "from", NULL };
+    static const unsigned content[] = { 1u << TEXT,
+                                        1u << LEFT | 1u << RIGHT | 1u << TEXT,
+                                        1u << COUNT | 1u << FROM,
+                                        1u << COUNT | 1u << FROM };
+    uint8_t name = (uint8_t)(s->kind + 1);
+    crdti_record record;
+    int i;
+    crdti_record_open(t, &record, item, names, "");
+    if (crdti_record_has(t, &record, KIND, 1))
+        crdti_say_name(t, record.at, CRDTI_STROKE_NAMES, 5, &name);
+    s->kind = (uint8_t)((name - 1) & 3);
+    for (i = LEFT; i <= FROM; i++) {
+        int must = (int)(content[s->kind] >> i & 1);
+        if (record.found[i] && !must)
+            crdti_hear_wrong(t, record.found[i]);
+        if (!crdti_record_has(t, &record, i, must))
+            continue;
+        if (i == TEXT)
+            crdti_say_bytes(t, record.at, CRDTI_STROKE_MAX, &s->text);
+        else if (i == COUNT)
+            crdti_say_number(t, record.at, &s->n);
+        else
+            crdti_say_told_dot(t, record.at, &s->dots[i == RIGHT]);
+    }
+    crdti_record_close(t);
+    if (s->kind <= CRDTI_INSERT)
+        s->n = s->text.len;
+    if (s->n > CRDTI_STROKE_MAX)
+        crdti_hear_fail(t, item, CRDT_ERR_LIMIT);
+}
+
+/* How many follow. Only the first can be a TYPE. */
+CRDTI_FN size_t crdti_told_strokes(crdti_reader r, crdt_err *err)
+{
+    crdti_told_stroke stroke;
+    size_t count = 0;
+    while (!r.err && crdti_reader_left(&r)) {
+        crdti_get_told_stroke(&r, &stroke);
+        if (count == CRDTI_STROKES_MAX || (count && stroke.kind == CRDTI_TYPE))
+            crdti_reader_fail(&r, CRDT_ERR_CORRUPT);
+        count++;
+    }
+    *err = r.err || count ? r.err : CRDT_ERR_TRUNCATED;
+    return *err ? 0 : count;
+}
+
+CRDTI_FN void crdti_carry_strokes(crdti_readable *t, const cJSON *item)
+{
+    crdt_err err;
+    crdti_list list =
+        crdti_list_open(t, item, 0, crdti_told_strokes(t->r, &err), "\n    ");
+    if (err)
+        crdti_reader_fail(&t->r, err);
+    while (crdti_list_next(t, &list)) {
+        crdti_told_stroke stroke;
+        crdti_get_told_stroke(&t->r, &stroke);
+        crdti_say_told_stroke(t, list.at, &stroke);
+        crdti_put_told_stroke(&t->w, &stroke);
+    }
+}
+
 CRDTI_FN void crdti_carry(crdti_readable *t, const cJSON *item, int form)
 {
     if (form == CRDTI_AS_ID || form == CRDTI_AS_DIGEST)
@@ -1823,6 +1980,10 @@ CRDTI_FN void crdti_carry(crdti_readable *t, const cJSON *item, int form)
         crdti_carry_tag(t, item);
     else if (form == CRDTI_AS_DELTA)
         crdti_carry_delta(t, item);
+    else if (form == CRDTI_AS_BYTE)
+        crdti_carry_byte(t, item);
+    else if (form == CRDTI_AS_STROKES)
+        crdti_carry_strokes(t, item);
     else
         crdti_carry_number(t, item, form);
 }

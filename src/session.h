@@ -554,9 +554,10 @@ CRDTI_FN void crdti_hear_chunk(crdti_session *s, crdti_reader *r)
         crdti_reader_fail(r, err);
 }
 
-/* The delta that the strokes stand for is joined, or refused. */
+/* The delta that the strokes stand for is joined, or refused: that is no
+ * failure of the message, so the reader is a copy. */
 CRDTI_FN crdt_err crdti_track_stroke(crdti_session *s, size_t number,
-                                     crdti_reader *r)
+                                     crdti_reader r)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
@@ -564,7 +565,7 @@ CRDTI_FN crdt_err crdti_track_stroke(crdti_session *s, size_t number,
     int is_idle = track->pushed == share->doc->changes;
     crdt_dot dot;
     if (track->joined_id == track->in_id - 1)
-        result = crdti_strokes_join(share->doc, &track->heard, r);
+        result = crdti_strokes_join(share->doc, &track->heard, &r);
     if (!result) {
         dot.replica = share->doc->replicas.ptr[track->heard.replica].id;
         dot.seq = track->heard.seq;
@@ -588,7 +589,7 @@ CRDTI_FN void crdti_hear_strokes(crdti_session *s, crdti_reader *r)
         err = crdti_say_answer(s, number, track->heard_id, CRDT_ERR_AGAIN);
     } else {
         track->in_id = track->heard_id;
-        err = crdti_track_stroke(s, number, r);
+        err = crdti_track_stroke(s, number, *r);
     }
     if (err)
         crdti_reader_fail(r, err);
@@ -607,20 +608,24 @@ CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
     for (i = flight; i < track->flights_len; i++)
         track->flights[i] = track->flights[i + 1];
     track->flights[i] = landed; /* keeps its memory for the next */
-    if (!result && landed.dot.seq)
-        return crdti_track_learn_dot(&s->shares->ptr[number], track,
-                                     &landed.dot);
-    if (!result)
-        return crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
+    if (result) {
+        track->pushed = 0;
+        track->is_chained = 0;
+        if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
+            track->retry_at = now + CRDTI_RETRY_MS;
+        else if (result != CRDT_ERR_CAUSAL)
+            track->retry_at = now + CRDTI_REFUSED_MS;
+    } else if (landed.dot.seq) {
+        err =
+            crdti_track_learn_dot(&s->shares->ptr[number], track, &landed.dot);
+    } else {
+        err = crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
+    }
+    if (track->flights_len || track->is_chained)
+        return err;
+    /* One was refused, maybe before others landed. */
     track->pushed = 0;
-    track->is_chained = 0;
-    if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
-        track->retry_at = now + CRDTI_RETRY_MS;
-    else if (result != CRDT_ERR_CAUSAL)
-        track->retry_at = now + CRDTI_REFUSED_MS;
-    if (!track->flights_len)
-        err = crdt_vv_copy(&track->sent, &track->known);
-    return err;
+    return err ? err : crdt_vv_copy(&track->sent, &track->known);
 }
 
 CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,

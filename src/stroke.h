@@ -54,11 +54,11 @@ CRDTI_FN uint32_t crdti_edited_name(const crdti_author *author, uint64_t seq)
 {
     uint32_t name = crdti_seq_name(author, seq);
     size_t place = crdti_deletion_place(author, seq);
-    const crdti_deletion *at = &author->deletions.ptr[place];
-    if (name == CRDTI_NO_CHAR && place < author->deletions.len &&
-        at->seq <= seq)
-        name = crdti_deletion_name(at, seq - at->seq);
-    return name;
+    const crdti_deletion *at;
+    if (name != CRDTI_NO_CHAR || place == author->deletions.len)
+        return name;
+    at = &author->deletions.ptr[place];
+    return at->seq <= seq ? crdti_deletion_name(at, seq - at->seq) : name;
 }
 
 /* After a change that ended with that dot: where the trail is now. */
@@ -151,7 +151,7 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
         k->author->insertions.ptr + k->author->insertions.len;
     uint32_t done = (uint32_t)(k->trail.seq + 1 - at->seq);
     uint32_t name = at->name + done, left = at->left, right = at->right;
-    const uint8_t *from = crdti_content_at(k->author, at, name);
+    const uint8_t *from;
     int goes_on =
         done || (!k->strokes && crdti_insertion_follows(k->author, at));
     size_t len;
@@ -159,6 +159,7 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
         k->fails = 1;
         return;
     }
+    from = crdti_content_at(k->author, at, name);
     while (at + 1 < end && crdti_insertion_follows(k->author, at + 1))
         at++;
     len = (size_t)(k->author->content.ptr + at->content + at->len +
@@ -198,17 +199,17 @@ CRDTI_FN void crdti_put_erased(crdti_stroke_writer *k,
 CRDTI_FN void crdti_put_stroke(crdti_stroke_writer *k)
 {
     uint64_t seq = k->trail.seq + 1;
-    size_t place = crdti_insertion_place(k->author, seq);
-    const crdti_insertion *typed = k->author->insertions.ptr + place;
-    const crdti_deletion *erased;
-    if (place < k->author->insertions.len && typed->seq <= seq) {
-        crdti_put_typed(k, typed);
+    const crdti_author *author = k->author;
+    size_t place = crdti_insertion_place(author, seq);
+    if (place < author->insertions.len &&
+        author->insertions.ptr[place].seq <= seq) {
+        crdti_put_typed(k, &author->insertions.ptr[place]);
         return;
     }
-    place = crdti_deletion_place(k->author, seq);
-    erased = k->author->deletions.ptr + place;
-    if (place < k->author->deletions.len && erased->seq <= seq)
-        crdti_put_erased(k, erased);
+    place = crdti_deletion_place(author, seq);
+    if (place < author->deletions.len &&
+        author->deletions.ptr[place].seq <= seq)
+        crdti_put_erased(k, &author->deletions.ptr[place]);
     else
         k->fails = 1; /* something else was written */
 }
@@ -321,7 +322,8 @@ CRDTI_FN void crdti_get_erased(crdti_reader *r, crdti_strokes *k,
     stroke->n = (uint32_t)n;
     stroke->left = crdti_get_stroke_dot(r, k);
     seq = stroke->left.seq;
-    if (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq)
+    if (!seq ||
+        (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     k->trail.seq += n;
     k->trail.cursor = stroke->left;
@@ -353,6 +355,8 @@ CRDTI_FN void crdti_get_strokes(crdti_reader *r, crdti_strokes *k)
     }
     if (!r->err && !k->len)
         crdti_reader_fail(r, CRDT_ERR_TRUNCATED);
+    if (k->trail.seq > CRDTSYNC_MAX_SEQ)
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
 }
 
 /* >>joining --------------------------------------------------------------- */
@@ -365,9 +369,11 @@ CRDTI_FN crdt_err crdti_stroke_look(crdti_strokes *k, crdti_stroke *stroke)
     size_t parts;
     uint32_t text = k->trail.text;
     if (stroke->kind == CRDTI_TYPE) {
-        const crdti_insertion *last =
-            author->insertions.ptr + author->insertions.len - 1;
-        if (!author->insertions.len || last->seq + last->len != k->first)
+        const crdti_insertion *last;
+        if (!author->insertions.len)
+            return CRDT_ERR_CAUSAL;
+        last = author->insertions.ptr + author->insertions.len - 1;
+        if (last->seq + last->len != k->first)
             return CRDT_ERR_CAUSAL;
         origins->left = last->name + last->len - 1;
         origins->right = last->right;

@@ -38,17 +38,17 @@ CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
 {
     crdti_piece piece;
     size_t at = crdti_ascii_len(*text, 0);
+    int is_plain = 0; /* what follows is, and longer */
     if (at < text->len && at < CRDTI_PLAIN_MIN) {
         crdti_zero(&piece, sizeof piece);
-        for (at = 0; at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
-             at += crdti_utf8_size(text->ptr[at])) {
+        at = 0;
+        while (at < text->len && piece.width.chars < CRDTI_WIDE_MAX &&
+               !is_plain) {
             crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
-            if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
-                crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN)
-                break;
-        }
-        if (at < text->len && piece.width.chars < CRDTI_WIDE_MAX)
+            is_plain = piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
+                       crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN;
             at += crdti_utf8_size(text->ptr[at]);
+        }
     } else {
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = (uint32_t)at;

@@ -236,7 +236,7 @@ static void refused(crdt_doc *doc, crdt_err err, const char *call)
 #define TRY(doc, call) ATTEMPT(doc, call, 1)
 
 /* A creation helper: where it goes, and why it did not. */
-static crdt_err made(crdt_doc *doc, crdt_obj *out, crdt_obj obj)
+static inline crdt_err made(crdt_doc *doc, crdt_obj *out, crdt_obj obj)
 {
     *out = obj;
     return crdt_is_null(obj) ? crdt_doc_error(doc) : CRDT_OK;

@@ -747,6 +747,42 @@ TEST(answers_and_the_others_read_like_this)
     crdt_buf_free(&m.buf);
 }
 
+static void put_strokes(struct message *m, const char *strokes, size_t len)
+{
+    m->buf.len = 0;
+    crdti_put_varint(&m->w, 0);
+    crdti_put_u8(&m->w, 200);
+    crdti_put_raw(&m->w, crdt_bytes_of(strokes, len));
+}
+
+TEST(strokes_read_like_this)
+{
+    struct message m;
+    message_init(&m);
+    put_strokes(&m, "\x0c\303\251!", 4);
+    check_message(&m, CRDTI_STROKES,
+                  "{\"crdtsync\": 1, \"strokes\": {\"document\": 0, "
+                  "\"after\": 200, \"strokes\": [\n"
+                  "    {\"kind\": \"type\", \"text\": \"\303\251!\"}]}}\n");
+    put_strokes(&m, "\5\0\x13x\6\1\x0b\x0c\5\5\0y", 12);
+    check_message(
+        &m, CRDTI_STROKES,
+        "{\"crdtsync\": 1, \"strokes\": {\"document\": 0, "
+        "\"after\": 200, \"strokes\": [\n"
+        "    {\"kind\": \"insert\", \"left\": null, "
+        "\"right\": {\"cursor\": -5}, \"text\": \"x\"},\n"
+        "    {\"kind\": \"back\", \"count\": 1, \"from\": {\"cursor\": 0}},\n"
+        "    {\"kind\": \"forth\", \"count\": 2, \"from\": {\"latest\": "
+        "-3}},\n"
+        "    {\"kind\": \"insert\", \"left\": {\"cursor\": 1}, "
+        "\"right\": null, \"text\": \"y\"}]}}\n");
+    put_strokes(&m, "\6\xff\xff\xff\xff\xff\xff\xff\xff\xff\1", 11);
+    CHECK(comes_back(message_end(&m, CRDTI_STROKES)));
+    put_strokes(&m, "\6\xfe\xff\xff\xff\xff\xff\xff\xff\xff\1", 11);
+    CHECK(comes_back(message_end(&m, CRDTI_STROKES)));
+    crdt_buf_free(&m.buf);
+}
+
 /* >>bytes that are refused ------------------------------------------------ */
 
 static void refuse_bytes(crdt_bytes binary, const char *want)
@@ -774,7 +810,7 @@ TEST(bytes_that_are_no_frame_are_refused)
     m.buf.len = 0;
     refuse_bytes(message_end(&m, 0), "CRDT_ERR_VERSION");
     m.buf.len = 0;
-    refuse_bytes(message_end(&m, 9), "CRDT_ERR_VERSION");
+    refuse_bytes(message_end(&m, 10), "CRDT_ERR_VERSION");
     m.buf.len = 0;
     crdti_put_u8(&m.w, 0);
     refuse_bytes(message_end(&m, CRDTI_ALIVE), "CRDT_ERR_CORRUPT");
@@ -789,6 +825,32 @@ TEST(bytes_that_are_no_frame_are_refused)
 
 /* A delta of a text whose section goes on so behind its edits' count, of which
  * there are two, and nothing outside: "ab" of `dot` 2 on, and another. */
+static void refuse_strokes(const char *strokes, size_t len, const char *want)
+{
+    struct message m;
+    message_init(&m);
+    put_strokes(&m, strokes, len);
+    refuse_bytes(message_end(&m, CRDTI_STROKES), want);
+    crdt_buf_free(&m.buf);
+}
+
+TEST(strokes_that_nobody_writes_are_refused)
+{
+    char many[40];
+    int i;
+    refuse_strokes("", 0, "CRDT_ERR_TRUNCATED");
+    refuse_strokes("\0", 1, "CRDT_ERR_CORRUPT");
+    refuse_strokes("\x0cxy", 3, "CRDT_ERR_TRUNCATED");
+    refuse_strokes("\4\x80", 2, "CRDT_ERR_CORRUPT");
+    refuse_strokes("\4x\4x", 4, "CRDT_ERR_CORRUPT");
+    refuse_strokes("\6\0", 2, "CRDT_ERR_CORRUPT");
+    refuse_strokes("\7", 1, "CRDT_ERR_TRUNCATED");
+    refuse_strokes("\x82\x08\1", 3, "CRDT_ERR_CORRUPT");
+    for (i = 0; i < 34; i += 2)
+        memcpy(many + i, "\6\1", 2);
+    refuse_strokes(many, 34, "CRDT_ERR_CORRUPT");
+}
+
 static crdt_bytes put_section(struct message *m, const char *ptr, size_t len)
 {
     static const char head[] = "\5\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\24"
@@ -1050,6 +1112,48 @@ TEST(ops_that_cannot_be_are_refused)
 }
 
 /* Edits of two texts; 1 had 5 changes, and wrote "ab". */
+static void refuse_stroke(const char *stroke, const char *want)
+{
+    char text[600];
+    snprintf(text, sizeof text,
+             "{\"crdtsync\": 1, \"strokes\": {\"document\": 0, \"after\": 1, "
+             "\"strokes\": [%s]}}",
+             stroke);
+    refuse(text, want);
+}
+
+TEST(strokes_that_cannot_be_are_refused)
+{
+    char much[400] = "";
+    refuse_stroke("@7", "CRDT_ERR_CORRUPT");
+    refuse_stroke("@{\"kind\": \"type\"}", "CRDT_ERR_CORRUPT");
+    refuse_stroke("@{\"text\": \"x\"}", "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": @\"typ\", \"text\": \"x\"}", "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"type\", \"text\": \"x\", \"count\": @1}",
+                  "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"back\", \"count\": 1, \"left\": @null, "
+                  "\"from\": {\"cursor\": 0}}",
+                  "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"back\", \"count\": 1, \"from\": @{}}",
+                  "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"back\", \"count\": 1, \"from\": "
+                  "@{\"cursor\": 0, \"latest\": 0}}",
+                  "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"back\", \"count\": 1, \"from\": "
+                  "{\"cursor\": @\"4611686018427387904\"}}",
+                  "CRDT_ERR_RANGE");
+    refuse_stroke("@{\"kind\": \"back\", \"count\": 256, \"from\": "
+                  "{\"cursor\": 0}}",
+                  "CRDT_ERR_LIMIT");
+    strcpy(much, "{\"kind\": \"type\", \"text\": @\"");
+    memset(much + strlen(much), 'x', 256);
+    strcat(much, "\"}");
+    refuse_stroke(much, "CRDT_ERR_LIMIT");
+    refuse("{\"crdtsync\": 1, \"strokes\": {\"document\": 0, "
+           "\"after\": @256, \"strokes\": []}}",
+           "CRDT_ERR_RANGE");
+}
+
 static void refuse_edits(const char *section, const char *want)
 {
     char text[2048];
@@ -1337,6 +1441,8 @@ TEST(whatever_is_changed_is_refused_or_can_be_read)
     message_init(&m);
     put_hello(&m);
     mutate_text(message_end(&m, CRDTI_HELLO), &read, &refused);
+    put_strokes(&m, "\5\0\x13x\6\1\x0b\x0c\5\5\0y", 12);
+    mutate_text(message_end(&m, CRDTI_STROKES), &read, &refused);
     crdt_buf_free(&m.buf);
     for (i = CRDT_MAP; i < CRDT_TYPE_COUNT; i++) {
         crdt_obj it =
@@ -1466,6 +1572,9 @@ TEST_MAIN(CASE(deltas_come_back), CASE(a_delta_reads_like_this),
           CASE(a_hello_reads_like_this),
           CASE(states_and_digests_read_like_this), CASE(chunks_read_like_this),
           CASE(answers_and_the_others_read_like_this),
+          CASE(strokes_read_like_this),
+          CASE(strokes_that_nobody_writes_are_refused),
+          CASE(strokes_that_cannot_be_are_refused),
           CASE(bytes_that_are_no_frame_are_refused),
           CASE(text_that_is_no_message_is_refused),
           CASE(sections_that_no_writer_writes_are_refused),

@@ -95,6 +95,27 @@ TEST(within_a_character_there_is_no_position)
     done(doc);
 }
 
+/* Wide or not, in insertions that are full just there or a bit before. */
+TEST(what_is_long_reads_as_it_was_written)
+{
+    static char utf8[1000];
+    size_t wide, plain;
+    for (wide = 0; wide < 300; wide++)
+        for (plain = 0; plain < 40; plain += 13) {
+            crdt_doc *doc = replica(1);
+            size_t i;
+            utf8[0] = 0;
+            for (i = 0; i < wide; i++)
+                strcat(utf8, E_ACUTE);
+            for (i = 0; i < plain; i++)
+                strcat(utf8, "x");
+            strcat(utf8, SMILE);
+            insert(text_of(doc), 0, utf8);
+            CHECK(reads(text_of(doc), utf8));
+            done(doc);
+        }
+}
+
 TEST(what_lies_behind_the_end_answers_range)
 {
     crdt_doc *doc = replica(1);
@@ -687,6 +708,7 @@ TEST(what_all_have_deleted_leaves_no_bytes)
 
 TEST_MAIN(CASE(a_position_counts_in_each_unit),
           CASE(within_a_character_there_is_no_position),
+          CASE(what_is_long_reads_as_it_was_written),
           CASE(what_lies_behind_the_end_answers_range),
           CASE(what_is_no_utf8_answers_arg),
           CASE(strange_arguments_answer_arg),
