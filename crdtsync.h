@@ -754,8 +754,9 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
  * between, and runs inserted at one spot by several people follow on each
  * other; set and set, the later stamp wins and the other stays readable; set,
  * or a change within a container, and delete: the element stays, with just
- * that; move and move, the later stamp wins: an element is never there twice;
- * move and set, both; move and delete, it is gone.
+ * that, where it was inserted or is moved meanwhile; move and move, the later
+ * stamp wins: an element is never there twice; move and set, both; move and
+ * delete, it is gone.
  *
  * O(log n) for an index. Memory: a few dozen bytes for each element and move,
  * also for those that are gone: their places are remembered.
@@ -769,7 +770,7 @@ CRDT_API size_t crdt_list_len(crdt_obj list);
 CRDT_API crdt_err crdt_list_insert(crdt_obj list, size_t at, crdt_value value);
 /* Replaces what is seen of the element, containers included. */
 CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value);
-/* Deletes `len` elements with all below them, one by one. */
+/* Deletes `len` elements with all below them. */
 CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len);
 /* Takes the element out and puts it where it has the index `to` then. */
 CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to);
@@ -921,7 +922,8 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 
 /* Forgets removals that `cut` covers: allowed when every member has applied
  * `cut`. A replica that had not, still gets right, by way of the whole state.
- * What `cut` names beyond our own vector is ignored. O(removals). */
+ * What `cut` names beyond our own vector is ignored. The bytes of deleted text
+ * go too. O(removals + length of texts). */
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
 
 /* Appends the state in canonical form: replicas that have applied the same
@@ -2576,6 +2578,16 @@ CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
     return p->base + (size_t)index * p->size;
 }
 
+/* The same where the type is known, and so how to multiply by its size. */
+#define CRDTI_POOL_AT(T, p, index) ((T *)crdti_pool_at_of(p, index, sizeof(T)))
+
+CRDTI_INLINE void *crdti_pool_at_of(const crdti_pool *p, uint32_t index,
+                                    size_t size)
+{
+    CRDTI_ASSERT(index > 0 && index < p->used && size == p->size);
+    return p->base + index * size;
+}
+
 /* Doubles while small; a large block grows by a quarter: it is mostly mapped
  * anew, not copied, and half of it unused would weigh more. */
 CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
@@ -3142,6 +3154,17 @@ CRDT_API crdt_err crdt_vv_set(crdt_vv *vv, const crdt_id *replica,
         vv->entries[place].seq = seq;
     else
         crdti_vv_remove_at(vv, place);
+    return CRDT_OK;
+}
+
+/* The same, unless it has as much already. */
+CRDTI_FN crdt_err crdti_vv_raise(crdt_vv *vv, const crdt_dot *dot)
+{
+    size_t place = crdti_vv_place(vv, &dot->replica);
+    if (!crdti_vv_is_at(vv, place, &dot->replica))
+        return crdti_vv_insert_at(vv, place, &dot->replica, dot->seq);
+    if (vv->entries[place].seq < dot->seq)
+        vv->entries[place].seq = dot->seq;
     return CRDT_OK;
 }
 
@@ -4137,7 +4160,7 @@ struct crdt_doc {
     crdti_hash_table open_blocks;      /* (set, replica) -> block */
     crdti_hash_table author_table;     /* (sequence, replica) -> author */
     crdti_hash_table moves;            /* (list, dot) -> MOVE */
-    size_t leaves_held, forks_held;    /* for lists: span.h */
+    size_t held_leaves, held_forks;    /* for lists: span.h */
     uint32_t sequences;                /* objects that have one: list */
     uint32_t typing;    /* text with keystrokes not filed: text.h */
     uint32_t self;      /* own replica */
@@ -4162,27 +4185,27 @@ struct crdt_doc {
 
 CRDTI_FN crdti_object *crdti_object_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_object *)crdti_pool_at(&doc->objects, index);
+    return CRDTI_POOL_AT(crdti_object, &doc->objects, index);
 }
 
 CRDTI_FN crdti_entry *crdti_entry_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_entry *)crdti_pool_at(&doc->entries, index);
+    return CRDTI_POOL_AT(crdti_entry, &doc->entries, index);
 }
 
 CRDTI_FN crdti_op *crdti_op_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_op *)crdti_pool_at(&doc->ops, index);
+    return CRDTI_POOL_AT(crdti_op, &doc->ops, index);
 }
 
 CRDTI_FN crdti_kill *crdti_kill_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_kill *)crdti_pool_at(&doc->kills, index);
+    return CRDTI_POOL_AT(crdti_kill, &doc->kills, index);
 }
 
 CRDTI_FN crdti_block *crdti_block_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_block *)crdti_pool_at(&doc->blocks, index);
+    return CRDTI_POOL_AT(crdti_block, &doc->blocks, index);
 }
 
 CRDTI_FN const crdti_type *crdti_type_at(const crdt_doc *doc,
@@ -4619,8 +4642,8 @@ CRDTI_FN int crdti_row_fits(const crdt_doc *doc, uint32_t object,
 
 CRDTI_INLINE crdti_block *crdti_row_block(const crdt_doc *doc, uint32_t row)
 {
-    return (crdti_block *)crdti_pool_at(&doc->blocks, (row & ~CRDTI_ROW_BIT) /
-                                                          CRDTI_BLOCK_ROWS);
+    return CRDTI_POOL_AT(crdti_block, &doc->blocks,
+                         (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
 }
 
 CRDTI_INLINE unsigned crdti_row_place(uint32_t row)
@@ -6050,7 +6073,7 @@ typedef CRDTI_ARRAY(crdti_extent) crdti_extents;
 
 CRDTI_INLINE crdti_author *crdti_author_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_author *)crdti_pool_at(&doc->authors, index);
+    return CRDTI_POOL_AT(crdti_author, &doc->authors, index);
 }
 
 /* >>authors --------------------------------------------------------------- */
@@ -6374,8 +6397,14 @@ CRDTI_FN void crdti_homes_drop(const crdt_alloc *alloc, crdti_homes *homes)
 CRDTI_FN crdti_home_at crdti_home_find(const crdti_homes *homes, uint32_t name)
 {
     size_t low = 0, high = homes->blocks.len;
+    const crdti_home_block *last = homes->blocks.ptr[high - 1];
     uint32_t from = 0, to;
     crdti_home_at found;
+    if (last->names[last->len - 1] <= name) { /* as when one types */
+        found.block = high - 1;
+        found.at = last->len - 1;
+        return found;
+    }
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         if (homes->blocks.ptr[middle]->names[0] <= name)
@@ -6658,12 +6687,12 @@ typedef struct crdti_sequence {
 
 CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_leaf *)crdti_pool_at(&doc->leaves, index);
+    return CRDTI_POOL_AT(crdti_leaf, &doc->leaves, index);
 }
 
 CRDTI_INLINE crdti_fork *crdti_fork_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_fork *)crdti_pool_at(&doc->forks, index);
+    return CRDTI_POOL_AT(crdti_fork, &doc->forks, index);
 }
 
 CRDTI_INLINE uint32_t crdti_span_len(const crdti_leaf *leaf, uint32_t at)
@@ -6850,10 +6879,10 @@ CRDTI_FN crdt_err crdti_nodes_reserve(crdt_doc *doc, size_t leaves,
                                       size_t forks)
 {
     crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves,
-                                      doc->leaves_held + leaves);
+                                      doc->held_leaves + leaves);
     return err ? err
                : crdti_pool_reserve(&doc->alloc, &doc->forks,
-                                    doc->forks_held + forks);
+                                    doc->held_forks + forks);
 }
 
 /* Memory for positions of a list, and to show and hide them ever after. */
@@ -6869,34 +6898,34 @@ CRDTI_FN crdt_err crdti_positions_reserve(crdt_doc *doc,
 CRDTI_FN void crdti_positions_hold(crdt_doc *doc, crdti_sequence *s,
                                    uint32_t count)
 {
-    doc->leaves_held += crdti_leaves_more(s, count);
-    doc->forks_held += crdti_forks_more(s, count);
+    doc->held_leaves += crdti_leaves_more(s, count);
+    doc->held_forks += crdti_forks_more(s, count);
     s->held += count;
 }
 
 CRDTI_FN uint32_t crdti_leaf_take(crdt_doc *doc, const crdti_sequence *s)
 {
-    doc->leaves_held -= s->is_list;
+    doc->held_leaves -= s->is_list;
     return crdti_pool_take(&doc->leaves);
 }
 
 CRDTI_FN uint32_t crdti_fork_take(crdt_doc *doc, const crdti_sequence *s)
 {
-    doc->forks_held -= s->is_list;
+    doc->held_forks -= s->is_list;
     return crdti_pool_take(&doc->forks);
 }
 
 CRDTI_FN void crdti_leaf_give(crdt_doc *doc, const crdti_sequence *s,
                               uint32_t leaf)
 {
-    doc->leaves_held += s->is_list;
+    doc->held_leaves += s->is_list;
     crdti_pool_give(&doc->leaves, leaf);
 }
 
 CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
                               uint32_t fork)
 {
-    doc->forks_held += s->is_list;
+    doc->held_forks += s->is_list;
     crdti_pool_give(&doc->forks, fork);
 }
 
@@ -6905,8 +6934,8 @@ CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
 CRDTI_FN void crdti_positions_release(crdt_doc *doc, crdti_sequence *s)
 {
     size_t leaves = crdti_leaves_most(s->held);
-    doc->leaves_held -= leaves;
-    doc->forks_held -= crdti_forks_most(leaves);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= crdti_forks_most(leaves);
     s->held = 0;
 }
 
@@ -7608,7 +7637,7 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         level++;
     }
     s->root = s->first = s->height = 0;
-    doc->leaves_held -= s->is_list; /* the first one */
+    doc->held_leaves -= s->is_list; /* the first one */
     crdti_positions_release(doc, s);
 }
 
@@ -7922,19 +7951,35 @@ CRDTI_FN void crdti_erased_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
                        CRDTI_BACKWARDS);
 }
 
-/* Files the keystrokes that were not filed yet. Memory was taken before. */
-CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+/* Files the keystrokes that were not filed yet; memory was taken before. What
+ * is typed goes on. */
+CRDTI_FN void crdti_typing_write(crdt_doc *doc)
 {
-    crdti_sequence *s =
-        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
-    uint32_t from = s->cursor_chars;
-    doc->typing = 0;
-    s->room = 0;
+    crdti_sequence *s;
+    uint32_t from;
+    if (!doc->typing)
+        return;
+    s = (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    from = s->cursor_chars;
     s->cursor_chars = s->type_at;
     if (s->type_at > from)
         crdti_typed_file(doc, s, s->type_at - from);
     else if (s->type_at < from)
         crdti_erased_file(doc, s, from - s->type_at);
+    if (s->type_to)
+        return;
+    doc->typing = 0;
+    s->room = 0;
+}
+
+/* Files them, and that is all of them. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+{
+    crdti_sequence *s =
+        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    crdti_typing_write(doc);
+    doc->typing = 0;
+    s->room = 0;
 }
 
 /* >>visibility ------------------------------------------------------------ */
@@ -10058,17 +10103,17 @@ CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
 {
     crdti_piece piece;
     size_t at = crdti_ascii_len(*text, 0);
+    int is_plain = 0; /* what follows is, and longer */
     if (at < text->len && at < CRDTI_PLAIN_MIN) {
         crdti_zero(&piece, sizeof piece);
-        for (at = 0; at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
-             at += crdti_utf8_size(text->ptr[at])) {
+        at = 0;
+        while (at < text->len && piece.width.chars < CRDTI_WIDE_MAX &&
+               !is_plain) {
             crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
-            if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
-                crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN)
-                break;
-        }
-        if (at < text->len && piece.width.chars < CRDTI_WIDE_MAX)
+            is_plain = piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
+                       crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN;
             at += crdti_utf8_size(text->ptr[at]);
+        }
     } else {
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = (uint32_t)at;
@@ -10368,7 +10413,8 @@ CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
 {
     crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
-    if (s && len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at))
+    if (s && (len ? len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at)
+                  : crdti_text_type(text.doc, s, at, utf8)))
         return CRDT_OK;
     err = crdti_text_begin(text, &s);
     return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
@@ -10783,8 +10829,7 @@ CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
 CRDTI_FN int crdti_position_lives(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint32_t move;
-    uint32_t entry = crdti_position_element(doc, list, at, &move);
+    uint32_t move, entry = crdti_position_element(doc, list, at, &move);
     return entry && crdti_entry_at(doc, entry)->is_visible;
 }
 
@@ -12691,28 +12736,6 @@ CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out)
     out->held_back_ms = doc->ahead_ms;
 }
 
-/* >>truncation ------------------------------------------------------------ */
-
-CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
-{
-    size_t i;
-    if (!doc || !cut)
-        return CRDT_ERR_ARG;
-    if (crdti_is_telling(doc))
-        return CRDT_ERR_AGAIN;
-    for (i = 0; i < cut->len; i++) {
-        uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
-        crdti_replica *replica;
-        if (number == UINT32_MAX)
-            continue;
-        replica = &doc->replicas.ptr[number];
-        replica->floor = crdti_max(
-            replica->floor, crdti_min(cut->entries[i].seq, replica->seq));
-    }
-    crdti_kills_truncate(doc);
-    return CRDT_OK;
-}
-
 /* >>values ---------------------------------------------------------------- */
 
 CRDTI_FN crdt_value crdti_value_of(crdt_kind kind)
@@ -14498,6 +14521,239 @@ CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
 }
 
 #endif
+/* >> truncate.h */
+/*
+ * Truncation: what is forgotten when every member has it.
+ *
+ *     removals    the kill records of killers below the floor
+ *     deletions   of texts and lists, the same: who deleted a character; that
+ *                 it is dead is known by its span
+ *     content     of what is deleted, whoever has seen that
+ *
+ * Deleted characters themselves stay, with their names and origins: another
+ * may insert beside them until all members have truncated.
+ */
+#ifndef CRDTI_TRUNCATE_H
+#define CRDTI_TRUNCATE_H
+
+
+/* Bytes of content worth the two insertions more that leave them out. */
+#define CRDTI_SHED_MIN 64u
+
+/* >>deletions ------------------------------------------------------------- */
+
+CRDTI_FN void crdti_deletions_truncate(crdt_doc *doc, crdti_author *author)
+{
+    uint64_t floor = doc->replicas.ptr[author->replica].floor;
+    size_t first = crdti_deletion_place(author, floor + 1);
+    if (!first)
+        return;
+    author->deletions.len -= first;
+    crdti_move(author->deletions.ptr, author->deletions.ptr + first,
+               author->deletions.len * sizeof *author->deletions.ptr);
+    if (!author->deletions.len)
+        crdti_array_free(&doc->alloc, &author->deletions);
+}
+
+/* >>content --------------------------------------------------------------- */
+
+/* An author's insertions and content as they are to be; without memory for
+ * them they are only counted. */
+typedef struct crdti_shed {
+    const crdti_author *from;
+    const uint64_t *alive; /* by name */
+    crdti_insertion *insertions;
+    uint8_t *content;
+    size_t len, bytes;
+    crdti_insertion last; /* not put yet, unless it is empty */
+} crdti_shed;
+
+CRDTI_FN void crdti_shed_flush(crdti_shed *shed)
+{
+    if (!shed->last.len)
+        return;
+    if (shed->insertions)
+        shed->insertions[shed->len] = shed->last;
+    shed->len++;
+    shed->last.len = 0;
+}
+
+/* `len` characters of an insertion, from name `at` on, with their bytes or
+ * without. */
+CRDTI_FN void crdti_shed_put(crdti_shed *shed, const crdti_insertion *of,
+                             uint32_t at, uint32_t len, int keeps)
+{
+    crdti_insertion *last = &shed->last;
+    uint32_t left = at == of->name ? of->left : at - 1;
+    crdti_width width = { 0, 0, 0 };
+    size_t bytes = 0;
+    if (!keeps && last->len && last->content == CRDTI_CONTENT_GONE &&
+        last->name + last->len == at && left == at - 1 &&
+        last->seq + last->len == of->seq + (at - of->name) &&
+        last->right == of->right) {
+        last->len += len;
+        return;
+    }
+    crdti_shed_flush(shed);
+    *last = *of;
+    last->seq += at - of->name;
+    last->name = at;
+    last->len = len;
+    last->left = left;
+    last->content = CRDTI_CONTENT_GONE;
+    if (keeps) {
+        width = crdti_content_width(shed->from, of, at, len);
+        bytes = crdti_width_in(width, CRDT_UTF8);
+        last->content = (uint32_t)shed->bytes;
+        if (shed->content)
+            crdti_copy(shed->content + shed->bytes,
+                       crdti_content_at(shed->from, of, at), bytes);
+    }
+    last->more_bytes = (uint16_t)width.more_bytes;
+    last->more_units = (uint16_t)width.more_units;
+    shed->bytes += bytes;
+}
+
+/* Whether the bytes of a stretch stay: they are shown, or too few. */
+CRDTI_FN int crdti_shed_keeps(const crdti_shed *shed,
+                              const crdti_insertion *of, uint32_t at,
+                              uint32_t len)
+{
+    if (of->content == CRDTI_CONTENT_GONE)
+        return 0;
+    if (shed->alive[at / 64] >> at % 64 & 1)
+        return 1;
+    return len < of->len && len < CRDTI_SHED_MIN;
+}
+
+CRDTI_FN void crdti_shed_insertion(crdti_shed *shed, const crdti_insertion *of)
+{
+    uint32_t end = of->name + of->len, from = of->name, at = from, run;
+    int keeps = -1;
+    for (; at < end; at += run) {
+        int now;
+        run = crdti_bits_run(shed->alive, at, end - at);
+        now = crdti_shed_keeps(shed, of, at, run);
+        if (keeps >= 0 && now != keeps) {
+            crdti_shed_put(shed, of, from, at - from, keeps);
+            from = at;
+        }
+        keeps = now;
+    }
+    crdti_shed_put(shed, of, from, end - from, keeps);
+}
+
+CRDTI_FN void crdti_shed_all(crdti_shed *shed)
+{
+    size_t i;
+    shed->len = shed->bytes = 0;
+    shed->last.len = 0;
+    for (i = 0; i < shed->from->insertions.len; i++)
+        crdti_shed_insertion(shed, &shed->from->insertions.ptr[i]);
+    crdti_shed_flush(shed);
+}
+
+/* Leaves out what is dead, where that saves memory and there is memory to do
+ * it with. */
+CRDTI_FN void crdti_content_shed(crdt_doc *doc, crdti_author *author,
+                                 const uint64_t *alive)
+{
+    crdti_shed shed;
+    size_t more;
+    crdti_zero(&shed, sizeof shed);
+    shed.from = author;
+    shed.alive = alive;
+    crdti_shed_all(&shed);
+    more = (shed.len - crdti_min_size(shed.len, author->insertions.len)) *
+           sizeof *shed.insertions;
+    if (author->content.cap < shed.bytes + more + CRDTI_SHED_MIN)
+        return;
+    shed.insertions = (crdti_insertion *)crdti_alloc(
+        &doc->alloc, shed.len * sizeof *shed.insertions);
+    if (shed.bytes)
+        shed.content = (uint8_t *)crdti_alloc(&doc->alloc, shed.bytes);
+    if (shed.insertions && (shed.content || !shed.bytes)) {
+        crdti_shed_all(&shed);
+        crdti_array_free(&doc->alloc, &author->insertions);
+        crdti_array_free(&doc->alloc, &author->content);
+        author->insertions.ptr = shed.insertions;
+        author->insertions.len = author->insertions.cap = shed.len;
+        author->content.ptr = shed.content;
+        author->content.len = author->content.cap = shed.bytes;
+        return;
+    }
+    crdti_free(&doc->alloc, shed.insertions,
+               shed.len * sizeof *shed.insertions);
+    crdti_free(&doc->alloc, shed.content, shed.bytes);
+}
+
+/* >>all of it ------------------------------------------------------------- */
+
+/* Marks what is shown. */
+CRDTI_FN void crdti_names_alive(const crdt_doc *doc, const crdti_sequence *s,
+                                uint64_t *alive)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->first;
+    while (crdti_spot_next_shown(doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_bits_set(alive, leaf->names[spot.at], spot.off);
+    }
+}
+
+CRDTI_FN void crdti_sequence_truncate(crdt_doc *doc, crdti_sequence *s)
+{
+    size_t size = ((size_t)s->names_used / 64 + 1) * sizeof(uint64_t);
+    uint64_t *alive = NULL;
+    uint32_t at;
+    s->cursor_is_known = 0;
+    if (crdti_object_at(doc, s->object)->type == CRDT_TEXT)
+        alive = (uint64_t *)crdti_alloc(&doc->alloc, size);
+    if (alive) {
+        crdti_zero(alive, size);
+        crdti_names_alive(doc, s, alive);
+    }
+    for (at = s->authors; at; at = crdti_author_at(doc, at)->next) {
+        crdti_author *author = crdti_author_at(doc, at);
+        crdti_deletions_truncate(doc, author);
+        if (alive && author->content.len)
+            crdti_content_shed(doc, author, alive);
+    }
+    crdti_free(&doc->alloc, alive, size);
+}
+
+/* Forgets what the floors allow. O(what there is). */
+CRDTI_FN void crdti_forget(crdt_doc *doc)
+{
+    uint32_t at;
+    crdti_kills_truncate(doc);
+    for (at = doc->sequences; at;
+         at = crdti_sequence_at(doc, at)->next_sequence)
+        crdti_sequence_truncate(doc, crdti_sequence_at(doc, at));
+}
+
+CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
+{
+    size_t i;
+    if (!doc || !cut)
+        return CRDT_ERR_ARG;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
+    for (i = 0; i < cut->len; i++) {
+        uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
+        crdti_replica *replica;
+        if (number == UINT32_MAX)
+            continue;
+        replica = &doc->replicas.ptr[number];
+        replica->floor = crdti_max(
+            replica->floor, crdti_min(cut->entries[i].seq, replica->seq));
+    }
+    crdti_forget(doc);
+    return CRDT_OK;
+}
+
+#endif
 /* >> plant.h */
 /*
  * Plants: a whole sequence laid out at once, where there is none of it yet:
@@ -15515,11 +15771,11 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
     if (!g->touched)
         return CRDT_ERR_NOMEM;
-    g->doc->leaves_held += g->leaves;
-    g->doc->forks_held += g->forks;
+    g->doc->held_leaves += g->leaves;
+    g->doc->held_forks += g->forks;
     err = crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
-    g->doc->leaves_held -= g->leaves;
-    g->doc->forks_held -= g->forks;
+    g->doc->held_leaves -= g->leaves;
+    g->doc->held_forks -= g->forks;
     return err;
 }
 
@@ -15548,7 +15804,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
         while (s && s->authors) {
             uint32_t at = s->authors;
             crdti_author *author = crdti_author_at(g->doc, at);
-            if (author->insertions.len || author->deletions.len)
+            if (author->last)
                 break;
             s->authors = author->next;
             if (s->own == at)
@@ -16655,7 +16911,7 @@ CRDTI_FN void crdti_join_floor(crdti_join *j)
         own->floor = crdti_max(own->floor, d->replicas[i].floor);
     }
     if (raised)
-        crdti_kills_truncate(j->doc);
+        crdti_forget(j->doc);
 }
 
 CRDTI_FN void crdti_join_apply(crdti_join *j)
@@ -16736,6 +16992,525 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         crdti_join_apply(&j);
     if (!err)
         crdti_tell(doc);
+    return err;
+}
+
+#endif
+/* >> stroke.h */
+/*
+ * Strokes: the short form of a delta, for what goes on where the last one
+ * ended. A keystroke is 4 bytes, where a delta has to say again whose it is,
+ * in which text, and what stands beside it.
+ *
+ *     delta     a.1..2 of the text "t": "he"     (the trail: a, "t", after a.2)
+ *     strokes   TYPE "l"                  a.3    behind the one before it
+ *     strokes   BACK 1 from the cursor    a.4    a.3 goes; the cursor is there
+ *     strokes   INSERT "y" left -1        a.5    behind a.2
+ *
+ * Both ends of a link keep the *trail*: the replica that wrote last, its text,
+ * its latest seq, and the cursor: the character that it wrote or deleted last.
+ * Both read it from the same change, so it is the same; and whoever has not
+ * just what a stroke goes on with refuses it (CAUSAL), for a delta to follow.
+ *
+ *     strokes   low byte of the trail's seq, then until the end:
+ *     stroke    n << 2 | kind   TYPE    n bytes of UTF-8
+ *                               INSERT  left, right, n bytes
+ *                               BACK    victim: n characters back from there
+ *                               FORTH   victim: n characters from there on
+ *     dot       0: none; else 1 + (distance << 1 | own), the distance in
+ *               zigzag: from the cursor, or of an own one from the latest
+ *
+ * No dot is one of a stroke of the same frame.
+ */
+#ifndef CRDTI_STROKE_H
+#define CRDTI_STROKE_H
+
+
+#define CRDTI_STROKES_MAX 16
+#define CRDTI_STROKE_MAX 255 /* bytes, or characters deleted */
+
+enum { CRDTI_TYPE, CRDTI_INSERT, CRDTI_BACK, CRDTI_FORTH };
+
+/* `text` 0: there is nothing to go on with. */
+typedef struct crdti_trail {
+    uint32_t text, replica;
+    uint64_t seq;
+    crdti_position cursor;
+} crdti_trail;
+
+/* >>the trail ------------------------------------------------------------- */
+
+/* The i-th character that the deletion takes. */
+CRDTI_FN uint32_t crdti_deletion_name(const crdti_deletion *at, uint64_t i)
+{
+    return at->len & CRDTI_BACKWARDS ? at->name - (uint32_t)i
+                                     : at->name + (uint32_t)i;
+}
+
+/* The character that the author's dot inserted or deleted. */
+CRDTI_FN uint32_t crdti_edited_name(const crdti_author *author, uint64_t seq)
+{
+    uint32_t name = crdti_seq_name(author, seq);
+    size_t place = crdti_deletion_place(author, seq);
+    const crdti_deletion *at;
+    if (name != CRDTI_NO_CHAR || place == author->deletions.len)
+        return name;
+    at = &author->deletions.ptr[place];
+    return at->seq <= seq ? crdti_deletion_name(at, seq - at->seq) : name;
+}
+
+/* After a change that ended with that dot: where the trail is now. */
+CRDTI_FN void crdti_trail_start(const crdt_doc *doc, uint32_t replica,
+                                uint64_t seq, crdti_trail *trail)
+{
+    uint32_t at, name;
+    const crdti_author *author;
+    crdti_typing_file(doc);
+    trail->text = 0;
+    at = doc->replicas.ptr[replica].newest_author;
+    if (!at)
+        return;
+    author = crdti_author_at(doc, at);
+    name = crdti_edited_name(author, seq);
+    if (name == CRDTI_NO_CHAR ||
+        crdti_object_at(doc, author->object)->type != CRDT_TEXT)
+        return;
+    trail->text = author->object;
+    trail->replica = replica;
+    trail->seq = seq;
+    trail->cursor =
+        crdti_name_position(doc, crdti_sequence_at(doc, author->object), name);
+}
+
+/* After n dots more, the last of which was about that character. */
+CRDTI_FN void crdti_trail_go(crdti_trail *trail, uint64_t n, uint32_t replica,
+                             uint64_t seq)
+{
+    trail->seq += n;
+    trail->cursor.replica = replica;
+    trail->cursor.seq = seq;
+}
+
+/* >>writing --------------------------------------------------------------- */
+
+typedef struct crdti_stroke_writer {
+    const crdt_doc *doc;
+    const crdti_sequence *s;
+    const crdti_author *author;
+    crdti_trail trail;
+    uint64_t first; /* of the dots that are told */
+    crdti_writer *w;
+    size_t strokes;
+    int fails; /* it cannot be told so */
+} crdti_stroke_writer;
+
+CRDTI_FN void crdti_put_stroke_dot(crdti_stroke_writer *k, uint32_t name)
+{
+    crdti_position dot;
+    uint64_t told;
+    int is_own;
+    if (name == CRDTI_NO_CHAR) {
+        crdti_put_varint(k->w, 0);
+        return;
+    }
+    dot = crdti_name_position(k->doc, k->s, name);
+    is_own = dot.replica != k->trail.cursor.replica;
+    k->fails |= dot.replica == k->trail.replica ? dot.seq >= k->first : is_own;
+    told = dot.seq - (is_own ? k->trail.seq : k->trail.cursor.seq);
+    told = told >> 63 ? ~(told << 1) : told << 1;
+    crdti_put_varint(k->w, 1 + (told << 1 | (unsigned)is_own));
+}
+
+CRDTI_FN void crdti_put_stroke_head(crdti_stroke_writer *k, size_t n,
+                                    unsigned kind)
+{
+    k->fails |= ++k->strokes > CRDTI_STROKES_MAX || n > CRDTI_STROKE_MAX;
+    crdti_put_varint(k->w, (uint64_t)n << 2 | kind);
+}
+
+/* Whether the insertion only goes on with the one before it, which could not
+ * hold both. */
+CRDTI_FN int crdti_insertion_follows(const crdti_author *author,
+                                     const crdti_insertion *at)
+{
+    const crdti_insertion *before = at - 1;
+    return at > author->insertions.ptr && at->left == at->name - 1 &&
+           at->left == before->name + before->len - 1 &&
+           at->seq == before->seq + before->len &&
+           at->right == before->right &&
+           at->content == before->content + before->len + before->more_bytes;
+}
+
+/* All that was inserted at a stretch, from that insertion on. */
+CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
+                              const crdti_insertion *at)
+{
+    const crdti_insertion *end =
+        k->author->insertions.ptr + k->author->insertions.len;
+    uint32_t done = (uint32_t)(k->trail.seq + 1 - at->seq);
+    uint32_t name = at->name + done, left = at->left, right = at->right;
+    const uint8_t *from;
+    int goes_on =
+        done || (!k->strokes && crdti_insertion_follows(k->author, at));
+    size_t len;
+    if (at->content == CRDTI_CONTENT_GONE) {
+        k->fails = 1;
+        return;
+    }
+    from = crdti_content_at(k->author, at, name);
+    while (at + 1 < end && crdti_insertion_follows(k->author, at + 1))
+        at++;
+    len = (size_t)(k->author->content.ptr + at->content + at->len +
+                   at->more_bytes - from);
+    crdti_put_stroke_head(k, len, goes_on ? CRDTI_TYPE : CRDTI_INSERT);
+    if (!goes_on) {
+        crdti_put_stroke_dot(k, left);
+        crdti_put_stroke_dot(k, right);
+    }
+    if (k->fails)
+        return;
+    crdti_put_raw(k->w, crdt_bytes_of(from, len));
+    k->trail.seq = k->trail.cursor.seq = at->seq + at->len - 1;
+    k->trail.cursor.replica = k->trail.replica;
+}
+
+/* What was deleted of one insertion. */
+CRDTI_FN void crdti_put_erased(crdti_stroke_writer *k,
+                               const crdti_deletion *deletion)
+{
+    uint64_t done = k->trail.seq + 1 - deletion->seq;
+    uint64_t n = crdti_deletion_len(deletion) - done, seq;
+    uint32_t name = crdti_deletion_name(deletion, done);
+    const crdti_author *author =
+        crdti_author_at(k->doc, crdti_name_author(&k->s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    int back = n == 1 || deletion->len & CRDTI_BACKWARDS;
+    n = crdti_min(n, back ? name - at->name + 1 : at->name + at->len - name);
+    crdti_put_stroke_head(k, (size_t)n, back ? CRDTI_BACK : CRDTI_FORTH);
+    crdti_put_stroke_dot(k, name);
+    seq = at->seq + (name - at->name);
+    k->trail.seq += n;
+    k->trail.cursor.seq = back ? seq - (n - 1) : seq + (n - 1);
+    k->trail.cursor.replica = author->replica;
+}
+
+CRDTI_FN void crdti_put_stroke(crdti_stroke_writer *k)
+{
+    uint64_t seq = k->trail.seq + 1;
+    const crdti_author *author = k->author;
+    size_t place = crdti_insertion_place(author, seq);
+    if (place < author->insertions.len &&
+        author->insertions.ptr[place].seq <= seq) {
+        crdti_put_typed(k, &author->insertions.ptr[place]);
+        return;
+    }
+    place = crdti_deletion_place(author, seq);
+    if (place < author->deletions.len &&
+        author->deletions.ptr[place].seq <= seq)
+        crdti_put_erased(k, &author->deletions.ptr[place]);
+    else
+        k->fails = 1; /* something else was written */
+}
+
+/* Appends the strokes that lead from the trail to the replica's dot `top`; the
+ * trail goes with them. 0: they cannot be told so; nothing has changed. */
+CRDTI_FN int crdti_strokes_put(crdt_doc *doc, crdti_trail *trail, uint64_t top,
+                               crdti_writer *w)
+{
+    crdti_stroke_writer k;
+    size_t start = w->buf->len;
+    uint32_t author;
+    crdti_typing_write(doc);
+    author =
+        trail->text ? crdti_author_find(doc, trail->text, trail->replica) : 0;
+    if (!author)
+        return 0;
+    k.doc = doc;
+    k.s = (const crdti_sequence *)crdti_object_at(doc, trail->text)->state;
+    k.author = crdti_author_at(doc, author);
+    k.trail = *trail;
+    k.first = trail->seq + 1;
+    k.w = w;
+    k.strokes = 0;
+    k.fails = 0;
+    crdti_put_u8(w, (uint8_t)trail->seq);
+    while (!k.fails && k.trail.seq < top)
+        crdti_put_stroke(&k);
+    if (k.fails || w->err)
+        w->buf->len = start;
+    else
+        *trail = k.trail;
+    return !k.fails && !w->err;
+}
+
+/* >>reading --------------------------------------------------------------- */
+
+typedef struct crdti_stroke {
+    unsigned kind;
+    uint32_t n;                 /* characters */
+    crdti_position left, right; /* seq 0: none; or the first victim */
+    crdti_origins origins;
+    crdt_bytes bytes;
+    crdti_width width;
+} crdti_stroke;
+
+typedef struct crdti_strokes {
+    crdt_doc *doc;
+    crdti_graft graft; /* for what it shares with one */
+    crdti_trail trail; /* behind what was read */
+    uint64_t first;
+    uint32_t author;
+    size_t len;
+    crdti_stroke strokes[CRDTI_STROKES_MAX];
+    size_t pieces, chars, bytes, parts; /* memory it takes */
+} crdti_strokes;
+
+CRDTI_FN crdti_position crdti_get_stroke_dot(crdti_reader *r,
+                                             const crdti_strokes *k)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t told = crdti_get_varint(r) - 1, distance;
+    crdti_position dot = { 0, 0 };
+    if (r->err || told == UINT64_MAX)
+        return dot;
+    distance = told >> 2;
+    distance = told & 2 ? ~distance : distance;
+    dot.replica = told & 1 ? k->trail.replica : k->trail.cursor.replica;
+    dot.seq = (told & 1 ? k->trail.seq : k->trail.cursor.seq) + distance;
+    if (!dot.seq || dot.seq > CRDTSYNC_MAX_SEQ ||
+        (dot.replica == k->trail.replica && dot.seq >= k->first))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    return dot;
+}
+
+CRDTI_FN void crdti_get_typed(crdti_reader *r, crdti_strokes *k,
+                              crdti_stroke *stroke, size_t n)
+{
+    const uint8_t *at = r->ptr;
+    if (stroke->kind == CRDTI_INSERT) {
+        stroke->left = crdti_get_stroke_dot(r, k);
+        stroke->right = crdti_get_stroke_dot(r, k);
+    }
+    stroke->bytes = crdti_get_raw(r, n);
+    if (!crdti_utf8_measure(stroke->bytes, &stroke->width) ||
+        (stroke->kind == CRDTI_TYPE && k->len))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    stroke->n = stroke->width.chars;
+    k->trail.seq += stroke->n;
+    k->trail.cursor.replica = k->trail.replica;
+    k->trail.cursor.seq = k->trail.seq;
+    k->chars += stroke->n;
+    k->bytes += n;
+    if (!r->err)
+        k->pieces += crdti_pieces_count(stroke->bytes, stroke->width);
+}
+
+/* The victim of the lowest seq. */
+CRDTI_FN uint64_t crdti_stroke_low(const crdti_stroke *stroke)
+{
+    return stroke->kind == CRDTI_BACK ? stroke->left.seq - (stroke->n - 1)
+                                      : stroke->left.seq;
+}
+
+CRDTI_FN void crdti_get_erased(crdti_reader *r, crdti_strokes *k,
+                               crdti_stroke *stroke, size_t n)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t seq;
+    stroke->n = (uint32_t)n;
+    stroke->left = crdti_get_stroke_dot(r, k);
+    seq = stroke->left.seq;
+    if (!seq ||
+        (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    k->trail.seq += n;
+    k->trail.cursor = stroke->left;
+    k->trail.cursor.seq =
+        stroke->kind == CRDTI_BACK ? seq - (n - 1) : seq + (n - 1);
+}
+
+CRDTI_FN void crdti_get_strokes(crdti_reader *r, crdti_strokes *k)
+{
+    const uint8_t *at = r->ptr;
+    if (crdti_get_u8(r) != (uint8_t)k->trail.seq)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CAUSAL);
+    while (!r->err && r->ptr < r->end) {
+        crdti_stroke *stroke = &k->strokes[k->len];
+        uint64_t head;
+        at = r->ptr;
+        head = crdti_get_varint(r);
+        if (head < 4 || head >> 2 > CRDTI_STROKE_MAX ||
+            k->len == CRDTI_STROKES_MAX) {
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+            return;
+        }
+        stroke->kind = head & 3;
+        if (stroke->kind <= CRDTI_INSERT)
+            crdti_get_typed(r, k, stroke, (size_t)(head >> 2));
+        else
+            crdti_get_erased(r, k, stroke, (size_t)(head >> 2));
+        k->len++;
+    }
+    if (!r->err && !k->len)
+        crdti_reader_fail(r, CRDT_ERR_TRUNCATED);
+    if (k->trail.seq > CRDTSYNC_MAX_SEQ)
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
+}
+
+/* >>joining --------------------------------------------------------------- */
+
+/* Looks up what the stroke names. CAUSAL: we have not all of it. */
+CRDTI_FN crdt_err crdti_stroke_look(crdti_strokes *k, crdti_stroke *stroke)
+{
+    const crdti_author *author = crdti_author_at(k->doc, k->author);
+    crdti_origins *origins = &stroke->origins;
+    size_t parts;
+    uint32_t text = k->trail.text;
+    if (stroke->kind == CRDTI_TYPE) {
+        const crdti_insertion *last;
+        if (!author->insertions.len)
+            return CRDT_ERR_CAUSAL;
+        last = author->insertions.ptr + author->insertions.len - 1;
+        if (last->seq + last->len != k->first)
+            return CRDT_ERR_CAUSAL;
+        origins->left = last->name + last->len - 1;
+        origins->right = last->right;
+    } else if (stroke->kind == CRDTI_INSERT) {
+        origins->left = crdti_position_name(k->doc, text, stroke->left);
+        origins->right = crdti_position_name(k->doc, text, stroke->right);
+        if ((stroke->left.seq && origins->left == CRDTI_NO_CHAR) ||
+            (stroke->right.seq && origins->right == CRDTI_NO_CHAR))
+            return CRDT_ERR_CAUSAL;
+    } else {
+        uint64_t low = crdti_stroke_low(stroke);
+        uint32_t at = crdti_author_find(k->doc, text, stroke->left.replica);
+        if (!at ||
+            crdti_author_count(crdti_author_at(k->doc, at), low,
+                               low + stroke->n - 1, &parts) != stroke->n)
+            return CRDT_ERR_CAUSAL;
+        k->parts += parts;
+    }
+    origins->replica = k->trail.replica;
+    origins->end = 0;
+    return CRDT_OK;
+}
+
+/* Whether the strokes go on with what we have: that they are of that text and
+ * replica, and no others have come from elsewhere. */
+CRDTI_FN crdt_err crdti_strokes_look(crdti_strokes *k)
+{
+    uint64_t have = k->doc->replicas.ptr[k->trail.replica].seq;
+    k->author = crdti_author_find(k->doc, k->trail.text, k->trail.replica);
+    if (have + 1 != k->first || !k->author ||
+        crdti_author_at(k->doc, k->author)->last != have)
+        return CRDT_ERR_CAUSAL;
+    return k->trail.replica == k->doc->self ? CRDT_ERR_FORK : CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_strokes_reserve(crdti_strokes *k)
+{
+    crdt_doc *doc = k->doc;
+    crdti_sequence *s = k->graft.s;
+    crdt_err err = CRDT_OK;
+    if (k->pieces)
+        err = crdti_insertions_reserve(doc, s, k->author, k->pieces, k->chars,
+                                       k->bytes);
+    if (!err && k->parts)
+        err = crdti_array_reserve(&doc->alloc,
+                                  &crdti_author_at(doc, k->author)->deletions,
+                                  k->parts);
+    return err ? err : crdti_spans_reserve(doc, s, k->pieces + 2 * k->parts);
+}
+
+CRDTI_FN void crdti_stroke_insert(crdti_strokes *k, crdti_stroke *stroke,
+                                  uint64_t *seq)
+{
+    crdti_spot spot = crdti_integrate(
+        k->doc, k->graft.s, &stroke->origins,
+        crdti_spot_behind(k->doc, k->graft.s, stroke->origins.left));
+    crdti_graft_put(&k->graft, k->author, seq, &stroke->origins, &spot,
+                    stroke->n, stroke->bytes);
+    k->graft.s->cursor = spot;
+}
+
+CRDTI_FN void crdti_stroke_delete(crdti_strokes *k, const crdti_stroke *stroke,
+                                  uint64_t *seq)
+{
+    crdti_position at = stroke->left;
+    int back = stroke->kind == CRDTI_BACK;
+    uint32_t left = stroke->n, count;
+    for (; left > 0; left -= count) {
+        uint32_t name = crdti_position_name(k->doc, k->trail.text, at);
+        const crdti_insertion *of = crdti_insertion_of(
+            crdti_author_at(k->doc,
+                            crdti_name_author(&k->graft.s->extents, name)),
+            name);
+        count = back ? name - of->name + 1 : of->name + of->len - name;
+        count = count < left ? count : left;
+        crdti_graft_hide(&k->graft, back ? name - (count - 1) : name, count);
+        crdti_deletion_add(crdti_author_at(k->doc, k->author), *seq, name,
+                           count, back ? CRDTI_BACKWARDS : 0);
+        *seq += count;
+        at.seq = back ? at.seq - count : at.seq + count;
+    }
+}
+
+CRDTI_FN void crdti_strokes_apply(crdti_strokes *k)
+{
+    crdt_doc *doc = k->doc;
+    crdti_sequence *s = k->graft.s;
+    uint64_t seq = k->first;
+    size_t i;
+    doc->actor = k->trail.replica;
+    crdti_touch(doc, k->trail.text, crdti_no_key());
+    s->cursor_is_known = 0;
+    for (i = 0; i < k->len; i++) {
+        if (k->strokes[i].kind <= CRDTI_INSERT)
+            crdti_stroke_insert(k, &k->strokes[i], &seq);
+        else
+            crdti_stroke_delete(k, &k->strokes[i], &seq);
+    }
+    crdti_author_list(doc, k->author);
+    crdti_sequence_weigh(doc, s);
+    doc->replicas.ptr[k->trail.replica].seq = k->trail.seq;
+    doc->changes++;
+    crdti_tell(doc);
+}
+
+/* Joins strokes that go on with the trail, which goes with them. CAUSAL, FORK,
+ * LIMIT, NOMEM, or what a reader says: nothing has changed. */
+CRDTI_FN crdt_err crdti_strokes_join(crdt_doc *doc, crdti_trail *trail,
+                                     crdti_reader *r)
+{
+    crdti_strokes k;
+    crdt_err err;
+    size_t i;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
+    if (!trail->text)
+        return CRDT_ERR_CAUSAL;
+    k.doc = k.graft.doc = doc;
+    k.trail = *trail;
+    k.first = trail->seq + 1;
+    k.len = k.pieces = k.chars = k.bytes = k.parts = 0;
+    crdti_get_strokes(r, &k);
+    err = r->err;
+    if (!err && k.trail.seq > doc->replicas.ptr[trail->replica].seq) {
+        k.graft.s = NULL;
+        err = crdti_strokes_look(&k);
+        if (!err)
+            k.graft.s = crdti_sequence_at(doc, trail->text);
+        for (i = 0; i < k.len && !err; i++)
+            err = crdti_stroke_look(&k, &k.strokes[i]);
+        if (!err)
+            err = crdti_strokes_reserve(&k);
+        if (!err) {
+            crdti_homes_make(doc, k.graft.s);
+            crdti_strokes_apply(&k);
+        }
+    }
+    if (!err)
+        *trail = k.trail;
     return err;
 }
 
@@ -17632,10 +18407,35 @@ CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top, crdt_vv *out)
     return err;
 }
 
-/* Decodes and joins a payload. `*offset` is where a decoder stopped; `top`,
- * when not NULL, is what the payload brings its joiner to. */
+/* Where a delta leaves the trail: at what the one replica wrote of which it
+ * has anything new. */
+CRDTI_FN void crdti_delta_trail(const crdt_doc *doc, const crdti_delta *d,
+                                crdti_trail *trail)
+{
+    const crdti_delta_replica *grown = NULL;
+    size_t i;
+    trail->text = 0;
+    for (i = 0; i < d->replicas_len; i++) {
+        if (d->replicas[i].top == d->replicas[i].base)
+            continue;
+        if (grown)
+            return;
+        grown = &d->replicas[i];
+    }
+    if (grown)
+        crdti_trail_start(doc, grown->number, grown->top, trail);
+}
+
+/* What a delta brings its joiner to. */
+typedef struct crdti_reach {
+    crdt_vv top;
+    crdti_trail trail;
+} crdti_reach;
+
+/* Decodes and joins a payload. `*offset` is where a decoder stopped; `reach`
+ * may be NULL. */
 CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
-                                     size_t *offset, crdt_vv *top)
+                                     size_t *offset, crdti_reach *reach)
 {
     crdti_delta delta;
     crdti_reader r;
@@ -17651,8 +18451,10 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     crdti_get_delta(&r, &doc->scratch, &delta);
     *offset = r.err_at;
     err = r.err ? r.err : crdti_delta_join(doc, &delta);
-    if (!err)
-        err = crdti_range_put(&delta, 1, top);
+    if (!err && reach)
+        err = crdti_range_put(&delta, 1, &reach->top);
+    if (!err && reach)
+        crdti_delta_trail(doc, &delta, &reach->trail);
     crdti_arena_reset(&doc->scratch, start);
     return err;
 }
@@ -17721,6 +18523,7 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
  *     STATE   my version vector and digest of a document; `asks`: and yours?
  *     DIGEST  my digest of a document: silence means yours is the same
  *     CHUNK   a piece of a delta
+ *     STROKES a delta that goes on where the last one ended, in short
  *     ANSWER  your delta is joined, or why not
  *     ALIVE   nothing; so that silence means death
  *     BYE     why I hang up
@@ -17744,7 +18547,8 @@ enum {
     CRDTI_CHUNK = 5,
     CRDTI_ANSWER = 6,
     CRDTI_ALIVE = 7,
-    CRDTI_BYE = 8
+    CRDTI_BYE = 8,
+    CRDTI_STROKES = 9
 };
 
 typedef struct crdti_hello {
@@ -17867,7 +18671,8 @@ CRDTI_FN void crdti_get_end(crdti_reader *r)
  *
  * A delta whose predecessor was joined, or is under way, says only what has
  * changed: that it *follows* stands for all the rest of its base. It is joined
- * right after its predecessor or not at all.
+ * right after its predecessor or not at all. Where nothing gets lost or out of
+ * order, keystrokes are told in the short form (stroke.h).
  *
  * A delta that cannot be joined is refused, the refuser says what it has, and
  * the sender starts again from there: no case needs a memory of what was lost.
@@ -17892,9 +18697,11 @@ typedef struct crdti_share {
     uint64_t alarms;
 } crdti_share;
 
-/* A delta under way: the peer has `vv` when it is answered. */
+/* A delta under way: when it is answered the peer has `vv`, or, with what it
+ * had before, `dot`. */
 typedef struct crdti_flight {
     uint64_t id;
+    crdt_dot dot; /* seq 0: `vv` */
     crdt_vv vv;
 } crdti_flight;
 
@@ -17911,13 +18718,15 @@ typedef struct crdti_track {
     size_t out_at;
     crdt_buf in; /* delta being put together, or held back */
     uint64_t in_id, in_total;
-    uint64_t joined_id; /* the last of theirs that was joined */
-    int is_chained;     /* the next delta may follow the last */
-    int out_follows;    /* the one in `out` does */
-    int is_held;        /* `in` is whole, and waits for our clock */
-    int is_known;       /* the peer has said what it has */
-    int wants_state;    /* the peer is to be told what we have */
-    int state_asks;     /* and to be asked the same */
+    uint64_t heard_id;       /* the last of theirs that came */
+    uint64_t joined_id;      /* the last of theirs that was joined */
+    crdti_trail told, heard; /* where the last delta ended, each way */
+    int is_chained;          /* the next delta may follow the last */
+    int out_follows;         /* the one in `out` does */
+    int is_held;             /* `in` is whole, and waits for our clock */
+    int is_known;            /* the peer has said what it has */
+    int wants_state;         /* the peer is to be told what we have */
+    int state_asks;          /* and to be asked the same */
 } crdti_track;
 
 typedef CRDTI_ARRAY(crdti_share) crdti_shares;
@@ -17934,6 +18743,7 @@ typedef struct crdti_session {
     int is_greeted;  /* their HELLO came */
     int wants_hello; /* ours is to be said again */
     int is_spare;    /* another link to the same node is used */
+    int is_ordered;  /* nothing gets lost or out of order */
     crdt_buf in;     /* the beginning of a frame */
     crdt_buf out;    /* whole frames, to be sent */
     size_t out_at;
@@ -18193,6 +19003,18 @@ CRDTI_FN crdt_err crdti_track_learn(crdti_share *share, crdti_track *track,
     return err;
 }
 
+/* The same of one dot more, with all before it of its replica. */
+CRDTI_FN crdt_err crdti_track_learn_dot(crdti_share *share, crdti_track *track,
+                                        const crdt_dot *dot)
+{
+    crdt_err err = crdti_vv_raise(&track->known, dot);
+    if (!err)
+        err = crdti_vv_raise(&track->sent, dot);
+    if (!err)
+        err = crdti_vv_raise(&share->acked, dot);
+    return err;
+}
+
 /* Equal vectors with unequal digests: the one thing that must not be. */
 CRDTI_FN void crdti_share_compare(crdti_share *share, const crdt_vv *theirs,
                                   crdt_digest digest)
@@ -18256,6 +19078,25 @@ CRDTI_FN int crdti_is_forgivable(crdt_err err)
            err == CRDT_ERR_LIMIT;
 }
 
+/* Answers the delta that has come whole. An error ends the session. */
+CRDTI_FN crdt_err crdti_track_answer(crdti_session *s, size_t number,
+                                     crdt_err result)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_err err;
+    if (result) {
+        share->refused++;
+        share->alarms += result == CRDT_ERR_FORK;
+        track->wants_state |= result == CRDT_ERR_CAUSAL;
+    } else {
+        share->joined++;
+        track->joined_id = track->in_id;
+    }
+    err = crdti_say_answer(s, number, track->in_id, result);
+    return !result || crdti_is_forgivable(result) ? err : result;
+}
+
 /* The delta in `payload` is whole: join it, answer, learn what it tells of the
  * peer. An error is one that ends the session. */
 CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
@@ -18264,10 +19105,10 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
     size_t offset;
-    crdt_vv top;
-    crdt_err result, err;
-    crdti_vv_start(&top, s->alloc);
-    result = crdti_payload_join(share->doc, payload, &offset, &top);
+    crdti_reach reach;
+    crdt_err result, err = CRDT_OK;
+    crdti_vv_start(&reach.top, s->alloc);
+    result = crdti_payload_join(share->doc, payload, &offset, &reach);
     if (result == CRDT_ERR_SKEW && payload.len <= CRDTSYNC_MAX_BUFFERED) {
         s->waiting += !track->is_held;
         track->is_held = 1;
@@ -18275,19 +19116,12 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     }
     s->waiting -= track->is_held != 0;
     track->is_held = 0;
-    if (result) {
-        crdt_vv_free(&top);
-        share->refused++;
-        share->alarms += result == CRDT_ERR_FORK;
-        track->wants_state |= result == CRDT_ERR_CAUSAL;
-        err = crdti_say_answer(s, number, track->in_id, result);
-        return crdti_is_forgivable(result) ? err : result;
+    if (!result) {
+        track->heard = reach.trail;
+        err = crdti_track_learn(share, track, &reach.top);
     }
-    share->joined++;
-    track->joined_id = track->in_id;
-    err = crdti_track_learn(share, track, &top);
-    crdt_vv_free(&top);
-    return err ? err : crdti_say_answer(s, number, track->in_id, CRDT_OK);
+    crdt_vv_free(&reach.top);
+    return err ? err : crdti_track_answer(s, number, result);
 }
 
 CRDTI_FN void crdti_track_unstage(crdti_session *s, crdti_track *track)
@@ -18326,6 +19160,7 @@ CRDTI_FN crdt_err crdti_track_stage(crdti_session *s, size_t number,
 {
     crdti_track *track = &s->tracks.ptr[number];
     crdt_err err;
+    track->heard_id = chunk->id;
     if (track->is_held)
         return crdti_say_answer(s, number, chunk->id, CRDT_ERR_AGAIN);
     if (chunk->follows && track->joined_id != chunk->id - 1) {
@@ -18370,6 +19205,47 @@ CRDTI_FN void crdti_hear_chunk(crdti_session *s, crdti_reader *r)
         crdti_reader_fail(r, err);
 }
 
+/* The delta that the strokes stand for is joined, or refused: that is no
+ * failure of the message, so the reader is a copy. */
+CRDTI_FN crdt_err crdti_track_stroke(crdti_session *s, size_t number,
+                                     crdti_reader r)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_err result = CRDT_ERR_CAUSAL, err = CRDT_OK;
+    int is_idle = track->pushed == share->doc->changes;
+    crdt_dot dot;
+    if (track->joined_id == track->in_id - 1)
+        result = crdti_strokes_join(share->doc, &track->heard, &r);
+    if (!result) {
+        dot.replica = share->doc->replicas.ptr[track->heard.replica].id;
+        dot.seq = track->heard.seq;
+        err = crdti_track_learn_dot(share, track, &dot);
+        if (is_idle) /* this is nothing that the peer has not */
+            track->pushed = share->doc->changes;
+    }
+    return err ? err : crdti_track_answer(s, number, result);
+}
+
+/* They have the number behind that of the delta before them. */
+CRDTI_FN void crdti_hear_strokes(crdti_session *s, crdti_reader *r)
+{
+    size_t number = 0;
+    crdti_track *track = crdti_track_find(s, crdti_get_varint(r), &number);
+    crdt_err err;
+    if (r->err || !track)
+        return;
+    track->heard_id++;
+    if (track->is_held) {
+        err = crdti_say_answer(s, number, track->heard_id, CRDT_ERR_AGAIN);
+    } else {
+        track->in_id = track->heard_id;
+        err = crdti_track_stroke(s, number, *r);
+    }
+    if (err)
+        crdti_reader_fail(r, err);
+}
+
 /* The flight lands: what it carried is there, or all is to be sent anew. */
 CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
                                    size_t flight, crdt_err result,
@@ -18383,17 +19259,24 @@ CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
     for (i = flight; i < track->flights_len; i++)
         track->flights[i] = track->flights[i + 1];
     track->flights[i] = landed; /* keeps its memory for the next */
+    if (result) {
+        track->pushed = 0;
+        track->is_chained = 0;
+        if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
+            track->retry_at = now + CRDTI_RETRY_MS;
+        else if (result != CRDT_ERR_CAUSAL)
+            track->retry_at = now + CRDTI_REFUSED_MS;
+    } else if (landed.dot.seq) {
+        err =
+            crdti_track_learn_dot(&s->shares->ptr[number], track, &landed.dot);
+    } else {
+        err = crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
+    }
+    if (track->flights_len || track->is_chained)
+        return err;
+    /* One was refused, maybe before others landed. */
     track->pushed = 0;
-    if (!result)
-        return crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
-    track->is_chained = 0;
-    if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
-        track->retry_at = now + CRDTI_RETRY_MS;
-    else if (result != CRDT_ERR_CAUSAL)
-        track->retry_at = now + CRDTI_REFUSED_MS;
-    if (!track->flights_len)
-        err = crdt_vv_copy(&track->sent, &track->known);
-    return err;
+    return err ? err : crdt_vv_copy(&track->sent, &track->known);
 }
 
 CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,
@@ -18441,6 +19324,9 @@ CRDTI_FN crdt_err crdti_session_hear(crdti_session *s,
         break;
     case CRDTI_CHUNK:
         crdti_hear_chunk(s, &r);
+        break;
+    case CRDTI_STROKES:
+        crdti_hear_strokes(s, &r);
         break;
     case CRDTI_ANSWER:
         crdti_hear_answer(s, &r, now);
@@ -18502,13 +19388,122 @@ CRDTI_FN crdt_err crdti_session_receive(crdti_session *s, crdt_bytes bytes,
 
 /* >>pushing --------------------------------------------------------------- */
 
-/* Whether something is to go out and may: then `out` holds a delta. */
+/* The one replica of which `after` has more than `before`, or NULL. */
+CRDTI_FN const crdt_dot *crdti_vv_grown(const crdt_vv *before,
+                                        const crdt_vv *after)
+{
+    const crdt_dot *grown = NULL;
+    size_t i, j = 0;
+    for (i = 0; i < after->len; i++) {
+        const crdt_dot *dot = &after->entries[i];
+        while (j < before->len &&
+               crdti_id_order(&before->entries[j].replica, &dot->replica) < 0)
+            j++;
+        if (crdti_vv_is_at(before, j, &dot->replica) &&
+            before->entries[j].seq >= dot->seq)
+            continue;
+        if (grown)
+            return NULL;
+        grown = dot;
+    }
+    return grown;
+}
+
+/* A delta has gone out, or into `out`. */
+CRDTI_FN void crdti_track_depart(crdti_session *s, size_t number)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    track->flights[track->flights_len++].id = ++track->last_id;
+    track->is_chained = 1;
+    track->pushed = s->shares->ptr[number].doc->changes;
+    s->sent_deltas++;
+}
+
+/* Says that dot and what is before it as strokes, where that is all there is
+ * to say and it can be. Whether it was. */
+CRDTI_FN int crdti_track_say_strokes(crdti_session *s, size_t number,
+                                     const crdt_dot *dot)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    size_t start = s->out.len;
+    crdti_writer w;
+    crdti_writer_init(&w, &s->out);
+    crdti_put_varint(&w, number);
+    if (crdt_vv_get(&track->sent, &dot->replica) != track->told.seq ||
+        !crdti_strokes_put(s->shares->ptr[number].doc, &track->told, dot->seq,
+                           &w) ||
+        crdti_say(s, &w, CRDTI_STROKES, start)) {
+        s->out.len = start;
+        return 0;
+    }
+    track->flights[track->flights_len].dot = *dot;
+    crdti_vv_raise(&track->sent, dot); /* it is in there: no memory needed */
+    crdti_track_depart(s, number);
+    return 1;
+}
+
+/* The same, for what was just written here: as all before was sent, one change
+ * since, and one of ours, is all there is. */
+CRDTI_FN int crdti_track_type(crdti_session *s, size_t number)
+{
+    const crdti_track *track = &s->tracks.ptr[number];
+    const crdt_doc *doc = s->shares->ptr[number].doc;
+    const crdti_replica *own = &doc->replicas.ptr[doc->self];
+    crdt_dot dot;
+    if (!s->is_ordered || !track->is_chained || !track->told.text ||
+        track->told.replica != doc->self || own->seq == track->told.seq ||
+        track->pushed + 1 != doc->changes)
+        return 0;
+    dot.replica = own->id;
+    dot.seq = own->seq;
+    return crdti_track_say_strokes(s, number, &dot);
+}
+
+/* Has `out` hold what the peer lacks, if anything. */
+CRDTI_FN crdt_err crdti_track_extract(crdti_session *s, size_t number)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdti_flight *flight = &track->flights[track->flights_len];
+    const crdt_dot *grown = crdti_vv_grown(&track->sent, &share->vv);
+    uint32_t replica;
+    crdt_err err;
+    if (s->is_ordered && track->is_chained && track->told.text && grown) {
+        replica = crdti_replica_find(share->doc, &grown->replica);
+        if (replica == track->told.replica &&
+            crdti_track_say_strokes(s, number, grown))
+            return CRDT_OK;
+    }
+    err = crdt_vv_copy(&flight->vv, &share->vv);
+    if (!err)
+        err = crdti_delta_put(share->doc, &track->sent,
+                              track->is_chained ? CRDTI_FOR_FOLLOWER
+                                                : CRDTI_FOR_ALL,
+                              &track->out);
+    track->told.text = 0;
+    if (!err && grown)
+        crdti_trail_start(share->doc,
+                          crdti_replica_find(share->doc, &grown->replica),
+                          grown->seq, &track->told);
+    if (!err)
+        err = crdt_vv_merge(&track->sent, &share->vv);
+    if (err) {
+        track->out.len = 0;
+        return err;
+    }
+    flight->dot.seq = 0;
+    track->out_follows = track->is_chained;
+    track->out_at = 0;
+    crdti_track_depart(s, number);
+    return CRDT_OK;
+}
+
+/* Says what is new, or has `out` hold it. */
 CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
                                       uint64_t now)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
-    crdti_flight *flight;
     crdt_order order;
     crdt_err err;
     if (!track->is_known || track->out.len ||
@@ -18516,34 +19511,15 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
         track->pushed == share->doc->changes ||
         track->flights_len == CRDTSYNC_MAX_IN_FLIGHT || now < track->retry_at)
         return CRDT_OK;
+    if (crdti_track_type(s, number))
+        return CRDT_OK;
     err = crdti_share_look(share);
     if (err)
         return err;
     order = crdt_vv_compare(&share->vv, &track->sent);
-    if (order == CRDT_EQUAL || order == CRDT_BEFORE) {
-        track->pushed = share->changes;
-        return CRDT_OK;
-    }
-    flight = &track->flights[track->flights_len];
-    err = crdt_vv_copy(&flight->vv, &share->vv);
-    if (!err)
-        err = crdti_delta_put(share->doc, &track->sent,
-                              track->is_chained ? CRDTI_FOR_FOLLOWER
-                                                : CRDTI_FOR_ALL,
-                              &track->out);
-    if (!err)
-        err = crdt_vv_merge(&track->sent, &share->vv);
-    if (err) {
-        track->out.len = 0;
-        return err;
-    }
-    flight->id = ++track->last_id;
-    track->flights_len++;
-    track->out_follows = track->is_chained;
-    track->is_chained = 1;
-    track->out_at = 0;
+    if (order != CRDT_EQUAL && order != CRDT_BEFORE)
+        return crdti_track_extract(s, number);
     track->pushed = share->changes;
-    s->sent_deltas++;
     return CRDT_OK;
 }
 
@@ -18859,6 +19835,9 @@ CRDTI_FN crdt_err crdti_link_new(crdti_port *port, crdt_peer peer,
     crdti_session_init(&link->session, &node->alloc, &node->shares);
     link->session.self = node->id;
     link->session.self_name = crdt_bytes_of(node->name, node->name_len);
+    link->session.is_ordered =
+        (port->transport.properties & CRDT_RELIABLE) != 0 &&
+        (port->transport.properties & CRDT_ORDERED) != 0;
     err = node->random.fill(node->random.ctx, &link->session.nonce,
                             sizeof link->session.nonce);
     if (!err)

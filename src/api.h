@@ -664,8 +664,9 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
  * between, and runs inserted at one spot by several people follow on each
  * other; set and set, the later stamp wins and the other stays readable; set,
  * or a change within a container, and delete: the element stays, with just
- * that; move and move, the later stamp wins: an element is never there twice;
- * move and set, both; move and delete, it is gone.
+ * that, where it was inserted or is moved meanwhile; move and move, the later
+ * stamp wins: an element is never there twice; move and set, both; move and
+ * delete, it is gone.
  *
  * O(log n) for an index. Memory: a few dozen bytes for each element and move,
  * also for those that are gone: their places are remembered.
@@ -679,7 +680,7 @@ CRDT_API size_t crdt_list_len(crdt_obj list);
 CRDT_API crdt_err crdt_list_insert(crdt_obj list, size_t at, crdt_value value);
 /* Replaces what is seen of the element, containers included. */
 CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value);
-/* Deletes `len` elements with all below them, one by one. */
+/* Deletes `len` elements with all below them. */
 CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len);
 /* Takes the element out and puts it where it has the index `to` then. */
 CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to);
@@ -831,7 +832,8 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 
 /* Forgets removals that `cut` covers: allowed when every member has applied
  * `cut`. A replica that had not, still gets right, by way of the whole state.
- * What `cut` names beyond our own vector is ignored. O(removals). */
+ * What `cut` names beyond our own vector is ignored. The bytes of deleted text
+ * go too. O(removals + length of texts). */
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
 
 /* Appends the state in canonical form: replicas that have applied the same

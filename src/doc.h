@@ -268,28 +268,6 @@ CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out)
     out->held_back_ms = doc->ahead_ms;
 }
 
-/* >>truncation ------------------------------------------------------------ */
-
-CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
-{
-    size_t i;
-    if (!doc || !cut)
-        return CRDT_ERR_ARG;
-    if (crdti_is_telling(doc))
-        return CRDT_ERR_AGAIN;
-    for (i = 0; i < cut->len; i++) {
-        uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
-        crdti_replica *replica;
-        if (number == UINT32_MAX)
-            continue;
-        replica = &doc->replicas.ptr[number];
-        replica->floor = crdti_max(
-            replica->floor, crdti_min(cut->entries[i].seq, replica->seq));
-    }
-    crdti_kills_truncate(doc);
-    return CRDT_OK;
-}
-
 /* >>values ---------------------------------------------------------------- */
 
 CRDTI_FN crdt_value crdti_value_of(crdt_kind kind)

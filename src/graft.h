@@ -336,11 +336,11 @@ CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
     if (!g->touched)
         return CRDT_ERR_NOMEM;
-    g->doc->leaves_held += g->leaves;
-    g->doc->forks_held += g->forks;
+    g->doc->held_leaves += g->leaves;
+    g->doc->held_forks += g->forks;
     err = crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
-    g->doc->leaves_held -= g->leaves;
-    g->doc->forks_held -= g->forks;
+    g->doc->held_leaves -= g->leaves;
+    g->doc->held_forks -= g->forks;
     return err;
 }
 
@@ -369,7 +369,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
         while (s && s->authors) {
             uint32_t at = s->authors;
             crdti_author *author = crdti_author_at(g->doc, at);
-            if (author->insertions.len || author->deletions.len)
+            if (author->last)
                 break;
             s->authors = author->next;
             if (s->own == at)

@@ -19,6 +19,7 @@
 #include "graft.h"
 #include "kill.h"
 #include "state.h"
+#include "truncate.h"
 
 typedef struct crdti_join {
     crdt_doc *doc;
@@ -733,7 +734,7 @@ CRDTI_FN void crdti_join_floor(crdti_join *j)
         own->floor = crdti_max(own->floor, d->replicas[i].floor);
     }
     if (raised)
-        crdti_kills_truncate(j->doc);
+        crdti_forget(j->doc);
 }
 
 CRDTI_FN void crdti_join_apply(crdti_join *j)

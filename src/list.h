@@ -185,8 +185,7 @@ CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
 CRDTI_FN int crdti_position_lives(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint32_t move;
-    uint32_t entry = crdti_position_element(doc, list, at, &move);
+    uint32_t move, entry = crdti_position_element(doc, list, at, &move);
     return entry && crdti_entry_at(doc, entry)->is_visible;
 }
 

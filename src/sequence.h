@@ -97,7 +97,7 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         level++;
     }
     s->root = s->first = s->height = 0;
-    doc->leaves_held -= s->is_list; /* the first one */
+    doc->held_leaves -= s->is_list; /* the first one */
     crdti_positions_release(doc, s);
 }
 
@@ -411,19 +411,35 @@ CRDTI_FN void crdti_erased_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
                        CRDTI_BACKWARDS);
 }
 
-/* Files the keystrokes that were not filed yet. Memory was taken before. */
-CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+/* Files the keystrokes that were not filed yet; memory was taken before. What
+ * is typed goes on. */
+CRDTI_FN void crdti_typing_write(crdt_doc *doc)
 {
-    crdti_sequence *s =
-        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
-    uint32_t from = s->cursor_chars;
-    doc->typing = 0;
-    s->room = 0;
+    crdti_sequence *s;
+    uint32_t from;
+    if (!doc->typing)
+        return;
+    s = (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    from = s->cursor_chars;
     s->cursor_chars = s->type_at;
     if (s->type_at > from)
         crdti_typed_file(doc, s, s->type_at - from);
     else if (s->type_at < from)
         crdti_erased_file(doc, s, from - s->type_at);
+    if (s->type_to)
+        return;
+    doc->typing = 0;
+    s->room = 0;
+}
+
+/* Files them, and that is all of them. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+{
+    crdti_sequence *s =
+        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    crdti_typing_write(doc);
+    doc->typing = 0;
+    s->room = 0;
 }
 
 /* >>visibility ------------------------------------------------------------ */

@@ -91,12 +91,12 @@ typedef struct crdti_sequence {
 
 CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_leaf *)crdti_pool_at(&doc->leaves, index);
+    return CRDTI_POOL_AT(crdti_leaf, &doc->leaves, index);
 }
 
 CRDTI_INLINE crdti_fork *crdti_fork_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_fork *)crdti_pool_at(&doc->forks, index);
+    return CRDTI_POOL_AT(crdti_fork, &doc->forks, index);
 }
 
 CRDTI_INLINE uint32_t crdti_span_len(const crdti_leaf *leaf, uint32_t at)
@@ -283,10 +283,10 @@ CRDTI_FN crdt_err crdti_nodes_reserve(crdt_doc *doc, size_t leaves,
                                       size_t forks)
 {
     crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves,
-                                      doc->leaves_held + leaves);
+                                      doc->held_leaves + leaves);
     return err ? err
                : crdti_pool_reserve(&doc->alloc, &doc->forks,
-                                    doc->forks_held + forks);
+                                    doc->held_forks + forks);
 }
 
 /* Memory for positions of a list, and to show and hide them ever after. */
@@ -302,34 +302,34 @@ CRDTI_FN crdt_err crdti_positions_reserve(crdt_doc *doc,
 CRDTI_FN void crdti_positions_hold(crdt_doc *doc, crdti_sequence *s,
                                    uint32_t count)
 {
-    doc->leaves_held += crdti_leaves_more(s, count);
-    doc->forks_held += crdti_forks_more(s, count);
+    doc->held_leaves += crdti_leaves_more(s, count);
+    doc->held_forks += crdti_forks_more(s, count);
     s->held += count;
 }
 
 CRDTI_FN uint32_t crdti_leaf_take(crdt_doc *doc, const crdti_sequence *s)
 {
-    doc->leaves_held -= s->is_list;
+    doc->held_leaves -= s->is_list;
     return crdti_pool_take(&doc->leaves);
 }
 
 CRDTI_FN uint32_t crdti_fork_take(crdt_doc *doc, const crdti_sequence *s)
 {
-    doc->forks_held -= s->is_list;
+    doc->held_forks -= s->is_list;
     return crdti_pool_take(&doc->forks);
 }
 
 CRDTI_FN void crdti_leaf_give(crdt_doc *doc, const crdti_sequence *s,
                               uint32_t leaf)
 {
-    doc->leaves_held += s->is_list;
+    doc->held_leaves += s->is_list;
     crdti_pool_give(&doc->leaves, leaf);
 }
 
 CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
                               uint32_t fork)
 {
-    doc->forks_held += s->is_list;
+    doc->held_forks += s->is_list;
     crdti_pool_give(&doc->forks, fork);
 }
 
@@ -338,8 +338,8 @@ CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
 CRDTI_FN void crdti_positions_release(crdt_doc *doc, crdti_sequence *s)
 {
     size_t leaves = crdti_leaves_most(s->held);
-    doc->leaves_held -= leaves;
-    doc->forks_held -= crdti_forks_most(leaves);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= crdti_forks_most(leaves);
     s->held = 0;
 }
 

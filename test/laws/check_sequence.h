@@ -33,7 +33,7 @@ typedef struct {
     const crdti_sequence *s;
     uint32_t *places; /* by name: the how-manieth of all, from 1 */
     uint32_t inserted, placed, leaf, leaves, forks, authors;
-    size_t leaves_held, forks_held;
+    size_t held_leaves, held_forks;
     uint64_t hash;
 } check_walk;
 
@@ -394,8 +394,8 @@ static inline const char *check_sequence(const crdt_doc *doc, uint32_t object,
     counted->authors += k.authors;
     if (s->is_list) {
         size_t most = crdti_leaves_most(s->held);
-        counted->leaves_held += most + 1 - k.leaves;
-        counted->forks_held += crdti_forks_most(most) - k.forks;
+        counted->held_leaves += most + 1 - k.leaves;
+        counted->held_forks += crdti_forks_most(most) - k.forks;
     }
     return wrong;
 }
@@ -420,12 +420,12 @@ static inline const char *check_sequences(const crdt_doc *doc,
     CHECK_DOC(sum.leaves == doc->leaves.live);
     CHECK_DOC(sum.forks == doc->forks.live);
     CHECK_DOC(sum.authors == doc->authors.live);
-    CHECK_DOC(sum.leaves_held == doc->leaves_held);
-    CHECK_DOC(sum.forks_held == doc->forks_held);
-    CHECK_DOC(doc->leaves.live + 1 + doc->leaves_held <= doc->leaves.cap ||
-              !doc->leaves_held);
-    CHECK_DOC(doc->forks.live + 1 + doc->forks_held <= doc->forks.cap ||
-              !doc->forks_held);
+    CHECK_DOC(sum.held_leaves == doc->held_leaves);
+    CHECK_DOC(sum.held_forks == doc->held_forks);
+    CHECK_DOC(doc->leaves.live + 1 + doc->held_leaves <= doc->leaves.cap ||
+              !doc->held_leaves);
+    CHECK_DOC(doc->forks.live + 1 + doc->held_forks <= doc->forks.cap ||
+              !doc->held_forks);
     return check_author_journals(doc);
 }
 

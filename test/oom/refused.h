@@ -155,7 +155,7 @@ static crdti_pool *pool_of(crdt_doc *doc, int i)
 
 static size_t held_of(const crdt_doc *doc, int i)
 {
-    return i == 5 ? doc->leaves_held : i == 6 ? doc->forks_held : 0;
+    return i == 5 ? doc->held_leaves : i == 6 ? doc->held_forks : 0;
 }
 
 static struct hidden fill_pools(crdt_doc *doc)
@@ -236,7 +236,7 @@ static void refused(crdt_doc *doc, crdt_err err, const char *call)
 #define TRY(doc, call) ATTEMPT(doc, call, 1)
 
 /* A creation helper: where it goes, and why it did not. */
-static crdt_err made(crdt_doc *doc, crdt_obj *out, crdt_obj obj)
+static inline crdt_err made(crdt_doc *doc, crdt_obj *out, crdt_obj obj)
 {
     *out = obj;
     return crdt_is_null(obj) ? crdt_doc_error(doc) : CRDT_OK;

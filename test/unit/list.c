@@ -1,8 +1,10 @@
 /* Lists through the public face: what each call does and refuses, and what
  * becomes of things done at once. */
+#define CRDTSYNC_MAX_COMMIT_OPS 8000u
 #define CRDTSYNC_IMPLEMENTATION
 #include "crdtsync.h"
 
+#include "../build_delta.h"
 #include "../replicas.h"
 
 static crdt_obj list_of(crdt_doc *doc)
@@ -645,6 +647,121 @@ TEST(concurrent_values_are_readable)
     both_read(a, b, "ayc");
 }
 
+/* Of three that do different things at once. */
+TEST(a_move_a_set_and_a_delete)
+{
+    crdt_doc *a, *b, *c = replica(4);
+    pair(&a, &b, "abc");
+    pull(c, a);
+    move(a, 0, 2);
+    set(b, 0, "A");
+    delete_at(c, 0);
+    meet(a, c);
+    CHECK_STR(letters_in(c), "bc"); /* moved and deleted: gone */
+    pull(c, b);
+    CHECK_STR(letters_in(c), "bcA"); /* and set: there, where it was moved */
+    pull(a, c);
+    done(c);
+    both_read(a, b, "bcA");
+}
+
+/* Nothing is left of what was moved, deleted, and known to be by all. */
+TEST(a_deleted_element_takes_the_moves_it_saw)
+{
+    crdt_doc *a, *b;
+    crdt_stats stats;
+    pair(&a, &b, "abc");
+    move(a, 0, 2);
+    move(b, 0, 1);
+    meet(a, b);
+    CHECK_INT(crdt_list_delete(list_of(a), 0, 3), CRDT_OK);
+    meet(a, b);
+    crdt_doc_stats(b, &stats);
+    CHECK_INT(stats.ops, 1); /* the list */
+    both_read(a, b, "");
+}
+
+/* >>all or nothing --------------------------------------------------------- */
+
+TEST(a_deletion_that_is_too_large_deletes_nothing)
+{
+    enum { MANY = 2000 };
+    crdt_doc *doc = replica(1);
+    crdt_obj list = list_of(doc);
+    crdt_digest before, now;
+    size_t i;
+    for (i = 0; i < MANY; i++)
+        CHECK(!crdt_counter_add(crdt_list_insert_object(list, i, CRDT_COUNTER),
+                                1));
+    CHECK(!crdt_commit(doc));
+    for (i = 0; i < CRDTSYNC_MAX_COMMIT_OPS - 2 * MANY + 1; i++)
+        CHECK(!crdt_map_put_null(crdt_root(doc), CRDT_STR("k")));
+    before = crdt_doc_digest(doc);
+    CHECK_INT(crdt_list_delete(list, 0, MANY), CRDT_ERR_LIMIT);
+    now = crdt_doc_digest(doc);
+    CHECK(before.hi == now.hi && before.lo == now.lo);
+    CHECK_INT(crdt_list_len(list), MANY);
+    CHECK(!crdt_list_delete(list, 1, MANY - 1));
+    CHECK_INT(crdt_list_len(list), 1);
+    done(doc);
+}
+
+/* >>bytes of no honest replica --------------------------------------------- */
+
+/* That 2 has set what 1 will insert with its second change. */
+static void join_value_before_position(crdt_doc *doc)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdt_id id = replica_id(1);
+    struct build_replica replicas[1];
+    struct build_object object;
+    struct build_op op;
+    struct build_delta d;
+    crdt_buf bytes = CRDT_BUF_INIT;
+    memset(&d, 0, sizeof d);
+    memset(&op, 0, sizeof op);
+    memset(replicas, 0, sizeof replicas);
+    replicas[0].id = replica_id(2);
+    replicas[0].top = 1;
+    object.parent = 0;
+    object.type = CRDT_LIST;
+    object.key = CRDT_STR("it");
+    crdti_element_put(&id, 2, key);
+    op.seq = 1;
+    op.object = 1;
+    op.kind = CRDTI_VALUE;
+    op.form = CRDT_STRING;
+    op.bytes = CRDT_STR("y");
+    op.key = crdt_bytes_of(key, CRDTI_ELEMENT_KEY);
+    op.stamp = replicas_now << 16;
+    d.replicas = replicas;
+    d.objects = &object;
+    d.ops = &op;
+    d.replicas_len = d.objects_len = d.ops_len = 1;
+    build_frame(&d, &bytes);
+    CHECK_INT(crdt_join(doc, crdt_buf_bytes(&bytes)), CRDT_OK);
+    crdt_buf_free(&bytes);
+}
+
+TEST(a_value_waits_for_its_position)
+{
+    crdt_doc *a = replica(1), *b = replica(3);
+    crdt_value value;
+    insert(a, 0, "x"); /* the first change is the list */
+    join_value_before_position(b);
+    CHECK(!crdt_map_get(crdt_root(b), CRDT_STR("it"), &value));
+    CHECK_INT(crdt_list_len(value.as.object), 0);
+    CHECK_INT(crdt_list_delete(value.as.object, 0, 1), CRDT_ERR_RANGE);
+    later();
+    pull(b, a);
+    CHECK_INT(crdt_list_len(value.as.object), 1);
+    CHECK_INT(letters_in(b)[0], 'x'); /* later */
+    CHECK_INT(crdt_list_delete(value.as.object, 0, 1), CRDT_OK);
+    CHECK_STR(letters_in(b), "");
+    done(a);
+    done(b);
+}
+
 /* >>long lives ------------------------------------------------------------- */
 
 static size_t canonical_len(crdt_doc *doc)
@@ -819,6 +936,10 @@ TEST_MAIN(CASE(a_new_list_is_empty), CASE(elements_stand_where_they_are_put),
           CASE(a_list_in_a_list_moves_and_goes_as_a_whole),
           CASE(a_move_by_one_who_was_away),
           CASE(concurrent_values_are_readable),
+          CASE(a_move_a_set_and_a_delete),
+          CASE(a_deleted_element_takes_the_moves_it_saw),
+          CASE(a_deletion_that_is_too_large_deletes_nothing),
+          CASE(a_value_waits_for_its_position),
           CASE(canonical_bytes_know_where_a_moved_element_was),
           CASE(canonical_bytes_know_the_loser_of_two_moves),
           CASE(an_element_that_was_moved_a_thousand_times),
