@@ -171,6 +171,7 @@ static void end_watching(void)
 static crdt_err watch(void)
 {
     struct pause pause = pause_refusing();
+    mirror_end(&seen);
     mirror_init(&seen, doc);
     go_on_refusing(pause);
     return crdt_doc_watch(doc, told, &seen);
