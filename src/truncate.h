@@ -186,7 +186,8 @@ CRDTI_FN void crdti_sequence_truncate(crdt_doc *doc, crdti_sequence *s)
     uint64_t *alive = NULL;
     uint32_t at;
     s->cursor_is_known = 0;
-    if (crdti_object_at(doc, s->object)->type == CRDT_TEXT)
+    /* How wide that was which has died is yet to be told. */
+    if (!s->is_list && !s->died.len)
         alive = (uint64_t *)crdti_alloc(&doc->alloc, size);
     if (alive) {
         crdti_zero(alive, size);
