@@ -923,7 +923,7 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 /* Forgets removals that `cut` covers: allowed when every member has applied
  * `cut`. A replica that had not, still gets right, by way of the whole state.
  * What `cut` names beyond our own vector is ignored. The bytes of deleted text
- * go too. O(removals + length of texts). */
+ * go too. O(removals + length of texts). NOMEM. */
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
 
 /* Appends the state in canonical form: replicas that have applied the same
@@ -14653,41 +14653,37 @@ CRDTI_FN void crdti_shed_all(crdti_shed *shed)
     crdti_shed_flush(shed);
 }
 
-/* Leaves out what is dead, where that saves memory and there is memory to do
- * it with. */
-CRDTI_FN void crdti_content_shed(crdt_doc *doc, crdti_author *author,
-                                 const uint64_t *alive)
+/* Leaves out what is dead, where that saves memory. NOMEM. */
+CRDTI_FN crdt_err crdti_author_shed(crdt_doc *doc, crdti_author *author,
+                                    const uint64_t *alive)
 {
     crdti_shed shed;
-    size_t more;
+    size_t size, more;
     crdti_zero(&shed, sizeof shed);
     shed.from = author;
     shed.alive = alive;
     crdti_shed_all(&shed);
-    more = (shed.len - crdti_min_size(shed.len, author->insertions.len)) *
-           sizeof *shed.insertions;
-    if (author->content.cap < shed.bytes + more + CRDTI_SHED_MIN)
-        return;
-    shed.insertions = (crdti_insertion *)crdti_alloc(
-        &doc->alloc, shed.len * sizeof *shed.insertions);
-    if (shed.bytes)
+    size = shed.len * sizeof *shed.insertions;
+    more = shed.len - crdti_min_size(shed.len, author->insertions.len);
+    if (author->content.cap <
+        shed.bytes + CRDTI_SHED_MIN + more * sizeof *shed.insertions)
+        return CRDT_OK;
+    shed.insertions = (crdti_insertion *)crdti_alloc(&doc->alloc, size);
+    if (shed.insertions && shed.bytes)
         shed.content = (uint8_t *)crdti_alloc(&doc->alloc, shed.bytes);
-    if (shed.insertions && (shed.content || !shed.bytes)) {
-        crdti_shed_all(&shed);
-        crdti_array_free(&doc->alloc, &author->insertions);
-        crdti_array_free(&doc->alloc, &author->content);
-        author->insertions.ptr = shed.insertions;
-        author->insertions.len = author->insertions.cap = shed.len;
-        author->content.ptr = shed.content;
-        author->content.len = author->content.cap = shed.bytes;
-        return;
+    if (!shed.insertions || (shed.bytes && !shed.content)) {
+        crdti_free(&doc->alloc, shed.insertions, size);
+        return CRDT_ERR_NOMEM;
     }
-    crdti_free(&doc->alloc, shed.insertions,
-               shed.len * sizeof *shed.insertions);
-    crdti_free(&doc->alloc, shed.content, shed.bytes);
+    crdti_shed_all(&shed);
+    crdti_array_free(&doc->alloc, &author->insertions);
+    crdti_array_free(&doc->alloc, &author->content);
+    author->insertions.ptr = shed.insertions;
+    author->insertions.len = author->insertions.cap = shed.len;
+    author->content.ptr = shed.content;
+    author->content.len = author->content.cap = shed.bytes;
+    return CRDT_OK;
 }
-
-/* >>all of it ------------------------------------------------------------- */
 
 /* Marks what is shown. */
 CRDTI_FN void crdti_names_alive(const crdt_doc *doc, const crdti_sequence *s,
@@ -14702,45 +14698,55 @@ CRDTI_FN void crdti_names_alive(const crdt_doc *doc, const crdti_sequence *s,
     }
 }
 
-CRDTI_FN void crdti_sequence_truncate(crdt_doc *doc, crdti_sequence *s)
+/* But how wide that was which has died is yet to be told. */
+CRDTI_FN crdt_err crdti_sequence_shed(crdt_doc *doc, crdti_sequence *s)
 {
     size_t size = ((size_t)s->names_used / 64 + 1) * sizeof(uint64_t);
-    uint64_t *alive = NULL;
-    uint32_t at;
-    s->cursor_is_known = 0;
-    /* How wide that was which has died is yet to be told. */
-    if (!s->is_list && !s->died.len)
-        alive = (uint64_t *)crdti_alloc(&doc->alloc, size);
-    if (alive) {
-        crdti_zero(alive, size);
-        crdti_names_alive(doc, s, alive);
-    }
-    for (at = s->authors; at; at = crdti_author_at(doc, at)->next) {
-        crdti_author *author = crdti_author_at(doc, at);
-        crdti_deletions_truncate(doc, author);
-        if (alive && author->content.len)
-            crdti_content_shed(doc, author, alive);
-    }
+    uint64_t *alive;
+    uint32_t at = s->authors;
+    crdt_err err = CRDT_OK;
+    if (s->is_list || s->died.len)
+        return CRDT_OK;
+    alive = (uint64_t *)crdti_alloc(&doc->alloc, size);
+    if (!alive)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(alive, size);
+    crdti_names_alive(doc, s, alive);
+    for (; at && !err; at = crdti_author_at(doc, at)->next)
+        if (crdti_author_at(doc, at)->content.len)
+            err = crdti_author_shed(doc, crdti_author_at(doc, at), alive);
     crdti_free(&doc->alloc, alive, size);
+    return err;
 }
+
+/* >>all of it ------------------------------------------------------------- */
 
 /* Forgets what the floors allow. O(what there is). */
 CRDTI_FN void crdti_forget(crdt_doc *doc)
 {
-    uint32_t at;
+    uint32_t at, author;
     crdti_kills_truncate(doc);
     for (at = doc->sequences; at;
          at = crdti_sequence_at(doc, at)->next_sequence)
-        crdti_sequence_truncate(doc, crdti_sequence_at(doc, at));
+        for (author = crdti_sequence_at(doc, at)->authors; author;
+             author = crdti_author_at(doc, author)->next)
+            crdti_deletions_truncate(doc, crdti_author_at(doc, author));
 }
 
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
 {
     size_t i;
+    uint32_t at;
+    crdt_err err = CRDT_OK;
     if (!doc || !cut)
         return CRDT_ERR_ARG;
     if (crdti_is_telling(doc))
         return CRDT_ERR_AGAIN;
+    for (at = doc->sequences; at && !err;
+         at = crdti_sequence_at(doc, at)->next_sequence)
+        err = crdti_sequence_shed(doc, crdti_sequence_at(doc, at));
+    if (err)
+        return err;
     for (i = 0; i < cut->len; i++) {
         uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
         crdti_replica *replica;

@@ -833,7 +833,7 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 /* Forgets removals that `cut` covers: allowed when every member has applied
  * `cut`. A replica that had not, still gets right, by way of the whole state.
  * What `cut` names beyond our own vector is ignored. The bytes of deleted text
- * go too. O(removals + length of texts). */
+ * go too. O(removals + length of texts). NOMEM. */
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
 
 /* Appends the state in canonical form: replicas that have applied the same

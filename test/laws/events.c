@@ -11,7 +11,6 @@
  */
 #include "rule_names.h"
 
-#define HISTORY_TYPES CRDT_TEXT
 #include "histories.h"
 
 enum { MAX_LINES = 400, MAX_WATCHERS = 64 };

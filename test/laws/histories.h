@@ -285,7 +285,7 @@ static inline void check_laws(world *w)
 
 /* The last type of a history. */
 #ifndef HISTORY_TYPES
-#define HISTORY_TYPES CRDT_LIST
+#define HISTORY_TYPES (CRDT_TYPE_COUNT - 1)
 #endif
 enum { MODEL_TYPES = HISTORY_TYPES };
 

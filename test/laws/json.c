@@ -7,7 +7,6 @@
 #include "crdtsync.h"
 #include "crdtsync_json.h"
 
-#define HISTORY_TYPES CRDT_TEXT
 #include "histories.h"
 
 enum { MAX_WATCHERS = 64 };
