@@ -14560,8 +14560,9 @@ CRDTI_FN void crdti_deletions_truncate(crdt_doc *doc, crdti_author *author)
 /* An author's insertions and content as they are to be; without memory for
  * them they are only counted. */
 typedef struct crdti_shed {
-    const crdti_author *from;
-    const uint64_t *alive; /* by name */
+    uint32_t author;
+    const crdti_author *from; /* the same */
+    const uint64_t *alive;    /* by name */
     crdti_insertion *insertions;
     uint8_t *content;
     size_t len, bytes;
@@ -14653,36 +14654,60 @@ CRDTI_FN void crdti_shed_all(crdti_shed *shed)
     crdti_shed_flush(shed);
 }
 
-/* Leaves out what is dead, where that saves memory. NOMEM. */
-CRDTI_FN crdt_err crdti_author_shed(crdt_doc *doc, crdti_author *author,
-                                    const uint64_t *alive)
+typedef CRDTI_ARRAY(crdti_shed) crdti_sheds;
+
+/* Makes the author anew without what is dead, where that saves memory. */
+CRDTI_FN crdt_err crdti_author_shed(crdt_doc *doc, uint32_t index,
+                                    const uint64_t *alive, crdti_sheds *sheds)
 {
-    crdti_shed shed;
+    const crdti_author *author = crdti_author_at(doc, index);
+    crdti_shed *shed;
     size_t size, more;
-    crdti_zero(&shed, sizeof shed);
-    shed.from = author;
-    shed.alive = alive;
-    crdti_shed_all(&shed);
-    size = shed.len * sizeof *shed.insertions;
-    more = shed.len - crdti_min_size(shed.len, author->insertions.len);
-    if (author->content.cap <
-        shed.bytes + CRDTI_SHED_MIN + more * sizeof *shed.insertions)
-        return CRDT_OK;
-    shed.insertions = (crdti_insertion *)crdti_alloc(&doc->alloc, size);
-    if (shed.insertions && shed.bytes)
-        shed.content = (uint8_t *)crdti_alloc(&doc->alloc, shed.bytes);
-    if (!shed.insertions || (shed.bytes && !shed.content)) {
-        crdti_free(&doc->alloc, shed.insertions, size);
+    if (crdti_array_reserve(&doc->alloc, sheds, 1))
         return CRDT_ERR_NOMEM;
-    }
-    crdti_shed_all(&shed);
-    crdti_array_free(&doc->alloc, &author->insertions);
-    crdti_array_free(&doc->alloc, &author->content);
-    author->insertions.ptr = shed.insertions;
-    author->insertions.len = author->insertions.cap = shed.len;
-    author->content.ptr = shed.content;
-    author->content.len = author->content.cap = shed.bytes;
+    shed = &sheds->ptr[sheds->len];
+    crdti_zero(shed, sizeof *shed);
+    shed->author = index;
+    shed->from = author;
+    shed->alive = alive;
+    crdti_shed_all(shed);
+    size = shed->len * sizeof *shed->insertions;
+    more = shed->len - crdti_min_size(shed->len, author->insertions.len);
+    if (author->content.cap <
+        shed->bytes + CRDTI_SHED_MIN + more * sizeof *shed->insertions)
+        return CRDT_OK;
+    sheds->len++;
+    shed->insertions = (crdti_insertion *)crdti_alloc(&doc->alloc, size);
+    if (shed->bytes)
+        shed->content = (uint8_t *)crdti_alloc(&doc->alloc, shed->bytes);
+    if (!shed->insertions || (shed->bytes && !shed->content))
+        return CRDT_ERR_NOMEM;
+    crdti_shed_all(shed);
     return CRDT_OK;
+}
+
+/* The authors give what they have for what was made; or, when there is no
+ * memory to do all of it, keep it. */
+CRDTI_FN void crdti_sheds_end(crdt_doc *doc, crdti_sheds *sheds, int keep)
+{
+    size_t i;
+    for (i = 0; i < sheds->len; i++) {
+        crdti_shed *shed = &sheds->ptr[i];
+        crdti_author *author = crdti_author_at(doc, shed->author);
+        if (keep) {
+            crdti_free(&doc->alloc, shed->insertions,
+                       shed->len * sizeof *shed->insertions);
+            crdti_free(&doc->alloc, shed->content, shed->bytes);
+            continue;
+        }
+        crdti_array_free(&doc->alloc, &author->insertions);
+        crdti_array_free(&doc->alloc, &author->content);
+        author->insertions.ptr = shed->insertions;
+        author->insertions.len = author->insertions.cap = shed->len;
+        author->content.ptr = shed->content;
+        author->content.len = author->content.cap = shed->bytes;
+    }
+    crdti_array_free(&doc->alloc, sheds);
 }
 
 /* Marks what is shown. */
@@ -14699,7 +14724,8 @@ CRDTI_FN void crdti_names_alive(const crdt_doc *doc, const crdti_sequence *s,
 }
 
 /* But how wide that was which has died is yet to be told. */
-CRDTI_FN crdt_err crdti_sequence_shed(crdt_doc *doc, crdti_sequence *s)
+CRDTI_FN crdt_err crdti_sequence_shed(crdt_doc *doc, crdti_sequence *s,
+                                      crdti_sheds *sheds)
 {
     size_t size = ((size_t)s->names_used / 64 + 1) * sizeof(uint64_t);
     uint64_t *alive;
@@ -14714,7 +14740,7 @@ CRDTI_FN crdt_err crdti_sequence_shed(crdt_doc *doc, crdti_sequence *s)
     crdti_names_alive(doc, s, alive);
     for (; at && !err; at = crdti_author_at(doc, at)->next)
         if (crdti_author_at(doc, at)->content.len)
-            err = crdti_author_shed(doc, crdti_author_at(doc, at), alive);
+            err = crdti_author_shed(doc, at, alive, sheds);
     crdti_free(&doc->alloc, alive, size);
     return err;
 }
@@ -14735,6 +14761,7 @@ CRDTI_FN void crdti_forget(crdt_doc *doc)
 
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
 {
+    crdti_sheds sheds;
     size_t i;
     uint32_t at;
     crdt_err err = CRDT_OK;
@@ -14742,9 +14769,11 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
         return CRDT_ERR_ARG;
     if (crdti_is_telling(doc))
         return CRDT_ERR_AGAIN;
+    crdti_zero(&sheds, sizeof sheds);
     for (at = doc->sequences; at && !err;
          at = crdti_sequence_at(doc, at)->next_sequence)
-        err = crdti_sequence_shed(doc, crdti_sequence_at(doc, at));
+        err = crdti_sequence_shed(doc, crdti_sequence_at(doc, at), &sheds);
+    crdti_sheds_end(doc, &sheds, err != CRDT_OK);
     if (err)
         return err;
     for (i = 0; i < cut->len; i++) {
