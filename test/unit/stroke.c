@@ -607,6 +607,43 @@ TEST(a_refusal_is_no_end)
     end();
 }
 
+/* What fits the trail, though it was said behind a delta that was refused. */
+TEST(strokes_behind_what_was_refused_are_refused)
+{
+    crdt_doc *c = replica(3);
+    crdt_vv since = CRDT_VV_INIT;
+    crdt_buf payload = CRDT_BUF_INIT, message = CRDT_BUF_INIT;
+    crdti_writer w;
+    crdti_chunk chunk;
+    crdti_frame frame;
+    begin("hello");
+    CHECK(!crdt_map_put_int(crdt_root(c), CRDT_STR("n"), 1));
+    CHECK(!crdt_commit(c));
+    CHECK(!crdt_doc_vv(c, &since));
+    CHECK(!crdt_map_put_int(crdt_root(c), CRDT_STR("n"), 2));
+    CHECK(!crdt_commit(c));
+    CHECK(!crdti_delta_put(c, &since, CRDTI_FOR_ALL, &payload));
+    memset(&chunk, 0, sizeof chunk);
+    chunk.id = track_of(&pair, 1)->heard_id + 1;
+    chunk.total = payload.len;
+    chunk.bytes = crdt_buf_bytes(&payload);
+    crdti_writer_init(&w, &message);
+    crdti_put_chunk(&w, &chunk);
+    frame.kind = CRDTI_CHUNK;
+    frame.payload = crdt_buf_bytes(&message);
+    CHECK_INT(crdti_session_hear(&pair.ends[1], &frame, sessions_now),
+              CRDT_OK);
+    CHECK_INT(hear("\0\6\4!", 4), CRDT_OK);
+    CHECK(push(&pair, 1));
+    CHECK_INT(pair.answers[CRDT_ERR_CAUSAL], 2);
+    CHECK(reads(&b, "hello"));
+    crdt_buf_free(&payload);
+    crdt_buf_free(&message);
+    crdt_vv_free(&since);
+    end();
+    done(c);
+}
+
 TEST(strokes_without_a_delta_before_them_are_refused)
 {
     begin("hello");
@@ -629,12 +666,18 @@ enum { READER = 9 };
 static crdt_buf base;
 static uint64_t base_seq;
 
+static crdt_obj other_text(crdt_doc *doc)
+{
+    return crdt_map_text(crdt_root(doc), CRDT_STR("other"));
+}
+
 /* a's document, with text of both, is what all begin with. */
 static void base_make(void)
 {
     begin("hello");
     edit(&b, 2, 0, E_ACUTE "BCD");
     settle(&pair, 1);
+    CHECK(!crdt_text_insert(other_text(a.doc), CRDT_CHARS, 0, CRDT_STR("o")));
     edit(&a, 0, 0, SMILE);
     edit(&a, 5, 1, "");
     edit(&a, 0, 0, "xyz");
@@ -876,15 +919,13 @@ TEST(they_go_on_with_the_trail_or_not_at_all)
     CHECK_INT(join(&x, dot), CRDT_ERR_CAUSAL); /* none */
     done(x.doc);
     x = reader_of(READER); /* of another text */
-    x.trail.text = crdt_map_text(crdt_root(x.doc), CRDT_STR("other")).index;
+    x.trail.text = other_text(x.doc).index;
     CHECK_INT(join(&x, dot), CRDT_ERR_CAUSAL);
-    CHECK(!crdt_commit(x.doc));
-    CHECK_INT(join(&x, dot), CRDT_ERR_CAUSAL);
+    x.trail.text = 0;
     done(x.doc);
     x = reader_of(READER); /* behind what is not there yet */
     x.trail.seq += 256;
     CHECK_INT(join(&x, dot), CRDT_ERR_CAUSAL);
-    x.trail.seq -= 512; /* or is long known */
     done(x.doc);
     edit(&a, 0, 0, "more"); /* it has more than that already */
     x = reader_of(READER);
@@ -1097,6 +1138,7 @@ TEST_MAIN(CASE(each_kind_looks_like_this), CASE(the_example_is_right),
           CASE(strokes_are_passed_on_as_strokes),
           CASE(strokes_come_by_two_ways),
           CASE(a_delta_is_held_back_before_strokes), CASE(a_refusal_is_no_end),
+          CASE(strokes_behind_what_was_refused_are_refused),
           CASE(strokes_without_a_delta_before_them_are_refused),
           CASE(whatever_is_changed_is_refused_or_joined),
           CASE(those_in_the_text_of_others_may_be_changed_too),
