@@ -1109,6 +1109,13 @@ CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out);
 #define CRDTI_HOT CRDTI_INLINE
 #endif
 
+/* Not hot, beside what is. */
+#if defined(__GNUC__) || defined(__clang__)
+#define CRDTI_SLOW CRDTI_UNUSED static __attribute__((noinline))
+#else
+#define CRDTI_SLOW CRDTI_FN
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 #define CRDTI_LIKELY(cond) __builtin_expect(!!(cond), 1)
 #define CRDTI_UNLIKELY(cond) __builtin_expect(!!(cond), 0)
@@ -4162,10 +4169,10 @@ struct crdt_doc {
     crdti_hash_table moves;            /* (list, dot) -> MOVE */
     size_t held_leaves, held_forks;    /* for lists: span.h */
     uint32_t sequences;                /* objects that have one: list */
-    uint32_t typing;    /* text with keystrokes not filed: text.h */
-    uint32_t self;      /* own replica */
-    uint32_t removals;  /* REMOVE records */
-    uint32_t unborn;    /* rows that a join has made so far */
+    struct crdti_sequence *typing;     /* with keystrokes not filed: text.h */
+    uint32_t self;                     /* own replica */
+    uint32_t removals;                 /* REMOVE records */
+    uint32_t unborn;                   /* rows that a join has made so far */
     uint32_t stale;     /* the first object that is to be settled */
     uint32_t actor;     /* who does what is being done; or nobody */
     uint64_t written;   /* own seq, uncommitted changes included */
@@ -6670,8 +6677,10 @@ typedef struct crdti_sequence {
     /* Keystrokes at the cursor that go on with the last insertion, or with the
      * last deletion backwards, are filed together, when something else is
      * asked (text.h): */
-    uint32_t room;    /* how many more there may be, */
-    uint32_t type_at; /* where the cursor is with them, in characters, */
+    uint32_t room;       /* how many more there may be, */
+    uint32_t room_ahead; /* how many deletions forwards instead, */
+    uint32_t ahead;      /* how many of these there were, */
+    uint32_t type_at;    /* where the cursor is with them, in characters, */
     uint8_t *type_to; /* where the next goes in the content; NULL: deletions */
     uint64_t typed;   /* as long as the document has written that much */
     uint8_t is_met;   /* by the delta that is joined */
@@ -7572,7 +7581,7 @@ CRDTI_FN void crdti_typing_end(crdt_doc *doc);
 /* Whoever looks at a sequence finds all of it filed: no reader can tell. */
 CRDTI_INLINE void crdti_typing_file(const crdt_doc *doc)
 {
-    if (CRDTI_UNLIKELY(doc->typing != 0))
+    if (CRDTI_UNLIKELY(doc->typing != NULL))
         crdti_typing_end((crdt_doc *)(uintptr_t)doc);
 }
 
@@ -7951,34 +7960,49 @@ CRDTI_FN void crdti_erased_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
                        CRDTI_BACKWARDS);
 }
 
+CRDTI_FN void crdti_ahead_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
+{
+    crdti_spot spot = s->cursor;
+    const crdti_leaf *leaf;
+    uint32_t name;
+    crdti_spot_next_shown(doc, &spot);
+    leaf = crdti_leaf_at(doc, spot.leaf);
+    name = leaf->names[spot.at] + spot.off;
+    crdti_span_hide(doc, s, &spot, n);
+    s->cursor = spot;
+    s->ahead = 0;
+    crdti_deletion_add(crdti_author_at(doc, s->own), s->typed - n + 1, name, n,
+                       0);
+}
+
 /* Files the keystrokes that were not filed yet; memory was taken before. What
  * is typed goes on. */
 CRDTI_FN void crdti_typing_write(crdt_doc *doc)
 {
-    crdti_sequence *s;
+    crdti_sequence *s = doc->typing;
     uint32_t from;
-    if (!doc->typing)
+    if (!s)
         return;
-    s = (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
     from = s->cursor_chars;
     s->cursor_chars = s->type_at;
     if (s->type_at > from)
         crdti_typed_file(doc, s, s->type_at - from);
     else if (s->type_at < from)
         crdti_erased_file(doc, s, from - s->type_at);
+    else if (s->ahead)
+        crdti_ahead_file(doc, s, s->ahead);
     if (s->type_to)
         return;
-    doc->typing = 0;
+    doc->typing = NULL;
     s->room = 0;
 }
 
 /* Files them, and that is all of them. */
 CRDTI_FN void crdti_typing_end(crdt_doc *doc)
 {
-    crdti_sequence *s =
-        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    crdti_sequence *s = doc->typing;
     crdti_typing_write(doc);
-    doc->typing = 0;
+    doc->typing = NULL;
     s->room = 0;
 }
 
@@ -10171,18 +10195,19 @@ CRDTI_FN uint64_t crdti_commit_room(const crdt_doc *doc)
     return CRDTSYNC_MAX_COMMIT_OPS - (open - doc->unmetered);
 }
 
-/* From now on they are counted; `room` of them may be. */
+/* From now on they are counted; `room` of them may be, or `ahead`. */
 CRDTI_FN void crdti_typing_begin(crdt_doc *doc, crdti_sequence *s,
-                                 uint64_t room, uint8_t *to)
+                                 uint64_t room, uint64_t ahead, uint8_t *to)
 {
-    s->room = (uint32_t)crdti_min(room, crdti_commit_room(doc));
+    uint64_t most = crdti_commit_room(doc);
+    s->room = (uint32_t)crdti_min(room, most);
+    s->room_ahead = (uint32_t)crdti_min(ahead, most);
+    s->ahead = 0;
     s->type_at = s->cursor_chars;
     s->type_to = to;
     s->typed = doc->written;
-    if (s->room && !doc->watch)
-        doc->typing = s->object;
-    else
-        s->room = 0;
+    if (!doc->watch)
+        doc->typing = s;
 }
 
 /* After an insertion: what is typed behind it. */
@@ -10192,22 +10217,36 @@ CRDTI_FN void crdti_typing_begin_after(crdt_doc *doc, crdti_sequence *s)
     uint64_t room = crdti_min(author->end_name - author->free_name,
                               author->content.cap - author->content.len);
     if (!author->insertions.ptr[author->insertions.len - 1].more_bytes)
-        crdti_typing_begin(doc, s, room,
+        crdti_typing_begin(doc, s, room, 0,
                            author->content.ptr + author->content.len);
 }
 
-/* After a deletion: what is deleted before it, as far as the span goes. */
+/* How many characters behind the cursor are visible in one span, when that is
+ * in the same leaf. */
+CRDTI_FN uint32_t crdti_cursor_ahead(const crdt_doc *doc,
+                                     const crdti_sequence *s)
+{
+    crdti_spot spot = s->cursor;
+    if (!crdti_spot_next_shown(doc, &spot) || spot.leaf != s->cursor.leaf)
+        return 0;
+    return crdti_span_len(crdti_leaf_at(doc, spot.leaf), spot.at) - spot.off;
+}
+
+/* After a deletion: what is deleted before it or behind it, as far as the span
+ * there goes. */
 CRDTI_FN void crdti_erasing_begin(crdt_doc *doc, crdti_sequence *s)
 {
     const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
-    uint64_t room = s->cursor.off;
-    if (!room || leaf->lens[s->cursor.at] & CRDTI_HIDDEN ||
-        crdti_spans_reserve(doc, s, 1) ||
+    uint64_t room = s->cursor.off, last = s->total.chars - UINT64_C(1);
+    if (leaf->lens[s->cursor.at] & CRDTI_HIDDEN)
+        room = 0;
+    if (!s->total.chars || crdti_spans_reserve(doc, s, 1) ||
         crdti_array_reserve(&doc->alloc,
                             &crdti_author_at(doc, s->own)->deletions, 1))
         return;
     /* One is left, so the text does not disappear. */
-    crdti_typing_begin(doc, s, crdti_min(room, s->total.chars - 1), NULL);
+    crdti_typing_begin(doc, s, crdti_min(room, last),
+                       crdti_min(crdti_cursor_ahead(doc, s), last), NULL);
 }
 
 /* One ASCII character that goes on with the last insertion. Whether it is. */
@@ -10224,14 +10263,23 @@ CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
     return 1;
 }
 
-/* The character before the last one deleted. Whether it is that. */
+/* The character before the last one deleted, or behind it; but all of them on
+ * one side. Whether it is that. */
 CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
 {
-    if (at + 1 != s->type_at || !s->room || doc->written != s->typed ||
-        s->type_to)
+    if (doc->written != s->typed || s->type_to)
         return 0;
-    s->type_at--;
-    s->room--;
+    if (at + 1 == s->type_at && s->room) {
+        s->type_at--;
+        s->room--;
+        s->room_ahead = 0;
+    } else if (at == s->type_at && s->room_ahead) {
+        s->ahead++;
+        s->room_ahead--;
+        s->room = 0;
+    } else {
+        return 0;
+    }
     s->typed = ++doc->written;
     return 1;
 }
@@ -10402,33 +10450,36 @@ CRDTI_FN crdt_err crdti_text_edit(crdt_doc *doc, crdti_sequence *s,
 /* The sequence of a text at which keystrokes are counted, or NULL. */
 CRDTI_INLINE crdti_sequence *crdti_text_typing(crdt_obj text, crdt_unit unit)
 {
-    if (!text.doc || !text.index || text.doc->typing != text.index ||
-        unit != CRDT_CHARS)
-        return NULL;
-    return (crdti_sequence *)crdti_object_at(text.doc, text.index)->state;
+    crdti_sequence *s = text.doc ? text.doc->typing : NULL;
+    return s && s->object == text.index && unit == CRDT_CHARS ? s : NULL;
+}
+
+/* Not inlined, so that a keystroke saves no registers for it. */
+CRDTI_SLOW crdt_err crdti_text_replace(crdt_obj text, crdt_unit unit,
+                                       size_t at, size_t len, crdt_bytes utf8)
+{
+    crdti_sequence *s;
+    crdt_err err = crdti_text_begin(text, &s);
+    return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
 }
 
 CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
                                     size_t len, crdt_bytes utf8)
 {
     crdti_sequence *s = crdti_text_typing(text, unit);
-    crdt_err err;
     if (s && (len ? len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at)
                   : crdti_text_type(text.doc, s, at, utf8)))
         return CRDT_OK;
-    err = crdti_text_begin(text, &s);
-    return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
+    return crdti_text_replace(text, unit, at, len, utf8);
 }
 
 CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
                                    crdt_bytes utf8)
 {
     crdti_sequence *s = crdti_text_typing(text, unit);
-    crdt_err err;
     if (s && crdti_text_type(text.doc, s, at, utf8))
         return CRDT_OK;
-    err = crdti_text_begin(text, &s);
-    return err ? err : crdti_text_edit(text.doc, s, unit, at, 0, utf8);
+    return crdti_text_replace(text, unit, at, 0, utf8);
 }
 
 CRDT_API crdt_err crdt_text_delete(crdt_obj text, crdt_unit unit, size_t at,

@@ -36,6 +36,13 @@
 #define CRDTI_HOT CRDTI_INLINE
 #endif
 
+/* Not hot, beside what is. */
+#if defined(__GNUC__) || defined(__clang__)
+#define CRDTI_SLOW CRDTI_UNUSED static __attribute__((noinline))
+#else
+#define CRDTI_SLOW CRDTI_FN
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 #define CRDTI_LIKELY(cond) __builtin_expect(!!(cond), 1)
 #define CRDTI_UNLIKELY(cond) __builtin_expect(!!(cond), 0)

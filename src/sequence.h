@@ -32,7 +32,7 @@ CRDTI_FN void crdti_typing_end(crdt_doc *doc);
 /* Whoever looks at a sequence finds all of it filed: no reader can tell. */
 CRDTI_INLINE void crdti_typing_file(const crdt_doc *doc)
 {
-    if (CRDTI_UNLIKELY(doc->typing != 0))
+    if (CRDTI_UNLIKELY(doc->typing != NULL))
         crdti_typing_end((crdt_doc *)(uintptr_t)doc);
 }
 
@@ -411,34 +411,49 @@ CRDTI_FN void crdti_erased_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
                        CRDTI_BACKWARDS);
 }
 
+CRDTI_FN void crdti_ahead_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
+{
+    crdti_spot spot = s->cursor;
+    const crdti_leaf *leaf;
+    uint32_t name;
+    crdti_spot_next_shown(doc, &spot);
+    leaf = crdti_leaf_at(doc, spot.leaf);
+    name = leaf->names[spot.at] + spot.off;
+    crdti_span_hide(doc, s, &spot, n);
+    s->cursor = spot;
+    s->ahead = 0;
+    crdti_deletion_add(crdti_author_at(doc, s->own), s->typed - n + 1, name, n,
+                       0);
+}
+
 /* Files the keystrokes that were not filed yet; memory was taken before. What
  * is typed goes on. */
 CRDTI_FN void crdti_typing_write(crdt_doc *doc)
 {
-    crdti_sequence *s;
+    crdti_sequence *s = doc->typing;
     uint32_t from;
-    if (!doc->typing)
+    if (!s)
         return;
-    s = (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
     from = s->cursor_chars;
     s->cursor_chars = s->type_at;
     if (s->type_at > from)
         crdti_typed_file(doc, s, s->type_at - from);
     else if (s->type_at < from)
         crdti_erased_file(doc, s, from - s->type_at);
+    else if (s->ahead)
+        crdti_ahead_file(doc, s, s->ahead);
     if (s->type_to)
         return;
-    doc->typing = 0;
+    doc->typing = NULL;
     s->room = 0;
 }
 
 /* Files them, and that is all of them. */
 CRDTI_FN void crdti_typing_end(crdt_doc *doc)
 {
-    crdti_sequence *s =
-        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    crdti_sequence *s = doc->typing;
     crdti_typing_write(doc);
-    doc->typing = 0;
+    doc->typing = NULL;
     s->room = 0;
 }
 

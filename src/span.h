@@ -74,8 +74,10 @@ typedef struct crdti_sequence {
     /* Keystrokes at the cursor that go on with the last insertion, or with the
      * last deletion backwards, are filed together, when something else is
      * asked (text.h): */
-    uint32_t room;    /* how many more there may be, */
-    uint32_t type_at; /* where the cursor is with them, in characters, */
+    uint32_t room;       /* how many more there may be, */
+    uint32_t room_ahead; /* how many deletions forwards instead, */
+    uint32_t ahead;      /* how many of these there were, */
+    uint32_t type_at;    /* where the cursor is with them, in characters, */
     uint8_t *type_to; /* where the next goes in the content; NULL: deletions */
     uint64_t typed;   /* as long as the document has written that much */
     uint8_t is_met;   /* by the delta that is joined */

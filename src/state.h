@@ -176,10 +176,10 @@ struct crdt_doc {
     crdti_hash_table moves;            /* (list, dot) -> MOVE */
     size_t held_leaves, held_forks;    /* for lists: span.h */
     uint32_t sequences;                /* objects that have one: list */
-    uint32_t typing;    /* text with keystrokes not filed: text.h */
-    uint32_t self;      /* own replica */
-    uint32_t removals;  /* REMOVE records */
-    uint32_t unborn;    /* rows that a join has made so far */
+    struct crdti_sequence *typing;     /* with keystrokes not filed: text.h */
+    uint32_t self;                     /* own replica */
+    uint32_t removals;                 /* REMOVE records */
+    uint32_t unborn;                   /* rows that a join has made so far */
     uint32_t stale;     /* the first object that is to be settled */
     uint32_t actor;     /* who does what is being done; or nobody */
     uint64_t written;   /* own seq, uncommitted changes included */

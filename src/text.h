@@ -106,18 +106,19 @@ CRDTI_FN uint64_t crdti_commit_room(const crdt_doc *doc)
     return CRDTSYNC_MAX_COMMIT_OPS - (open - doc->unmetered);
 }
 
-/* From now on they are counted; `room` of them may be. */
+/* From now on they are counted; `room` of them may be, or `ahead`. */
 CRDTI_FN void crdti_typing_begin(crdt_doc *doc, crdti_sequence *s,
-                                 uint64_t room, uint8_t *to)
+                                 uint64_t room, uint64_t ahead, uint8_t *to)
 {
-    s->room = (uint32_t)crdti_min(room, crdti_commit_room(doc));
+    uint64_t most = crdti_commit_room(doc);
+    s->room = (uint32_t)crdti_min(room, most);
+    s->room_ahead = (uint32_t)crdti_min(ahead, most);
+    s->ahead = 0;
     s->type_at = s->cursor_chars;
     s->type_to = to;
     s->typed = doc->written;
-    if (s->room && !doc->watch)
-        doc->typing = s->object;
-    else
-        s->room = 0;
+    if (!doc->watch)
+        doc->typing = s;
 }
 
 /* After an insertion: what is typed behind it. */
@@ -127,22 +128,36 @@ CRDTI_FN void crdti_typing_begin_after(crdt_doc *doc, crdti_sequence *s)
     uint64_t room = crdti_min(author->end_name - author->free_name,
                               author->content.cap - author->content.len);
     if (!author->insertions.ptr[author->insertions.len - 1].more_bytes)
-        crdti_typing_begin(doc, s, room,
+        crdti_typing_begin(doc, s, room, 0,
                            author->content.ptr + author->content.len);
 }
 
-/* After a deletion: what is deleted before it, as far as the span goes. */
+/* How many characters behind the cursor are visible in one span, when that is
+ * in the same leaf. */
+CRDTI_FN uint32_t crdti_cursor_ahead(const crdt_doc *doc,
+                                     const crdti_sequence *s)
+{
+    crdti_spot spot = s->cursor;
+    if (!crdti_spot_next_shown(doc, &spot) || spot.leaf != s->cursor.leaf)
+        return 0;
+    return crdti_span_len(crdti_leaf_at(doc, spot.leaf), spot.at) - spot.off;
+}
+
+/* After a deletion: what is deleted before it or behind it, as far as the span
+ * there goes. */
 CRDTI_FN void crdti_erasing_begin(crdt_doc *doc, crdti_sequence *s)
 {
     const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
-    uint64_t room = s->cursor.off;
-    if (!room || leaf->lens[s->cursor.at] & CRDTI_HIDDEN ||
-        crdti_spans_reserve(doc, s, 1) ||
+    uint64_t room = s->cursor.off, last = s->total.chars - UINT64_C(1);
+    if (leaf->lens[s->cursor.at] & CRDTI_HIDDEN)
+        room = 0;
+    if (!s->total.chars || crdti_spans_reserve(doc, s, 1) ||
         crdti_array_reserve(&doc->alloc,
                             &crdti_author_at(doc, s->own)->deletions, 1))
         return;
     /* One is left, so the text does not disappear. */
-    crdti_typing_begin(doc, s, crdti_min(room, s->total.chars - 1), NULL);
+    crdti_typing_begin(doc, s, crdti_min(room, last),
+                       crdti_min(crdti_cursor_ahead(doc, s), last), NULL);
 }
 
 /* One ASCII character that goes on with the last insertion. Whether it is. */
@@ -159,14 +174,23 @@ CRDTI_INLINE int crdti_text_type(crdt_doc *doc, crdti_sequence *s, size_t at,
     return 1;
 }
 
-/* The character before the last one deleted. Whether it is that. */
+/* The character before the last one deleted, or behind it; but all of them on
+ * one side. Whether it is that. */
 CRDTI_INLINE int crdti_text_erase(crdt_doc *doc, crdti_sequence *s, size_t at)
 {
-    if (at + 1 != s->type_at || !s->room || doc->written != s->typed ||
-        s->type_to)
+    if (doc->written != s->typed || s->type_to)
         return 0;
-    s->type_at--;
-    s->room--;
+    if (at + 1 == s->type_at && s->room) {
+        s->type_at--;
+        s->room--;
+        s->room_ahead = 0;
+    } else if (at == s->type_at && s->room_ahead) {
+        s->ahead++;
+        s->room_ahead--;
+        s->room = 0;
+    } else {
+        return 0;
+    }
     s->typed = ++doc->written;
     return 1;
 }
@@ -337,33 +361,36 @@ CRDTI_FN crdt_err crdti_text_edit(crdt_doc *doc, crdti_sequence *s,
 /* The sequence of a text at which keystrokes are counted, or NULL. */
 CRDTI_INLINE crdti_sequence *crdti_text_typing(crdt_obj text, crdt_unit unit)
 {
-    if (!text.doc || !text.index || text.doc->typing != text.index ||
-        unit != CRDT_CHARS)
-        return NULL;
-    return (crdti_sequence *)crdti_object_at(text.doc, text.index)->state;
+    crdti_sequence *s = text.doc ? text.doc->typing : NULL;
+    return s && s->object == text.index && unit == CRDT_CHARS ? s : NULL;
+}
+
+/* Not inlined, so that a keystroke saves no registers for it. */
+CRDTI_SLOW crdt_err crdti_text_replace(crdt_obj text, crdt_unit unit,
+                                       size_t at, size_t len, crdt_bytes utf8)
+{
+    crdti_sequence *s;
+    crdt_err err = crdti_text_begin(text, &s);
+    return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
 }
 
 CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
                                     size_t len, crdt_bytes utf8)
 {
     crdti_sequence *s = crdti_text_typing(text, unit);
-    crdt_err err;
     if (s && (len ? len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at)
                   : crdti_text_type(text.doc, s, at, utf8)))
         return CRDT_OK;
-    err = crdti_text_begin(text, &s);
-    return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
+    return crdti_text_replace(text, unit, at, len, utf8);
 }
 
 CRDT_API crdt_err crdt_text_insert(crdt_obj text, crdt_unit unit, size_t at,
                                    crdt_bytes utf8)
 {
     crdti_sequence *s = crdti_text_typing(text, unit);
-    crdt_err err;
     if (s && crdti_text_type(text.doc, s, at, utf8))
         return CRDT_OK;
-    err = crdti_text_begin(text, &s);
-    return err ? err : crdti_text_edit(text.doc, s, unit, at, 0, utf8);
+    return crdti_text_replace(text, unit, at, 0, utf8);
 }
 
 CRDT_API crdt_err crdt_text_delete(crdt_obj text, crdt_unit unit, size_t at,
