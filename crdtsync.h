@@ -2783,7 +2783,8 @@ CRDTI_FN void crdti_arena_free(crdti_arena *arena)
 
 CRDTI_INLINE int crdti_id_equal(const crdt_id *a, const crdt_id *b)
 {
-    return crdti_equal(a->b, b->b, sizeof a->b);
+    return crdti_load64(a->b) == crdti_load64(b->b) &&
+           crdti_load64(a->b + 8) == crdti_load64(b->b + 8);
 }
 
 /* -1, 0 or 1. Two words at once: a third of the time of memcmp, and every
@@ -10221,15 +10222,17 @@ CRDTI_FN void crdti_typing_begin_after(crdt_doc *doc, crdti_sequence *s)
                            author->content.ptr + author->content.len);
 }
 
-/* How many characters behind the cursor are visible in one span, when that is
- * in the same leaf. */
+/* How many characters of the first visible span behind the cursor there are,
+ * when that is in the same leaf. */
 CRDTI_FN uint32_t crdti_cursor_ahead(const crdt_doc *doc,
                                      const crdti_sequence *s)
 {
-    crdti_spot spot = s->cursor;
-    if (!crdti_spot_next_shown(doc, &spot) || spot.leaf != s->cursor.leaf)
-        return 0;
-    return crdti_span_len(crdti_leaf_at(doc, spot.leaf), spot.at) - spot.off;
+    const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    uint32_t at = s->cursor.at, off = s->cursor.off;
+    for (; at < leaf->len; at++, off = 0)
+        if (crdti_span_shown(leaf, at) > off)
+            return crdti_span_shown(leaf, at) - off;
+    return 0;
 }
 
 /* After a deletion: what is deleted before it or behind it, as far as the span
@@ -18369,21 +18372,23 @@ CRDTI_FN void crdti_frame_end(crdti_writer *w, size_t start)
  * whose length is known only when they are written. */
 CRDTI_FN void crdti_frame_wrap(crdti_writer *w, uint8_t kind, size_t start)
 {
-    uint8_t head[2 + CRDTI_VARINT_MAX];
-    crdt_buf head_buf = { NULL, 0, sizeof head, NULL };
-    crdti_writer head_w;
-    size_t len = w->buf->len - start;
+    size_t len, left, head = 3;
+    uint8_t *at;
     if (w->err)
         return;
-    head_buf.ptr = head;
-    crdti_writer_init(&head_w, &head_buf);
-    crdti_frame_begin(&head_w, kind, len);
-    w->err = crdti_buf_reserve(w->buf, head_buf.len);
-    if (w->err)
+    len = w->buf->len - start;
+    for (left = len; left >= 0x80; left >>= 7)
+        head++;
+    if (!crdti_put_room(w, head))
         return;
-    crdti_move(w->buf->ptr + start + head_buf.len, w->buf->ptr + start, len);
-    crdti_copy(w->buf->ptr + start, head, head_buf.len);
-    w->buf->len += head_buf.len;
+    at = w->buf->ptr + start;
+    crdti_move(at + head, at, len);
+    w->buf->len += head;
+    *at++ = CRDTI_FRAME_MAGIC;
+    *at++ = (uint8_t)(CRDTI_FRAME_VERSION << 5 | kind);
+    for (left = len; left >= 0x80; left >>= 7)
+        *at++ = (uint8_t)(left | 0x80);
+    *at = (uint8_t)left;
     crdti_frame_end(w, start);
 }
 

@@ -11,7 +11,8 @@
 
 CRDTI_INLINE int crdti_id_equal(const crdt_id *a, const crdt_id *b)
 {
-    return crdti_equal(a->b, b->b, sizeof a->b);
+    return crdti_load64(a->b) == crdti_load64(b->b) &&
+           crdti_load64(a->b + 8) == crdti_load64(b->b + 8);
 }
 
 /* -1, 0 or 1. Two words at once: a third of the time of memcmp, and every

@@ -49,21 +49,23 @@ CRDTI_FN void crdti_frame_end(crdti_writer *w, size_t start)
  * whose length is known only when they are written. */
 CRDTI_FN void crdti_frame_wrap(crdti_writer *w, uint8_t kind, size_t start)
 {
-    uint8_t head[2 + CRDTI_VARINT_MAX];
-    crdt_buf head_buf = { NULL, 0, sizeof head, NULL };
-    crdti_writer head_w;
-    size_t len = w->buf->len - start;
+    size_t len, left, head = 3;
+    uint8_t *at;
     if (w->err)
         return;
-    head_buf.ptr = head;
-    crdti_writer_init(&head_w, &head_buf);
-    crdti_frame_begin(&head_w, kind, len);
-    w->err = crdti_buf_reserve(w->buf, head_buf.len);
-    if (w->err)
+    len = w->buf->len - start;
+    for (left = len; left >= 0x80; left >>= 7)
+        head++;
+    if (!crdti_put_room(w, head))
         return;
-    crdti_move(w->buf->ptr + start + head_buf.len, w->buf->ptr + start, len);
-    crdti_copy(w->buf->ptr + start, head, head_buf.len);
-    w->buf->len += head_buf.len;
+    at = w->buf->ptr + start;
+    crdti_move(at + head, at, len);
+    w->buf->len += head;
+    *at++ = CRDTI_FRAME_MAGIC;
+    *at++ = (uint8_t)(CRDTI_FRAME_VERSION << 5 | kind);
+    for (left = len; left >= 0x80; left >>= 7)
+        *at++ = (uint8_t)(left | 0x80);
+    *at = (uint8_t)left;
     crdti_frame_end(w, start);
 }
 

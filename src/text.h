@@ -132,15 +132,17 @@ CRDTI_FN void crdti_typing_begin_after(crdt_doc *doc, crdti_sequence *s)
                            author->content.ptr + author->content.len);
 }
 
-/* How many characters behind the cursor are visible in one span, when that is
- * in the same leaf. */
+/* How many characters of the first visible span behind the cursor there are,
+ * when that is in the same leaf. */
 CRDTI_FN uint32_t crdti_cursor_ahead(const crdt_doc *doc,
                                      const crdti_sequence *s)
 {
-    crdti_spot spot = s->cursor;
-    if (!crdti_spot_next_shown(doc, &spot) || spot.leaf != s->cursor.leaf)
-        return 0;
-    return crdti_span_len(crdti_leaf_at(doc, spot.leaf), spot.at) - spot.off;
+    const crdti_leaf *leaf = crdti_leaf_at(doc, s->cursor.leaf);
+    uint32_t at = s->cursor.at, off = s->cursor.off;
+    for (; at < leaf->len; at++, off = 0)
+        if (crdti_span_shown(leaf, at) > off)
+            return crdti_span_shown(leaf, at) - off;
+    return 0;
 }
 
 /* After a deletion: what is deleted before it or behind it, as far as the span
