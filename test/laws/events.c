@@ -7,7 +7,7 @@
  *     object 3 key "size" is 48214        line of now: a PUT must tell it
  *
  * and nothing else may be told, but in objects that are in only one of both
- * lists nothing is.
+ * lists nothing is; nor in elements of lists that stand elsewhere now.
  */
 #include "rule_names.h"
 
@@ -17,17 +17,26 @@ enum { MAX_LINES = 400, MAX_WATCHERS = 64 };
 
 typedef struct {
     uint32_t object;
+    uint32_t above, stands; /* of an object's own: what it is in, and where */
     size_t key_len, value_len;
     uint8_t key[20], value[40];
-    size_t text, text_len; /* of a text or list: where; `value` is a hash */
+    /* Of a text or list: where; `value` is a hash. */
+    size_t text, text_len, elements, elements_len;
     int is_told;
 } line;
+
+/* An element of a list. */
+typedef struct {
+    uint32_t stands;
+    uint8_t value[sizeof((line *)0)->value];
+} list_element;
 
 typedef struct {
     line lines[MAX_LINES];
     size_t len;
     uint8_t texts[4 * MODEL_CHARS];
-    size_t texts_len;
+    list_element elements[MODEL_CHARS];
+    size_t texts_len, elements_len;
 } reading;
 
 typedef struct {
@@ -95,24 +104,43 @@ static void put_text(reading *r, line *l, crdt_obj obj)
 
 static void read_object(reading *r, crdt_obj obj);
 
-/* The values of a list are texts of a fixed size each, one after the other. */
-static void put_list(reading *r, uint32_t at, crdt_obj list)
+/* What the object is in; and when that is a list, which of its places. */
+static void put_stand(line *l, crdt_obj obj)
+{
+    uint32_t at = crdti_object_at(obj.doc, obj.index)->entry;
+    const crdti_entry *entry = at ? crdti_entry_at(obj.doc, at) : NULL;
+    if (!entry)
+        return;
+    l->above = entry->object;
+    if (crdti_object_at(obj.doc, l->above)->type == CRDT_LIST)
+        l->stands =
+            crdti_element_name(obj.doc, l->above, crdti_entry_key(entry).ptr);
+}
+
+/* Where the element that the cursor has come to stands. */
+static uint32_t cursor_stands(crdt_obj list, const crdt_list_cursor *cursor)
+{
+    return crdti_leaf_at(list.doc, cursor->leaf)->names[cursor->span] +
+           cursor->off;
+}
+
+static void put_list(reading *r, line *l, crdt_obj list)
 {
     crdt_list_cursor cursor = CRDT_LIST_CURSOR_INIT;
-    size_t first = r->texts_len;
     uint64_t hash;
+    l->elements = r->elements_len;
     while (!crdt_list_next(list, &cursor)) {
-        line element;
-        memset(&element, 0, sizeof element);
-        put_value(&element, &cursor.value);
-        put_bytes(r->texts, sizeof r->texts, &r->texts_len, element.value,
-                  sizeof element.value);
+        list_element *element = &r->elements[r->elements_len++];
+        line read;
+        memset(&read, 0, sizeof read);
+        put_value(&read, &cursor.value);
+        memcpy(element->value, read.value, sizeof read.value);
+        element->stands = cursor_stands(list, &cursor);
     }
-    r->lines[at].text = first;
-    r->lines[at].text_len = r->texts_len - first;
-    hash = crdti_hash(r->texts + first, r->texts_len - first, 0);
-    put_bytes(r->lines[at].value, sizeof r->lines[at].value,
-              &r->lines[at].value_len, &hash, sizeof hash);
+    l->elements_len = r->elements_len - l->elements;
+    hash = crdti_hash((const uint8_t *)(r->elements + l->elements),
+                      l->elements_len * sizeof *r->elements, 0);
+    put_bytes(l->value, sizeof l->value, &l->value_len, &hash, sizeof hash);
 }
 
 static void read_list_objects(reading *r, crdt_obj list)
@@ -171,11 +199,11 @@ static void read_object(reading *r, crdt_obj obj)
         value = crdt_bool(on);
     }
     /* An object that has nothing has a line too: that it is there. */
-    put_line(r, obj, crdt_bytes_of(NULL, 0))->value_len = 0;
+    put_stand(put_line(r, obj, crdt_bytes_of(NULL, 0)), obj);
     if (type == CRDT_TEXT)
         put_text(r, &r->lines[r->len - 1], obj);
     else if (type == CRDT_LIST)
-        put_list(r, (uint32_t)r->len - 1, obj);
+        put_list(r, &r->lines[r->len - 1], obj);
     else if (type != CRDT_MAP && !(CRDTI_SETS >> type & 1) && !err)
         put_value(&r->lines[r->len - 1], &value);
     r->lines[r->len - 1].key_len = SIZE_MAX; /* is no key */
@@ -258,16 +286,40 @@ static int step_is_needed(const crdt_step *step, const crdt_step *before)
            before->text.ptr + before->text.len != step->text.ptr;
 }
 
-/* The same of a list: what is retained reads the same, what is set does not.
- */
+static int stands_in(const reading *r, const line *l, uint32_t name)
+{
+    size_t i;
+    for (i = 0; i < l->elements_len; i++)
+        if (r->elements[l->elements + i].stands == name)
+            return 1;
+    return 0;
+}
+
+/* What stays stands where it stood, and is the same or set; nothing stood
+ * where one was inserted, or stands where one was deleted. */
+static void check_element(watcher *x, crdt_step_kind kind,
+                          const list_element *from, const list_element *to,
+                          const line *before, const line *now)
+{
+    world *w = x->w;
+    if (kind == CRDT_STEP_INSERT)
+        EXPECT(!stands_in(&x->before, before, to->stands));
+    else if (kind == CRDT_STEP_DELETE)
+        EXPECT(!stands_in(&x->now, now, from->stands));
+    else
+        EXPECT(from->stands == to->stands &&
+               (kind == CRDT_STEP_SET) ==
+                   (memcmp(from->value, to->value, sizeof to->value) != 0));
+}
+
+/* The same of a list. */
 static void check_list_steps(watcher *x, const crdt_patch *p,
                              const line *before, const line *now)
 {
-    enum { SIZE = sizeof before->value };
     world *w = x->w;
-    const uint8_t *from = x->before.texts + before->text;
-    const uint8_t *to = x->now.texts + now->text;
-    size_t old = before->text_len / SIZE, new_ = now->text_len / SIZE, i, n;
+    const list_element *from = x->before.elements + before->elements;
+    const list_element *to = x->now.elements + now->elements;
+    size_t old = before->elements_len, new_ = now->elements_len, i, n;
     EXPECT(p->steps_len > 0);
     for (i = 0; i < p->steps_len && !w->wrong; i++) {
         const crdt_step *step = &p->steps[i];
@@ -275,18 +327,15 @@ static void check_list_steps(watcher *x, const crdt_patch *p,
         size_t came = step->kind == CRDT_STEP_DELETE ? 0 : step->chars;
         EXPECT(step->chars && gone <= old && came <= new_);
         EXPECT(i == 0 || step[-1].kind != step->kind);
-        if (w->wrong)
-            return;
-        for (n = 0; gone && n < came; n++)
-            EXPECT((step->kind == CRDT_STEP_SET) ==
-                   (memcmp(from + n * SIZE, to + n * SIZE, SIZE) != 0));
-        from += gone * SIZE;
+        for (n = 0; n < step->chars && !w->wrong; n++)
+            check_element(x, step->kind, from + n, to + n, before, now);
+        from += gone;
         old -= gone;
-        to += came * SIZE;
+        to += came;
         new_ -= came;
     }
     EXPECT(w->wrong || p->steps[i - 1].kind != CRDT_STEP_RETAIN);
-    EXPECT(w->wrong || (old == new_ && !memcmp(from, to, old * SIZE)));
+    EXPECT(w->wrong || (old == new_ && !memcmp(from, to, old * sizeof *from)));
 }
 
 /* The steps lead from what was read to what is read. */
@@ -355,12 +404,19 @@ static void check_patch(watcher *x, const crdt_patch *p)
     EXPECT(p->is_local == (crdt_id_compare(&p->author, &self) == 0));
 }
 
-/* Whether the object was there, and is. */
+/* Whether the object was there, and is, and what it is in stands where it did.
+ */
 static int in_both(watcher *x, uint32_t object)
 {
     uint8_t none = 0;
-    return find_line(&x->before, object, &none, SIZE_MAX) &&
-           find_line(&x->now, object, &none, SIZE_MAX);
+    while (object) {
+        const line *before = find_line(&x->before, object, &none, SIZE_MAX);
+        const line *now = find_line(&x->now, object, &none, SIZE_MAX);
+        if (!before || !now || before->stands != now->stands)
+            return 0;
+        object = now->above;
+    }
+    return 1;
 }
 
 /* Each line of `these` that the others have not like that was told. */
@@ -380,7 +436,7 @@ static void check_told(watcher *x, reading *these, reading *others)
 
 static void read_now(watcher *x)
 {
-    x->now.len = x->now.texts_len = 0;
+    x->now.len = x->now.texts_len = x->now.elements_len = 0;
     read_object(&x->now, crdt_root(x->doc));
 }
 

@@ -563,12 +563,15 @@ static inline void write_list_set(world *w, writing *x, size_t at,
     did_stamped(w, x, DO_SET, element_at(x, at), value);
 }
 
+/* Some of them may stay: a bounded counter in which others have rights. */
 static inline void write_list_delete(world *w, writing *x, size_t at,
                                      size_t len)
 {
+    model_element shown[MODEL_PLACES];
+    (void)model_list(&x->before, x->node, shown);
     EXPECT_OF(x->node, !crdt_list_delete(x->obj, at, len));
-    for (; len > 0; len--) {
-        did(w, x, DO_REMOVE, element_at(x, at), 0);
+    for (; len > 0; len--, at++) {
+        did(w, x, DO_REMOVE, shown[at].key, 0);
         x->before = model_look(&w->m, &x->m->seen);
     }
 }
