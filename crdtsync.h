@@ -4951,10 +4951,10 @@ CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, uint64_t hash)
 /* >> place.h */
 /*
  * Places: what there is to read in a document. A place is a key of a map, an
- * element of a set or list, a list, or the one value of any other object. Before something is
- * done to a place for the first time since the watcher of the document was
- * told, what it reads is kept; so is what the keys above it read, as they
- * change when the object that they show appears or disappears.
+ * element of a set or list, a list, or the one value of any other object.
+ * Before something is done to a place for the first time since the watcher of
+ * the document was told, what it reads is kept; so is what the keys above it
+ * read, as they change when the object that they show appears or disappears.
  *
  *     born, dies --> touch (14, "views") before: 7
  *                          (3, "beach.jpg") before: map 14
@@ -11738,11 +11738,11 @@ CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8)
       crdti_order_drop, NULL, NULL }
 /* What is in it are no ops: see sequence.h. */
 #define CRDTI_SEQUENCE(name, kinds, read)                                     \
-    { name, kinds, CRDTI_BY_STEPS, 1, 0, 0, crdti_text_has_key, read, NULL,  \
+    { name, kinds, CRDTI_BY_STEPS, 1, 0, 0, crdti_text_has_key, read, NULL,   \
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
       crdti_sequence_scope, NULL }
 #define CRDTI_LIST(name, kinds)                                               \
-    { name, kinds, CRDTI_BY_INDEX, 1, 0, 1, crdti_list_has_key,                 \
+    { name, kinds, CRDTI_BY_INDEX, 1, 0, 1, crdti_list_has_key,               \
       crdti_list_read, NULL, NULL, crdti_list_born, crdti_list_died,          \
       crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked }
 /* What has a state of its own. */

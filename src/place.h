@@ -1,9 +1,9 @@
 /*
  * Places: what there is to read in a document. A place is a key of a map, an
- * element of a set or list, a list, or the one value of any other object. Before something is
- * done to a place for the first time since the watcher of the document was
- * told, what it reads is kept; so is what the keys above it read, as they
- * change when the object that they show appears or disappears.
+ * element of a set or list, a list, or the one value of any other object.
+ * Before something is done to a place for the first time since the watcher of
+ * the document was told, what it reads is kept; so is what the keys above it
+ * read, as they change when the object that they show appears or disappears.
  *
  *     born, dies --> touch (14, "views") before: 7
  *                          (3, "beach.jpg") before: map 14

@@ -26,6 +26,7 @@
 #ifndef CRDTI_STROKE_H
 #define CRDTI_STROKE_H
 
+#include "event.h"
 #include "graft.h"
 
 #define CRDTI_STROKES_MAX 16

@@ -1,6 +1,6 @@
 /*
- * Bugs to plant: three of each type, or more. Most are a type table with a wrong row,
- * some a rule of src/ that is left out.
+ * Bugs to plant: three of each type, or more. Most are a type table with a
+ * wrong row, some a rule of src/ that is left out.
  */
 #ifndef PLANTED_H
 #define PLANTED_H

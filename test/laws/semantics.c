@@ -631,8 +631,8 @@ static void show_writer(void *ctx, const crdt_version *version)
         s / 60 % 60, s % 60);
 }
 
-/* `versions KEY`, `versions REGISTER`, of a list `versions l/0`: the one that is shown comes first. The
- * same with `writers`. */
+/* `versions KEY`, `versions REGISTER`, of a list `versions l/0`: the one that
+ * is shown comes first. The same with `writers`. */
 static void ask_versions(replica *r, char **word, text *to)
 {
     crdt_version_fn *show = *word[0] == 'v' ? show_version : show_writer;
