@@ -76,9 +76,9 @@ static struct build_op killer(struct build_op o,
     return o;
 }
 
-static struct build_delta delta(const struct build_replica *replicas,
-                                size_t replicas_len,
-                                const struct build_op *ops, size_t ops_len)
+static struct build_delta delta(struct build_replica *replicas,
+                                size_t replicas_len, struct build_op *ops,
+                                size_t ops_len)
 {
     struct build_delta d;
     memset(&d, 0, sizeof d);
@@ -1475,7 +1475,7 @@ TEST(owners_up_to_the_limit)
 }
 
 /* A bounded counter as two replicas say it: 1 by ops[0], 2 by ops[1]. */
-static crdt_obj with_bounded(crdt_doc *doc, const struct build_op *ops)
+static crdt_obj with_bounded(crdt_doc *doc, struct build_op *ops)
 {
     struct build_replica replicas[2];
     struct build_object object = { 0,
