@@ -153,9 +153,7 @@ CRDTI_FN void crdti_erasing_begin(crdt_doc *doc, crdti_sequence *s)
     uint64_t room = s->cursor.off, last = s->total.chars - UINT64_C(1);
     if (leaf->lens[s->cursor.at] & CRDTI_HIDDEN)
         room = 0;
-    if (!s->total.chars || crdti_spans_reserve(doc, s, 1) ||
-        crdti_array_reserve(&doc->alloc,
-                            &crdti_author_at(doc, s->own)->deletions, 1))
+    if (!s->total.chars)
         return;
     /* One is left, so the text does not disappear. */
     crdti_typing_begin(doc, s, crdti_min(room, last),
@@ -305,7 +303,7 @@ CRDTI_FN crdti_spot crdti_text_before(crdt_doc *doc, crdti_sequence *s,
     return spot;
 }
 
-/* Takes all memory for an edit. */
+/* Takes all memory for an edit, and for the keystrokes that go on with it. */
 CRDTI_FN crdt_err crdti_text_prepare(crdt_doc *doc, crdti_sequence *s,
                                      crdti_spot first, uint32_t count,
                                      crdt_bytes utf8, crdti_width width)
@@ -319,10 +317,10 @@ CRDTI_FN crdt_err crdti_text_prepare(crdt_doc *doc, crdti_sequence *s,
     if (!err)
         err = crdti_text_own(doc, s);
     if (!err)
-        err = crdti_spans_reserve(doc, s, pieces + 2);
+        err = crdti_spans_reserve(doc, s, pieces + 3);
     if (!err && count)
         err = crdti_array_reserve(
-            &doc->alloc, &crdti_author_at(doc, s->own)->deletions, spans);
+            &doc->alloc, &crdti_author_at(doc, s->own)->deletions, spans + 1);
     if (!err && utf8.len)
         err = crdti_insertions_reserve(doc, s, s->own, pieces, width.chars,
                                        utf8.len);
