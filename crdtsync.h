@@ -14136,12 +14136,13 @@ CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
 
 typedef struct crdti_plant {
     crdt_doc *doc;
-    const crdti_delta *delta;
+    const crdti_delta *delta; /* NULL: edits tell replicas of the document */
     crdti_delta_sequence *d;
     crdti_sequence *s;
     crdti_arena *arena;
     crdti_graft_need *needs; /* by replica of the message; zeros */
     int is_ascii;
+    int is_lost;      /* a right origin is where no honest one can be */
     uint32_t leaf;    /* the last one so far */
     uint64_t *starts; /* a bit where a piece begins */
     uint32_t *counts; /* pieces that begin before a word of them */
@@ -14260,94 +14261,73 @@ CRDTI_FN uint64_t crdti_plant_rank(const crdti_plant *p, uint32_t right)
     return (uint64_t)rank << 32 | (p->pieces[piece + 1] - right);
 }
 
-/* Whether `a` comes before `b` in the text: both are children of one piece, on
- * the same side. */
-CRDTI_FN int crdti_plant_before(const crdti_plant *p, uint32_t a, uint32_t b)
+CRDTI_INLINE uint32_t crdti_plant_replica(const crdti_plant *p,
+                                          const crdti_edit *edit)
 {
-    const crdti_edit *x = &p->d->edits[a], *y = &p->d->edits[b];
+    return p->delta ? p->delta->replicas[edit->replica].number : edit->replica;
+}
+
+/* The order in the text of two pieces that are children of one, on the same
+ * side. */
+CRDTI_FN int crdti_plant_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdti_plant *p = (const crdti_plant *)ctx;
+    const crdti_edit *x = &p->d->edits[p->edits[a]];
+    const crdti_edit *y = &p->d->edits[p->edits[b]];
     uint64_t x_rank = crdti_plant_rank(p, x->right);
     uint64_t y_rank = crdti_plant_rank(p, y->right);
+    const crdti_replica *replicas = p->doc->replicas.ptr;
     int order;
     if (x_rank != y_rank)
-        return x_rank < y_rank;
-    order = crdti_id_order(&p->delta->replicas[x->replica].id,
-                           &p->delta->replicas[y->replica].id);
-    return order ? order < 0 : x->name < y->name;
+        return x_rank < y_rank ? -1 : 1;
+    order = crdti_id_order(&replicas[crdti_plant_replica(p, x)].id,
+                           &replicas[crdti_plant_replica(p, y)].id);
+    return order ? order : (x->name > y->name) - (x->name < y->name);
 }
 
-/* Sorts a list of children as they come in the text. Hardly ever more than
- * one. */
-CRDTI_FN uint32_t crdti_plant_sort(crdti_plant *p, uint32_t list)
+/* Puts children on the stack, the last in the text on top; `more` is one of
+ * them, or NO_CHAR. Hardly ever more than one. */
+CRDTI_FN void crdti_plant_push(crdti_plant *p, uint32_t list, uint32_t more)
 {
-    uint32_t sorted = 0, at, next, *link;
-    if (!list || !p->next[list - 1])
-        return list;
-    for (at = list; at; at = next) {
-        next = p->next[at - 1];
-        for (link = &sorted; *link && crdti_plant_before(p, *link - 1, at - 1);
-             link = &p->next[*link - 1])
-            continue;
-        p->next[at - 1] = *link;
-        *link = at;
-    }
-    return sorted;
-}
-
-/* Puts children on the stack, the last on top; the piece that goes on with the
- * insertion of piece `at` is one of them. Whether their right origins are
- * where they can be. */
-CRDTI_FN int crdti_plant_push(crdti_plant *p, uint32_t list, uint32_t at)
-{
-    uint32_t more = CRDTI_NO_CHAR;
-    if (at != CRDTI_NO_CHAR && at + 1 < p->pieces_len &&
-        p->edits[at + 1] == p->edits[at])
-        more = at + 1;
+    uint32_t from = p->stack_len;
     for (; list; list = p->next[list - 1]) {
         const crdti_edit *edit = &p->d->edits[list - 1];
-        if (more != CRDTI_NO_CHAR &&
-            crdti_plant_before(p, p->edits[at], list - 1)) {
-            p->stack[p->stack_len++] = more;
-            more = CRDTI_NO_CHAR;
-        }
-        if (crdti_plant_rank(p, edit->right) == UINT64_MAX)
-            return 0;
         p->stack[p->stack_len++] = crdti_piece_of(p, edit->name);
+        p->is_lost |= crdti_plant_rank(p, edit->right) == UINT64_MAX;
     }
     if (more != CRDTI_NO_CHAR)
         p->stack[p->stack_len++] = more;
-    return 1;
+    crdti_sort(crdti_plant_order, p, p->stack + from, p->stack_len - from);
 }
 
-CRDTI_FN void crdti_plant_push_lefts(crdti_plant *p, uint32_t list)
+/* The piece that goes on with the insertion of piece `at`, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_plant_more(const crdti_plant *p, uint32_t at)
 {
-    for (list = crdti_plant_sort(p, list); list; list = p->next[list - 1])
-        p->stack[p->stack_len++] =
-            crdti_piece_of(p, p->d->edits[list - 1].name);
+    return at + 1 < p->pieces_len && p->edits[at + 1] == p->edits[at]
+               ? at + 1
+               : CRDTI_NO_CHAR;
 }
 
-/* The order of all pieces, from the end. 0: only a search can tell. */
-CRDTI_FN int crdti_plant_walk(crdti_plant *p)
+/* The order of all pieces, from the end. */
+CRDTI_FN void crdti_plant_walk(crdti_plant *p)
 {
     uint32_t first = 0, at;
     size_t i;
     for (i = 0; i < p->d->inserts_len; i++)
         crdti_plant_hang(p, p->d->inserts[i], &first);
-    if (!crdti_plant_push(p, crdti_plant_sort(p, first), CRDTI_NO_CHAR))
-        return 0;
+    crdti_plant_push(p, first, CRDTI_NO_CHAR);
     while (p->stack_len) {
         at = p->stack[--p->stack_len];
         if (at & CRDTI_PLANT_EMIT) {
             at &= ~CRDTI_PLANT_EMIT;
             p->order[p->order_len++] = at;
             p->ranks[at] = p->order_len;
-            crdti_plant_push_lefts(p, p->lefts[at]);
+            crdti_plant_push(p, p->lefts[at], CRDTI_NO_CHAR);
             continue;
         }
         p->stack[p->stack_len++] = at | CRDTI_PLANT_EMIT;
-        if (!crdti_plant_push(p, crdti_plant_sort(p, p->rights[at]), at))
-            return 0;
+        crdti_plant_push(p, p->rights[at], crdti_plant_more(p, at));
     }
-    return 1;
 }
 
 /* >>authors --------------------------------------------------------------- */
@@ -14418,11 +14398,9 @@ CRDTI_FN void crdti_plant_count(crdti_plant *p)
     for (i = 0; i < p->d->edits_len; i++) {
         const crdti_edit *edit = &p->d->edits[i];
         crdti_graft_need *need = &p->needs[edit->replica];
-        uint32_t done = 0, from = edit->name;
+        uint32_t done = 0;
         if (edit->kind != CRDTI_INSERTION_EDIT) {
-            from -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
-            need->deletions += 1 + crdti_piece_of(p, from + edit->len - 1) -
-                               crdti_piece_of(p, from);
+            need->deletions++; /* they are of one insertion */
             continue;
         }
         need->chars += edit->len;
@@ -14500,22 +14478,6 @@ CRDTI_FN void crdti_plant_insert(crdti_plant *p, crdti_author *author,
     }
 }
 
-CRDTI_FN void crdti_plant_delete(crdti_plant *p, crdti_author *author,
-                                 const crdti_edit *edit)
-{
-    int back = edit->kind == CRDTI_BACKWARDS_EDIT;
-    uint32_t done = 0, told = edit->name, len;
-    for (; done < edit->len; done += len) {
-        uint32_t piece = crdti_piece_of(p, told);
-        len = back ? told - p->pieces[piece] + 1 : p->pieces[piece + 1] - told;
-        if (len > edit->len - done)
-            len = edit->len - done;
-        crdti_deletion_add(author, edit->seq + done, crdti_plant_name(p, told),
-                           len, back ? CRDTI_BACKWARDS : 0);
-        told = back ? told - len : told + len;
-    }
-}
-
 /* Of insertions in the order of the text: by replica and seq. */
 CRDTI_FN int crdti_edit_order(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -14583,7 +14545,9 @@ CRDTI_FN void crdti_plant_write(crdti_plant *p)
         if (edit->kind == CRDTI_INSERTION_EDIT)
             crdti_plant_insert(p, author, edit, &content);
         else
-            crdti_plant_delete(p, author, edit);
+            crdti_deletion_add(
+                author, edit->seq, crdti_plant_name(p, edit->name), edit->len,
+                edit->kind == CRDTI_BACKWARDS_EDIT ? CRDTI_BACKWARDS : 0);
     }
 }
 
@@ -14760,8 +14724,11 @@ CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
     if (p->d->outside_len || !p->d->chars)
         return CRDT_OK;
     err = crdti_plant_cut(p);
-    if (err || !crdti_plant_walk(p))
+    if (err)
         return err;
+    crdti_plant_walk(p);
+    if (p->is_lost)
+        return CRDT_OK;
     p->is_ascii = p->d->content.len == p->d->alive;
     crdti_plant_count(p);
     if (p->d->is_laid_out && !crdti_plant_sort_layout(p))
