@@ -7566,14 +7566,15 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
 }
 
 /* The spot where an insertion belongs, which is not before `spot`. O(log n)
- * when nobody else inserted there. */
+ * when nobody else inserted there; else in as many steps, which are counted. */
 CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
                                     const crdti_sequence *s,
-                                    const crdti_origins *ours, crdti_spot spot)
+                                    const crdti_origins *ours, crdti_spot spot,
+                                    size_t *steps)
 {
     crdti_spot at = spot;
     int passing = 0;
-    while (crdti_spot_next(doc, &at)) {
+    for (; crdti_spot_next(doc, &at); ++*steps) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, at.leaf);
         uint32_t other = leaf->names[at.at] + at.off;
         uint32_t rest = crdti_span_len(leaf, at.at) - at.off;
@@ -7709,7 +7710,7 @@ CRDTI_FN void crdti_deletion_add(crdti_author *author, uint64_t seq,
     crdti_deletion *at = author->deletions.ptr + author->deletions.len;
     crdti_deletion *last = author->deletions.len ? at - 1 : NULL;
     uint32_t len = last ? crdti_deletion_len(last) : 0;
-    author->last = seq + count - 1;
+    author->last = crdti_max(author->last, seq + count - 1);
     if (last && last->seq + len == seq) {
         if (name == last->name + len && !direction &&
             !(last->len & CRDTI_BACKWARDS)) {
@@ -14577,11 +14578,12 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
 
 /* Appends visible characters: one span, or one of each insertion where they
  * are wide. */
-CRDTI_FN void crdti_plant_shown(crdti_plant *p, const crdti_edit *edit,
-                                uint32_t name, uint32_t len)
+CRDTI_FN void crdti_plant_shown(crdti_plant *p, uint32_t name, uint32_t len)
 {
-    const crdti_author *author =
-        crdti_author_at(p->doc, p->needs[edit->replica].author);
+    const crdti_author *author;
+    if (!p->is_ascii)
+        author =
+            crdti_author_at(p->doc, crdti_name_author(&p->s->extents, name));
     while (len && !p->is_ascii) {
         const crdti_insertion *at = crdti_insertion_of(author, name);
         uint32_t part = (uint32_t)crdti_min(len, at->name + at->len - name);
@@ -14593,6 +14595,15 @@ CRDTI_FN void crdti_plant_shown(crdti_plant *p, const crdti_edit *edit,
         crdti_plant_span(p, name, len);
 }
 
+/* How many characters of its insertion are in the piece. (Between insertions
+ * of the document there may be names that nobody uses.) */
+CRDTI_INLINE uint32_t crdti_piece_len(const crdti_plant *p, uint32_t piece)
+{
+    const crdti_edit *edit = &p->d->edits[p->edits[piece]];
+    return (uint32_t)crdti_min(p->pieces[piece + 1], edit->name + edit->len) -
+           p->pieces[piece];
+}
+
 CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
 {
     const uint64_t *dead = p->d->dead;
@@ -14601,7 +14612,7 @@ CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
     crdti_leaf_at(p->doc, p->leaf)->is_hashed = 0;
     for (i = p->order_len; i > 0; i--) {
         uint32_t piece = p->order[i - 1], told = p->pieces[piece];
-        uint32_t len = p->pieces[piece + 1] - told;
+        uint32_t len = crdti_piece_len(p, piece);
         const crdti_edit *edit = &p->d->edits[p->edits[piece]];
         uint32_t name = edit->here + (told - edit->name);
         for (done = 0; done < len; done += run) {
@@ -14610,7 +14621,7 @@ CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
             if (dead[at / 64] >> at % 64 & 1)
                 crdti_plant_span(p, name + done, run | CRDTI_HIDDEN);
             else
-                crdti_plant_shown(p, edit, name + done, run);
+                crdti_plant_shown(p, name + done, run);
         }
     }
 }
@@ -14671,25 +14682,29 @@ CRDTI_FN void crdti_plant_forks(crdti_plant *p)
 
 /* >>all of it ------------------------------------------------------------- */
 
-/* Memory for the tree; each change from dead to alive makes a span. */
-CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
+/* Memory for the tree; each change from dead to alive makes a span, and where
+ * they are wide each of the insertions. When it takes the place of another,
+ * what is reserved stays so: it may have more to split. */
+CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p, size_t insertions)
 {
     const uint64_t *dead = p->d->dead;
-    size_t spans = p->pieces_len, words = p->d->chars / 64 + 1, i;
+    size_t words = p->d->chars / 64 + 1, i, leaves, forks;
+    size_t spans = p->pieces_len + (p->is_ascii ? 0 : insertions);
     uint64_t before = 0;
     crdt_err err;
     for (i = 0; i < words; i++) {
         spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
         before = dead[i] >> 63;
     }
-    if (!p->is_ascii)
-        for (i = 0; i < p->delta->replicas_len; i++)
-            spans += p->needs[i].insertions;
-    spans = spans / CRDTI_PLANT_FILL + 1;
-    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, spans);
+    leaves = spans / CRDTI_PLANT_FILL + 1;
+    forks = leaves / (CRDTI_PLANT_FILL - 1) + 4;
+    if (!p->delta) {
+        forks = p->doc->forks_held + 2 * forks + leaves / 14;
+        leaves = p->doc->leaves_held + 2 * leaves;
+    }
+    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, leaves);
     return err ? err
-               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks,
-                                    spans / (CRDTI_PLANT_FILL - 1) + 4);
+               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks, forks);
 }
 
 CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
@@ -14720,6 +14735,7 @@ CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
 CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
 {
     crdt_err err;
+    size_t insertions = 0, i;
     *done = 0;
     if (p->d->outside_len || !p->d->chars)
         return CRDT_OK;
@@ -14733,9 +14749,11 @@ CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
     crdti_plant_count(p);
     if (p->d->is_laid_out && !crdti_plant_sort_layout(p))
         return CRDT_ERR_CORRUPT;
+    for (i = 0; i < p->delta->replicas_len; i++)
+        insertions += p->needs[i].insertions;
     err = crdti_plant_authors(p);
     if (!err)
-        err = crdti_plant_reserve(p);
+        err = crdti_plant_reserve(p, insertions);
     if (!err) {
         if (p->d->is_laid_out)
             crdti_plant_write_layout(p);
@@ -14747,6 +14765,118 @@ CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
     }
     crdti_zero(p->needs, p->delta->replicas_len * sizeof *p->needs);
     return err;
+}
+
+#endif
+/* >> replant.h */
+/*
+ * Replants: the order of a sequence that is there already, found anew as that
+ * of a plant, all at once. For joins whose insertions one by one would walk
+ * past each other for too long: as many as insert at one spot.
+ *
+ *     records   of the authors; new ones are written down, but not placed
+ *     order     plant.h: O(n log n)
+ *     leaves    built anew; what was visible is so again
+ *
+ * It is only an acceleration: where there is no memory for it, they walk.
+ */
+#ifndef CRDTI_REPLANT_H
+#define CRDTI_REPLANT_H
+
+
+/* The insertions of all authors, by name. */
+CRDTI_FN void crdti_replant_gather(crdti_plant *p)
+{
+    const crdti_extents *extents = &p->s->extents;
+    crdti_delta_sequence *d = p->d;
+    size_t i;
+    for (i = 0; i < extents->len; i++) {
+        const crdti_extent *extent = &extents->ptr[i];
+        const crdti_author *author = crdti_author_at(p->doc, extent->author);
+        const crdti_insertion *at = author->insertions.ptr;
+        const crdti_insertion *end = at + author->insertions.len;
+        if (author->insertions.len)
+            at = crdti_insertion_of(author, extent->name);
+        for (; at < end; at++) {
+            crdti_edit *edit = &d->edits[d->edits_len];
+            if (at->name < extent->name)
+                continue;
+            if (i + 1 < extents->len && at->name >= extent[1].name)
+                break;
+            edit->replica = author->replica;
+            edit->name = edit->here = at->name;
+            edit->len = at->len;
+            edit->left = at->left;
+            edit->right = at->right;
+            d->inserts[d->edits_len] = (uint32_t)d->edits_len;
+            d->edits_len++;
+        }
+    }
+    d->inserts_len = d->edits_len;
+}
+
+/* Arrays for them, and what is not visible now. */
+CRDTI_FN crdt_err crdti_replant_make(crdti_plant *p)
+{
+    crdti_delta_sequence *d = p->d;
+    crdti_spot spot = { 0, 0, 0 };
+    size_t count = 0, words = p->s->names_used / 64 + 1;
+    uint32_t at;
+    for (at = p->s->authors; at; at = crdti_author_at(p->doc, at)->next)
+        count += crdti_author_at(p->doc, at)->insertions.len;
+    d->chars = p->s->names_used;
+    d->edits =
+        (crdti_edit *)crdti_arena_alloc(p->arena, count * sizeof *d->edits);
+    d->inserts = (uint32_t *)crdti_plant_array(p, count, 0);
+    d->dead = (uint64_t *)crdti_plant_array(p, 2 * words, 1);
+    if (!d->edits || !d->inserts || !d->dead)
+        return CRDT_ERR_NOMEM;
+    crdti_replant_gather(p);
+    crdti_bits_set(d->dead, 0, d->chars);
+    spot.leaf = p->s->first;
+    while (crdti_spot_next_shown(p->doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(p->doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_bits_clear(d->dead, leaf->names[spot.at], spot.off);
+    }
+    return CRDT_OK;
+}
+
+/* Finds the order; takes memory. Nothing is changed yet. */
+CRDTI_FN crdt_err crdti_replant_prepare(crdti_plant *p)
+{
+    uint32_t len = 0, all = 0, i;
+    crdt_err err = crdti_replant_make(p);
+    if (!err)
+        err = crdti_plant_cut(p);
+    if (err)
+        return err;
+    crdti_plant_walk(p);
+    for (i = 0; i < p->order_len; i++)
+        len += crdti_piece_len(p, p->order[i]);
+    for (i = 0; i < p->d->edits_len; i++)
+        all += p->d->edits[i].len;
+    if (len != all)
+        return CRDT_ERR_CORRUPT;
+    return crdti_plant_reserve(p, p->d->edits_len);
+}
+
+/* The new order takes the place of the old one. Cannot fail. */
+CRDTI_FN void crdti_replant_apply(crdti_plant *p)
+{
+    crdti_sequence *s = p->s;
+    crdti_widths_close(p->doc, s);
+    crdti_spans_free(p->doc, s);
+    crdti_homes_drop(&p->doc->alloc, &s->homes);
+    crdti_zero(&s->cursor, sizeof s->cursor);
+    crdti_zero(&s->total, sizeof s->total);
+    s->root = s->first = crdti_pool_take(&p->doc->leaves);
+    crdti_plant_leaves(p);
+    crdti_plant_forks(p);
+    s->cursor_is_known = 0;
+    s->is_hashed = 0;
+    s->changes++;
+    crdti_homes_make(p->doc, s);
 }
 
 #endif
@@ -14780,7 +14910,14 @@ typedef struct crdti_graft {
     size_t cuts, trees;     /* spans that may be cut in all, and where */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
+    size_t steps;  /* past other insertions, in all */
+    int is_placed; /* all that is inserted */
 } crdti_graft;
+
+/* When insertions have walked as far as it takes to find all places anew. */
+#ifndef CRDTI_STEPS_MAX
+#define CRDTI_STEPS_MAX 64u
+#endif
 
 /* How many dots of the edit we have. */
 CRDTI_INLINE uint32_t crdti_edit_known(const crdti_graft *g,
@@ -15136,20 +15273,29 @@ CRDTI_FN uint32_t crdti_graft_name(const crdti_graft *g, uint32_t told)
         edit->seq + (told - edit->name));
 }
 
-/* Puts `len` characters, alive with those bytes or dead, at the spot. */
+/* Writes down `len` characters, alive with those bytes or dead, and puts them
+ * at the spot, if there is one. */
 CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
                               crdti_origins *origins, crdti_spot *spot,
                               uint32_t len, crdt_bytes bytes)
 {
     do {
+        crdti_author *at = crdti_author_at(g->doc, author);
         crdti_piece piece;
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = len;
         if (bytes.len)
             piece = crdti_piece_take(&bytes);
-        crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece, spot);
+        if (spot) {
+            crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece,
+                                spot);
+        } else {
+            crdti_insertion_add(at, *seq, origins->left, origins->right,
+                                &piece);
+            at->last = *seq + piece.width.chars - 1;
+        }
         *seq += piece.width.chars;
-        origins->left = crdti_author_at(g->doc, author)->free_name - 1;
+        origins->left = at->free_name - 1;
     } while (bytes.len);
 }
 
@@ -15198,12 +15344,14 @@ CRDTI_FN void crdti_graft_list(crdti_graft *g)
     }
 }
 
-CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
+/* Takes what is new of the insertion; `is_placed`: to where it belongs. */
+CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
+                                 int is_placed)
 {
     uint32_t known = crdti_edit_known(g, edit), at, len, author;
     uint64_t seq = edit->seq + known;
     crdti_origins origins;
-    crdti_spot spot;
+    crdti_spot spot = { 0, 0, 0 };
     crdt_bytes bytes;
     author = crdti_graft_author(g, edit->replica);
     for (at = 0; at < known; at += len)
@@ -15217,17 +15365,104 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
     origins.right = crdti_graft_name(g, edit->right);
     origins.replica = g->delta->replicas[edit->replica].number;
     origins.end = 0;
-    spot = crdti_integrate(g->doc, g->s, &origins,
-                           crdti_graft_start(g, &origins));
+    if (is_placed)
+        spot = crdti_integrate(g->doc, g->s, &origins,
+                               crdti_graft_start(g, &origins), &g->steps);
     edit->here = crdti_author_at(g->doc, author)->free_name;
     g->before = origins;
     g->before.end = edit->here;
     for (at = known; at < edit->len; at += len) {
         len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
-        crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
+        crdti_graft_put(g, author, &seq, &origins, is_placed ? &spot : NULL,
+                        len, bytes);
+    }
+    if (is_placed)
+        g->s->cursor = spot;
+    crdti_graft_touch(g, author);
+}
+
+/* >>many at one spot ------------------------------------------------------ */
+
+/* Of an insertion that is written down: has all that is alive visible. */
+CRDTI_FN void crdti_graft_reveal(crdti_graft *g, crdti_plant *p,
+                                 const crdti_edit *edit)
+{
+    const crdti_author *author =
+        crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
+    uint32_t len = edit->len - crdti_edit_known(g, edit);
+    const crdti_insertion *at;
+    if (!len)
+        return;
+    for (at = crdti_insertion_of(author, edit->here);
+         at < author->insertions.ptr + author->insertions.len &&
+         at->name < edit->here + len;
+         at++) {
+        uint32_t from = (uint32_t)crdti_max(at->name, edit->here);
+        uint32_t to =
+            (uint32_t)crdti_min(at->name + at->len, edit->here + len);
+        if (at->content == CRDTI_CONTENT_GONE)
+            continue;
+        crdti_bits_clear(p->d->dead, from, to - from);
+        crdti_news_born(g->doc, g->s, from, to - from);
+    }
+}
+
+/* Puts an insertion that is written down where it belongs. */
+CRDTI_FN void crdti_graft_place(crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t name = edit->here, len;
+    uint32_t end = name + (edit->len - crdti_edit_known(g, edit));
+    crdti_origins origins;
+    crdti_spot spot;
+    if (name == end)
+        return;
+    origins = crdti_origins_of(g->doc, g->s, name);
+    spot = crdti_integrate(g->doc, g->s, &origins,
+                           crdti_spot_behind(g->doc, g->s, origins.left),
+                           &g->steps);
+    for (; name < end; name += len) {
+        const crdti_author *author =
+            crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
+        const crdti_insertion *at = crdti_insertion_of(author, name);
+        uint32_t flags = at->content == CRDTI_CONTENT_GONE ? CRDTI_HIDDEN
+                         : at->more_bytes                  ? CRDTI_WIDE
+                                                           : 0;
+        len = (uint32_t)crdti_min(at->name + at->len, end) - name;
+        crdti_span_put(g->doc, g->s, &spot, name, len | flags, 0);
     }
     g->s->cursor = spot;
-    crdti_graft_touch(g, author);
+}
+
+/* Takes what is inserted from the i-th edit on, all at once. */
+CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
+{
+    crdti_arena_mark mark = crdti_arena_here(&g->doc->scratch);
+    crdti_delta_sequence all;
+    crdti_plant p;
+    size_t k;
+    int is_walk;
+    for (k = i; k < g->d->edits_len; k++)
+        if (g->d->edits[k].kind == CRDTI_INSERTION_EDIT)
+            crdti_graft_insert(g, &g->d->edits[k], 0);
+    crdti_zero(&all, sizeof all);
+    crdti_zero(&p, sizeof p);
+    p.doc = g->doc;
+    p.d = &all;
+    p.s = g->s;
+    p.arena = &g->doc->scratch;
+    is_walk = crdti_replant_prepare(&p) != CRDT_OK;
+    for (k = i; k < g->d->edits_len; k++) {
+        if (g->d->edits[k].kind != CRDTI_INSERTION_EDIT)
+            continue;
+        if (is_walk)
+            crdti_graft_place(g, &g->d->edits[k]);
+        else
+            crdti_graft_reveal(g, &p, &g->d->edits[k]);
+    }
+    if (!is_walk)
+        crdti_replant_apply(&p);
+    crdti_arena_reset(&g->doc->scratch, mark);
+    g->is_placed = 1;
 }
 
 /* Hides what is visible of `len` names from `name` on. `killer`: the author to
@@ -15361,7 +15596,7 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
 {
-    size_t i, k;
+    size_t i, k, most = CRDTI_STEPS_MAX * (size_t)(g->doc->leaves.live + 1);
     for (i = 0; i < g->delta->sequences_len; i++) {
         crdti_delta_sequence *d = g->d = &g->delta->sequences[i];
         uint32_t number = g->delta->objects[d->object].number;
@@ -15369,6 +15604,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         g->s->cursor_is_known = 0;
         g->s->room = 0;
         g->s->is_met = 0;
+        g->is_placed = 0;
         g->content = d->content.ptr;
         g->before.end = CRDTI_NO_CHAR;
         if (d->is_planted) {
@@ -15381,10 +15617,12 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
                 g->doc->actor = g->delta->replicas[edit->replica].number;
                 crdti_touch(g->doc, number, crdti_no_key());
             }
-            if (edit->kind == CRDTI_INSERTION_EDIT)
-                crdti_graft_insert(g, edit);
-            else
+            if (edit->kind != CRDTI_INSERTION_EDIT)
                 crdti_graft_delete(g, edit);
+            else if (!g->is_placed && g->steps > most)
+                crdti_graft_replant(g, k);
+            else if (!g->is_placed)
+                crdti_graft_insert(g, edit, 1);
         }
         for (k = 0; k < d->inserts_len && !d->is_list; k++)
             crdti_graft_dead(g, &d->edits[d->inserts[k]]);

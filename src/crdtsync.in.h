@@ -59,6 +59,7 @@
 #include "delta.h"
 #include "edit.h"
 #include "plant.h"
+#include "replant.h"
 #include "graft.h"
 #include "join.h"
 /* 7 wire */

@@ -15,6 +15,7 @@
 #include "delta.h"
 #include "edit.h"
 #include "plant.h"
+#include "replant.h"
 #include "sequence.h"
 #include "text.h"
 
@@ -32,7 +33,14 @@ typedef struct crdti_graft {
     size_t cuts, trees;     /* spans that may be cut in all, and where */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
+    size_t steps;  /* past other insertions, in all */
+    int is_placed; /* all that is inserted */
 } crdti_graft;
+
+/* When insertions have walked as far as it takes to find all places anew. */
+#ifndef CRDTI_STEPS_MAX
+#define CRDTI_STEPS_MAX 64u
+#endif
 
 /* How many dots of the edit we have. */
 CRDTI_INLINE uint32_t crdti_edit_known(const crdti_graft *g,
@@ -388,20 +396,29 @@ CRDTI_FN uint32_t crdti_graft_name(const crdti_graft *g, uint32_t told)
         edit->seq + (told - edit->name));
 }
 
-/* Puts `len` characters, alive with those bytes or dead, at the spot. */
+/* Writes down `len` characters, alive with those bytes or dead, and puts them
+ * at the spot, if there is one. */
 CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
                               crdti_origins *origins, crdti_spot *spot,
                               uint32_t len, crdt_bytes bytes)
 {
     do {
+        crdti_author *at = crdti_author_at(g->doc, author);
         crdti_piece piece;
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = len;
         if (bytes.len)
             piece = crdti_piece_take(&bytes);
-        crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece, spot);
+        if (spot) {
+            crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece,
+                                spot);
+        } else {
+            crdti_insertion_add(at, *seq, origins->left, origins->right,
+                                &piece);
+            at->last = *seq + piece.width.chars - 1;
+        }
         *seq += piece.width.chars;
-        origins->left = crdti_author_at(g->doc, author)->free_name - 1;
+        origins->left = at->free_name - 1;
     } while (bytes.len);
 }
 
@@ -450,12 +467,14 @@ CRDTI_FN void crdti_graft_list(crdti_graft *g)
     }
 }
 
-CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
+/* Takes what is new of the insertion; `is_placed`: to where it belongs. */
+CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
+                                 int is_placed)
 {
     uint32_t known = crdti_edit_known(g, edit), at, len, author;
     uint64_t seq = edit->seq + known;
     crdti_origins origins;
-    crdti_spot spot;
+    crdti_spot spot = { 0, 0, 0 };
     crdt_bytes bytes;
     author = crdti_graft_author(g, edit->replica);
     for (at = 0; at < known; at += len)
@@ -469,17 +488,104 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
     origins.right = crdti_graft_name(g, edit->right);
     origins.replica = g->delta->replicas[edit->replica].number;
     origins.end = 0;
-    spot = crdti_integrate(g->doc, g->s, &origins,
-                           crdti_graft_start(g, &origins));
+    if (is_placed)
+        spot = crdti_integrate(g->doc, g->s, &origins,
+                               crdti_graft_start(g, &origins), &g->steps);
     edit->here = crdti_author_at(g->doc, author)->free_name;
     g->before = origins;
     g->before.end = edit->here;
     for (at = known; at < edit->len; at += len) {
         len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
-        crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
+        crdti_graft_put(g, author, &seq, &origins, is_placed ? &spot : NULL,
+                        len, bytes);
+    }
+    if (is_placed)
+        g->s->cursor = spot;
+    crdti_graft_touch(g, author);
+}
+
+/* >>many at one spot ------------------------------------------------------ */
+
+/* Of an insertion that is written down: has all that is alive visible. */
+CRDTI_FN void crdti_graft_reveal(crdti_graft *g, crdti_plant *p,
+                                 const crdti_edit *edit)
+{
+    const crdti_author *author =
+        crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
+    uint32_t len = edit->len - crdti_edit_known(g, edit);
+    const crdti_insertion *at;
+    if (!len)
+        return;
+    for (at = crdti_insertion_of(author, edit->here);
+         at < author->insertions.ptr + author->insertions.len &&
+         at->name < edit->here + len;
+         at++) {
+        uint32_t from = (uint32_t)crdti_max(at->name, edit->here);
+        uint32_t to =
+            (uint32_t)crdti_min(at->name + at->len, edit->here + len);
+        if (at->content == CRDTI_CONTENT_GONE)
+            continue;
+        crdti_bits_clear(p->d->dead, from, to - from);
+        crdti_news_born(g->doc, g->s, from, to - from);
+    }
+}
+
+/* Puts an insertion that is written down where it belongs. */
+CRDTI_FN void crdti_graft_place(crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t name = edit->here, len;
+    uint32_t end = name + (edit->len - crdti_edit_known(g, edit));
+    crdti_origins origins;
+    crdti_spot spot;
+    if (name == end)
+        return;
+    origins = crdti_origins_of(g->doc, g->s, name);
+    spot = crdti_integrate(g->doc, g->s, &origins,
+                           crdti_spot_behind(g->doc, g->s, origins.left),
+                           &g->steps);
+    for (; name < end; name += len) {
+        const crdti_author *author =
+            crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
+        const crdti_insertion *at = crdti_insertion_of(author, name);
+        uint32_t flags = at->content == CRDTI_CONTENT_GONE ? CRDTI_HIDDEN
+                         : at->more_bytes                  ? CRDTI_WIDE
+                                                           : 0;
+        len = (uint32_t)crdti_min(at->name + at->len, end) - name;
+        crdti_span_put(g->doc, g->s, &spot, name, len | flags, 0);
     }
     g->s->cursor = spot;
-    crdti_graft_touch(g, author);
+}
+
+/* Takes what is inserted from the i-th edit on, all at once. */
+CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
+{
+    crdti_arena_mark mark = crdti_arena_here(&g->doc->scratch);
+    crdti_delta_sequence all;
+    crdti_plant p;
+    size_t k;
+    int is_walk;
+    for (k = i; k < g->d->edits_len; k++)
+        if (g->d->edits[k].kind == CRDTI_INSERTION_EDIT)
+            crdti_graft_insert(g, &g->d->edits[k], 0);
+    crdti_zero(&all, sizeof all);
+    crdti_zero(&p, sizeof p);
+    p.doc = g->doc;
+    p.d = &all;
+    p.s = g->s;
+    p.arena = &g->doc->scratch;
+    is_walk = crdti_replant_prepare(&p) != CRDT_OK;
+    for (k = i; k < g->d->edits_len; k++) {
+        if (g->d->edits[k].kind != CRDTI_INSERTION_EDIT)
+            continue;
+        if (is_walk)
+            crdti_graft_place(g, &g->d->edits[k]);
+        else
+            crdti_graft_reveal(g, &p, &g->d->edits[k]);
+    }
+    if (!is_walk)
+        crdti_replant_apply(&p);
+    crdti_arena_reset(&g->doc->scratch, mark);
+    g->is_placed = 1;
 }
 
 /* Hides what is visible of `len` names from `name` on. `killer`: the author to
@@ -613,7 +719,7 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
 {
-    size_t i, k;
+    size_t i, k, most = CRDTI_STEPS_MAX * (size_t)(g->doc->leaves.live + 1);
     for (i = 0; i < g->delta->sequences_len; i++) {
         crdti_delta_sequence *d = g->d = &g->delta->sequences[i];
         uint32_t number = g->delta->objects[d->object].number;
@@ -621,6 +727,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         g->s->cursor_is_known = 0;
         g->s->room = 0;
         g->s->is_met = 0;
+        g->is_placed = 0;
         g->content = d->content.ptr;
         g->before.end = CRDTI_NO_CHAR;
         if (d->is_planted) {
@@ -633,10 +740,12 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
                 g->doc->actor = g->delta->replicas[edit->replica].number;
                 crdti_touch(g->doc, number, crdti_no_key());
             }
-            if (edit->kind == CRDTI_INSERTION_EDIT)
-                crdti_graft_insert(g, edit);
-            else
+            if (edit->kind != CRDTI_INSERTION_EDIT)
                 crdti_graft_delete(g, edit);
+            else if (!g->is_placed && g->steps >= most)
+                crdti_graft_replant(g, k);
+            else if (!g->is_placed)
+                crdti_graft_insert(g, edit, 1);
         }
         for (k = 0; k < d->inserts_len && !d->is_list; k++)
             crdti_graft_dead(g, &d->edits[d->inserts[k]]);

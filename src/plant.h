@@ -472,11 +472,12 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
 
 /* Appends visible characters: one span, or one of each insertion where they
  * are wide. */
-CRDTI_FN void crdti_plant_shown(crdti_plant *p, const crdti_edit *edit,
-                                uint32_t name, uint32_t len)
+CRDTI_FN void crdti_plant_shown(crdti_plant *p, uint32_t name, uint32_t len)
 {
-    const crdti_author *author =
-        crdti_author_at(p->doc, p->needs[edit->replica].author);
+    const crdti_author *author;
+    if (!p->is_ascii)
+        author =
+            crdti_author_at(p->doc, crdti_name_author(&p->s->extents, name));
     while (len && !p->is_ascii) {
         const crdti_insertion *at = crdti_insertion_of(author, name);
         uint32_t part = (uint32_t)crdti_min(len, at->name + at->len - name);
@@ -488,6 +489,15 @@ CRDTI_FN void crdti_plant_shown(crdti_plant *p, const crdti_edit *edit,
         crdti_plant_span(p, name, len);
 }
 
+/* How many characters of its insertion are in the piece. (Between insertions
+ * of the document there may be names that nobody uses.) */
+CRDTI_INLINE uint32_t crdti_piece_len(const crdti_plant *p, uint32_t piece)
+{
+    const crdti_edit *edit = &p->d->edits[p->edits[piece]];
+    return (uint32_t)crdti_min(p->pieces[piece + 1], edit->name + edit->len) -
+           p->pieces[piece];
+}
+
 CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
 {
     const uint64_t *dead = p->d->dead;
@@ -496,7 +506,7 @@ CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
     crdti_leaf_at(p->doc, p->leaf)->is_hashed = 0;
     for (i = p->order_len; i > 0; i--) {
         uint32_t piece = p->order[i - 1], told = p->pieces[piece];
-        uint32_t len = p->pieces[piece + 1] - told;
+        uint32_t len = crdti_piece_len(p, piece);
         const crdti_edit *edit = &p->d->edits[p->edits[piece]];
         uint32_t name = edit->here + (told - edit->name);
         for (done = 0; done < len; done += run) {
@@ -505,7 +515,7 @@ CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
             if (dead[at / 64] >> at % 64 & 1)
                 crdti_plant_span(p, name + done, run | CRDTI_HIDDEN);
             else
-                crdti_plant_shown(p, edit, name + done, run);
+                crdti_plant_shown(p, name + done, run);
         }
     }
 }
@@ -566,25 +576,29 @@ CRDTI_FN void crdti_plant_forks(crdti_plant *p)
 
 /* >>all of it ------------------------------------------------------------- */
 
-/* Memory for the tree; each change from dead to alive makes a span. */
-CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
+/* Memory for the tree; each change from dead to alive makes a span, and where
+ * they are wide each of the insertions. When it takes the place of another,
+ * what is reserved stays so: it may have more to split. */
+CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p, size_t insertions)
 {
     const uint64_t *dead = p->d->dead;
-    size_t spans = p->pieces_len, words = p->d->chars / 64 + 1, i;
+    size_t words = p->d->chars / 64 + 1, i, leaves, forks;
+    size_t spans = p->pieces_len + (p->is_ascii ? 0 : insertions);
     uint64_t before = 0;
     crdt_err err;
     for (i = 0; i < words; i++) {
         spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
         before = dead[i] >> 63;
     }
-    if (!p->is_ascii)
-        for (i = 0; i < p->delta->replicas_len; i++)
-            spans += p->needs[i].insertions;
-    spans = spans / CRDTI_PLANT_FILL + 1;
-    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, spans);
+    leaves = spans / CRDTI_PLANT_FILL + 1;
+    forks = leaves / (CRDTI_PLANT_FILL - 1) + 4;
+    if (!p->delta) {
+        forks = p->doc->forks_held + 2 * forks + leaves / 14;
+        leaves = p->doc->leaves_held + 2 * leaves;
+    }
+    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, leaves);
     return err ? err
-               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks,
-                                    spans / (CRDTI_PLANT_FILL - 1) + 4);
+               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks, forks);
 }
 
 CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
@@ -615,6 +629,7 @@ CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
 CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
 {
     crdt_err err;
+    size_t insertions = 0, i;
     *done = 0;
     if (p->d->outside_len || !p->d->chars)
         return CRDT_OK;
@@ -628,9 +643,11 @@ CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
     crdti_plant_count(p);
     if (p->d->is_laid_out && !crdti_plant_sort_layout(p))
         return CRDT_ERR_CORRUPT;
+    for (i = 0; i < p->delta->replicas_len; i++)
+        insertions += p->needs[i].insertions;
     err = crdti_plant_authors(p);
     if (!err)
-        err = crdti_plant_reserve(p);
+        err = crdti_plant_reserve(p, insertions);
     if (!err) {
         if (p->d->is_laid_out)
             crdti_plant_write_layout(p);

@@ -213,14 +213,15 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
 }
 
 /* The spot where an insertion belongs, which is not before `spot`. O(log n)
- * when nobody else inserted there. */
+ * when nobody else inserted there; else in as many steps, which are counted. */
 CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
                                     const crdti_sequence *s,
-                                    const crdti_origins *ours, crdti_spot spot)
+                                    const crdti_origins *ours, crdti_spot spot,
+                                    size_t *steps)
 {
     crdti_spot at = spot;
     int passing = 0;
-    while (crdti_spot_next(doc, &at)) {
+    for (; crdti_spot_next(doc, &at); ++*steps) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, at.leaf);
         uint32_t other = leaf->names[at.at] + at.off;
         uint32_t rest = crdti_span_len(leaf, at.at) - at.off;
@@ -356,7 +357,7 @@ CRDTI_FN void crdti_deletion_add(crdti_author *author, uint64_t seq,
     crdti_deletion *at = author->deletions.ptr + author->deletions.len;
     crdti_deletion *last = author->deletions.len ? at - 1 : NULL;
     uint32_t len = last ? crdti_deletion_len(last) : 0;
-    author->last = seq + count - 1;
+    author->last = crdti_max(author->last, seq + count - 1);
     if (last && last->seq + len == seq) {
         if (name == last->name + len && !direction &&
             !(last->len & CRDTI_BACKWARDS)) {
