@@ -15619,7 +15619,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
             }
             if (edit->kind != CRDTI_INSERTION_EDIT)
                 crdti_graft_delete(g, edit);
-            else if (!g->is_placed && g->steps > most)
+            else if (!g->is_placed && g->steps >= most)
                 crdti_graft_replant(g, k);
             else if (!g->is_placed)
                 crdti_graft_insert(g, edit, 1);
