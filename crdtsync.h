@@ -14581,18 +14581,18 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
 CRDTI_FN void crdti_plant_shown(crdti_plant *p, uint32_t name, uint32_t len)
 {
     const crdti_author *author;
-    if (!p->is_ascii)
-        author =
-            crdti_author_at(p->doc, crdti_name_author(&p->s->extents, name));
-    while (len && !p->is_ascii) {
+    if (p->is_ascii) {
+        crdti_plant_span(p, name, len);
+        return;
+    }
+    author = crdti_author_at(p->doc, crdti_name_author(&p->s->extents, name));
+    while (len) {
         const crdti_insertion *at = crdti_insertion_of(author, name);
         uint32_t part = (uint32_t)crdti_min(len, at->name + at->len - name);
         crdti_plant_span(p, name, part | (at->more_bytes ? CRDTI_WIDE : 0));
         name += part;
         len -= part;
     }
-    if (len)
-        crdti_plant_span(p, name, len);
 }
 
 /* How many characters of its insertion are in the piece. (Between insertions
@@ -15315,9 +15315,12 @@ CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
     return crdti_spot_behind(g->doc, g->s, ours->left);
 }
 
+/* The author changes the sequence. */
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
+    g->doc->actor = at->replica;
+    crdti_touch(g->doc, g->s->object, crdti_no_key());
     if (at->is_touched)
         return;
     at->is_touched = 1;
@@ -15360,6 +15363,7 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
         crdti_author_at(g->doc, author)->party += known;
     if (known == edit->len)
         return;
+    crdti_graft_touch(g, author);
     origins.left = known ? crdti_graft_name(g, edit->name + known - 1)
                          : crdti_graft_name(g, edit->left);
     origins.right = crdti_graft_name(g, edit->right);
@@ -15378,7 +15382,6 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
     }
     if (is_placed)
         g->s->cursor = spot;
-    crdti_graft_touch(g, author);
 }
 
 /* >>many at one spot ------------------------------------------------------ */
@@ -15534,6 +15537,7 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
     int back = edit->kind == CRDTI_BACKWARDS_EDIT;
     if (done == edit->len)
         return;
+    crdti_graft_touch(g, author);
     if (done)
         told = crdti_graft_step(g, told, done, back);
     while (done < edit->len) {
@@ -15545,7 +15549,6 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
         if (done < edit->len)
             told = crdti_graft_step(g, told, count, back);
     }
-    crdti_graft_touch(g, author);
 }
 
 /* What we have and the delta shows dead, without saying by whom. */
@@ -15583,8 +15586,6 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
     for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
         if (!crdti_author_at(g->doc, at)->last)
             continue; /* one of ours that has not written yet */
-        g->doc->actor = crdti_author_at(g->doc, at)->replica;
-        crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
     if (g->doc->watch)
@@ -15613,10 +15614,6 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
-            if (crdti_edit_known(g, edit) < edit->len) {
-                g->doc->actor = g->delta->replicas[edit->replica].number;
-                crdti_touch(g->doc, number, crdti_no_key());
-            }
             if (edit->kind != CRDTI_INSERTION_EDIT)
                 crdti_graft_delete(g, edit);
             else if (!g->is_placed && g->steps >= most)

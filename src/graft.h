@@ -438,9 +438,12 @@ CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
     return crdti_spot_behind(g->doc, g->s, ours->left);
 }
 
+/* The author changes the sequence. */
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
+    g->doc->actor = at->replica;
+    crdti_touch(g->doc, g->s->object, crdti_no_key());
     if (at->is_touched)
         return;
     at->is_touched = 1;
@@ -483,6 +486,7 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
         crdti_author_at(g->doc, author)->party += known;
     if (known == edit->len)
         return;
+    crdti_graft_touch(g, author);
     origins.left = known ? crdti_graft_name(g, edit->name + known - 1)
                          : crdti_graft_name(g, edit->left);
     origins.right = crdti_graft_name(g, edit->right);
@@ -501,7 +505,6 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
     }
     if (is_placed)
         g->s->cursor = spot;
-    crdti_graft_touch(g, author);
 }
 
 /* >>many at one spot ------------------------------------------------------ */
@@ -657,6 +660,7 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
     int back = edit->kind == CRDTI_BACKWARDS_EDIT;
     if (done == edit->len)
         return;
+    crdti_graft_touch(g, author);
     if (done)
         told = crdti_graft_step(g, told, done, back);
     while (done < edit->len) {
@@ -668,7 +672,6 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
         if (done < edit->len)
             told = crdti_graft_step(g, told, count, back);
     }
-    crdti_graft_touch(g, author);
 }
 
 /* What we have and the delta shows dead, without saying by whom. */
@@ -706,8 +709,6 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
     for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
         if (!crdti_author_at(g->doc, at)->last)
             continue; /* one of ours that has not written yet */
-        g->doc->actor = crdti_author_at(g->doc, at)->replica;
-        crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
     if (g->doc->watch)
@@ -736,10 +737,6 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
-            if (crdti_edit_known(g, edit) < edit->len) {
-                g->doc->actor = g->delta->replicas[edit->replica].number;
-                crdti_touch(g->doc, number, crdti_no_key());
-            }
             if (edit->kind != CRDTI_INSERTION_EDIT)
                 crdti_graft_delete(g, edit);
             else if (!g->is_placed && g->steps >= most)

@@ -475,18 +475,18 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
 CRDTI_FN void crdti_plant_shown(crdti_plant *p, uint32_t name, uint32_t len)
 {
     const crdti_author *author;
-    if (!p->is_ascii)
-        author =
-            crdti_author_at(p->doc, crdti_name_author(&p->s->extents, name));
-    while (len && !p->is_ascii) {
+    if (p->is_ascii) {
+        crdti_plant_span(p, name, len);
+        return;
+    }
+    author = crdti_author_at(p->doc, crdti_name_author(&p->s->extents, name));
+    while (len) {
         const crdti_insertion *at = crdti_insertion_of(author, name);
         uint32_t part = (uint32_t)crdti_min(len, at->name + at->len - name);
         crdti_plant_span(p, name, part | (at->more_bytes ? CRDTI_WIDE : 0));
         name += part;
         len -= part;
     }
-    if (len)
-        crdti_plant_span(p, name, len);
 }
 
 /* How many characters of its insertion are in the piece. (Between insertions
