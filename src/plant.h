@@ -192,7 +192,8 @@ CRDTI_FN void crdti_plant_push(crdti_plant *p, uint32_t list, uint32_t more)
     }
     if (more != CRDTI_NO_CHAR)
         p->stack[p->stack_len++] = more;
-    crdti_sort(crdti_plant_order, p, p->stack + from, p->stack_len - from);
+    if (p->stack_len - from > 1)
+        crdti_sort(crdti_plant_order, p, p->stack + from, p->stack_len - from);
 }
 
 /* The piece that goes on with the insertion of piece `at`, or NO_CHAR. */
