@@ -15608,14 +15608,16 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
 {
     uint32_t known = crdti_edit_known(g, edit), at, len;
     for (at = 0; at < known; at += len) {
-        uint32_t told = edit->name + at, i;
+        uint32_t told = edit->name + at, i, done, name;
         len = crdti_bits_run(g->d->dead, told, known - at);
         if (!(g->d->dead[told / 64] >> told % 64 & 1))
             continue;
         g->doc->actor = CRDTI_NOBODY; /* that is not told */
         crdti_touch(g->doc, g->s->object, crdti_no_key());
-        for (i = 0; i < len; i++)
-            crdti_graft_hide(g, crdti_graft_name(g, told + i), 1);
+        for (i = 0; i < len; i += done) {
+            done = crdti_graft_victims(g, told + i, len - i, 0, &name);
+            crdti_graft_hide(g, name, done);
+        }
     }
 }
 

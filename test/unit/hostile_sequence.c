@@ -23,6 +23,7 @@ static const struct build_object objects[1] = {
 struct section {
     struct build_replica replicas[MANY + 4];
     size_t replicas_len, edits, outside, chars, runs;
+    uint32_t cursor, target;
     crdt_buf heads, dead, out;
     crdti_writer w, dead_w;
 };
@@ -39,6 +40,7 @@ static void section_begin(size_t replicas, uint64_t top)
     crdti_writer_init(&s.w, &s.heads);
     crdti_writer_init(&s.dead_w, &s.dead);
     s.replicas_len = replicas;
+    s.cursor = s.target = CRDTI_NO_CHAR;
     for (i = 0; i < replicas; i++) {
         s.replicas[i].id = build_id((uint32_t)i + 1);
         s.replicas[i].top = top;
@@ -66,13 +68,21 @@ static void head(unsigned what, uint64_t len)
     s.edits++;
 }
 
-/* Inserts behind the cursor + by. */
-static void insert(int64_t by, uint64_t len)
+/* Inserts behind character `left`. */
+static void insert(int64_t left, uint64_t len)
 {
-    head(by ? CRDTI_EDIT_INSERT_NEAR : CRDTI_EDIT_INSERT, len);
-    if (by)
-        crdti_put_zigzag(&s.w, by);
+    uint32_t told = (uint32_t)left;
+    unsigned what = crdti_edit_choice(s.cursor, s.target, told,
+                                      CRDTI_INSERTION_EDIT, (uint32_t)len);
+    head(what, len);
+    if (what != CRDTI_EDIT_INSERT) {
+        crdti_put_zigzag(&s.w, left - (int32_t)(what == CRDTI_EDIT_INSERT_AGAIN
+                                                    ? s.target
+                                                    : s.cursor));
+        s.target = told;
+    }
     s.chars += len;
+    s.cursor = (uint32_t)s.chars - 1;
 }
 
 /* The right origin of the next: the end, a character, or one outside. */
@@ -194,7 +204,7 @@ TEST(all_at_the_beginning_by_one)
     for (i = 0; i < MANY; i++) {
         if (i)
             right(0);
-        insert(-i, 1);
+        insert(-1, 1);
     }
     check_both();
 }
@@ -207,7 +217,7 @@ TEST(all_at_the_beginning_by_many)
         author((uint64_t)(MANY - 1 - i), 0);
         if (i)
             right(0);
-        insert(-i, 1);
+        insert(-1, 1);
     }
     check_both();
 }
@@ -222,12 +232,12 @@ TEST(behind_any_and_before_the_end)
     int64_t i;
     section_begin(2, MANY);
     author(0, 0);
-    insert(0, HALF);
+    insert(-1, HALF);
     author(1, 0);
     for (i = 0; i < HALF; i++) {
         int64_t left = some(i, HALF - 1);
         right(0);
-        insert(left - (HALF - 1 + i), 1);
+        insert(left, 1);
     }
     check_both();
 }
@@ -237,11 +247,11 @@ TEST(at_the_beginning_and_before_any)
     int64_t i;
     section_begin(2, MANY);
     author(0, 0);
-    insert(0, HALF);
+    insert(-1, HALF);
     author(1, 0);
     for (i = 0; i < HALF; i++) {
         right((uint64_t)(2 * (1 + some(i, HALF - 1)) + 1));
-        insert(-HALF - i, 1);
+        insert(-1, 1);
     }
     check_both();
 }
@@ -256,7 +266,7 @@ static crdt_doc *pieces_doc(void)
     section_begin(2, MANY);
     for (i = 0; i < HALF; i++) {
         author((uint64_t)i % 2, 0);
-        insert(0, 1);
+        insert(i - 1, 1);
     }
     check_cost(doc, 0);
     return doc;
@@ -298,7 +308,7 @@ static void check_rights(size_t count)
         if (count > 1 || !i)
             author(count == 1 ? 2 : (uint64_t)i + 2, 0);
         right_outside(0, (uint64_t)(MANY - 1 - some(i, HALF / 2)));
-        insert(-i, 1);
+        insert(-1, 1);
     }
     check_cost(doc, HALF);
     crdt_doc_free(doc);
@@ -316,8 +326,119 @@ TEST(before_any_outside)
     check_rights(HALF);
 }
 
+/* >>one thing has one form ------------------------------------------------ */
+
+static void begin_ten(void)
+{
+    section_begin(2, 20);
+    author(0, 0);
+    insert(-1, 10);
+}
+
+static void dead(uint64_t gap, uint64_t len)
+{
+    crdti_put_varint(&s.dead_w, gap);
+    crdti_put_varint(&s.dead_w, len);
+    s.runs++;
+}
+
+static crdt_err end_of(size_t dead_chars)
+{
+    crdt_doc *doc = doc_new();
+    size_t at;
+    crdt_err err = crdti_payload_join(doc, section_end(dead_chars), &at, NULL);
+    crdt_doc_free(doc);
+    return err;
+}
+
+/* An edit behind ten characters: the head `what`, and a number. */
+static crdt_err told(unsigned what, uint64_t len, int64_t by)
+{
+    head(what, len);
+    if (what != CRDTI_EDIT_INSERT && what != CRDTI_EDIT_BACK)
+        crdti_put_zigzag(&s.w, by);
+    s.chars += what <= CRDTI_EDIT_INSERT_AGAIN ? len : 0;
+    return end_of(what <= CRDTI_EDIT_INSERT_AGAIN ? 0 : len);
+}
+
+TEST(a_target_is_told_in_one_way)
+{
+    static const struct {
+        unsigned what;
+        int64_t by;
+        crdt_err err;
+    } cases[] = {
+        { CRDTI_EDIT_INSERT_NEAR, -2, CRDT_OK },
+        { CRDTI_EDIT_INSERT_NEAR, 0, CRDT_ERR_CORRUPT },
+        { CRDTI_EDIT_INSERT_NEAR, -8, CRDT_ERR_CORRUPT },
+        { CRDTI_EDIT_INSERT_AGAIN, 2, CRDT_OK },
+        { CRDTI_EDIT_INSERT_AGAIN, 8, CRDT_ERR_CORRUPT },
+        { CRDTI_EDIT_INSERT_AGAIN, 10, CRDT_ERR_CORRUPT },
+        { CRDTI_EDIT_BACK, 0, CRDT_OK },
+        { CRDTI_EDIT_DELETE_NEAR, 0, CRDT_ERR_CORRUPT },
+        { CRDTI_EDIT_BACK_NEAR, 0, CRDT_ERR_CORRUPT },
+        { CRDTI_EDIT_DELETE_NEAR, -2, CRDT_OK },
+        { CRDTI_EDIT_DELETE_AGAIN, 8, CRDT_ERR_CORRUPT },
+        { CRDTI_EDIT_DELETE_AGAIN, 2, CRDT_OK },
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin_ten();
+        CHECK_INT(told(cases[i].what, 1, cases[i].by), cases[i].err);
+    }
+}
+
+TEST(what_is_told_before_an_edit_says_something)
+{
+    begin_ten();
+    author(1, 0);
+    CHECK_INT(told(CRDTI_EDIT_INSERT, 1, 0), CRDT_OK);
+    begin_ten();
+    author(0, 0);
+    CHECK_INT(told(CRDTI_EDIT_INSERT, 1, 0), CRDT_ERR_CORRUPT);
+    begin_ten();
+    author(1, 0);
+    author(0, 1);
+    CHECK_INT(told(CRDTI_EDIT_INSERT, 1, 0), CRDT_ERR_CORRUPT);
+    begin_ten();
+    right(1);
+    author(1, 0);
+    CHECK_INT(told(CRDTI_EDIT_INSERT, 1, 0), CRDT_ERR_CORRUPT);
+    begin_ten();
+    right(0); /* as expected */
+    CHECK_INT(told(CRDTI_EDIT_INSERT, 1, 0), CRDT_ERR_CORRUPT);
+    begin_ten();
+    right(1);
+    CHECK_INT(told(CRDTI_EDIT_BACK, 1, 0), CRDT_ERR_CORRUPT);
+}
+
+TEST(what_is_dead_is_said_once)
+{
+    begin_ten();
+    dead(2, 3);
+    dead(1, 2);
+    CHECK_INT(end_of(5), CRDT_OK);
+    begin_ten();
+    dead(2, 3);
+    dead(0, 2);
+    CHECK_INT(end_of(5), CRDT_ERR_CORRUPT);
+    begin_ten();
+    dead(7, 2);
+    CHECK_INT(told(CRDTI_EDIT_BACK, 1, 0), CRDT_ERR_CORRUPT);
+    begin_ten();
+    head(CRDTI_EDIT_BACK, 2);
+    dead(7, 1);
+    CHECK_INT(end_of(3), CRDT_OK);
+    begin_ten();
+    head(CRDTI_EDIT_BACK, 2);
+    dead(8, 1);
+    CHECK_INT(end_of(2), CRDT_ERR_CORRUPT);
+}
+
 TEST_MAIN(CASE(all_at_the_beginning_by_one),
           CASE(all_at_the_beginning_by_many),
           CASE(behind_any_and_before_the_end),
           CASE(at_the_beginning_and_before_any), CASE(behind_any_outside),
-          CASE(before_any_outside))
+          CASE(before_any_outside), CASE(a_target_is_told_in_one_way),
+          CASE(what_is_told_before_an_edit_says_something),
+          CASE(what_is_dead_is_said_once))
