@@ -19,6 +19,8 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 OPT     ?= -O2 -g
 CFLAGS  ?= $(OPT)
+# Of tests: a third of the time to compile, and they run hardly longer.
+TEST_OPT ?= -Og -g1
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
 FUZZ_RUNS      ?= 10000000
@@ -101,6 +103,7 @@ $(PUBLIC:%.c=$(BUILD)/%): crdtsync.h
 needs = $(foreach p,$(shell sed -n 's|.*pkg-config: *\([^*]*\).*|\1|p' $<),\
 	$(shell pkg-config --cflags --libs $(p)))
 
+$(TEST_PROGS) $(FUZZ_PROGS): CFLAGS = $(TEST_OPT)
 $(TEST_PROGS): $(BUILD)/%: %.c Makefile
 	$(call begin,CC)
 	$(Q)$(compile) -pthread -o $@ $< $(needs) $(LDFLAGS)
@@ -119,19 +122,19 @@ programs: $(TEST_PROGS) $(FUZZ_PROGS) demos
 
 soak: ## the seeded tests for hours: SOAK_SEEDS=2000000
 	$(Q)CRDT_SEEDS=$(SOAK_SEEDS) CRDT_DEPTH=4 TEST_SECONDS_MAX=86400 \
-		$(MAKE) --no-print-directory test SCRIPTS= FUZZ= \
+		$(MAKE) --no-print-directory test SCRIPTS= FUZZ= TEST_OPT='-O2 -g' \
 		TESTS='$(filter test/laws/% test/oom/% test/sim/%,$(TESTS))'
 
 # >> sanitizers ---------------------------------------------------------------
 # The same tests, built anew beside the others; scripts of test/compile, which
 # test building, are left out.
 
-SANITIZE_CC := $(or $(CLANG),$(CC))
+SANITIZE_CC ?= $(CC)
 sanitized = +$(Q)CRDT_SEEDS=$(SANITIZE_SEEDS) \
 	ASAN_OPTIONS=allocator_may_return_null=1 \
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	$(MAKE) --no-print-directory test BUILD=build/$@ CC=$(SANITIZE_CC) \
-	SCRIPTS='$(filter-out test/compile/%,$(SCRIPTS))' CFLAGS='-O1 -g' \
+	SCRIPTS='$(filter-out test/compile/%,$(SCRIPTS))' CFLAGS='-Og -g1' \
 	SANITIZE='-fno-omit-frame-pointer -fno-sanitize-recover=all $(1)'
 
 asan: ## the tests under AddressSanitizer and UBSan

@@ -754,8 +754,9 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
  * between, and runs inserted at one spot by several people follow on each
  * other; set and set, the later stamp wins and the other stays readable; set,
  * or a change within a container, and delete: the element stays, with just
- * that; move and move, the later stamp wins: an element is never there twice;
- * move and set, both; move and delete, it is gone.
+ * that, where it was inserted or is moved meanwhile; move and move, the later
+ * stamp wins: an element is never there twice; move and set, both; move and
+ * delete, it is gone.
  *
  * O(log n) for an index. Memory: a few dozen bytes for each element and move,
  * also for those that are gone: their places are remembered.
@@ -769,7 +770,7 @@ CRDT_API size_t crdt_list_len(crdt_obj list);
 CRDT_API crdt_err crdt_list_insert(crdt_obj list, size_t at, crdt_value value);
 /* Replaces what is seen of the element, containers included. */
 CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value);
-/* Deletes `len` elements with all below them, one by one. */
+/* Deletes `len` elements with all below them. */
 CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len);
 /* Takes the element out and puts it where it has the index `to` then. */
 CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to);
@@ -818,6 +819,10 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
  * A container that appears under a key, or disappears, is one patch, that of
  * the key: what is in it is there to be read, and has no patches of its own.
  * Nor has what is hidden: changes in a container that its key does not show.
+ * The same goes for the elements of lists.
+ *
+ * Patches of lists come first, outer ones before those within: so the indices
+ * in paths, which are those of now, fit what has been patched so far.
  */
 
 typedef enum crdt_patch_kind {
@@ -827,21 +832,25 @@ typedef enum crdt_patch_kind {
     CRDT_PATCH_ADD = 3,    /* `now` is in the set */
     CRDT_PATCH_DROP = 4,   /* `before` is no longer in the set */
     CRDT_PATCH_LOST = 5,   /* there was no memory to tell: read anew */
-    CRDT_PATCH_TEXT = 6    /* a text reads differently: `steps` */
+    CRDT_PATCH_TEXT = 6,   /* a text reads differently: `steps` */
+    CRDT_PATCH_LIST = 7    /* a list does: `steps` */
 } crdt_patch_kind;
 
-/* From the text as it was to the text as it is, from the beginning on. What
- * follows on the last step stays. */
+/* From the text or list as it was to what it is, from the beginning on. What
+ * follows on the last step stays. An element that was moved is deleted and
+ * inserted. */
 typedef enum crdt_step_kind {
     CRDT_STEP_RETAIN = 1, /* so much stays */
-    CRDT_STEP_INSERT = 2, /* `text` is new here */
-    CRDT_STEP_DELETE = 3  /* so much of the old text is gone */
+    CRDT_STEP_INSERT = 2, /* `text`, or so many elements, are new here */
+    CRDT_STEP_DELETE = 3, /* so much of what was there is gone */
+    CRDT_STEP_SET = 4     /* so many elements stay and are other values */
 } crdt_step_kind;
 
 typedef struct crdt_step {
     crdt_step_kind kind;
-    size_t chars, bytes, utf16; /* how much, in each unit */
-    crdt_bytes text;            /* of an insertion */
+    size_t chars, bytes, utf16; /* how much, in each unit; or elements, all
+                                   three: crdt_list_get tells their values */
+    crdt_bytes text;            /* of an insertion into a text */
 } crdt_step;
 
 /* Borrowed for the call, all of it. */
@@ -856,7 +865,7 @@ typedef struct crdt_patch {
      * it is forgotten already. */
     crdt_id author;
     int is_local;
-    const crdt_step *steps; /* of CRDT_PATCH_TEXT */
+    const crdt_step *steps; /* of CRDT_PATCH_TEXT and CRDT_PATCH_LIST */
     size_t steps_len;
 } crdt_patch;
 
@@ -869,13 +878,17 @@ typedef void crdt_patch_fn(void *ctx, crdt_doc *doc, const crdt_patch *patches,
  * (from within), NOMEM. UNCOMMITTED: changes are open. */
 CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx);
 
-/* What is at a path of keys, "images/beach.jpg/size": a value or an object.
- * In a key "~1" stands for "/" and "~0" for "~", and a "/" in front may stand
- * or not, as in a JSON pointer (RFC 6901); only where the first key is empty
- * it must. The empty path is the root. NOT_FOUND; TYPE when a step leads
- * through what is no map; ARG for another "~"; LIMIT (key). O(length). */
+/* What is at a path of keys, "images/beach.jpg/size", and of indices where it
+ * leads through lists, "images/0/size": a value or an object. In a key "~1"
+ * stands for "/" and "~0" for "~", and a "/" in front may stand or not, as in
+ * a JSON pointer (RFC 6901); only where the first key is empty it must. The
+ * empty path is the root. NOT_FOUND; TYPE when a step leads through what is no
+ * map or list; ARG for another "~"; LIMIT (key). O(length); O(log n) for an
+ * index. */
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
-/* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
+/* Appends the path of the object, as crdt_at takes it. Indices are those of
+ * now; for an element that is not there now it has a "-", where crdt_at finds
+ * nothing. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
 /* >>16 DELTAS ---------------------------------------------------------------
@@ -909,7 +922,8 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 
 /* Forgets removals that `cut` covers: allowed when every member has applied
  * `cut`. A replica that had not, still gets right, by way of the whole state.
- * What `cut` names beyond our own vector is ignored. O(removals). */
+ * What `cut` names beyond our own vector is ignored. The bytes of deleted text
+ * go too. O(removals + length of texts). NOMEM. */
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
 
 /* Appends the state in canonical form: replicas that have applied the same
@@ -2564,6 +2578,16 @@ CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
     return p->base + (size_t)index * p->size;
 }
 
+/* The same where the type is known, and so how to multiply by its size. */
+#define CRDTI_POOL_AT(T, p, index) ((T *)crdti_pool_at_of(p, index, sizeof(T)))
+
+CRDTI_INLINE void *crdti_pool_at_of(const crdti_pool *p, uint32_t index,
+                                    size_t size)
+{
+    CRDTI_ASSERT(index > 0 && index < p->used && size == p->size);
+    return p->base + index * size;
+}
+
 /* Doubles while small; a large block grows by a quarter: it is mostly mapped
  * anew, not copied, and half of it unused would weigh more. */
 CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,
@@ -3130,6 +3154,17 @@ CRDT_API crdt_err crdt_vv_set(crdt_vv *vv, const crdt_id *replica,
         vv->entries[place].seq = seq;
     else
         crdti_vv_remove_at(vv, place);
+    return CRDT_OK;
+}
+
+/* The same, unless it has as much already. */
+CRDTI_FN crdt_err crdti_vv_raise(crdt_vv *vv, const crdt_dot *dot)
+{
+    size_t place = crdti_vv_place(vv, &dot->replica);
+    if (!crdti_vv_is_at(vv, place, &dot->replica))
+        return crdti_vv_insert_at(vv, place, &dot->replica, dot->seq);
+    if (vv->entries[place].seq < dot->seq)
+        vv->entries[place].seq = dot->seq;
     return CRDT_OK;
 }
 
@@ -3986,7 +4021,8 @@ CRDTI_FN int crdti_value_order(const crdt_value *a, const crdt_value *b)
 #define CRDTI_ROOT 1u
 #define CRDTI_INLINE_KEY 8
 #define CRDTI_BLOCK_ROWS 16
-#define CRDTI_ROW_KEY 9 /* bytes of an element that fits into a row */
+#define CRDTI_ROW_KEY 9      /* bytes of an element that fits into a row */
+#define CRDTI_ELEMENT_KEY 24 /* of one of a list: list.h */
 #define CRDTI_KEY_GONE UINT16_MAX /* length of the key of a freed entry */
 #if CRDTSYNC_MAX_KEY >= 65535
 #error "CRDTSYNC_MAX_KEY must be less than 65535"
@@ -4060,7 +4096,8 @@ enum {
     CRDTI_ONE_VALUE,
     CRDTI_BY_KEY,     /* a value, or container, at each key */
     CRDTI_BY_ELEMENT, /* whether it is there, of each element */
-    CRDTI_BY_STEPS    /* a text */
+    CRDTI_BY_STEPS,   /* a text */
+    CRDTI_BY_INDEX    /* a list, and a value, or container, of each element */
 };
 
 /* What a type must say of itself: a row of the type table (type.h). */
@@ -4123,7 +4160,7 @@ struct crdt_doc {
     crdti_hash_table open_blocks;      /* (set, replica) -> block */
     crdti_hash_table author_table;     /* (sequence, replica) -> author */
     crdti_hash_table moves;            /* (list, dot) -> MOVE */
-    size_t leaves_held, forks_held;    /* reserved: span.h */
+    size_t held_leaves, held_forks;    /* for lists: span.h */
     uint32_t sequences;                /* objects that have one: list */
     uint32_t typing;    /* text with keystrokes not filed: text.h */
     uint32_t self;      /* own replica */
@@ -4148,27 +4185,27 @@ struct crdt_doc {
 
 CRDTI_FN crdti_object *crdti_object_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_object *)crdti_pool_at(&doc->objects, index);
+    return CRDTI_POOL_AT(crdti_object, &doc->objects, index);
 }
 
 CRDTI_FN crdti_entry *crdti_entry_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_entry *)crdti_pool_at(&doc->entries, index);
+    return CRDTI_POOL_AT(crdti_entry, &doc->entries, index);
 }
 
 CRDTI_FN crdti_op *crdti_op_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_op *)crdti_pool_at(&doc->ops, index);
+    return CRDTI_POOL_AT(crdti_op, &doc->ops, index);
 }
 
 CRDTI_FN crdti_kill *crdti_kill_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_kill *)crdti_pool_at(&doc->kills, index);
+    return CRDTI_POOL_AT(crdti_kill, &doc->kills, index);
 }
 
 CRDTI_FN crdti_block *crdti_block_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_block *)crdti_pool_at(&doc->blocks, index);
+    return CRDTI_POOL_AT(crdti_block, &doc->blocks, index);
 }
 
 CRDTI_FN const crdti_type *crdti_type_at(const crdt_doc *doc,
@@ -4605,8 +4642,8 @@ CRDTI_FN int crdti_row_fits(const crdt_doc *doc, uint32_t object,
 
 CRDTI_INLINE crdti_block *crdti_row_block(const crdt_doc *doc, uint32_t row)
 {
-    return (crdti_block *)crdti_pool_at(&doc->blocks, (row & ~CRDTI_ROW_BIT) /
-                                                          CRDTI_BLOCK_ROWS);
+    return CRDTI_POOL_AT(crdti_block, &doc->blocks,
+                         (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
 }
 
 CRDTI_INLINE unsigned crdti_row_place(uint32_t row)
@@ -4906,7 +4943,7 @@ CRDTI_FN void crdti_row_leave(crdt_doc *doc, uint32_t row, uint64_t hash)
 /* >> place.h */
 /*
  * Places: what there is to read in a document. A place is a key of a map, an
- * element of a set, or the one value of any other object. Before something is
+ * element of a set or list, a list, or the one value of any other object. Before something is
  * done to a place for the first time since the watcher of the document was
  * told, what it reads is kept; so is what the keys above it read, as they
  * change when the object that they show appears or disappears.
@@ -4927,6 +4964,8 @@ typedef struct crdti_place {
     uint32_t actor; /* number of the replica that was at it last */
     crdt_bytes key; /* in the arena, as all bytes here */
     crdt_value before, now;
+    uint32_t elements; /* of a list: its touched elements; place + 1 */
+    uint32_t next;     /* of an element: among them */
     uint8_t had_before, has_now, is_changed;
 } crdti_place;
 
@@ -4992,28 +5031,61 @@ CRDTI_FN crdt_err crdti_place_add(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* The place, and the keys above it, as far as they are not touched yet. */
+/* The key of the place that is touched with that key. */
+CRDTI_FN crdt_bytes crdti_place_key(const crdti_type *type, crdt_bytes key)
+{
+    if (type->shape == CRDTI_ONE_VALUE || type->shape == CRDTI_BY_STEPS ||
+        (type->shape == CRDTI_BY_INDEX && key.len != CRDTI_ELEMENT_KEY))
+        key.len = 0;
+    return key;
+}
+
+/* Finds or adds the place. NULL: there is no memory. */
+CRDTI_FN crdti_place *crdti_place_get(crdt_doc *doc, uint32_t object,
+                                      crdt_bytes key, int *is_new)
+{
+    crdti_watch *watch = doc->watch;
+    uint64_t hash = crdti_entry_hash(doc, object, key);
+    crdti_place *place = crdti_place_find(watch, object, key, hash);
+    *is_new = !place;
+    if (place)
+        return place;
+    if (crdti_place_add(doc, object, key, hash)) {
+        watch->is_lost = 1;
+        return NULL;
+    }
+    return &watch->places.ptr[watch->places.len - 1];
+}
+
+/* The place, the list that it is an element of, and the keys above, as far as
+ * they are not touched yet. */
 CRDTI_FN void crdti_place_touch(crdt_doc *doc, uint32_t object, crdt_bytes key)
 {
     crdti_watch *watch = doc->watch;
-    int is_above = 0;
+    uint32_t element = 0;
+    int is_above = 0, is_new;
     while (!watch->is_lost) {
         const crdti_object *at = crdti_object_at(doc, object);
+        const crdti_type *type = crdti_type_at(doc, at);
         const crdti_entry *entry;
         crdti_place *place;
-        uint64_t hash;
-        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE ||
-            crdti_type_at(doc, at)->shape == CRDTI_BY_STEPS)
-            key.len = 0;
-        hash = crdti_entry_hash(doc, object, key);
-        place = crdti_place_find(watch, object, key, hash);
-        if (place && !is_above)
+        key = crdti_place_key(type, key);
+        place = crdti_place_get(doc, object, key, &is_new);
+        if (!place)
+            return;
+        if (!is_above)
             place->actor = doc->actor;
-        if (place)
+        if (element) {
+            watch->places.ptr[element - 1].next = place->elements;
+            place->elements = element;
+            element = 0;
+        }
+        if (!is_new && (is_above || !key.len || type->shape != CRDTI_BY_INDEX))
             return;
-        if (crdti_place_add(doc, object, key, hash)) {
-            watch->is_lost = 1;
-            return;
+        if (key.len && type->shape == CRDTI_BY_INDEX) {
+            element = is_new ? (uint32_t)watch->places.len : 0;
+            key.len = 0;
+            continue;
         }
         if (!at->entry)
             return;
@@ -5890,22 +5962,27 @@ CRDTI_FN crdt_err crdti_drafts_below(crdt_doc *doc, uint32_t top,
     return CRDT_OK;
 }
 
-/* Writes `draft` over all that is in its scope, counters below included.
- * LIMIT, NOMEM: nothing has happened, and the draft is still the caller's. */
-CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
+/* Writes each draft over all that is in its scope, counters below included;
+ * no scope is within another. LIMIT, NOMEM: nothing has happened, and the
+ * drafts are still the caller's. */
+CRDTI_FN crdt_err crdti_write_scopes(crdt_doc *doc, const crdti_op *drafts,
+                                     size_t len)
 {
     crdti_op_array resets = { NULL, 0, 0 };
-    size_t i, victims = crdti_scope_count(doc, draft->entry);
+    size_t i, victims = 0;
     crdt_err err = CRDT_OK;
-    if (crdti_entry_at(doc, draft->entry)->child)
-        err = crdti_drafts_below(doc, draft->entry, &resets);
+    for (i = 0; i < len && !err; i++) {
+        victims += crdti_scope_count(doc, drafts[i].entry);
+        if (crdti_entry_at(doc, drafts[i].entry)->child)
+            err = crdti_drafts_below(doc, drafts[i].entry, &resets);
+    }
     if (err)
         return err;
     for (i = 0; i < resets.len; i++)
         victims += crdti_scope_count(doc, resets.ptr[i].entry);
-    err = crdti_write_check(doc, resets.len + 1);
+    err = crdti_write_check(doc, resets.len + len);
     if (!err)
-        err = crdti_write_reserve(doc, resets.len + 1, victims);
+        err = crdti_write_reserve(doc, resets.len + len, victims);
     if (err) {
         crdti_drafts_drop(doc, &resets);
         return err;
@@ -5916,8 +5993,14 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
         else
             crdti_write_over(doc, &resets.ptr[i]);
     crdti_array_free(&doc->alloc, &resets);
-    crdti_write_over(doc, draft);
+    for (i = 0; i < len; i++)
+        crdti_write_over(doc, &drafts[i]);
     return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
+{
+    return crdti_write_scopes(doc, draft, 1);
 }
 
 #endif
@@ -5990,7 +6073,7 @@ typedef CRDTI_ARRAY(crdti_extent) crdti_extents;
 
 CRDTI_INLINE crdti_author *crdti_author_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_author *)crdti_pool_at(&doc->authors, index);
+    return CRDTI_POOL_AT(crdti_author, &doc->authors, index);
 }
 
 /* >>authors --------------------------------------------------------------- */
@@ -6314,8 +6397,14 @@ CRDTI_FN void crdti_homes_drop(const crdt_alloc *alloc, crdti_homes *homes)
 CRDTI_FN crdti_home_at crdti_home_find(const crdti_homes *homes, uint32_t name)
 {
     size_t low = 0, high = homes->blocks.len;
+    const crdti_home_block *last = homes->blocks.ptr[high - 1];
     uint32_t from = 0, to;
     crdti_home_at found;
+    if (last->names[last->len - 1] <= name) { /* as when one types */
+        found.block = high - 1;
+        found.at = last->len - 1;
+        return found;
+    }
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         if (homes->blocks.ptr[middle]->names[0] <= name)
@@ -6587,7 +6676,9 @@ typedef struct crdti_sequence {
     uint64_t typed;   /* as long as the document has written that much */
     uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
-    uint8_t is_stale; /* of a list: what is visible is to be looked at */
+    uint8_t is_list;
+    uint8_t is_bare; /* a list that a join has laid out and not shown yet */
+    uint32_t held;   /* of a list: positions that leaves are held for */
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
@@ -6596,12 +6687,12 @@ typedef struct crdti_sequence {
 
 CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_leaf *)crdti_pool_at(&doc->leaves, index);
+    return CRDTI_POOL_AT(crdti_leaf, &doc->leaves, index);
 }
 
 CRDTI_INLINE crdti_fork *crdti_fork_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_fork *)crdti_pool_at(&doc->forks, index);
+    return CRDTI_POOL_AT(crdti_fork, &doc->forks, index);
 }
 
 CRDTI_INLINE uint32_t crdti_span_len(const crdti_leaf *leaf, uint32_t at)
@@ -6722,11 +6813,12 @@ CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
         doc->watch->is_lost = 1;
 }
 
-/* Characters appear, or disappear. */
+/* Characters appear, or disappear. In lists that may be again and again, one
+ * at a time: `born` says that it was not there at first. */
 CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t name, uint32_t len)
 {
-    if (CRDTI_UNLIKELY(doc->watch != NULL))
+    if (CRDTI_UNLIKELY(doc->watch != NULL) && !crdti_ivset_has(&s->died, name))
         crdti_news_add(doc, &s->born, name, len);
 }
 
@@ -6743,6 +6835,110 @@ CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
     crdti_ivset_free(alloc, &s->died);
 }
 
+/* >>holding ---------------------------------------------------------------
+ * What a list shows changes with its elements, wherever and by whomever those
+ * are written, and then nothing may fail. So a list holds memory for all the
+ * leaves that it may ever be cut into: a leaf is split when it is full, and all
+ * of them but the last then have CRDTI_LEAF_LEAST spans, which is as many
+ * positions; and a position stays in its leaf. */
+
+#define CRDTI_LEAF_LEAST 14u
+#define CRDTI_LEAF_ONLY 26u /* positions that are one leaf for certain */
+
+/* How many leaves besides the first, and how many forks. All but the last of
+ * each level have half of their children at least. */
+CRDTI_FN size_t crdti_leaves_most(uint32_t positions)
+{
+    return positions > CRDTI_LEAF_ONLY ? positions / CRDTI_LEAF_LEAST : 0;
+}
+
+CRDTI_FN size_t crdti_forks_most(size_t leaves)
+{
+    size_t most = 0;
+    while (leaves) {
+        leaves /= CRDTI_FORK_SLOTS / 2;
+        most += leaves + 1;
+    }
+    return most;
+}
+
+/* What more is to be held for `count` positions more. */
+CRDTI_FN size_t crdti_leaves_more(const crdti_sequence *s, uint32_t count)
+{
+    return crdti_leaves_most(s->held + count) - crdti_leaves_most(s->held);
+}
+
+CRDTI_FN size_t crdti_forks_more(const crdti_sequence *s, uint32_t count)
+{
+    return crdti_forks_most(crdti_leaves_most(s->held + count)) -
+           crdti_forks_most(crdti_leaves_most(s->held));
+}
+
+/* Memory for so many beside what is held. */
+CRDTI_FN crdt_err crdti_nodes_reserve(crdt_doc *doc, size_t leaves,
+                                      size_t forks)
+{
+    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves,
+                                      doc->held_leaves + leaves);
+    return err ? err
+               : crdti_pool_reserve(&doc->alloc, &doc->forks,
+                                    doc->held_forks + forks);
+}
+
+/* Memory for positions of a list, and to show and hide them ever after. */
+CRDTI_FN crdt_err crdti_positions_reserve(crdt_doc *doc,
+                                          const crdti_sequence *s,
+                                          uint32_t count)
+{
+    return crdti_nodes_reserve(doc, crdti_leaves_more(s, count),
+                               crdti_forks_more(s, count));
+}
+
+/* Positions come; that is reserved. */
+CRDTI_FN void crdti_positions_hold(crdt_doc *doc, crdti_sequence *s,
+                                   uint32_t count)
+{
+    doc->held_leaves += crdti_leaves_more(s, count);
+    doc->held_forks += crdti_forks_more(s, count);
+    s->held += count;
+}
+
+CRDTI_FN uint32_t crdti_leaf_take(crdt_doc *doc, const crdti_sequence *s)
+{
+    doc->held_leaves -= s->is_list;
+    return crdti_pool_take(&doc->leaves);
+}
+
+CRDTI_FN uint32_t crdti_fork_take(crdt_doc *doc, const crdti_sequence *s)
+{
+    doc->held_forks -= s->is_list;
+    return crdti_pool_take(&doc->forks);
+}
+
+CRDTI_FN void crdti_leaf_give(crdt_doc *doc, const crdti_sequence *s,
+                              uint32_t leaf)
+{
+    doc->held_leaves += s->is_list;
+    crdti_pool_give(&doc->leaves, leaf);
+}
+
+CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
+                              uint32_t fork)
+{
+    doc->held_forks += s->is_list;
+    crdti_pool_give(&doc->forks, fork);
+}
+
+/* Nothing is held any more: all leaves are given back but the first, which is
+ * not one of those. */
+CRDTI_FN void crdti_positions_release(crdt_doc *doc, crdti_sequence *s)
+{
+    size_t leaves = crdti_leaves_most(s->held);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= crdti_forks_most(leaves);
+    s->held = 0;
+}
+
 /* >>splitting ------------------------------------------------------------- */
 
 /* Memory for `count` calls, in that many trees of that height, of
@@ -6756,22 +6952,7 @@ CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
     size_t forks = crdti_min_size(leaves * (height + 1),
                                   doc->forks.live + leaves / 14 + 1) +
                    crdti_min_size(trees, count) * 2;
-    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves, leaves + 1);
-    doc->leaves_held = leaves + 1;
-    doc->forks_held = forks + height + 1;
-    return err ? err
-               : crdti_pool_reserve(&doc->alloc, &doc->forks, doc->forks_held);
-}
-
-/* Memory for one call more while others are under way that have theirs. */
-CRDTI_FN crdt_err crdti_spans_reserve_more(crdt_doc *doc,
-                                           const crdti_sequence *s)
-{
-    crdt_err err =
-        crdti_pool_reserve(&doc->alloc, &doc->leaves, doc->leaves_held + 1);
-    return err ? err
-               : crdti_pool_reserve(&doc->alloc, &doc->forks,
-                                    doc->forks_held + s->height + 2);
+    return crdti_nodes_reserve(doc, leaves + 1, forks + height + 1);
 }
 
 CRDTI_INLINE crdt_err crdti_spans_reserve(crdt_doc *doc,
@@ -6800,7 +6981,7 @@ CRDTI_FN uint32_t crdti_parent(const crdt_doc *doc, uint32_t level,
 /* A new root above the old one. */
 CRDTI_FN void crdti_root_raise(crdt_doc *doc, crdti_sequence *s)
 {
-    uint32_t index = crdti_pool_take(&doc->forks);
+    uint32_t index = crdti_fork_take(doc, s);
     crdti_fork *root = crdti_fork_at(doc, index);
     root->len = 1;
     root->children[0] = s->root;
@@ -6811,11 +6992,11 @@ CRDTI_FN void crdti_root_raise(crdt_doc *doc, crdti_sequence *s)
 }
 
 /* Moves the upper part of a full fork into a new one and returns it. */
-CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, uint32_t level,
-                                   uint32_t index, uint32_t keep,
-                                   crdti_width *moved)
+CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, const crdti_sequence *s,
+                                   uint32_t level, uint32_t index,
+                                   uint32_t keep, crdti_width *moved)
 {
-    uint32_t other = crdti_pool_take(&doc->forks), i;
+    uint32_t other = crdti_fork_take(doc, s), i;
     crdti_fork *low = crdti_fork_at(doc, index);
     crdti_fork *high = crdti_fork_at(doc, other);
     high->len = low->len - keep;
@@ -6832,11 +7013,12 @@ CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, uint32_t level,
 
 /* Files `other`, which has taken over `moved` of `child`, behind it. */
 CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
-                             uint32_t child, uint32_t other, crdti_width moved)
+                             uint32_t child, uint32_t other, crdti_width moved,
+                             int is_end)
 {
     uint32_t parent, place;
     crdti_fork *fork;
-    if (s->root == child)
+    if (level == s->height)
         crdti_root_raise(doc, s);
     parent = crdti_parent(doc, level, child);
     fork = crdti_fork_at(doc, parent);
@@ -6844,9 +7026,9 @@ CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
     if (fork->len == CRDTI_FORK_SLOTS) {
         crdti_width up;
         /* At the very end, where documents grow, the rest stays full. */
-        uint32_t keep = place + 1 == fork->len ? fork->len - 1 : fork->len / 2;
-        uint32_t high = crdti_fork_split(doc, level + 1, parent, keep, &up);
-        crdti_fork_put(doc, s, level + 1, parent, high, up);
+        uint32_t keep = is_end ? fork->len - 1 : fork->len / 2;
+        uint32_t high = crdti_fork_split(doc, s, level + 1, parent, keep, &up);
+        crdti_fork_put(doc, s, level + 1, parent, high, up, is_end);
         if (place >= keep) {
             place -= keep;
             parent = high;
@@ -6868,7 +7050,7 @@ CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
 CRDTI_FN void crdti_leaf_split(crdt_doc *doc, crdti_sequence *s,
                                crdti_spot *spot)
 {
-    uint32_t other = crdti_pool_take(&doc->leaves), i;
+    uint32_t other = crdti_leaf_take(doc, s), i;
     crdti_leaf *low = crdti_leaf_at(doc, spot->leaf);
     crdti_leaf *high = crdti_leaf_at(doc, other);
     uint32_t keep =
@@ -6888,7 +7070,7 @@ CRDTI_FN void crdti_leaf_split(crdt_doc *doc, crdti_sequence *s,
                        crdti_span_len(high, i), other);
     crdti_widths_close(doc, s);
     crdti_fork_put(doc, s, 0, spot->leaf, other,
-                   crdti_leaf_width(doc, s, high));
+                   crdti_leaf_width(doc, s, high), !high->next);
     if (spot->at >= keep) {
         spot->leaf = other;
         spot->at -= keep;
@@ -7025,21 +7207,25 @@ CRDTI_FN void crdti_shown_merge(crdti_leaf *leaf, uint32_t at)
     crdti_leaf_shift(leaf, at + 2, at + 1);
 }
 
-/* Shows a hidden character again: of a list, never of a text. The spot stays
- * before it. */
-CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
-                              crdti_spot *spot)
+/* Shows up to `most` hidden characters behind the spot, as far as the span
+ * goes: of a list, never of a text. The spot stays before them. How many.
+ * Cannot fail. */
+CRDTI_FN uint32_t crdti_span_show(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot, uint32_t most)
 {
     crdti_leaf *leaf;
-    crdti_width one = { 1, 0, 0 };
+    crdti_width width = { 0, 0, 0 };
     crdti_leaf_room(doc, s, spot);
     leaf = crdti_leaf_at(doc, spot->leaf);
-    if (spot->off + 1 < crdti_span_len(leaf, spot->at))
-        crdti_span_cut(leaf, spot->at, spot->off + 1);
+    width.chars = crdti_span_len(leaf, spot->at) - spot->off;
+    width.chars = (uint32_t)crdti_min(width.chars, most);
+    crdti_news_born(doc, s, leaf->names[spot->at] + spot->off, width.chars);
+    if (spot->off + width.chars < crdti_span_len(leaf, spot->at))
+        crdti_span_cut(leaf, spot->at, spot->off + width.chars);
     if (spot->off > 0)
         crdti_span_cut(leaf, spot->at++, spot->off);
     spot->off = 0;
-    leaf->lens[spot->at] = 1;
+    leaf->lens[spot->at] = width.chars;
     crdti_shown_merge(leaf, spot->at);
     if (spot->at > 0) {
         uint32_t len = leaf->len, before = leaf->lens[spot->at - 1];
@@ -7049,7 +7235,8 @@ CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
             spot->off = before;
         }
     }
-    crdti_widths_grow(doc, s, spot->leaf, one);
+    crdti_widths_grow(doc, s, spot->leaf, width);
+    return width.chars;
 }
 
 /* >>finding --------------------------------------------------------------- */
@@ -7404,13 +7591,14 @@ CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
     *out = s;
     if (CRDTI_LIKELY(s != NULL))
         return CRDT_OK;
-    if (crdti_pool_reserve(&doc->alloc, &doc->leaves, 1))
+    if (crdti_nodes_reserve(doc, 1, 0))
         return CRDT_ERR_NOMEM;
     s = (crdti_sequence *)crdti_alloc(&doc->alloc, sizeof *s);
     if (!s)
         return CRDT_ERR_NOMEM;
     crdti_zero(s, sizeof *s);
     s->object = object;
+    s->is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
     s->root = s->first = crdti_pool_take(&doc->leaves);
     s->next_sequence = doc->sequences;
     if (doc->sequences)
@@ -7421,7 +7609,8 @@ CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* Gives back the tree: leaves and what is above them. */
+/* Gives back the tree: leaves and what is above them. What a list holds it
+ * then has in hand, and the first leaf. */
 CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
 {
     uint32_t node = s->root, level = s->height, i;
@@ -7431,7 +7620,7 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         if (level && crdti_fork_at(doc, node)->len) {
             crdti_fork *fork = crdti_fork_at(doc, node);
             for (i = 0; level == 1 && i < fork->len; i++)
-                crdti_pool_give(&doc->leaves, fork->children[i]);
+                crdti_leaf_give(doc, s, fork->children[i]);
             if (level == 1) {
                 fork->len = 0;
                 continue;
@@ -7441,7 +7630,10 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
             continue;
         }
         up = crdti_parent(doc, level, node);
-        crdti_pool_give(level ? &doc->forks : &doc->leaves, node);
+        if (level)
+            crdti_fork_give(doc, s, node);
+        else
+            crdti_leaf_give(doc, s, node);
         node = up;
         level++;
     }
@@ -7458,6 +7650,8 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     }
     s->authors = s->own = 0;
     crdti_spans_free(doc, s);
+    doc->held_leaves -= s->is_list; /* the first one */
+    crdti_positions_release(doc, s);
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
     crdti_news_clear(&doc->alloc, s);
@@ -7469,7 +7663,7 @@ CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
 {
     crdti_sequence_empty(doc, s);
     s->names_used = 0;
-    s->is_hashed = 0;
+    s->is_hashed = s->is_bare = 0;
     crdti_zero(&s->total, sizeof s->total);
     s->root = s->first = crdti_pool_take(&doc->leaves);
 }
@@ -7683,22 +7877,34 @@ CRDTI_FN int crdti_insertion_add(crdti_author *author, uint64_t seq,
     return goes_on;
 }
 
+/* The same for the sequence. */
+CRDTI_FN int crdti_insertion_write(crdt_doc *doc, crdti_sequence *s,
+                                   uint32_t index, uint64_t seq,
+                                   const crdti_origins *origins,
+                                   const crdti_piece *piece)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    if (s->is_list)
+        crdti_positions_hold(doc, s, piece->width.chars);
+    author->last = seq + piece->width.chars - 1;
+    return crdti_insertion_add(author, seq, origins->left, origins->right,
+                               piece);
+}
+
 /* Writes it down and puts it at the spot, which is behind it then. */
 CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t index, uint64_t seq,
                                   const crdti_origins *origins,
                                   const crdti_piece *piece, crdti_spot *spot)
 {
-    crdti_author *author = crdti_author_at(doc, index);
-    uint32_t name = author->free_name, flags = crdti_piece_flags(piece);
+    uint32_t name = crdti_author_at(doc, index)->free_name;
+    uint32_t flags = crdti_piece_flags(piece);
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
-    int goes_on =
-        crdti_insertion_add(author, seq, origins->left, origins->right, piece);
+    int goes_on = crdti_insertion_write(doc, s, index, seq, origins, piece);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
     crdti_span_put(doc, s, spot, name, piece->width.chars | flags, goes_on);
-    author->last = seq + piece->width.chars - 1;
 }
 
 /* That `count` characters, from `name` on or back from it, were deleted by the
@@ -7757,19 +7963,35 @@ CRDTI_FN void crdti_erased_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
                        CRDTI_BACKWARDS);
 }
 
-/* Files the keystrokes that were not filed yet. Memory was taken before. */
-CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+/* Files the keystrokes that were not filed yet; memory was taken before. What
+ * is typed goes on. */
+CRDTI_FN void crdti_typing_write(crdt_doc *doc)
 {
-    crdti_sequence *s =
-        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
-    uint32_t from = s->cursor_chars;
-    doc->typing = 0;
-    s->room = 0;
+    crdti_sequence *s;
+    uint32_t from;
+    if (!doc->typing)
+        return;
+    s = (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    from = s->cursor_chars;
     s->cursor_chars = s->type_at;
     if (s->type_at > from)
         crdti_typed_file(doc, s, s->type_at - from);
     else if (s->type_at < from)
         crdti_erased_file(doc, s, from - s->type_at);
+    if (s->type_to)
+        return;
+    doc->typing = 0;
+    s->room = 0;
+}
+
+/* Files them, and that is all of them. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+{
+    crdti_sequence *s =
+        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    crdti_typing_write(doc);
+    doc->typing = 0;
+    s->room = 0;
 }
 
 /* >>visibility ------------------------------------------------------------ */
@@ -7780,7 +8002,7 @@ CRDTI_FN void crdti_sequence_weigh(crdt_doc *doc, const crdti_sequence *s)
 {
     crdti_object *object = crdti_object_at(doc, s->object);
     uint32_t weight = s->total.chars != 0;
-    if (CRDTI_LIKELY(object->weight == weight) || object->type == CRDT_LIST)
+    if (CRDTI_LIKELY(object->weight == weight) || s->is_list)
         return;
     object->weight = weight;
     crdti_climb(doc, s->object, weight != 0);
@@ -9893,17 +10115,17 @@ CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
 {
     crdti_piece piece;
     size_t at = crdti_ascii_len(*text, 0);
+    int is_plain = 0; /* what follows is, and longer */
     if (at < text->len && at < CRDTI_PLAIN_MIN) {
         crdti_zero(&piece, sizeof piece);
-        for (at = 0; at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
-             at += crdti_utf8_size(text->ptr[at])) {
+        at = 0;
+        while (at < text->len && piece.width.chars < CRDTI_WIDE_MAX &&
+               !is_plain) {
             crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
-            if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
-                crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN)
-                break;
-        }
-        if (at < text->len && piece.width.chars < CRDTI_WIDE_MAX)
+            is_plain = piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
+                       crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN;
             at += crdti_utf8_size(text->ptr[at]);
+        }
     } else {
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = (uint32_t)at;
@@ -10203,7 +10425,8 @@ CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
 {
     crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
-    if (s && len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at))
+    if (s && (len ? len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at)
+                  : crdti_text_type(text.doc, s, at, utf8)))
         return CRDT_OK;
     err = crdti_text_begin(text, &s);
     return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);
@@ -10449,16 +10672,15 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
  * never stands twice, and a value written meanwhile moves along.
  *
  * A position is visible when its element is and stands there. Positions are
- * shown and hidden as entries and MOVEs come and go, as far as there is memory
- * for the spans that this may cut; otherwise the list is *stale*, and whoever
- * reads it has to look at all of it first.
+ * shown and hidden as entries and MOVEs come and go, with memory that the list
+ * holds for that (span.h).
  */
 #ifndef CRDTI_LIST_H
 #define CRDTI_LIST_H
 
 
-#define CRDTI_ELEMENT_KEY 24 /* replica, seq with the highest byte first */
-#define CRDTI_MOVES_KEY 25   /* the same and CRDTI_MOVES */
+/* The key of an element: replica, seq with the highest byte first. */
+#define CRDTI_MOVES_KEY (CRDTI_ELEMENT_KEY + 1) /* and CRDTI_MOVES */
 #define CRDTI_MOVES 'p'
 
 CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key)
@@ -10486,16 +10708,23 @@ CRDTI_FN void crdti_element_put(const crdt_id *replica, uint64_t seq,
     key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
 }
 
+CRDTI_FN crdt_dot crdti_element_dot(const uint8_t *key)
+{
+    crdt_dot dot;
+    size_t i = sizeof dot.replica.b;
+    crdti_copy(dot.replica.b, key, sizeof dot.replica.b);
+    for (dot.seq = 0; i < CRDTI_ELEMENT_KEY; i++)
+        dot.seq = dot.seq << 8 | key[i];
+    return dot;
+}
+
 /* The first position of the element; 0: its replica is not known. */
 CRDTI_FN int crdti_element_get(const crdt_doc *doc, const uint8_t *key,
                                crdti_position *out)
 {
-    crdt_id id;
-    size_t i = sizeof id.b;
-    crdti_copy(id.b, key, sizeof id.b);
-    out->replica = crdti_replica_find(doc, &id);
-    for (out->seq = 0; i < CRDTI_ELEMENT_KEY; i++)
-        out->seq = out->seq << 8 | key[i];
+    crdt_dot dot = crdti_element_dot(key);
+    out->replica = crdti_replica_find(doc, &dot.replica);
+    out->seq = dot.seq;
     return out->replica != UINT32_MAX;
 }
 
@@ -10535,9 +10764,13 @@ CRDTI_FN uint64_t crdti_move_hash(const crdt_doc *doc, uint32_t list,
 CRDTI_FN uint32_t crdti_move_find(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint64_t hash = crdti_move_hash(doc, list, at);
+    uint64_t hash;
     size_t iter;
-    uint32_t found = crdti_table_first(&doc->moves, hash, &iter);
+    uint32_t found;
+    if (!doc->moves.len)
+        return 0;
+    hash = crdti_move_hash(doc, list, at);
+    found = crdti_table_first(&doc->moves, hash, &iter);
     for (; found; found = crdti_table_next(&doc->moves, hash, &iter)) {
         const crdti_op *op = crdti_op_at(doc, found);
         if (op->replica == at.replica && op->seq == at.seq &&
@@ -10556,18 +10789,28 @@ CRDTI_FN crdti_position crdti_op_position(const crdt_doc *doc, uint32_t index)
     return at;
 }
 
+/* The entry of the moves of that element, if one of them is alive, or 0. */
+CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t list,
+                                      const uint8_t *key)
+{
+    uint8_t moves[CRDTI_MOVES_KEY];
+    uint32_t entry;
+    if (!doc->moves.len)
+        return 0;
+    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
+    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    entry = crdti_element_entry(doc, list, moves, sizeof moves);
+    return entry && crdti_entry_at(doc, entry)->ops ? entry : 0;
+}
+
 /* Where the element stands, or would if one of its moves were not. 0: that is
  * not known. */
 CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
                                     const uint8_t *key, uint32_t except,
                                     crdti_position *out)
 {
-    uint8_t moves[CRDTI_MOVES_KEY];
-    uint32_t entry, latest;
-    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
-    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    entry = crdti_element_entry(doc, list, moves, sizeof moves);
-    latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
+    uint32_t entry = crdti_element_moves(doc, list, key);
+    uint32_t latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
     if (!latest)
         return crdti_element_get(doc, key, out);
     *out = crdti_op_position(doc, latest);
@@ -10576,32 +10819,43 @@ CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
 
 /* >>what is visible ------------------------------------------------------- */
 
-/* The key of the element that the position belongs to. */
-CRDTI_FN void crdti_position_key(const crdt_doc *doc, uint32_t list,
-                                 crdti_position at,
-                                 uint8_t key[CRDTI_MOVES_KEY])
+/* The entry of the element that the position belongs to, or 0; and the MOVE to
+ * it, or 0. */
+CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
+                                         crdti_position at, uint32_t *move)
 {
-    uint32_t move = crdti_move_find(doc, list, at);
-    const crdti_entry *entry;
-    crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, key);
-    if (!move)
-        return;
-    entry = crdti_entry_at(doc, crdti_op_at(doc, move)->entry);
-    crdti_copy(key, crdti_entry_key(entry).ptr, CRDTI_ELEMENT_KEY);
+    uint8_t own[CRDTI_MOVES_KEY];
+    const uint8_t *key = own;
+    *move = crdti_move_find(doc, list, at);
+    if (*move)
+        key = crdti_entry_key(
+                  crdti_entry_at(doc, crdti_op_at(doc, *move)->entry))
+                  .ptr;
+    else
+        crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, own);
+    return crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
+}
+
+/* Whether its element is visible: it stands there, or did once and may come
+ * back, when its moves go. */
+CRDTI_FN int crdti_position_lives(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    uint32_t move, entry = crdti_position_element(doc, list, at, &move);
+    return entry && crdti_entry_at(doc, entry)->is_visible;
 }
 
 /* Whether its element is visible and stands there. */
 CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    uint32_t entry;
-    crdti_position stands;
-    crdti_position_key(doc, list, at, key);
-    entry = crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
-    return entry && crdti_entry_at(doc, entry)->is_visible &&
-           crdti_element_position(doc, list, key, 0, &stands) &&
-           stands.replica == at.replica && stands.seq == at.seq;
+    uint32_t move, moves;
+    uint32_t entry = crdti_position_element(doc, list, at, &move);
+    if (!entry || !crdti_entry_at(doc, entry)->is_visible)
+        return 0;
+    moves = crdti_element_moves(
+        doc, list, crdti_entry_key(crdti_entry_at(doc, entry)).ptr);
+    return move == (moves ? crdti_entry_winner(doc, moves) : 0);
 }
 
 /* The position of a character of the sequence. */
@@ -10627,27 +10881,88 @@ CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t list,
                   : CRDTI_NO_CHAR;
 }
 
-/* Shows or hides a character as it should be, or makes the list stale. */
-CRDTI_FN void crdti_name_look(crdt_doc *doc, crdti_sequence *s, uint32_t name)
+CRDTI_FN int crdti_spot_shows(const crdt_doc *doc, crdti_spot spot)
 {
-    int shows = crdti_position_shows(doc, s->object,
-                                     crdti_name_position(doc, s, name));
+    return !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN);
+}
+
+/* Shows or hides characters behind the spot, up to `most` in one span, as they
+ * should be. The spot is behind those looked at then. How many. */
+CRDTI_FN uint32_t crdti_spot_look(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot, uint32_t most)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    uint32_t name = leaf->names[spot->at] + spot->off, len = 0;
+    uint32_t rest = crdti_span_len(leaf, spot->at) - spot->off;
+    int shows = 0;
+    most = (uint32_t)crdti_min(most, rest);
+    while (len < most) {
+        int now = crdti_position_shows(
+            doc, s->object, crdti_name_position(doc, s, name + len));
+        if (len && now != shows)
+            break;
+        shows = now;
+        len++;
+    }
+    if (shows != crdti_spot_shows(doc, *spot)) {
+        if (shows)
+            crdti_span_show(doc, s, spot, len);
+        else
+            crdti_span_hide(doc, s, spot, len);
+        crdti_spot_next(doc, spot);
+        s->cursor = *spot;
+        s->cursor_is_known = 0;
+    }
+    spot->off += len;
+    return len;
+}
+
+/* The same for characters whose names follow on each other. */
+CRDTI_FN void crdti_names_look(crdt_doc *doc, crdti_sequence *s, uint32_t name,
+                               uint32_t len)
+{
+    crdti_homes_make(doc, s);
+    while (len) {
+        crdti_spot spot = crdti_spot_of(doc, s, name);
+        uint32_t done = crdti_spot_look(doc, s, &spot, len);
+        name += done;
+        len -= done;
+    }
+}
+
+/* And for all of them. */
+CRDTI_FN void crdti_list_look(crdt_doc *doc, crdti_sequence *s)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->first;
+    s->is_bare = 0;
+    while (crdti_spot_next(doc, &spot))
+        crdti_spot_look(doc, s, &spot, UINT32_MAX);
+}
+
+/* The character of the position where the element stands, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_element_name(const crdt_doc *doc, uint32_t list,
+                                     const uint8_t *key)
+{
+    crdti_position at;
+    return crdti_element_position(doc, list, key, 0, &at)
+               ? crdti_position_name(doc, list, at)
+               : CRDTI_NO_CHAR;
+}
+
+/* The index of the element; 0: it is not there. */
+CRDTI_FN int crdti_element_index(crdt_doc *doc, uint32_t list,
+                                 const uint8_t *key, uint32_t *index)
+{
+    crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = s ? crdti_element_name(doc, list, key) : CRDTI_NO_CHAR;
     crdti_spot spot;
+    if (name == CRDTI_NO_CHAR)
+        return 0;
     crdti_homes_make(doc, s);
     spot = crdti_spot_of(doc, s, name);
-    if (shows ==
-        !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN))
-        return;
-    if (crdti_spans_reserve_more(doc, s)) {
-        s->is_stale = 1;
-        return;
-    }
-    if (shows)
-        crdti_span_show(doc, s, &spot);
-    else
-        crdti_span_hide(doc, s, &spot, 1);
-    s->cursor = spot;
-    s->cursor_is_known = 0;
+    *index = crdti_spot_rank(doc, s, spot).chars;
+    return crdti_spot_shows(doc, spot);
 }
 
 CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
@@ -10655,10 +10970,10 @@ CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
 {
     crdti_sequence *s = crdti_sequence_at(doc, list);
     uint32_t name = CRDTI_NO_CHAR;
-    if (s)
+    if (s && !s->is_bare)
         name = crdti_position_name(doc, list, at);
     if (name != CRDTI_NO_CHAR) /* else it comes yet, and looks itself */
-        crdti_name_look(doc, s, name);
+        crdti_names_look(doc, s, name, 1);
 }
 
 /* Where the element stands, or would if one of its moves were not. */
@@ -10668,35 +10983,6 @@ CRDTI_FN void crdti_element_look(crdt_doc *doc, uint32_t list,
     crdti_position at;
     if (crdti_element_position(doc, list, key, except, &at))
         crdti_position_look(doc, list, at);
-}
-
-/* Makes a stale list what it should be. NOMEM: it is stale still. */
-CRDTI_FN crdt_err crdti_list_settle(crdt_doc *doc, crdti_sequence *s)
-{
-    uint32_t at, name;
-    size_t i;
-    if (CRDTI_LIKELY(!s->is_stale))
-        return CRDT_OK;
-    s->is_stale = 0;
-    for (at = s->authors; at; at = crdti_author_at(doc, at)->next)
-        for (i = 0; i < crdti_author_at(doc, at)->insertions.len; i++) {
-            const crdti_insertion *insertion =
-                &crdti_author_at(doc, at)->insertions.ptr[i];
-            for (name = insertion->name;
-                 name < insertion->name + insertion->len && !s->is_stale;
-                 name++)
-                crdti_name_look(doc, s, name);
-        }
-    return s->is_stale ? CRDT_ERR_NOMEM : CRDT_OK;
-}
-
-CRDTI_FN crdt_err crdti_lists_settle(crdt_doc *doc)
-{
-    uint32_t at = doc->sequences;
-    crdt_err err = CRDT_OK;
-    for (; at && !err; at = crdti_sequence_at(doc, at)->next_sequence)
-        err = crdti_list_settle(doc, crdti_sequence_at(doc, at));
-    return err;
 }
 
 /* >>for the type table ---------------------------------------------------- */
@@ -10753,23 +11039,22 @@ CRDTI_FN int crdti_list_read(crdt_doc *doc, uint32_t list, crdt_bytes key,
 
 /* >>by index -------------------------------------------------------------- */
 
-/* The list's sequence, which says what is visible. It is made when there is
- * none. */
+/* The list's sequence, which says what is visible; or NULL. */
 CRDTI_FN crdt_err crdti_list_begin(crdt_obj list, crdti_sequence **s)
 {
     crdt_err err = crdti_check(list, CRDT_LIST);
     if (!err)
-        err = crdti_sequence_get(list.doc, list.index, s);
-    return err ? err : crdti_list_settle(list.doc, *s);
+        *s = crdti_sequence_at(list.doc, list.index);
+    return err;
 }
 
 /* The entry of the element whose position that character is, or 0. */
 CRDTI_FN uint32_t crdti_name_element(const crdt_doc *doc,
                                      const crdti_sequence *s, uint32_t name)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    crdti_position_key(doc, s->object, crdti_name_position(doc, s, name), key);
-    return crdti_element_entry(doc, s->object, key, CRDTI_ELEMENT_KEY);
+    uint32_t move;
+    return crdti_position_element(doc, s->object,
+                                  crdti_name_position(doc, s, name), &move);
 }
 
 /* The entry of the element at the index. RANGE. */
@@ -10779,7 +11064,7 @@ CRDTI_FN crdt_err crdti_list_entry(crdt_obj list, size_t at, uint32_t *entry)
     crdti_spot spot;
     uint32_t chars;
     crdt_err err = crdti_list_begin(list, &s);
-    if (!err && at >= s->total.chars)
+    if (!err && (!s || at >= s->total.chars))
         err = CRDT_ERR_RANGE;
     if (!err)
         err = crdti_seek(list.doc, s, CRDT_CHARS, at + 1, &spot, &chars);
@@ -10799,7 +11084,9 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
                                      crdti_sequence **out)
 {
     crdti_sequence *s;
-    crdt_err err = crdti_list_begin(list, &s);
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (!err)
+        err = crdti_sequence_get(list.doc, list.index, &s);
     if (err)
         return err;
     *out = s;
@@ -10810,7 +11097,7 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
         err = crdti_text_own(list.doc, s);
     if (!err)
         err = crdti_insertions_reserve(list.doc, s, s->own, 1, 1, 0);
-    return err ? err : crdti_spans_reserve(list.doc, s, 1);
+    return err ? err : crdti_positions_reserve(list.doc, s, 1);
 }
 
 /* Puts the position of the last change at the index, where it is visible. */
@@ -10890,37 +11177,57 @@ CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value)
                      crdti_entry_key(crdti_entry_at(list.doc, entry)), &value);
 }
 
-/* Removes the element; and its moves, of which nothing is seen then: where
- * that cannot be done they just stay. */
-CRDTI_FN crdt_err crdti_element_remove(crdt_doc *doc, uint32_t entry)
+/* Adds a REMOVE of all that is seen in the entry. There is room. */
+CRDTI_FN void crdti_draft_remove(crdti_op_array *drafts, uint32_t entry)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    uint32_t list = crdti_entry_at(doc, entry)->object, moves;
-    crdt_err err;
-    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
-               CRDTI_ELEMENT_KEY);
-    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    err = crdti_value_remove(doc, entry);
-    moves = crdti_element_entry(doc, list, key, sizeof key);
-    if (!err && moves && crdti_entry_at(doc, moves)->ops)
-        crdti_value_remove(doc, moves);
+    crdti_op *draft = &drafts->ptr[drafts->len++];
+    crdti_zero(draft, sizeof *draft);
+    draft->kind = CRDTI_REMOVE;
+    draft->entry = entry;
+}
+
+/* Drafts the removal of the elements; and of their moves, of which nothing is
+ * seen then. A move that somebody makes meanwhile survives that of its
+ * element, unseen. It costs an op next to a position that stays anyway, shows
+ * again with an element that somebody sets meanwhile, and goes with what is
+ * above the list. */
+CRDTI_FN crdt_err crdti_list_draft(crdt_obj list, size_t at, size_t len,
+                                   crdti_op_array *drafts)
+{
+    crdt_err err = CRDT_OK;
+    for (; len > 0 && !err; at++, len--) {
+        uint32_t entry, moves;
+        err = crdti_list_entry(list, at, &entry);
+        if (!err)
+            err = crdti_array_reserve(&list.doc->alloc, drafts, 2);
+        if (err)
+            break;
+        crdti_draft_remove(drafts, entry);
+        moves = crdti_element_moves(
+            list.doc, list.index,
+            crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
+        if (moves && CRDTI_RULE(MOVES_GO))
+            crdti_draft_remove(drafts, moves);
+    }
     return err;
 }
 
 CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len)
 {
-    crdti_sequence *s;
-    uint32_t entry;
-    crdt_err err = crdti_list_begin(list, &s);
-    if (!err && (len > s->total.chars || at > s->total.chars - len))
-        err = CRDT_ERR_RANGE;
+    crdti_op_array drafts = { NULL, 0, 0 };
+    size_t most;
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (err)
+        return err;
+    most = crdt_list_len(list);
+    if (len > most || at > most - len)
+        return CRDT_ERR_RANGE;
+    err = crdti_write_check(list.doc, len);
     if (!err)
-        err = crdti_write_check(list.doc, len);
-    for (; len > 0 && !err; len--) {
-        err = crdti_list_entry(list, at, &entry);
-        if (!err)
-            err = crdti_element_remove(list.doc, entry);
-    }
+        err = crdti_list_draft(list, at, len, &drafts);
+    if (!err)
+        err = crdti_write_scopes(list.doc, drafts.ptr, drafts.len);
+    crdti_array_free(&list.doc->alloc, &drafts);
     return err;
 }
 
@@ -10959,8 +11266,6 @@ CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
     if (err || from == to)
         return err;
     err = crdti_list_reserve(list, to, &s);
-    if (!err) /* where it stood is hidden */
-        err = crdti_spans_reserve_more(list.doc, s);
     if (!err)
         err = crdti_element_move(list.doc, entry);
     if (!err)
@@ -10972,9 +11277,8 @@ CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
 
 CRDT_API size_t crdt_list_len(crdt_obj list)
 {
-    if (crdti_check(list, CRDT_LIST))
-        return 0;
-    return crdti_object_at(list.doc, list.index)->weight;
+    crdti_sequence *s;
+    return crdti_list_begin(list, &s) || !s ? 0 : s->total.chars;
 }
 
 CRDT_API crdt_err crdt_list_get(crdt_obj list, size_t at, crdt_value *out)
@@ -11015,6 +11319,8 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
     const crdti_leaf *leaf;
     crdti_spot spot = { 0, 0, 0 };
     crdt_err err = crdti_list_begin(list, &s);
+    if (!err && !s)
+        err = CRDT_ERR_NOT_FOUND;
     if (err)
         return err;
     spot.leaf = s->first;
@@ -11045,16 +11351,15 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
 CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
                                    crdt_anchor *out)
 {
-    crdti_sequence *s;
-    crdti_position first;
     uint32_t entry;
     size_t beside = side == CRDT_LEFT ? at - 1 : at;
-    crdt_err err = crdti_list_begin(list, &s);
-    if (!err && at > s->total.chars)
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    size_t len = crdt_list_len(list);
+    if (!err && at > len)
         err = CRDT_ERR_RANGE;
     if (err)
         return err;
-    if (beside >= s->total.chars) { /* also in front of the first */
+    if (beside >= len) { /* also in front of the first */
         crdti_zero(out, sizeof *out);
         out->side = side;
         return CRDT_OK;
@@ -11064,11 +11369,8 @@ CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
         return err;
     crdti_zero(out, sizeof *out);
     out->side = side;
-    crdti_element_get(list.doc,
-                      crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr,
-                      &first);
-    out->dot.replica = list.doc->replicas.ptr[first.replica].id;
-    out->dot.seq = first.seq;
+    out->dot = crdti_element_dot(
+        crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
     return CRDT_OK;
 }
 
@@ -11077,21 +11379,19 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
 {
     uint8_t key[CRDTI_MOVES_KEY];
     crdti_sequence *s;
-    crdti_position at;
     crdti_spot spot;
-    uint32_t name = CRDTI_NO_CHAR;
+    uint32_t name;
     crdt_err err = crdti_list_begin(list, &s);
     if (!err && !anchor)
         err = CRDT_ERR_ARG;
     if (err)
         return err;
     if (!anchor->dot.seq) {
-        *out = anchor->side == CRDT_RIGHT ? s->total.chars : 0;
+        *out = anchor->side == CRDT_RIGHT ? crdt_list_len(list) : 0;
         return CRDT_OK;
     }
     crdti_element_put(&anchor->dot.replica, anchor->dot.seq, key);
-    if (crdti_element_position(list.doc, list.index, key, 0, &at))
-        name = crdti_position_name(list.doc, list.index, at);
+    name = crdti_element_name(list.doc, list.index, key);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(list.doc, s);
@@ -11400,7 +11700,7 @@ CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8)
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
       crdti_sequence_scope, NULL }
 #define CRDTI_LIST(name, kinds)                                               \
-    { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_list_has_key,                 \
+    { name, kinds, CRDTI_BY_INDEX, 1, 0, 1, crdti_list_has_key,                 \
       crdti_list_read, NULL, NULL, crdti_list_born, crdti_list_died,          \
       crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked }
 /* What has a state of its own. */
@@ -11477,9 +11777,10 @@ CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 /* 6 document */
 /* >> path.h */
 /*
- * Paths: keys from the root down, as text.
+ * Paths: keys from the root down, as text; of lists, indices.
  *
  *     images/beach.jpg/size      ~1 stands for a "/" in a key, ~0 for a "~"
+ *     images/0/size              below the first element of a list
  *     /                          the empty key of the root
  *
  * With a "/" in front it is a JSON pointer (RFC 6901); without one it is the
@@ -11490,6 +11791,27 @@ CRDTI_FN int crdti_type_has_key(uint8_t type, crdt_bytes key)
 
 
 /* >>from an object to its path -------------------------------------------- */
+
+#define CRDTI_INDEX_DIGITS 10
+
+/* The key as the path says it; of a list the index of the element, or "-"
+ * when that is not there. */
+CRDTI_FN crdt_bytes crdti_path_key(crdt_doc *doc, uint32_t entry,
+                                   uint8_t room[CRDTI_INDEX_DIGITS])
+{
+    const crdti_entry *at = crdti_entry_at(doc, entry);
+    crdt_bytes key = crdti_entry_key(at);
+    size_t i = CRDTI_INDEX_DIGITS;
+    uint32_t index;
+    if (crdti_object_at(doc, at->object)->type != CRDT_LIST)
+        return key;
+    if (!crdti_element_index(doc, at->object, key.ptr, &index))
+        return crdt_str("-");
+    do
+        room[--i] = (uint8_t)('0' + index % 10);
+    while ((index /= 10) != 0);
+    return crdt_bytes_of(room + i, CRDTI_INDEX_DIGITS - i);
+}
 
 /* How long the key is, escaped. */
 CRDTI_FN size_t crdti_path_key_len(crdt_bytes key)
@@ -11521,14 +11843,15 @@ CRDTI_FN int crdti_path_is_led(const crdt_doc *doc, uint32_t entry)
     return at->object == CRDTI_ROOT && at->key_len == 0;
 }
 
-CRDTI_FN size_t crdti_path_len(const crdt_doc *doc, uint32_t object)
+CRDTI_FN size_t crdti_path_len(crdt_doc *doc, uint32_t object)
 {
+    uint8_t room[CRDTI_INDEX_DIGITS];
     uint32_t entry = crdti_object_at(doc, object)->entry;
     size_t len = 0;
     while (entry) {
         const crdti_entry *at = crdti_entry_at(doc, entry);
         uint32_t above = crdti_object_at(doc, at->object)->entry;
-        len += crdti_path_key_len(crdti_entry_key(at)) +
+        len += crdti_path_key_len(crdti_path_key(doc, entry, room)) +
                (above || crdti_path_is_led(doc, entry));
         entry = above;
     }
@@ -11536,14 +11859,14 @@ CRDTI_FN size_t crdti_path_len(const crdt_doc *doc, uint32_t object)
 }
 
 /* Writes it to where there is just room for it. */
-CRDTI_FN void crdti_path_put(const crdt_doc *doc, uint32_t object,
-                             uint8_t *out)
+CRDTI_FN void crdti_path_put(crdt_doc *doc, uint32_t object, uint8_t *out)
 {
+    uint8_t room[CRDTI_INDEX_DIGITS];
     uint8_t *end = out + crdti_path_len(doc, object);
     uint32_t entry = crdti_object_at(doc, object)->entry;
     while (entry) {
         const crdti_entry *at = crdti_entry_at(doc, entry);
-        end = crdti_path_put_key(end, crdti_entry_key(at));
+        end = crdti_path_put_key(end, crdti_path_key(doc, entry, room));
         if (end > out)
             *--end = '/';
         entry = crdti_object_at(doc, at->object)->entry;
@@ -11591,6 +11914,31 @@ CRDTI_FN crdt_err crdti_path_step(crdt_bytes *path, int *more, uint8_t *key,
     return CRDT_OK;
 }
 
+/* The number that the key is, or SIZE_MAX: digits, and no 0 in front. */
+CRDTI_FN size_t crdti_path_index(crdt_bytes key)
+{
+    size_t i, index = 0;
+    if (!key.len || key.len > CRDTI_INDEX_DIGITS - 1 ||
+        (key.ptr[0] == '0' && key.len > 1))
+        return SIZE_MAX;
+    for (i = 0; i < key.len; i++) {
+        if (key.ptr[i] < '0' || key.ptr[i] > '9')
+            return SIZE_MAX;
+        index = index * 10 + (size_t)(key.ptr[i] - '0');
+    }
+    return index;
+}
+
+/* What is there in the object. NOT_FOUND, TYPE. */
+CRDTI_FN crdt_err crdti_path_get(crdt_obj obj, crdt_bytes key, crdt_value *out)
+{
+    crdt_err err;
+    if (crdt_type_of(obj) != CRDT_LIST)
+        return crdt_map_get(obj, key, out);
+    err = crdt_list_get(obj, crdti_path_index(key), out);
+    return err == CRDT_ERR_RANGE ? CRDT_ERR_NOT_FOUND : err;
+}
+
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 {
     uint8_t key[CRDTSYNC_MAX_KEY];
@@ -11610,8 +11958,8 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
         if (!err && value.kind != CRDT_OBJECT)
             err = CRDT_ERR_TYPE;
         if (!err)
-            err =
-                crdt_map_get(value.as.object, crdt_bytes_of(key, len), &value);
+            err = crdti_path_get(value.as.object, crdt_bytes_of(key, len),
+                                 &value);
     }
     if (!err)
         *out = value;
@@ -11621,8 +11969,9 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 #endif
 /* >> step.h */
 /*
- * Steps: how a text reads differently since the watcher was told, as what to
- * retain, insert and delete from its beginning on.
+ * Steps: how a text or list reads differently since the watcher was told, as
+ * what to retain, insert and delete from its beginning on; and what of a list
+ * is another value, where it was.
  *
  *     names born since   40..44           in the order of the text:
  *     names died since    7..9, 42        retain 7, delete 3, retain 5,
@@ -11635,11 +11984,11 @@ CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out)
 #define CRDTI_STEP_H
 
 
-/* Characters side by side, all inserted or all deleted since. */
+/* Characters side by side, all inserted, deleted or set since. */
 typedef struct crdti_step_piece {
     crdti_spot spot;
     uint32_t name, len;
-    int is_born;
+    crdt_step_kind kind;
 } crdti_step_piece;
 
 typedef struct crdti_steps {
@@ -11649,30 +11998,53 @@ typedef struct crdti_steps {
     CRDTI_ARRAY(uint32_t) order; /* of pieces in the text */
 } crdti_steps;
 
-/* Cuts a run of names into pieces: of one span and one insertion each. */
-CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, crdti_run run, int is_born)
+CRDTI_FN crdt_err crdti_steps_add(crdti_steps *t,
+                                  const crdti_step_piece *piece)
 {
-    uint64_t at = run.lo;
-    while (at <= run.hi) {
-        uint32_t name = (uint32_t)at, rest;
-        crdti_step_piece *piece;
-        crdti_origins origins = crdti_origins_of(t->doc, t->s, name);
-        if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
-            crdti_array_reserve(&t->doc->alloc, &t->order, 1))
-            return CRDT_ERR_NOMEM;
-        piece = &t->pieces.ptr[t->pieces.len];
-        piece->spot = crdti_spot_of(t->doc, t->s, name);
-        rest = crdti_span_len(crdti_leaf_at(t->doc, piece->spot.leaf),
-                              piece->spot.at) -
-               piece->spot.off;
-        rest = (uint32_t)crdti_min(rest, origins.end - name);
-        piece->name = name;
-        piece->len = (uint32_t)crdti_min(rest, run.hi - at + 1);
-        piece->is_born = is_born;
-        at += piece->len;
-        t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
-    }
+    if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
+        crdti_array_reserve(&t->doc->alloc, &t->order, 1))
+        return CRDT_ERR_NOMEM;
+    t->pieces.ptr[t->pieces.len] = *piece;
+    t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
     return CRDT_OK;
+}
+
+/* Cuts a run of names into pieces: of one span and one insertion each. What
+ * is gone again, or there again, is none. */
+CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, uint64_t at, uint64_t last,
+                                  crdt_step_kind kind)
+{
+    crdt_err err = CRDT_OK;
+    for (; at <= last && !err;) {
+        uint32_t name = (uint32_t)at, rest;
+        const crdti_leaf *leaf;
+        crdti_step_piece piece;
+        piece.kind = kind;
+        piece.name = name;
+        piece.spot = crdti_spot_of(t->doc, t->s, name);
+        leaf = crdti_leaf_at(t->doc, piece.spot.leaf);
+        rest = crdti_span_len(leaf, piece.spot.at) - piece.spot.off;
+        rest = (uint32_t)crdti_min(
+            rest, crdti_origins_of(t->doc, t->s, name).end - name);
+        piece.len = (uint32_t)crdti_min(rest, last - at + 1);
+        at += piece.len;
+        if (!(leaf->lens[piece.spot.at] & CRDTI_HIDDEN) ==
+            (kind != CRDT_STEP_DELETE))
+            err = crdti_steps_add(t, &piece);
+    }
+    return err;
+}
+
+/* What the element reads is another value than before. */
+CRDTI_FN crdt_err crdti_steps_set(crdti_steps *t, const crdti_place *element)
+{
+    uint32_t name;
+    if (!element->is_changed || !element->had_before || !element->has_now)
+        return CRDT_OK; /* it came or went */
+    name = crdti_element_name(t->doc, element->object, element->key.ptr);
+    if (name == CRDTI_NO_CHAR || crdti_ivset_has(&t->s->born, name))
+        return CRDT_OK; /* it was moved here */
+    return crdti_steps_cut(t, name, name, CRDT_STEP_SET);
 }
 
 CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
@@ -11683,21 +12055,21 @@ CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
 }
 
 /* Collects the pieces and puts them in the order of the text. */
-CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
+CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t, uint32_t element)
 {
-    crdti_ivset born = { NULL, 0, 0 };
+    const crdti_ivset *born = &t->s->born, *died = &t->s->died;
     size_t i;
-    crdt_err err = crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
-    if (!err)
-        err = crdti_ivset_subtract(&t->doc->alloc, &born, &t->s->died);
-    if (!err)
-        err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, &t->s->born);
+    crdt_err err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, born);
     crdti_homes_make(t->doc, t->s);
-    for (i = 0; i < born.len && !err; i++)
-        err = crdti_steps_cut(t, born.ptr[i], 1);
-    for (i = 0; i < t->s->died.len && !err; i++)
-        err = crdti_steps_cut(t, t->s->died.ptr[i], 0);
-    crdti_ivset_free(&t->doc->alloc, &born);
+    for (i = 0; i < born->len && !err; i++)
+        err = crdti_steps_cut(t, born->ptr[i].lo, born->ptr[i].hi,
+                              CRDT_STEP_INSERT);
+    for (i = 0; i < died->len && !err; i++)
+        err = crdti_steps_cut(t, died->ptr[i].lo, died->ptr[i].hi,
+                              CRDT_STEP_DELETE);
+    for (; element && !err;
+         element = t->doc->watch->places.ptr[element - 1].next)
+        err = crdti_steps_set(t, &t->doc->watch->places.ptr[element - 1]);
     if (!err)
         crdti_sort(crdti_piece_order, t, t->order.ptr, t->order.len);
     return err;
@@ -11724,10 +12096,12 @@ CRDTI_FN crdt_step *crdti_step_put(const crdt_step *first, crdt_step *step,
     return step;
 }
 
-/* What was inserted stands in its span. */
+/* What was inserted in a text stands in its span. */
 CRDTI_FN crdt_bytes crdti_piece_bytes(const crdti_steps *t,
                                       const crdti_step_piece *piece)
 {
+    if (piece->kind != CRDT_STEP_INSERT || t->s->is_list)
+        return crdti_no_key();
     return crdti_span_bytes(t->doc, t->s,
                             crdti_leaf_at(t->doc, piece->spot.leaf),
                             piece->spot.at, piece->spot.off, piece->len);
@@ -11750,20 +12124,16 @@ CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
         if (before.chars)
             step = crdti_step_put(out, step, CRDT_STEP_RETAIN, before,
                                   crdti_no_key());
-        if (piece->is_born) {
-            step = crdti_step_put(out, step, CRDT_STEP_INSERT, width,
-                                  crdti_piece_bytes(t, piece));
+        step = crdti_step_put(out, step, piece->kind, width,
+                              crdti_piece_bytes(t, piece));
+        if (piece->kind != CRDT_STEP_DELETE)
             crdti_width_add(&done, width);
-        } else {
-            step = crdti_step_put(out, step, CRDT_STEP_DELETE, width,
-                                  crdti_no_key());
-        }
     }
     return (size_t)(step - out);
 }
 
-/* The steps of a text, in the arena. NOMEM. */
-CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
+/* The steps of the place, a text or list, in the arena. NOMEM. */
+CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, const crdti_place *place,
                                    crdti_arena *arena, const crdt_step **out,
                                    size_t *len)
 {
@@ -11772,11 +12142,11 @@ CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
     crdt_err err;
     crdti_zero(&t, sizeof t);
     t.doc = doc;
-    t.s = crdti_sequence_at(doc, text);
+    t.s = crdti_sequence_at(doc, place->object);
     *len = 0;
-    if (!t.s || (!t.s->born.len && !t.s->died.len))
+    if (!t.s)
         return CRDT_OK;
-    err = crdti_steps_collect(&t);
+    err = crdti_steps_collect(&t, place->elements);
     if (!err) {
         steps = (crdt_step *)crdti_arena_alloc(arena, t.pieces.len * 2 *
                                                           sizeof *steps);
@@ -11801,6 +12171,9 @@ CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
  *     "photo"   -         map 3           PUT map 3
  *     (3, "x")  -         1               -  inside what has appeared
  *     (5, "y")  2         -               -  inside what is shown no longer
+ *
+ * Lists come first, the outer ones before those within: the indices in paths
+ * are those of now.
  *
  * Telling is after commits and joins, when nothing is under way; while it goes
  * on, writes are refused.
@@ -11835,6 +12208,16 @@ CRDTI_FN void crdti_place_look(crdt_doc *doc, crdti_place *place)
                          !crdti_value_same(&place->now, &place->before));
 }
 
+/* Whether an element that is shown stands where it did. One that was moved is
+ * an inserted one. */
+CRDTI_FN int crdti_element_stayed(const crdt_doc *doc, uint32_t list,
+                                  const uint8_t *key)
+{
+    const crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = crdti_element_name(doc, list, key);
+    return s && name != CRDTI_NO_CHAR && !crdti_ivset_has(&s->born, name);
+}
+
 /* Whether the keys above show the object, and did before. */
 CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
 {
@@ -11845,12 +12228,16 @@ CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
         const crdti_place *above =
             crdti_place_find(doc->watch, entry->object, key,
                              crdti_entry_hash(doc, entry->object, key));
+        const crdti_type *type =
+            crdti_type_at(doc, crdti_object_at(doc, entry->object));
         crdt_value shown;
         if (above && above->is_changed)
             return 0;
-        if (!crdti_type_at(doc, crdti_object_at(doc, entry->object))
-                 ->read(doc, entry->object, key, &shown) ||
+        if (!type->read(doc, entry->object, key, &shown) ||
             shown.kind != CRDT_OBJECT || shown.as.object.index != object)
+            return 0;
+        if (type->shape == CRDTI_BY_INDEX &&
+            !crdti_element_stayed(doc, entry->object, key.ptr))
             return 0;
         object = entry->object;
     }
@@ -11867,8 +12254,7 @@ CRDTI_FN uint32_t crdti_place_author(const crdt_doc *doc,
     uint32_t entry = crdti_entry_find(doc, place->object, place->key);
     uint8_t type = crdti_object_at(doc, place->object)->type;
     uint32_t winner = 0;
-    if (entry &&
-        (type == CRDT_MAP || type == CRDT_REGISTER || type == CRDT_LIST))
+    if (entry && (type == CRDT_MAP || type == CRDT_REGISTER))
         winner = crdti_entry_winner(doc, entry);
     return winner ? crdti_op_at(doc, winner)->replica : place->actor;
 }
@@ -11896,8 +12282,9 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->had_before = place->had_before;
     out->before = place->before;
     out->now = place->now;
-    if (shape == CRDTI_BY_STEPS) {
-        out->kind = CRDT_PATCH_TEXT;
+    if (shape == CRDTI_BY_STEPS || shape == CRDTI_BY_INDEX) {
+        out->kind =
+            shape == CRDTI_BY_STEPS ? CRDT_PATCH_TEXT : CRDT_PATCH_LIST;
         out->had_before = 0;
         out->before = out->now = crdt_null();
     }
@@ -11913,12 +12300,67 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->is_local = author == doc->self;
 }
 
-/* The list, in the order in which places were touched; in the arena. */
+/* Adds the patch of the place, if there is one to tell. NOMEM. */
+CRDTI_FN crdt_err crdti_patch_make(crdt_doc *doc, const crdti_place *place,
+                                   crdt_patch *first, size_t *len)
+{
+    crdti_watch *watch = doc->watch;
+    crdt_patch *patch = first + *len, *before = patch - (*len != 0);
+    if (!crdti_object_was_shown(doc, place->object))
+        return CRDT_OK;
+    if (*len && before->object.index == place->object)
+        patch->path = before->path;
+    else if (crdti_patch_path(doc, place->object, &patch->path))
+        return CRDT_ERR_NOMEM;
+    crdti_patch_fill(doc, place, patch);
+    if (patch->kind >= CRDT_PATCH_TEXT) {
+        if (crdti_steps_make(doc, place, &watch->arena, &patch->steps,
+                             &patch->steps_len))
+            return CRDT_ERR_NOMEM;
+        if (!patch->steps_len) {
+            crdti_zero(patch, sizeof *patch);
+            return CRDT_OK;
+        }
+    }
+    ++*len;
+    return CRDT_OK;
+}
+
+/* How deep the list is, when the place is one; or -1. */
+CRDTI_FN int crdti_place_depth(const crdt_doc *doc, const crdti_place *place)
+{
+    const crdti_object *object = crdti_object_at(doc, place->object);
+    int is_list = crdti_type_at(doc, object)->shape == CRDTI_BY_INDEX;
+    return is_list && !place->key.len ? object->depth : -1;
+}
+
+/* The patches of lists, the outer ones first. */
+CRDTI_FN crdt_err crdti_patches_lists(crdt_doc *doc, crdt_patch *first,
+                                      size_t *len)
+{
+    const crdti_watch *watch = doc->watch;
+    int depth, deepest = -1;
+    size_t i;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < watch->places.len; i++) {
+        depth = crdti_place_depth(doc, &watch->places.ptr[i]);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    for (depth = 0; depth <= deepest; depth++)
+        for (i = 0; i < watch->places.len && !err; i++)
+            if (crdti_place_depth(doc, &watch->places.ptr[i]) == depth)
+                err = crdti_patch_make(doc, &watch->places.ptr[i], first, len);
+    return err;
+}
+
+/* All of them: lists, then the others in the order in which places were
+ * touched; in the arena. */
 CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
                                      size_t *len)
 {
     crdti_watch *watch = doc->watch;
     size_t i, size = watch->places.len * sizeof **out;
+    crdt_err err;
     *len = 0;
     *out = (crdt_patch *)crdti_arena_alloc(&watch->arena, size);
     if (!*out)
@@ -11926,32 +12368,22 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
     crdti_zero(*out, size);
     for (i = 0; i < watch->places.len; i++)
         crdti_place_look(doc, &watch->places.ptr[i]);
-    for (i = 0; i < watch->places.len; i++) {
+    err = crdti_patches_lists(doc, *out, len);
+    for (i = 0; i < watch->places.len && !err; i++) {
         const crdti_place *place = &watch->places.ptr[i];
-        crdt_patch *patch = *out + *len, *before = patch - (*len != 0);
-        if (!place->is_changed || !crdti_object_was_shown(doc, place->object))
-            continue;
-        if (*len && before->object.index == place->object)
-            patch->path = before->path;
-        else if (crdti_patch_path(doc, place->object, &patch->path))
-            return CRDT_ERR_NOMEM;
-        crdti_patch_fill(doc, place, patch);
-        if (patch->kind == CRDT_PATCH_TEXT) {
-            if (crdti_steps_make(doc, place->object, &watch->arena,
-                                 &patch->steps, &patch->steps_len))
-                return CRDT_ERR_NOMEM;
-            if (!patch->steps_len)
-                continue;
-        }
-        ++*len;
+        const crdti_object *object = crdti_object_at(doc, place->object);
+        if (place->is_changed &&
+            crdti_type_at(doc, object)->shape != CRDTI_BY_INDEX)
+            err = crdti_patch_make(doc, place, *out, len);
     }
-    return CRDT_OK;
+    return err;
 }
 
 /* >>telling --------------------------------------------------------------- */
 
-/* Forgets what is new in texts. Where places are lost, any may be new. */
-CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
+/* Forgets what is new in texts and lists. Where places are lost, any may be
+ * new. */
+CRDTI_FN void crdti_watch_clear_news(crdt_doc *doc)
 {
     const crdti_watch *watch = doc->watch;
     uint32_t at = watch->is_lost ? doc->sequences : 0;
@@ -11961,7 +12393,7 @@ CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
     for (i = 0; i < watch->places.len; i++) {
         const crdti_object *object =
             crdti_object_at(doc, watch->places.ptr[i].object);
-        if (crdti_type_at(doc, object)->shape == CRDTI_BY_STEPS &&
+        if (crdti_type_at(doc, object)->shape >= CRDTI_BY_STEPS &&
             object->state)
             crdti_news_clear(&doc->alloc, (crdti_sequence *)object->state);
     }
@@ -11973,7 +12405,7 @@ CRDTI_FN void crdti_watch_clear(crdt_doc *doc)
     enum { MUCH = 1024 };
     crdti_watch *watch = doc->watch;
     const crdt_alloc *alloc = &doc->alloc;
-    crdti_watch_clear_texts(doc);
+    crdti_watch_clear_news(doc);
     crdti_arena_free(&watch->arena);
     if (watch->places.cap > MUCH)
         crdti_array_free(alloc, &watch->places);
@@ -12015,7 +12447,7 @@ CRDTI_FN void crdti_watch_end(crdt_doc *doc)
     crdti_watch *watch = doc->watch;
     if (!watch)
         return;
-    crdti_watch_clear_texts(doc);
+    crdti_watch_clear_news(doc);
     crdti_arena_free(&watch->arena);
     crdti_array_free(&doc->alloc, &watch->places);
     crdti_table_free(&doc->alloc, &watch->index);
@@ -12222,7 +12654,6 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     doc->unmetered = 0;
-    doc->leaves_held = doc->forks_held = 0;
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -12268,7 +12699,6 @@ CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
 {
     crdt_doc *own = (crdt_doc *)(uintptr_t)doc;
-    crdti_lists_settle(own);
     crdti_sequences_digest(own);
     return doc->digest;
 }
@@ -12316,28 +12746,6 @@ CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out)
     out->entries = doc->entries.live;
     out->replicas = doc->replicas.len;
     out->held_back_ms = doc->ahead_ms;
-}
-
-/* >>truncation ------------------------------------------------------------ */
-
-CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
-{
-    size_t i;
-    if (!doc || !cut)
-        return CRDT_ERR_ARG;
-    if (crdti_is_telling(doc))
-        return CRDT_ERR_AGAIN;
-    for (i = 0; i < cut->len; i++) {
-        uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
-        crdti_replica *replica;
-        if (number == UINT32_MAX)
-            continue;
-        replica = &doc->replicas.ptr[number];
-        replica->floor = crdti_max(
-            replica->floor, crdti_min(cut->entries[i].seq, replica->seq));
-    }
-    crdti_kills_truncate(doc);
-    return CRDT_OK;
 }
 
 /* >>values ---------------------------------------------------------------- */
@@ -12669,8 +13077,6 @@ CRDTI_FN crdt_err crdti_cut_sequences(crdt_doc *doc, crdti_cut *cut)
     uint32_t at = doc->sequences;
     crdt_err err = CRDT_OK;
     size_t i;
-    if (crdti_lists_settle(doc))
-        return CRDT_ERR_NOMEM;
     for (; at; at = crdti_sequence_at(doc, at)->next_sequence) {
         if (!crdti_sequence_at(doc, at)->total.chars)
             continue;
@@ -14076,6 +14482,8 @@ CRDTI_FN uint32_t crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
     uint32_t wire = doc->replicas.ptr[author->replica].wire;
     uint64_t seq = at->seq + (name - at->name);
     len = (uint32_t)crdti_min(len, at->name + at->len - name);
+    if (leaf->lens[spot->at] & CRDTI_HIDDEN)
+        len = 1;
     if (l->len && (l->wire != wire || l->seq + l->len != seq))
         crdti_layout_end(l);
     if (!l->len)
@@ -14087,6 +14495,25 @@ CRDTI_FN uint32_t crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
             &l->e.content_w,
             crdti_span_bytes(doc, l->e.s, leaf, spot->at, spot->off, len));
     return len;
+}
+
+/* Moves the spot to before what is laid out next: what is visible, and in a
+ * list also what may yet become so. 0: there is none. */
+CRDTI_FN int crdti_layout_next(const crdti_layout *l, crdti_spot *spot)
+{
+    const crdt_doc *doc = l->e.doc;
+    const crdti_sequence *s = l->e.s;
+    if (!l->e.d.is_list)
+        return crdti_spot_next_shown(doc, spot);
+    for (; crdti_spot_next(doc, spot); spot->off++) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+        uint32_t name = leaf->names[spot->at] + spot->off;
+        if (!(leaf->lens[spot->at] & CRDTI_HIDDEN) ||
+            crdti_position_lives(doc, s->object,
+                                 crdti_name_position(doc, s, name)))
+            return 1;
+    }
+    return 0;
 }
 
 CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
@@ -14106,7 +14533,7 @@ CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
         next[i] = 1;
     spot.leaf = l.e.s->first;
     l.e.d.is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
-    while (crdti_spot_next_shown(doc, &spot))
+    while (crdti_layout_next(&l, &spot))
         spot.off += crdti_layout_span(&l, &spot);
     crdti_layout_end(&l);
     if (!w->err)
@@ -14157,6 +14584,275 @@ CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
 }
 
 #endif
+/* >> truncate.h */
+/*
+ * Truncation: what is forgotten when every member has it.
+ *
+ *     removals    the kill records of killers below the floor
+ *     deletions   of texts and lists, the same: who deleted a character; that
+ *                 it is dead is known by its span
+ *     content     of what is deleted, whoever has seen that
+ *
+ * Deleted characters themselves stay, with their names and origins: another
+ * may insert beside them until all members have truncated.
+ */
+#ifndef CRDTI_TRUNCATE_H
+#define CRDTI_TRUNCATE_H
+
+
+/* Bytes of content worth the two insertions more that leave them out. */
+#define CRDTI_SHED_MIN 64u
+
+/* >>deletions ------------------------------------------------------------- */
+
+CRDTI_FN void crdti_deletions_truncate(crdt_doc *doc, crdti_author *author)
+{
+    uint64_t floor = doc->replicas.ptr[author->replica].floor;
+    size_t first = crdti_deletion_place(author, floor + 1);
+    if (!first)
+        return;
+    author->deletions.len -= first;
+    crdti_move(author->deletions.ptr, author->deletions.ptr + first,
+               author->deletions.len * sizeof *author->deletions.ptr);
+    if (!author->deletions.len)
+        crdti_array_free(&doc->alloc, &author->deletions);
+}
+
+/* >>content --------------------------------------------------------------- */
+
+/* An author's insertions and content as they are to be; without memory for
+ * them they are only counted. */
+typedef struct crdti_shed {
+    uint32_t author;
+    const crdti_author *from; /* the same */
+    const uint64_t *alive;    /* by name */
+    crdti_insertion *insertions;
+    uint8_t *content;
+    size_t len, bytes;
+    crdti_insertion last; /* not put yet, unless it is empty */
+} crdti_shed;
+
+CRDTI_FN void crdti_shed_flush(crdti_shed *shed)
+{
+    if (!shed->last.len)
+        return;
+    if (shed->insertions)
+        shed->insertions[shed->len] = shed->last;
+    shed->len++;
+    shed->last.len = 0;
+}
+
+/* `len` characters of an insertion, from name `at` on, with their bytes or
+ * without. */
+CRDTI_FN void crdti_shed_put(crdti_shed *shed, const crdti_insertion *of,
+                             uint32_t at, uint32_t len, int keeps)
+{
+    crdti_insertion *last = &shed->last;
+    uint32_t left = at == of->name ? of->left : at - 1;
+    crdti_width width = { 0, 0, 0 };
+    size_t bytes = 0;
+    if (!keeps && last->len && last->content == CRDTI_CONTENT_GONE &&
+        last->name + last->len == at && left == at - 1 &&
+        last->seq + last->len == of->seq + (at - of->name) &&
+        last->right == of->right) {
+        last->len += len;
+        return;
+    }
+    crdti_shed_flush(shed);
+    *last = *of;
+    last->seq += at - of->name;
+    last->name = at;
+    last->len = len;
+    last->left = left;
+    last->content = CRDTI_CONTENT_GONE;
+    if (keeps) {
+        width = crdti_content_width(shed->from, of, at, len);
+        bytes = crdti_width_in(width, CRDT_UTF8);
+        last->content = (uint32_t)shed->bytes;
+        if (shed->content)
+            crdti_copy(shed->content + shed->bytes,
+                       crdti_content_at(shed->from, of, at), bytes);
+    }
+    last->more_bytes = (uint16_t)width.more_bytes;
+    last->more_units = (uint16_t)width.more_units;
+    shed->bytes += bytes;
+}
+
+/* Whether the bytes of a stretch stay: they are shown, or too few. */
+CRDTI_FN int crdti_shed_keeps(const crdti_shed *shed,
+                              const crdti_insertion *of, uint32_t at,
+                              uint32_t len)
+{
+    if (of->content == CRDTI_CONTENT_GONE)
+        return 0;
+    if (shed->alive[at / 64] >> at % 64 & 1)
+        return 1;
+    return len < of->len && len < CRDTI_SHED_MIN;
+}
+
+CRDTI_FN void crdti_shed_insertion(crdti_shed *shed, const crdti_insertion *of)
+{
+    uint32_t end = of->name + of->len, from = of->name, at = from, run;
+    int keeps = -1;
+    for (; at < end; at += run) {
+        int now;
+        run = crdti_bits_run(shed->alive, at, end - at);
+        now = crdti_shed_keeps(shed, of, at, run);
+        if (keeps >= 0 && now != keeps) {
+            crdti_shed_put(shed, of, from, at - from, keeps);
+            from = at;
+        }
+        keeps = now;
+    }
+    crdti_shed_put(shed, of, from, end - from, keeps);
+}
+
+CRDTI_FN void crdti_shed_all(crdti_shed *shed)
+{
+    size_t i;
+    shed->len = shed->bytes = 0;
+    shed->last.len = 0;
+    for (i = 0; i < shed->from->insertions.len; i++)
+        crdti_shed_insertion(shed, &shed->from->insertions.ptr[i]);
+    crdti_shed_flush(shed);
+}
+
+typedef CRDTI_ARRAY(crdti_shed) crdti_sheds;
+
+/* Makes the author anew without what is dead, where that saves memory. */
+CRDTI_FN crdt_err crdti_author_shed(crdt_doc *doc, uint32_t index,
+                                    const uint64_t *alive, crdti_sheds *sheds)
+{
+    const crdti_author *author = crdti_author_at(doc, index);
+    crdti_shed *shed;
+    size_t size, more;
+    if (crdti_array_reserve(&doc->alloc, sheds, 1))
+        return CRDT_ERR_NOMEM;
+    shed = &sheds->ptr[sheds->len];
+    crdti_zero(shed, sizeof *shed);
+    shed->author = index;
+    shed->from = author;
+    shed->alive = alive;
+    crdti_shed_all(shed);
+    size = shed->len * sizeof *shed->insertions;
+    more = shed->len - crdti_min_size(shed->len, author->insertions.len);
+    if (author->content.cap <
+        shed->bytes + CRDTI_SHED_MIN + more * sizeof *shed->insertions)
+        return CRDT_OK;
+    sheds->len++;
+    shed->insertions = (crdti_insertion *)crdti_alloc(&doc->alloc, size);
+    if (shed->bytes)
+        shed->content = (uint8_t *)crdti_alloc(&doc->alloc, shed->bytes);
+    if (!shed->insertions || (shed->bytes && !shed->content))
+        return CRDT_ERR_NOMEM;
+    crdti_shed_all(shed);
+    return CRDT_OK;
+}
+
+/* The authors give what they have for what was made; or, when there is no
+ * memory to do all of it, keep it. */
+CRDTI_FN void crdti_sheds_end(crdt_doc *doc, crdti_sheds *sheds, int keep)
+{
+    size_t i;
+    for (i = 0; i < sheds->len; i++) {
+        crdti_shed *shed = &sheds->ptr[i];
+        crdti_author *author = crdti_author_at(doc, shed->author);
+        if (keep) {
+            crdti_free(&doc->alloc, shed->insertions,
+                       shed->len * sizeof *shed->insertions);
+            crdti_free(&doc->alloc, shed->content, shed->bytes);
+            continue;
+        }
+        crdti_array_free(&doc->alloc, &author->insertions);
+        crdti_array_free(&doc->alloc, &author->content);
+        author->insertions.ptr = shed->insertions;
+        author->insertions.len = author->insertions.cap = shed->len;
+        author->content.ptr = shed->content;
+        author->content.len = author->content.cap = shed->bytes;
+    }
+    crdti_array_free(&doc->alloc, sheds);
+}
+
+/* Marks what is shown. */
+CRDTI_FN void crdti_names_alive(const crdt_doc *doc, const crdti_sequence *s,
+                                uint64_t *alive)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->first;
+    while (crdti_spot_next_shown(doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_bits_set(alive, leaf->names[spot.at], spot.off);
+    }
+}
+
+/* But how wide that was which has died is yet to be told. */
+CRDTI_FN crdt_err crdti_sequence_shed(crdt_doc *doc, crdti_sequence *s,
+                                      crdti_sheds *sheds)
+{
+    size_t size = ((size_t)s->names_used / 64 + 1) * sizeof(uint64_t);
+    uint64_t *alive;
+    uint32_t at = s->authors;
+    crdt_err err = CRDT_OK;
+    if (s->is_list || s->died.len)
+        return CRDT_OK;
+    alive = (uint64_t *)crdti_alloc(&doc->alloc, size);
+    if (!alive)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(alive, size);
+    crdti_names_alive(doc, s, alive);
+    for (; at && !err; at = crdti_author_at(doc, at)->next)
+        if (crdti_author_at(doc, at)->content.len)
+            err = crdti_author_shed(doc, at, alive, sheds);
+    crdti_free(&doc->alloc, alive, size);
+    return err;
+}
+
+/* >>all of it ------------------------------------------------------------- */
+
+/* Forgets what the floors allow. O(what there is). */
+CRDTI_FN void crdti_forget(crdt_doc *doc)
+{
+    uint32_t at, author;
+    crdti_kills_truncate(doc);
+    for (at = doc->sequences; at;
+         at = crdti_sequence_at(doc, at)->next_sequence)
+        for (author = crdti_sequence_at(doc, at)->authors; author;
+             author = crdti_author_at(doc, author)->next)
+            crdti_deletions_truncate(doc, crdti_author_at(doc, author));
+}
+
+CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
+{
+    crdti_sheds sheds;
+    size_t i;
+    uint32_t at;
+    crdt_err err = CRDT_OK;
+    if (!doc || !cut)
+        return CRDT_ERR_ARG;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
+    crdti_zero(&sheds, sizeof sheds);
+    for (at = doc->sequences; at && !err;
+         at = crdti_sequence_at(doc, at)->next_sequence)
+        err = crdti_sequence_shed(doc, crdti_sequence_at(doc, at), &sheds);
+    crdti_sheds_end(doc, &sheds, err != CRDT_OK);
+    if (err)
+        return err;
+    for (i = 0; i < cut->len; i++) {
+        uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
+        crdti_replica *replica;
+        if (number == UINT32_MAX)
+            continue;
+        replica = &doc->replicas.ptr[number];
+        replica->floor = crdti_max(
+            replica->floor, crdti_min(cut->entries[i].seq, replica->seq));
+    }
+    crdti_forget(doc);
+    return CRDT_OK;
+}
+
+#endif
 /* >> plant.h */
 /*
  * Plants: a whole sequence laid out at once, where there is none of it yet:
@@ -14181,7 +14877,8 @@ CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
 #define CRDTI_PLANT_H
 
 
-#define CRDTI_PLANT_FILL 26 /* spans of a leaf, and children of a fork */
+/* Spans of a leaf, and children of a fork. */
+#define CRDTI_PLANT_FILL CRDTI_LEAF_ONLY
 /* Dead characters between others keep a byte each, when they are as few: that
  * is less than two records more. */
 #define CRDTI_FILLER_MAX 64u
@@ -14194,10 +14891,11 @@ typedef struct crdti_plant {
     crdti_arena *arena;
     crdti_graft_need *needs; /* by replica of the message; zeros */
     int is_ascii;
-    int is_lost;      /* a right origin is where no honest one can be */
-    uint32_t leaf;    /* the last one so far */
-    uint64_t *starts; /* a bit where a piece begins */
-    uint32_t *counts; /* pieces that begin before a word of them */
+    size_t leaves, forks; /* that the tree takes */
+    int is_lost;          /* a right origin is where no honest one can be */
+    uint32_t leaf;        /* the last one so far */
+    uint64_t *starts;     /* a bit where a piece begins */
+    uint32_t *counts;     /* pieces that begin before a word of them */
     uint32_t pieces_len;
     uint32_t *pieces;         /* first character of each; one more: the end */
     uint32_t *edits;          /* insertion of each piece */
@@ -14618,7 +15316,7 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
         return;
     }
     if (leaf->len == CRDTI_PLANT_FILL) {
-        uint32_t next = crdti_pool_take(&doc->leaves);
+        uint32_t next = crdti_leaf_take(doc, p->s);
         leaf->next = next;
         crdti_leaf_at(doc, next)->prev = p->leaf;
         p->leaf = next;
@@ -14685,7 +15383,7 @@ CRDTI_FN void crdti_plant_child(crdti_plant *p, uint32_t level, uint32_t child,
 {
     crdti_fork *at;
     if (!*fork || crdti_fork_at(p->doc, *fork)->len == CRDTI_PLANT_FILL) {
-        *fork = crdti_pool_take(&p->doc->forks);
+        *fork = crdti_fork_take(p->doc, p->s);
         p->stack[p->stack_len++] = *fork;
     }
     at = crdti_fork_at(p->doc, *fork);
@@ -14734,29 +15432,34 @@ CRDTI_FN void crdti_plant_forks(crdti_plant *p)
 
 /* >>all of it ------------------------------------------------------------- */
 
-/* Memory for the tree; each change from dead to alive makes a span, and where
- * they are wide each of the insertions. When it takes the place of another,
- * what is reserved stays so: it may have more to split. */
-CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p, size_t insertions)
+/* What the tree takes; each change from dead to alive makes a span, and where
+ * they are wide each of the insertions. */
+CRDTI_FN void crdti_plant_size(crdti_plant *p, size_t insertions)
 {
     const uint64_t *dead = p->d->dead;
-    size_t words = p->d->chars / 64 + 1, i, leaves, forks;
     size_t spans = p->pieces_len + (p->is_ascii ? 0 : insertions);
+    size_t words = p->d->chars / 64 + 1, i;
     uint64_t before = 0;
-    crdt_err err;
     for (i = 0; i < words; i++) {
         spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
         before = dead[i] >> 63;
     }
-    leaves = spans / CRDTI_PLANT_FILL + 1;
-    forks = leaves / (CRDTI_PLANT_FILL - 1) + 4;
-    if (!p->delta) {
-        forks = p->doc->forks_held + 2 * forks + leaves / 14;
-        leaves = p->doc->leaves_held + 2 * leaves;
+    p->leaves = spans / CRDTI_PLANT_FILL + 1;
+    p->forks = p->leaves / (CRDTI_PLANT_FILL - 1) + 4;
+}
+
+/* Memory for that. */
+CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p, size_t insertions)
+{
+    crdt_err err;
+    if (!p->s->is_list) {
+        crdti_plant_size(p, insertions);
+        return crdti_nodes_reserve(p->doc, p->leaves, p->forks);
     }
-    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, leaves);
-    return err ? err
-               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks, forks);
+    err = crdti_positions_reserve(p->doc, p->s, p->d->chars);
+    if (!err)
+        crdti_positions_hold(p->doc, p->s, p->d->chars);
+    return err;
 }
 
 CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
@@ -14894,7 +15597,7 @@ CRDTI_FN crdt_err crdti_replant_make(crdti_plant *p)
     return CRDT_OK;
 }
 
-/* Finds the order; takes memory. Nothing is changed yet. */
+/* Finds the order, and what it takes. Nothing is changed yet. */
 CRDTI_FN crdt_err crdti_replant_prepare(crdti_plant *p)
 {
     uint32_t len = 0, all = 0, i;
@@ -14910,7 +15613,8 @@ CRDTI_FN crdt_err crdti_replant_prepare(crdti_plant *p)
         all += p->d->edits[i].len;
     if (len != all)
         return CRDT_ERR_CORRUPT;
-    return crdti_plant_reserve(p, p->d->edits_len);
+    crdti_plant_size(p, p->d->edits_len);
+    return CRDT_OK;
 }
 
 /* The new order takes the place of the old one. Cannot fail. */
@@ -14922,7 +15626,7 @@ CRDTI_FN void crdti_replant_apply(crdti_plant *p)
     crdti_homes_drop(&p->doc->alloc, &s->homes);
     crdti_zero(&s->cursor, sizeof s->cursor);
     crdti_zero(&s->total, sizeof s->total);
-    s->root = s->first = crdti_pool_take(&p->doc->leaves);
+    s->root = s->first = crdti_leaf_take(p->doc, s);
     crdti_plant_leaves(p);
     crdti_plant_forks(p);
     s->cursor_is_known = 0;
@@ -14960,6 +15664,8 @@ typedef struct crdti_graft {
     const uint8_t *content; /* what is not taken yet */
     crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
+    size_t leaves, forks;   /* that lists will hold */
+    uint32_t height;        /* of the highest tree */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
     size_t steps;  /* past other insertions, in all */
@@ -15079,7 +15785,7 @@ CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
             if (bytes.len)
                 crdti_piece_take(&bytes);
             need->insertions++;
-            g->cuts++;
+            g->cuts += !g->s->is_list; /* that holds them */
         } while (bytes.len);
     }
 }
@@ -15177,6 +15883,7 @@ CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
         g->touched_cap++;
     if (err)
         crdti_sequence_clear(g->doc, g->s);
+    g->s->is_bare = g->d->is_planted && g->s->is_list;
     return err;
 }
 
@@ -15195,7 +15902,7 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     const crdti_delta_sequence *d = g->d;
     crdt_err err;
     size_t i;
-    uint32_t number = g->delta->objects[d->object].number;
+    uint32_t number = g->delta->objects[d->object].number, chars = 0;
     err = crdti_sequence_get(g->doc, number, &g->s);
     if (err)
         return err;
@@ -15223,6 +15930,12 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
         if (g->needs[d->edits[i].replica].victims >
             g->s->names_used + d->chars)
             return CRDT_ERR_CORRUPT; /* nobody deletes a character twice */
+    for (i = 0; i < d->edits_len; i++)
+        chars += d->edits[i].len - crdti_edit_known(g, &d->edits[i]);
+    if (g->s->is_list) {
+        g->leaves += crdti_leaves_more(g->s, chars);
+        g->forks += crdti_forks_more(g->s, chars);
+    }
     for (i = 0; i < d->edits_len && !err; i++)
         err = crdti_graft_reserve(g, d->edits[i].replica);
     crdti_homes_make(g->doc, g->s);
@@ -15247,25 +15960,36 @@ CRDTI_FN void crdti_graft_count_rest(crdti_graft *g)
     g->trees += g->doc->authors.live;
 }
 
+/* Memory for so many nodes, and all that is to come. */
+CRDTI_FN crdt_err crdti_graft_nodes(crdti_graft *g, size_t leaves,
+                                    size_t forks)
+{
+    crdt_doc *doc = g->doc;
+    crdt_err err;
+    doc->held_leaves += leaves += g->leaves;
+    doc->held_forks += forks += g->forks;
+    err = crdti_spans_reserve_at(doc, g->height + 2, g->trees, g->cuts);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= forks;
+    return err;
+}
+
 CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
 {
     size_t i;
-    uint32_t height = 0;
     crdt_err err = CRDT_OK;
     for (i = 0; i < g->delta->sequences_len && !err; i++) {
         g->d = &g->delta->sequences[i];
         err = crdti_graft_prepare_one(g);
-        if (!err && g->s->height > height)
-            height = g->s->height;
+        if (!err && g->s->height > g->height)
+            g->height = g->s->height;
     }
     if (err)
         return err;
     crdti_graft_count_rest(g);
     g->touched = (uint32_t *)crdti_arena_alloc(
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
-    if (!g->touched)
-        return CRDT_ERR_NOMEM;
-    return crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
+    return g->touched ? crdti_graft_nodes(g, 0, 0) : CRDT_ERR_NOMEM;
 }
 
 /* Names of an author that goes were used by nobody. */
@@ -15293,7 +16017,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
         while (s && s->authors) {
             uint32_t at = s->authors;
             crdti_author *author = crdti_author_at(g->doc, at);
-            if (author->insertions.len || author->deletions.len)
+            if (author->last)
                 break;
             s->authors = author->next;
             if (s->own == at)
@@ -15338,14 +16062,11 @@ CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
         piece.width.chars = len;
         if (bytes.len)
             piece = crdti_piece_take(&bytes);
-        if (spot) {
+        if (spot)
             crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece,
                                 spot);
-        } else {
-            crdti_insertion_add(at, *seq, origins->left, origins->right,
-                                &piece);
-            at->last = *seq + piece.width.chars - 1;
-        }
+        else
+            crdti_insertion_write(g->doc, g->s, author, *seq, origins, &piece);
         *seq += piece.width.chars;
         origins->left = at->free_name - 1;
     } while (bytes.len);
@@ -15367,12 +16088,14 @@ CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
     return crdti_spot_behind(g->doc, g->s, ours->left);
 }
 
-/* The author changes the sequence. */
+/* The author changes the sequence. (Lists were touched before.) */
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
-    g->doc->actor = at->replica;
-    crdti_touch(g->doc, g->s->object, crdti_no_key());
+    if (!g->s->is_list) {
+        g->doc->actor = at->replica;
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
+    }
     if (at->is_touched)
         return;
     at->is_touched = 1;
@@ -15397,6 +16120,14 @@ CRDTI_FN void crdti_graft_list(crdti_graft *g)
         crdti_author_at(g->doc, g->touched[i])->is_touched = 0;
         crdti_author_list(g->doc, g->touched[i]);
     }
+}
+
+/* Has those of the positions visible, which are hidden, where elements stand.
+ */
+CRDTI_FN void crdti_graft_look(crdti_graft *g, const crdti_edit *edit)
+{
+    crdti_names_look(g->doc, g->s, edit->here,
+                     edit->len - crdti_edit_known(g, edit));
 }
 
 /* Takes what is new of the insertion; `is_placed`: to where it belongs. */
@@ -15432,8 +16163,11 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
         crdti_graft_put(g, author, &seq, &origins, is_placed ? &spot : NULL,
                         len, bytes);
     }
-    if (is_placed)
-        g->s->cursor = spot;
+    if (!is_placed)
+        return;
+    g->s->cursor = spot;
+    if (g->s->is_list)
+        crdti_graft_look(g, edit);
 }
 
 /* >>many at one spot ------------------------------------------------------ */
@@ -15495,7 +16229,7 @@ CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
     crdti_delta_sequence all;
     crdti_plant p;
     size_t k;
-    int is_walk;
+    crdt_err err;
     for (k = i; k < g->d->edits_len; k++)
         if (g->d->edits[k].kind == CRDTI_INSERTION_EDIT)
             crdti_graft_insert(g, &g->d->edits[k], 0);
@@ -15505,18 +16239,22 @@ CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
     p.d = &all;
     p.s = g->s;
     p.arena = &g->doc->scratch;
-    is_walk = crdti_replant_prepare(&p) != CRDT_OK;
+    err = crdti_replant_prepare(&p);
+    if (!err && !g->s->is_list) /* that holds what it may need */
+        err = crdti_graft_nodes(g, 2 * p.leaves, 2 * p.forks + p.leaves / 14);
     for (k = i; k < g->d->edits_len; k++) {
         if (g->d->edits[k].kind != CRDTI_INSERTION_EDIT)
             continue;
-        if (is_walk)
+        if (err)
             crdti_graft_place(g, &g->d->edits[k]);
         else
             crdti_graft_reveal(g, &p, &g->d->edits[k]);
     }
-    if (!is_walk)
+    if (!err)
         crdti_replant_apply(&p);
     crdti_arena_reset(&g->doc->scratch, mark);
+    for (k = i; k < g->d->edits_len && g->s->is_list; k++)
+        crdti_graft_look(g, &g->d->edits[k]);
     g->is_placed = 1;
 }
 
@@ -15642,11 +16380,27 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
             continue; /* one of ours that has not written yet */
         crdti_graft_touch(g, at);
     }
-    if (g->doc->watch)
+    if (g->s->is_list)
+        crdti_list_look(g->doc, g->s);
+    else if (g->doc->watch)
         crdti_graft_tell(g);
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
+}
+
+/* Lists change by their elements; of what those do the author is told. */
+CRDTI_FN void crdti_graft_touch_lists(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        const crdti_delta_sequence *d = &g->delta->sequences[i];
+        if (!d->is_list)
+            continue;
+        g->doc->actor = g->delta->replicas[d->edits[0].replica].number;
+        crdti_touch(g->doc, g->delta->objects[d->object].number,
+                    crdti_no_key());
+    }
 }
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
@@ -15712,7 +16466,7 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     uint64_t next = replica->base + 1, shown = author->party;
     size_t i, k, insertions;
     author->party = 0;
-    if (crdti_object_at(g->doc, author->object)->type == CRDT_LIST ||
+    if (crdti_sequence_at(g->doc, author->object)->is_list ||
         crdti_author_count(author, next, last, &insertions) == shown ||
         !CRDTI_RULE(CONTEXT_KILLS))
         return;
@@ -15840,6 +16594,30 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
         *news |= replica->top > j->have[i];
     }
     return err || !*news ? err : crdti_join_skew(j);
+}
+
+/* Whether it is the key of an element that we are yet to insert. */
+CRDTI_FN int crdti_join_is_foretold(const crdti_join *j, uint32_t object,
+                                    crdt_bytes key)
+{
+    const crdti_replica *self = &j->doc->replicas.ptr[j->doc->self];
+    return j->delta->objects[object].type == CRDT_LIST && key.len &&
+           crdti_equal(key.ptr, self->id.b, sizeof self->id.b) &&
+           crdti_element_dot(key.ptr).seq > self->seq;
+}
+
+/* Nobody can know of those. */
+CRDTI_FN crdt_err crdti_join_elements(const crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    for (i = 1; i < d->objects_len; i++)
+        if (crdti_join_is_foretold(j, d->objects[i].parent, d->objects[i].key))
+            return CRDT_ERR_CORRUPT;
+    for (i = 0; i < d->ops_len; i++)
+        if (crdti_join_is_foretold(j, d->ops[i].object, d->ops[i].key))
+            return CRDT_ERR_CORRUPT;
+    return CRDT_OK;
 }
 
 /* The same dot in both: whether it says the same. Resets are told apart by
@@ -16417,7 +17195,7 @@ CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i, ahead = crdti_min_size(2 * CRDTI_JOIN_STEP, j->delta->ops_len);
-    crdti_graft_apply(&j->graft); /* elements look for their positions */
+    crdti_graft_touch_lists(&j->graft);
     for (i = 0; i < ahead; i++)
         crdti_join_warm_row(j, i);
     for (i = 0; i < j->delta->ops_len; i++) {
@@ -16427,6 +17205,7 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         else if (j->made[i])
             crdti_join_op_born(j, i);
     }
+    crdti_graft_apply(&j->graft); /* positions look for their elements */
     crdti_join_kills(j);
 }
 
@@ -16456,7 +17235,7 @@ CRDTI_FN void crdti_join_floor(crdti_join *j)
         own->floor = crdti_max(own->floor, d->replicas[i].floor);
     }
     if (raised)
-        crdti_kills_truncate(j->doc);
+        crdti_forget(j->doc);
 }
 
 CRDTI_FN void crdti_join_apply(crdti_join *j)
@@ -16475,7 +17254,6 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_settle(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
-    j->doc->leaves_held = j->doc->forks_held = 0;
 }
 
 /* >>all of it ------------------------------------------------------------- */
@@ -16521,7 +17299,9 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         err = crdti_join_look(&j, &news);
     if (err || !news)
         return err;
-    err = crdti_join_replicas(&j);
+    err = crdti_join_elements(&j);
+    if (!err)
+        err = crdti_join_replicas(&j);
     if (!err)
         err = crdti_join_objects(&j);
     if (!err)
@@ -16536,6 +17316,527 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         crdti_join_apply(&j);
     if (!err)
         crdti_tell(doc);
+    return err;
+}
+
+#endif
+/* >> stroke.h */
+/*
+ * Strokes: the short form of a delta, for what goes on where the last one
+ * ended. A keystroke is 4 bytes, where a delta has to say again whose it is,
+ * in which text, and what stands beside it.
+ *
+ *     delta     a.1..2 of the text "t": "he"     (the trail: a, "t", after a.2)
+ *     strokes   TYPE "l"                  a.3    behind the one before it
+ *     strokes   BACK 1 from the cursor    a.4    a.3 goes; the cursor is there
+ *     strokes   INSERT "y" left -1        a.5    behind a.2
+ *
+ * Both ends of a link keep the *trail*: the replica that wrote last, its text,
+ * its latest seq, and the cursor: the character that it wrote or deleted last.
+ * Both read it from the same change, so it is the same; and whoever has not
+ * just what a stroke goes on with refuses it (CAUSAL), for a delta to follow.
+ *
+ *     strokes   low byte of the trail's seq, then until the end:
+ *     stroke    n << 2 | kind   TYPE    n bytes of UTF-8
+ *                               INSERT  left, right, n bytes
+ *                               BACK    victim: n characters back from there
+ *                               FORTH   victim: n characters from there on
+ *     dot       0: none; else 1 + (distance << 1 | own), the distance in
+ *               zigzag: from the cursor, or of an own one from the latest
+ *
+ * No dot is one of a stroke of the same frame.
+ */
+#ifndef CRDTI_STROKE_H
+#define CRDTI_STROKE_H
+
+
+#define CRDTI_STROKES_MAX 16
+#define CRDTI_STROKE_MAX 255 /* bytes, or characters deleted */
+
+enum { CRDTI_TYPE, CRDTI_INSERT, CRDTI_BACK, CRDTI_FORTH };
+
+/* `text` 0: there is nothing to go on with. */
+typedef struct crdti_trail {
+    uint32_t text, replica;
+    uint64_t seq;
+    crdti_position cursor;
+} crdti_trail;
+
+/* >>the trail ------------------------------------------------------------- */
+
+/* The i-th character that the deletion takes. */
+CRDTI_FN uint32_t crdti_deletion_name(const crdti_deletion *at, uint64_t i)
+{
+    return at->len & CRDTI_BACKWARDS ? at->name - (uint32_t)i
+                                     : at->name + (uint32_t)i;
+}
+
+/* The character that the author's dot inserted or deleted. */
+CRDTI_FN uint32_t crdti_edited_name(const crdti_author *author, uint64_t seq)
+{
+    uint32_t name = crdti_seq_name(author, seq);
+    size_t place = crdti_deletion_place(author, seq);
+    const crdti_deletion *at;
+    if (name != CRDTI_NO_CHAR || place == author->deletions.len)
+        return name;
+    at = &author->deletions.ptr[place];
+    return at->seq <= seq ? crdti_deletion_name(at, seq - at->seq) : name;
+}
+
+/* After a change that ended with that dot: where the trail is now. */
+CRDTI_FN void crdti_trail_start(const crdt_doc *doc, uint32_t replica,
+                                uint64_t seq, crdti_trail *trail)
+{
+    uint32_t at, name;
+    const crdti_author *author;
+    crdti_typing_file(doc);
+    trail->text = 0;
+    at = doc->replicas.ptr[replica].newest_author;
+    if (!at)
+        return;
+    author = crdti_author_at(doc, at);
+    name = crdti_edited_name(author, seq);
+    if (name == CRDTI_NO_CHAR ||
+        crdti_object_at(doc, author->object)->type != CRDT_TEXT)
+        return;
+    trail->text = author->object;
+    trail->replica = replica;
+    trail->seq = seq;
+    trail->cursor =
+        crdti_name_position(doc, crdti_sequence_at(doc, author->object), name);
+}
+
+/* After n dots more, the last of which was about that character. */
+CRDTI_FN void crdti_trail_go(crdti_trail *trail, uint64_t n, uint32_t replica,
+                             uint64_t seq)
+{
+    trail->seq += n;
+    trail->cursor.replica = replica;
+    trail->cursor.seq = seq;
+}
+
+/* >>writing --------------------------------------------------------------- */
+
+typedef struct crdti_stroke_writer {
+    const crdt_doc *doc;
+    const crdti_sequence *s;
+    const crdti_author *author;
+    crdti_trail trail;
+    uint64_t first; /* of the dots that are told */
+    crdti_writer *w;
+    size_t strokes;
+    int fails; /* it cannot be told so */
+} crdti_stroke_writer;
+
+CRDTI_FN void crdti_put_stroke_dot(crdti_stroke_writer *k, uint32_t name)
+{
+    crdti_position dot;
+    uint64_t told;
+    int is_own;
+    if (name == CRDTI_NO_CHAR) {
+        crdti_put_varint(k->w, 0);
+        return;
+    }
+    dot = crdti_name_position(k->doc, k->s, name);
+    is_own = dot.replica != k->trail.cursor.replica;
+    k->fails |= dot.replica == k->trail.replica ? dot.seq >= k->first : is_own;
+    told = dot.seq - (is_own ? k->trail.seq : k->trail.cursor.seq);
+    told = told >> 63 ? ~(told << 1) : told << 1;
+    crdti_put_varint(k->w, 1 + (told << 1 | (unsigned)is_own));
+}
+
+CRDTI_FN void crdti_put_stroke_head(crdti_stroke_writer *k, size_t n,
+                                    unsigned kind)
+{
+    k->fails |= ++k->strokes > CRDTI_STROKES_MAX || n > CRDTI_STROKE_MAX;
+    crdti_put_varint(k->w, (uint64_t)n << 2 | kind);
+}
+
+/* Whether the insertion only goes on with the one before it, which could not
+ * hold both. */
+CRDTI_FN int crdti_insertion_follows(const crdti_author *author,
+                                     const crdti_insertion *at)
+{
+    const crdti_insertion *before = at - 1;
+    return at > author->insertions.ptr && at->left == at->name - 1 &&
+           at->left == before->name + before->len - 1 &&
+           at->seq == before->seq + before->len &&
+           at->right == before->right &&
+           at->content == before->content + before->len + before->more_bytes;
+}
+
+/* All that was inserted at a stretch, from that insertion on. */
+CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
+                              const crdti_insertion *at)
+{
+    const crdti_insertion *end =
+        k->author->insertions.ptr + k->author->insertions.len;
+    uint32_t done = (uint32_t)(k->trail.seq + 1 - at->seq);
+    uint32_t name = at->name + done, left = at->left, right = at->right;
+    const uint8_t *from;
+    int goes_on =
+        done || (!k->strokes && crdti_insertion_follows(k->author, at));
+    size_t len;
+    if (at->content == CRDTI_CONTENT_GONE) {
+        k->fails = 1;
+        return;
+    }
+    from = crdti_content_at(k->author, at, name);
+    while (at + 1 < end && crdti_insertion_follows(k->author, at + 1))
+        at++;
+    len = (size_t)(k->author->content.ptr + at->content + at->len +
+                   at->more_bytes - from);
+    crdti_put_stroke_head(k, len, goes_on ? CRDTI_TYPE : CRDTI_INSERT);
+    if (!goes_on) {
+        crdti_put_stroke_dot(k, left);
+        crdti_put_stroke_dot(k, right);
+    }
+    if (k->fails)
+        return;
+    crdti_put_raw(k->w, crdt_bytes_of(from, len));
+    k->trail.seq = k->trail.cursor.seq = at->seq + at->len - 1;
+    k->trail.cursor.replica = k->trail.replica;
+}
+
+/* What was deleted of one insertion. */
+CRDTI_FN void crdti_put_erased(crdti_stroke_writer *k,
+                               const crdti_deletion *deletion)
+{
+    uint64_t done = k->trail.seq + 1 - deletion->seq;
+    uint64_t n = crdti_deletion_len(deletion) - done, seq;
+    uint32_t name = crdti_deletion_name(deletion, done);
+    const crdti_author *author =
+        crdti_author_at(k->doc, crdti_name_author(&k->s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    int back = n == 1 || deletion->len & CRDTI_BACKWARDS;
+    n = crdti_min(n, back ? name - at->name + 1 : at->name + at->len - name);
+    crdti_put_stroke_head(k, (size_t)n, back ? CRDTI_BACK : CRDTI_FORTH);
+    crdti_put_stroke_dot(k, name);
+    seq = at->seq + (name - at->name);
+    k->trail.seq += n;
+    k->trail.cursor.seq = back ? seq - (n - 1) : seq + (n - 1);
+    k->trail.cursor.replica = author->replica;
+}
+
+CRDTI_FN void crdti_put_stroke(crdti_stroke_writer *k)
+{
+    uint64_t seq = k->trail.seq + 1;
+    const crdti_author *author = k->author;
+    size_t place = crdti_insertion_place(author, seq);
+    if (place < author->insertions.len &&
+        author->insertions.ptr[place].seq <= seq) {
+        crdti_put_typed(k, &author->insertions.ptr[place]);
+        return;
+    }
+    place = crdti_deletion_place(author, seq);
+    if (place < author->deletions.len &&
+        author->deletions.ptr[place].seq <= seq)
+        crdti_put_erased(k, &author->deletions.ptr[place]);
+    else
+        k->fails = 1; /* something else was written */
+}
+
+/* Appends the strokes that lead from the trail to the replica's dot `top`; the
+ * trail goes with them. 0: they cannot be told so; nothing has changed. */
+CRDTI_FN int crdti_strokes_put(crdt_doc *doc, crdti_trail *trail, uint64_t top,
+                               crdti_writer *w)
+{
+    crdti_stroke_writer k;
+    size_t start = w->buf->len;
+    uint32_t author;
+    crdti_typing_write(doc);
+    author =
+        trail->text ? crdti_author_find(doc, trail->text, trail->replica) : 0;
+    if (!author)
+        return 0;
+    k.doc = doc;
+    k.s = (const crdti_sequence *)crdti_object_at(doc, trail->text)->state;
+    k.author = crdti_author_at(doc, author);
+    k.trail = *trail;
+    k.first = trail->seq + 1;
+    k.w = w;
+    k.strokes = 0;
+    k.fails = 0;
+    crdti_put_u8(w, (uint8_t)trail->seq);
+    while (!k.fails && k.trail.seq < top)
+        crdti_put_stroke(&k);
+    if (k.fails || w->err)
+        w->buf->len = start;
+    else
+        *trail = k.trail;
+    return !k.fails && !w->err;
+}
+
+/* >>reading --------------------------------------------------------------- */
+
+typedef struct crdti_stroke {
+    unsigned kind;
+    uint32_t n;                 /* characters */
+    crdti_position left, right; /* seq 0: none; or the first victim */
+    crdti_origins origins;
+    crdt_bytes bytes;
+    crdti_width width;
+} crdti_stroke;
+
+typedef struct crdti_strokes {
+    crdt_doc *doc;
+    crdti_graft graft; /* for what it shares with one */
+    crdti_trail trail; /* behind what was read */
+    uint64_t first;
+    uint32_t author;
+    size_t len;
+    crdti_stroke strokes[CRDTI_STROKES_MAX];
+    size_t pieces, chars, bytes, parts; /* memory it takes */
+} crdti_strokes;
+
+CRDTI_FN crdti_position crdti_get_stroke_dot(crdti_reader *r,
+                                             const crdti_strokes *k)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t told = crdti_get_varint(r) - 1, distance;
+    crdti_position dot = { 0, 0 };
+    if (r->err || told == UINT64_MAX)
+        return dot;
+    distance = told >> 2;
+    distance = told & 2 ? ~distance : distance;
+    dot.replica = told & 1 ? k->trail.replica : k->trail.cursor.replica;
+    dot.seq = (told & 1 ? k->trail.seq : k->trail.cursor.seq) + distance;
+    if (!dot.seq || dot.seq > CRDTSYNC_MAX_SEQ ||
+        (dot.replica == k->trail.replica && dot.seq >= k->first))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    return dot;
+}
+
+CRDTI_FN void crdti_get_typed(crdti_reader *r, crdti_strokes *k,
+                              crdti_stroke *stroke, size_t n)
+{
+    const uint8_t *at = r->ptr;
+    if (stroke->kind == CRDTI_INSERT) {
+        stroke->left = crdti_get_stroke_dot(r, k);
+        stroke->right = crdti_get_stroke_dot(r, k);
+    }
+    stroke->bytes = crdti_get_raw(r, n);
+    if (!crdti_utf8_measure(stroke->bytes, &stroke->width) ||
+        (stroke->kind == CRDTI_TYPE && k->len))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    stroke->n = stroke->width.chars;
+    k->trail.seq += stroke->n;
+    k->trail.cursor.replica = k->trail.replica;
+    k->trail.cursor.seq = k->trail.seq;
+    k->chars += stroke->n;
+    k->bytes += n;
+    if (!r->err)
+        k->pieces += crdti_pieces_count(stroke->bytes, stroke->width);
+}
+
+/* The victim of the lowest seq. */
+CRDTI_FN uint64_t crdti_stroke_low(const crdti_stroke *stroke)
+{
+    return stroke->kind == CRDTI_BACK ? stroke->left.seq - (stroke->n - 1)
+                                      : stroke->left.seq;
+}
+
+CRDTI_FN void crdti_get_erased(crdti_reader *r, crdti_strokes *k,
+                               crdti_stroke *stroke, size_t n)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t seq;
+    stroke->n = (uint32_t)n;
+    stroke->left = crdti_get_stroke_dot(r, k);
+    seq = stroke->left.seq;
+    if (!seq ||
+        (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq))
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    k->trail.seq += n;
+    k->trail.cursor = stroke->left;
+    k->trail.cursor.seq =
+        stroke->kind == CRDTI_BACK ? seq - (n - 1) : seq + (n - 1);
+}
+
+CRDTI_FN void crdti_get_strokes(crdti_reader *r, crdti_strokes *k)
+{
+    const uint8_t *at = r->ptr;
+    if (crdti_get_u8(r) != (uint8_t)k->trail.seq)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CAUSAL);
+    while (!r->err && r->ptr < r->end) {
+        crdti_stroke *stroke = &k->strokes[k->len];
+        uint64_t head;
+        at = r->ptr;
+        head = crdti_get_varint(r);
+        if (head < 4 || head >> 2 > CRDTI_STROKE_MAX ||
+            k->len == CRDTI_STROKES_MAX) {
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+            return;
+        }
+        stroke->kind = head & 3;
+        if (stroke->kind <= CRDTI_INSERT)
+            crdti_get_typed(r, k, stroke, (size_t)(head >> 2));
+        else
+            crdti_get_erased(r, k, stroke, (size_t)(head >> 2));
+        k->len++;
+    }
+    if (!r->err && !k->len)
+        crdti_reader_fail(r, CRDT_ERR_TRUNCATED);
+    if (k->trail.seq > CRDTSYNC_MAX_SEQ)
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
+}
+
+/* >>joining --------------------------------------------------------------- */
+
+/* Looks up what the stroke names. CAUSAL: we have not all of it. */
+CRDTI_FN crdt_err crdti_stroke_look(crdti_strokes *k, crdti_stroke *stroke)
+{
+    const crdti_author *author = crdti_author_at(k->doc, k->author);
+    crdti_origins *origins = &stroke->origins;
+    size_t parts;
+    uint32_t text = k->trail.text;
+    if (stroke->kind == CRDTI_TYPE) {
+        const crdti_insertion *last;
+        if (!author->insertions.len)
+            return CRDT_ERR_CAUSAL;
+        last = author->insertions.ptr + author->insertions.len - 1;
+        if (last->seq + last->len != k->first)
+            return CRDT_ERR_CAUSAL;
+        origins->left = last->name + last->len - 1;
+        origins->right = last->right;
+    } else if (stroke->kind == CRDTI_INSERT) {
+        origins->left = crdti_position_name(k->doc, text, stroke->left);
+        origins->right = crdti_position_name(k->doc, text, stroke->right);
+        if ((stroke->left.seq && origins->left == CRDTI_NO_CHAR) ||
+            (stroke->right.seq && origins->right == CRDTI_NO_CHAR))
+            return CRDT_ERR_CAUSAL;
+    } else {
+        uint64_t low = crdti_stroke_low(stroke);
+        uint32_t at = crdti_author_find(k->doc, text, stroke->left.replica);
+        if (!at ||
+            crdti_author_count(crdti_author_at(k->doc, at), low,
+                               low + stroke->n - 1, &parts) != stroke->n)
+            return CRDT_ERR_CAUSAL;
+        k->parts += parts;
+    }
+    origins->replica = k->trail.replica;
+    origins->end = 0;
+    return CRDT_OK;
+}
+
+/* Whether the strokes go on with what we have: that they are of that text and
+ * replica, and no others have come from elsewhere. */
+CRDTI_FN crdt_err crdti_strokes_look(crdti_strokes *k)
+{
+    uint64_t have = k->doc->replicas.ptr[k->trail.replica].seq;
+    k->author = crdti_author_find(k->doc, k->trail.text, k->trail.replica);
+    if (have + 1 != k->first || !k->author ||
+        crdti_author_at(k->doc, k->author)->last != have)
+        return CRDT_ERR_CAUSAL;
+    return k->trail.replica == k->doc->self ? CRDT_ERR_FORK : CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_strokes_reserve(crdti_strokes *k)
+{
+    crdt_doc *doc = k->doc;
+    crdti_sequence *s = k->graft.s;
+    crdt_err err = CRDT_OK;
+    if (k->pieces)
+        err = crdti_insertions_reserve(doc, s, k->author, k->pieces, k->chars,
+                                       k->bytes);
+    if (!err && k->parts)
+        err = crdti_array_reserve(&doc->alloc,
+                                  &crdti_author_at(doc, k->author)->deletions,
+                                  k->parts);
+    return err ? err : crdti_spans_reserve(doc, s, k->pieces + 2 * k->parts);
+}
+
+CRDTI_FN void crdti_stroke_insert(crdti_strokes *k, crdti_stroke *stroke,
+                                  uint64_t *seq)
+{
+    crdti_spot spot = crdti_integrate(
+        k->doc, k->graft.s, &stroke->origins,
+        crdti_spot_behind(k->doc, k->graft.s, stroke->origins.left),
+        &k->graft.steps); /* which are few: so are strokes */
+    crdti_graft_put(&k->graft, k->author, seq, &stroke->origins, &spot,
+                    stroke->n, stroke->bytes);
+    k->graft.s->cursor = spot;
+}
+
+CRDTI_FN void crdti_stroke_delete(crdti_strokes *k, const crdti_stroke *stroke,
+                                  uint64_t *seq)
+{
+    crdti_position at = stroke->left;
+    int back = stroke->kind == CRDTI_BACK;
+    uint32_t left = stroke->n, count;
+    for (; left > 0; left -= count) {
+        uint32_t name = crdti_position_name(k->doc, k->trail.text, at);
+        const crdti_insertion *of = crdti_insertion_of(
+            crdti_author_at(k->doc,
+                            crdti_name_author(&k->graft.s->extents, name)),
+            name);
+        count = back ? name - of->name + 1 : of->name + of->len - name;
+        count = count < left ? count : left;
+        crdti_graft_hide(&k->graft, back ? name - (count - 1) : name, count);
+        crdti_deletion_add(crdti_author_at(k->doc, k->author), *seq, name,
+                           count, back ? CRDTI_BACKWARDS : 0);
+        *seq += count;
+        at.seq = back ? at.seq - count : at.seq + count;
+    }
+}
+
+CRDTI_FN void crdti_strokes_apply(crdti_strokes *k)
+{
+    crdt_doc *doc = k->doc;
+    crdti_sequence *s = k->graft.s;
+    uint64_t seq = k->first;
+    size_t i;
+    doc->actor = k->trail.replica;
+    crdti_touch(doc, k->trail.text, crdti_no_key());
+    s->cursor_is_known = 0;
+    for (i = 0; i < k->len; i++) {
+        if (k->strokes[i].kind <= CRDTI_INSERT)
+            crdti_stroke_insert(k, &k->strokes[i], &seq);
+        else
+            crdti_stroke_delete(k, &k->strokes[i], &seq);
+    }
+    crdti_author_list(doc, k->author);
+    crdti_sequence_weigh(doc, s);
+    doc->replicas.ptr[k->trail.replica].seq = k->trail.seq;
+    doc->changes++;
+    crdti_tell(doc);
+}
+
+/* Joins strokes that go on with the trail, which goes with them. CAUSAL, FORK,
+ * LIMIT, NOMEM, or what a reader says: nothing has changed. */
+CRDTI_FN crdt_err crdti_strokes_join(crdt_doc *doc, crdti_trail *trail,
+                                     crdti_reader *r)
+{
+    crdti_strokes k;
+    crdt_err err;
+    size_t i;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
+    if (!trail->text)
+        return CRDT_ERR_CAUSAL;
+    k.doc = k.graft.doc = doc;
+    k.trail = *trail;
+    k.first = trail->seq + 1;
+    k.graft.steps = 0;
+    k.len = k.pieces = k.chars = k.bytes = k.parts = 0;
+    crdti_get_strokes(r, &k);
+    err = r->err;
+    if (!err && k.trail.seq > doc->replicas.ptr[trail->replica].seq) {
+        k.graft.s = NULL;
+        err = crdti_strokes_look(&k);
+        if (!err)
+            k.graft.s = crdti_sequence_at(doc, trail->text);
+        for (i = 0; i < k.len && !err; i++)
+            err = crdti_stroke_look(&k, &k.strokes[i]);
+        if (!err)
+            err = crdti_strokes_reserve(&k);
+        if (!err) {
+            crdti_homes_make(doc, k.graft.s);
+            crdti_strokes_apply(&k);
+        }
+    }
+    if (!err)
+        *trail = k.trail;
     return err;
 }
 
@@ -17432,10 +18733,35 @@ CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top, crdt_vv *out)
     return err;
 }
 
-/* Decodes and joins a payload. `*offset` is where a decoder stopped; `top`,
- * when not NULL, is what the payload brings its joiner to. */
+/* Where a delta leaves the trail: at what the one replica wrote of which it
+ * has anything new. */
+CRDTI_FN void crdti_delta_trail(const crdt_doc *doc, const crdti_delta *d,
+                                crdti_trail *trail)
+{
+    const crdti_delta_replica *grown = NULL;
+    size_t i;
+    trail->text = 0;
+    for (i = 0; i < d->replicas_len; i++) {
+        if (d->replicas[i].top == d->replicas[i].base)
+            continue;
+        if (grown)
+            return;
+        grown = &d->replicas[i];
+    }
+    if (grown)
+        crdti_trail_start(doc, grown->number, grown->top, trail);
+}
+
+/* What a delta brings its joiner to. */
+typedef struct crdti_reach {
+    crdt_vv top;
+    crdti_trail trail;
+} crdti_reach;
+
+/* Decodes and joins a payload. `*offset` is where a decoder stopped; `reach`
+ * may be NULL. */
 CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
-                                     size_t *offset, crdt_vv *top)
+                                     size_t *offset, crdti_reach *reach)
 {
     crdti_delta delta;
     crdti_reader r;
@@ -17451,8 +18777,10 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     crdti_get_delta(&r, &doc->scratch, &delta);
     *offset = r.err_at;
     err = r.err ? r.err : crdti_delta_join(doc, &delta);
-    if (!err)
-        err = crdti_range_put(&delta, 1, top);
+    if (!err && reach)
+        err = crdti_range_put(&delta, 1, &reach->top);
+    if (!err && reach)
+        crdti_delta_trail(doc, &delta, &reach->trail);
     crdti_arena_reset(&doc->scratch, start);
     return err;
 }
@@ -17521,6 +18849,7 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
  *     STATE   my version vector and digest of a document; `asks`: and yours?
  *     DIGEST  my digest of a document: silence means yours is the same
  *     CHUNK   a piece of a delta
+ *     STROKES a delta that goes on where the last one ended, in short
  *     ANSWER  your delta is joined, or why not
  *     ALIVE   nothing; so that silence means death
  *     BYE     why I hang up
@@ -17544,7 +18873,8 @@ enum {
     CRDTI_CHUNK = 5,
     CRDTI_ANSWER = 6,
     CRDTI_ALIVE = 7,
-    CRDTI_BYE = 8
+    CRDTI_BYE = 8,
+    CRDTI_STROKES = 9
 };
 
 typedef struct crdti_hello {
@@ -17667,7 +18997,8 @@ CRDTI_FN void crdti_get_end(crdti_reader *r)
  *
  * A delta whose predecessor was joined, or is under way, says only what has
  * changed: that it *follows* stands for all the rest of its base. It is joined
- * right after its predecessor or not at all.
+ * right after its predecessor or not at all. Where nothing gets lost or out of
+ * order, keystrokes are told in the short form (stroke.h).
  *
  * A delta that cannot be joined is refused, the refuser says what it has, and
  * the sender starts again from there: no case needs a memory of what was lost.
@@ -17692,9 +19023,11 @@ typedef struct crdti_share {
     uint64_t alarms;
 } crdti_share;
 
-/* A delta under way: the peer has `vv` when it is answered. */
+/* A delta under way: when it is answered the peer has `vv`, or, with what it
+ * had before, `dot`. */
 typedef struct crdti_flight {
     uint64_t id;
+    crdt_dot dot; /* seq 0: `vv` */
     crdt_vv vv;
 } crdti_flight;
 
@@ -17711,13 +19044,15 @@ typedef struct crdti_track {
     size_t out_at;
     crdt_buf in; /* delta being put together, or held back */
     uint64_t in_id, in_total;
-    uint64_t joined_id; /* the last of theirs that was joined */
-    int is_chained;     /* the next delta may follow the last */
-    int out_follows;    /* the one in `out` does */
-    int is_held;        /* `in` is whole, and waits for our clock */
-    int is_known;       /* the peer has said what it has */
-    int wants_state;    /* the peer is to be told what we have */
-    int state_asks;     /* and to be asked the same */
+    uint64_t heard_id;       /* the last of theirs that came */
+    uint64_t joined_id;      /* the last of theirs that was joined */
+    crdti_trail told, heard; /* where the last delta ended, each way */
+    int is_chained;          /* the next delta may follow the last */
+    int out_follows;         /* the one in `out` does */
+    int is_held;             /* `in` is whole, and waits for our clock */
+    int is_known;            /* the peer has said what it has */
+    int wants_state;         /* the peer is to be told what we have */
+    int state_asks;          /* and to be asked the same */
 } crdti_track;
 
 typedef CRDTI_ARRAY(crdti_share) crdti_shares;
@@ -17734,6 +19069,7 @@ typedef struct crdti_session {
     int is_greeted;  /* their HELLO came */
     int wants_hello; /* ours is to be said again */
     int is_spare;    /* another link to the same node is used */
+    int is_ordered;  /* nothing gets lost or out of order */
     crdt_buf in;     /* the beginning of a frame */
     crdt_buf out;    /* whole frames, to be sent */
     size_t out_at;
@@ -17993,6 +19329,18 @@ CRDTI_FN crdt_err crdti_track_learn(crdti_share *share, crdti_track *track,
     return err;
 }
 
+/* The same of one dot more, with all before it of its replica. */
+CRDTI_FN crdt_err crdti_track_learn_dot(crdti_share *share, crdti_track *track,
+                                        const crdt_dot *dot)
+{
+    crdt_err err = crdti_vv_raise(&track->known, dot);
+    if (!err)
+        err = crdti_vv_raise(&track->sent, dot);
+    if (!err)
+        err = crdti_vv_raise(&share->acked, dot);
+    return err;
+}
+
 /* Equal vectors with unequal digests: the one thing that must not be. */
 CRDTI_FN void crdti_share_compare(crdti_share *share, const crdt_vv *theirs,
                                   crdt_digest digest)
@@ -18056,6 +19404,25 @@ CRDTI_FN int crdti_is_forgivable(crdt_err err)
            err == CRDT_ERR_LIMIT;
 }
 
+/* Answers the delta that has come whole. An error ends the session. */
+CRDTI_FN crdt_err crdti_track_answer(crdti_session *s, size_t number,
+                                     crdt_err result)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_err err;
+    if (result) {
+        share->refused++;
+        share->alarms += result == CRDT_ERR_FORK;
+        track->wants_state |= result == CRDT_ERR_CAUSAL;
+    } else {
+        share->joined++;
+        track->joined_id = track->in_id;
+    }
+    err = crdti_say_answer(s, number, track->in_id, result);
+    return !result || crdti_is_forgivable(result) ? err : result;
+}
+
 /* The delta in `payload` is whole: join it, answer, learn what it tells of the
  * peer. An error is one that ends the session. */
 CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
@@ -18064,10 +19431,10 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
     size_t offset;
-    crdt_vv top;
-    crdt_err result, err;
-    crdti_vv_start(&top, s->alloc);
-    result = crdti_payload_join(share->doc, payload, &offset, &top);
+    crdti_reach reach;
+    crdt_err result, err = CRDT_OK;
+    crdti_vv_start(&reach.top, s->alloc);
+    result = crdti_payload_join(share->doc, payload, &offset, &reach);
     if (result == CRDT_ERR_SKEW && payload.len <= CRDTSYNC_MAX_BUFFERED) {
         s->waiting += !track->is_held;
         track->is_held = 1;
@@ -18075,19 +19442,12 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     }
     s->waiting -= track->is_held != 0;
     track->is_held = 0;
-    if (result) {
-        crdt_vv_free(&top);
-        share->refused++;
-        share->alarms += result == CRDT_ERR_FORK;
-        track->wants_state |= result == CRDT_ERR_CAUSAL;
-        err = crdti_say_answer(s, number, track->in_id, result);
-        return crdti_is_forgivable(result) ? err : result;
+    if (!result) {
+        track->heard = reach.trail;
+        err = crdti_track_learn(share, track, &reach.top);
     }
-    share->joined++;
-    track->joined_id = track->in_id;
-    err = crdti_track_learn(share, track, &top);
-    crdt_vv_free(&top);
-    return err ? err : crdti_say_answer(s, number, track->in_id, CRDT_OK);
+    crdt_vv_free(&reach.top);
+    return err ? err : crdti_track_answer(s, number, result);
 }
 
 CRDTI_FN void crdti_track_unstage(crdti_session *s, crdti_track *track)
@@ -18126,6 +19486,7 @@ CRDTI_FN crdt_err crdti_track_stage(crdti_session *s, size_t number,
 {
     crdti_track *track = &s->tracks.ptr[number];
     crdt_err err;
+    track->heard_id = chunk->id;
     if (track->is_held)
         return crdti_say_answer(s, number, chunk->id, CRDT_ERR_AGAIN);
     if (chunk->follows && track->joined_id != chunk->id - 1) {
@@ -18170,6 +19531,47 @@ CRDTI_FN void crdti_hear_chunk(crdti_session *s, crdti_reader *r)
         crdti_reader_fail(r, err);
 }
 
+/* The delta that the strokes stand for is joined, or refused: that is no
+ * failure of the message, so the reader is a copy. */
+CRDTI_FN crdt_err crdti_track_stroke(crdti_session *s, size_t number,
+                                     crdti_reader r)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_err result = CRDT_ERR_CAUSAL, err = CRDT_OK;
+    int is_idle = track->pushed == share->doc->changes;
+    crdt_dot dot;
+    if (track->joined_id == track->in_id - 1)
+        result = crdti_strokes_join(share->doc, &track->heard, &r);
+    if (!result) {
+        dot.replica = share->doc->replicas.ptr[track->heard.replica].id;
+        dot.seq = track->heard.seq;
+        err = crdti_track_learn_dot(share, track, &dot);
+        if (is_idle) /* this is nothing that the peer has not */
+            track->pushed = share->doc->changes;
+    }
+    return err ? err : crdti_track_answer(s, number, result);
+}
+
+/* They have the number behind that of the delta before them. */
+CRDTI_FN void crdti_hear_strokes(crdti_session *s, crdti_reader *r)
+{
+    size_t number = 0;
+    crdti_track *track = crdti_track_find(s, crdti_get_varint(r), &number);
+    crdt_err err;
+    if (r->err || !track)
+        return;
+    track->heard_id++;
+    if (track->is_held) {
+        err = crdti_say_answer(s, number, track->heard_id, CRDT_ERR_AGAIN);
+    } else {
+        track->in_id = track->heard_id;
+        err = crdti_track_stroke(s, number, *r);
+    }
+    if (err)
+        crdti_reader_fail(r, err);
+}
+
 /* The flight lands: what it carried is there, or all is to be sent anew. */
 CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
                                    size_t flight, crdt_err result,
@@ -18183,17 +19585,24 @@ CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
     for (i = flight; i < track->flights_len; i++)
         track->flights[i] = track->flights[i + 1];
     track->flights[i] = landed; /* keeps its memory for the next */
+    if (result) {
+        track->pushed = 0;
+        track->is_chained = 0;
+        if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
+            track->retry_at = now + CRDTI_RETRY_MS;
+        else if (result != CRDT_ERR_CAUSAL)
+            track->retry_at = now + CRDTI_REFUSED_MS;
+    } else if (landed.dot.seq) {
+        err =
+            crdti_track_learn_dot(&s->shares->ptr[number], track, &landed.dot);
+    } else {
+        err = crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
+    }
+    if (track->flights_len || track->is_chained)
+        return err;
+    /* One was refused, maybe before others landed. */
     track->pushed = 0;
-    if (!result)
-        return crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
-    track->is_chained = 0;
-    if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
-        track->retry_at = now + CRDTI_RETRY_MS;
-    else if (result != CRDT_ERR_CAUSAL)
-        track->retry_at = now + CRDTI_REFUSED_MS;
-    if (!track->flights_len)
-        err = crdt_vv_copy(&track->sent, &track->known);
-    return err;
+    return err ? err : crdt_vv_copy(&track->sent, &track->known);
 }
 
 CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,
@@ -18241,6 +19650,9 @@ CRDTI_FN crdt_err crdti_session_hear(crdti_session *s,
         break;
     case CRDTI_CHUNK:
         crdti_hear_chunk(s, &r);
+        break;
+    case CRDTI_STROKES:
+        crdti_hear_strokes(s, &r);
         break;
     case CRDTI_ANSWER:
         crdti_hear_answer(s, &r, now);
@@ -18302,13 +19714,122 @@ CRDTI_FN crdt_err crdti_session_receive(crdti_session *s, crdt_bytes bytes,
 
 /* >>pushing --------------------------------------------------------------- */
 
-/* Whether something is to go out and may: then `out` holds a delta. */
+/* The one replica of which `after` has more than `before`, or NULL. */
+CRDTI_FN const crdt_dot *crdti_vv_grown(const crdt_vv *before,
+                                        const crdt_vv *after)
+{
+    const crdt_dot *grown = NULL;
+    size_t i, j = 0;
+    for (i = 0; i < after->len; i++) {
+        const crdt_dot *dot = &after->entries[i];
+        while (j < before->len &&
+               crdti_id_order(&before->entries[j].replica, &dot->replica) < 0)
+            j++;
+        if (crdti_vv_is_at(before, j, &dot->replica) &&
+            before->entries[j].seq >= dot->seq)
+            continue;
+        if (grown)
+            return NULL;
+        grown = dot;
+    }
+    return grown;
+}
+
+/* A delta has gone out, or into `out`. */
+CRDTI_FN void crdti_track_depart(crdti_session *s, size_t number)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    track->flights[track->flights_len++].id = ++track->last_id;
+    track->is_chained = 1;
+    track->pushed = s->shares->ptr[number].doc->changes;
+    s->sent_deltas++;
+}
+
+/* Says that dot and what is before it as strokes, where that is all there is
+ * to say and it can be. Whether it was. */
+CRDTI_FN int crdti_track_say_strokes(crdti_session *s, size_t number,
+                                     const crdt_dot *dot)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    size_t start = s->out.len;
+    crdti_writer w;
+    crdti_writer_init(&w, &s->out);
+    crdti_put_varint(&w, number);
+    if (crdt_vv_get(&track->sent, &dot->replica) != track->told.seq ||
+        !crdti_strokes_put(s->shares->ptr[number].doc, &track->told, dot->seq,
+                           &w) ||
+        crdti_say(s, &w, CRDTI_STROKES, start)) {
+        s->out.len = start;
+        return 0;
+    }
+    track->flights[track->flights_len].dot = *dot;
+    crdti_vv_raise(&track->sent, dot); /* it is in there: no memory needed */
+    crdti_track_depart(s, number);
+    return 1;
+}
+
+/* The same, for what was just written here: as all before was sent, one change
+ * since, and one of ours, is all there is. */
+CRDTI_FN int crdti_track_type(crdti_session *s, size_t number)
+{
+    const crdti_track *track = &s->tracks.ptr[number];
+    const crdt_doc *doc = s->shares->ptr[number].doc;
+    const crdti_replica *own = &doc->replicas.ptr[doc->self];
+    crdt_dot dot;
+    if (!s->is_ordered || !track->is_chained || !track->told.text ||
+        track->told.replica != doc->self || own->seq == track->told.seq ||
+        track->pushed + 1 != doc->changes)
+        return 0;
+    dot.replica = own->id;
+    dot.seq = own->seq;
+    return crdti_track_say_strokes(s, number, &dot);
+}
+
+/* Has `out` hold what the peer lacks, if anything. */
+CRDTI_FN crdt_err crdti_track_extract(crdti_session *s, size_t number)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdti_flight *flight = &track->flights[track->flights_len];
+    const crdt_dot *grown = crdti_vv_grown(&track->sent, &share->vv);
+    uint32_t replica;
+    crdt_err err;
+    if (s->is_ordered && track->is_chained && track->told.text && grown) {
+        replica = crdti_replica_find(share->doc, &grown->replica);
+        if (replica == track->told.replica &&
+            crdti_track_say_strokes(s, number, grown))
+            return CRDT_OK;
+    }
+    err = crdt_vv_copy(&flight->vv, &share->vv);
+    if (!err)
+        err = crdti_delta_put(share->doc, &track->sent,
+                              track->is_chained ? CRDTI_FOR_FOLLOWER
+                                                : CRDTI_FOR_ALL,
+                              &track->out);
+    track->told.text = 0;
+    if (!err && grown)
+        crdti_trail_start(share->doc,
+                          crdti_replica_find(share->doc, &grown->replica),
+                          grown->seq, &track->told);
+    if (!err)
+        err = crdt_vv_merge(&track->sent, &share->vv);
+    if (err) {
+        track->out.len = 0;
+        return err;
+    }
+    flight->dot.seq = 0;
+    track->out_follows = track->is_chained;
+    track->out_at = 0;
+    crdti_track_depart(s, number);
+    return CRDT_OK;
+}
+
+/* Says what is new, or has `out` hold it. */
 CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
                                       uint64_t now)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
-    crdti_flight *flight;
     crdt_order order;
     crdt_err err;
     if (!track->is_known || track->out.len ||
@@ -18316,34 +19837,15 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
         track->pushed == share->doc->changes ||
         track->flights_len == CRDTSYNC_MAX_IN_FLIGHT || now < track->retry_at)
         return CRDT_OK;
+    if (crdti_track_type(s, number))
+        return CRDT_OK;
     err = crdti_share_look(share);
     if (err)
         return err;
     order = crdt_vv_compare(&share->vv, &track->sent);
-    if (order == CRDT_EQUAL || order == CRDT_BEFORE) {
-        track->pushed = share->changes;
-        return CRDT_OK;
-    }
-    flight = &track->flights[track->flights_len];
-    err = crdt_vv_copy(&flight->vv, &share->vv);
-    if (!err)
-        err = crdti_delta_put(share->doc, &track->sent,
-                              track->is_chained ? CRDTI_FOR_FOLLOWER
-                                                : CRDTI_FOR_ALL,
-                              &track->out);
-    if (!err)
-        err = crdt_vv_merge(&track->sent, &share->vv);
-    if (err) {
-        track->out.len = 0;
-        return err;
-    }
-    flight->id = ++track->last_id;
-    track->flights_len++;
-    track->out_follows = track->is_chained;
-    track->is_chained = 1;
-    track->out_at = 0;
+    if (order != CRDT_EQUAL && order != CRDT_BEFORE)
+        return crdti_track_extract(s, number);
     track->pushed = share->changes;
-    s->sent_deltas++;
     return CRDT_OK;
 }
 
@@ -18659,6 +20161,9 @@ CRDTI_FN crdt_err crdti_link_new(crdti_port *port, crdt_peer peer,
     crdti_session_init(&link->session, &node->alloc, &node->shares);
     link->session.self = node->id;
     link->session.self_name = crdt_bytes_of(node->name, node->name_len);
+    link->session.is_ordered =
+        (port->transport.properties & CRDT_RELIABLE) != 0 &&
+        (port->transport.properties & CRDT_ORDERED) != 0;
     err = node->random.fill(node->random.ctx, &link->session.nonce,
                             sizeof link->session.nonce);
     if (!err)

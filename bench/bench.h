@@ -81,6 +81,7 @@ extern const struct bench_case bench_core[];
 extern const struct bench_case bench_types[];
 extern const struct bench_case bench_delta[];
 extern const struct bench_case bench_sizes[];
+extern const struct bench_case bench_list[];
 extern struct bench_case bench_text[];      /* see bench_text_find */
 extern const struct bench_case bench_big[]; /* only when asked for */
 
@@ -116,6 +117,15 @@ void *bench_memory(size_t size);
  * id, or one of which `number` is the beginning. */
 crdt_doc *bench_doc_of(const crdt_id *id);
 crdt_doc *bench_doc(unsigned number);
+
+/* Two sessions back to back, as two nodes have them on an ordered transport:
+ * what the one document commits is said, heard, joined, answered, and that is
+ * heard. In bench_core.c. */
+struct bench_link;
+struct bench_link *bench_link_new(crdt_doc *from, crdt_doc *to);
+void bench_link_send(struct bench_link *link);
+uint64_t bench_link_sent(const struct bench_link *link); /* bytes */
+void bench_link_free(struct bench_link *link);
 
 /* splitmix64, and a number below `bound`. */
 uint64_t bench_random(struct bench *b);

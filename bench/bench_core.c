@@ -1,12 +1,95 @@
 /*
  * Checksums, varints, version vectors and digests: what deltas and frames are
- * made of. The only subject that sees the inside, so that the implementation
- * of crdtsync.h is compiled here.
+ * made of; and sessions for other subjects. The only one that sees the inside,
+ * so that the implementation of crdtsync.h is compiled here.
  */
 #define CRDTSYNC_IMPLEMENTATION
 #include "bench.h"
 
 #include <stdlib.h>
+
+/* >>sessions --------------------------------------------------------------- */
+
+struct bench_end {
+    crdti_session session;
+    crdti_shares shares;
+    uint64_t sent;
+};
+
+struct bench_link {
+    struct bench_end from, to;
+};
+
+static void link_end_init(struct bench_end *end, crdt_doc *doc, uint8_t number)
+{
+    crdti_share *share;
+    bench_must(crdti_array_reserve(bench_alloc(), &end->shares, 1));
+    share = &end->shares.ptr[end->shares.len++];
+    crdti_zero(share, sizeof *share);
+    crdti_vv_start(&share->vv, bench_alloc());
+    crdti_vv_start(&share->acked, bench_alloc());
+    share->doc = doc;
+    share->name_len = 1;
+    crdti_session_init(&end->session, bench_alloc(), &end->shares);
+    end->session.self.b[0] = number;
+    end->session.nonce = number;
+    end->session.is_ordered = 1;
+    bench_must(crdti_say_hello(&end->session));
+}
+
+static void link_end_free(struct bench_end *end)
+{
+    crdti_session_free(&end->session);
+    crdt_vv_free(&end->shares.ptr->vv);
+    crdt_vv_free(&end->shares.ptr->acked);
+    crdti_array_free(bench_alloc(), &end->shares);
+}
+
+/* Whether there was anything to say. */
+static int link_go(struct bench_end *from, struct bench_end *to)
+{
+    crdt_buf *out = &from->session.out;
+    uint64_t frames;
+    bench_must(crdti_session_push(&from->session, CRDTSYNC_MAX_FRAME, 0));
+    if (!out->len)
+        return 0;
+    bench_must(
+        crdti_session_receive(&to->session, crdt_buf_bytes(out), 0, &frames));
+    from->sent += out->len;
+    out->len = 0;
+    return 1;
+}
+
+struct bench_link *bench_link_new(crdt_doc *from, crdt_doc *to)
+{
+    struct bench_link *link =
+        (struct bench_link *)bench_memory(sizeof(struct bench_link));
+    crdti_zero(link, sizeof *link);
+    link_end_init(&link->from, from, 1);
+    link_end_init(&link->to, to, 2);
+    while (link_go(&link->from, &link->to) | link_go(&link->to, &link->from))
+        continue;
+    link->from.sent = 0;
+    return link;
+}
+
+void bench_link_send(struct bench_link *link)
+{
+    link_go(&link->from, &link->to);
+    link_go(&link->to, &link->from);
+}
+
+uint64_t bench_link_sent(const struct bench_link *link)
+{
+    return link->from.sent;
+}
+
+void bench_link_free(struct bench_link *link)
+{
+    link_end_free(&link->from);
+    link_end_free(&link->to);
+    free(link);
+}
 
 /* >>crc32c ----------------------------------------------------------------- */
 

@@ -6,9 +6,13 @@
  *     local              one call per edit, one commit
  *     gapbuffer          the same edits in a bare gap buffer: the floor
  *     local_ratio        the one by the other
- *     remote_keystrokes  each edit committed, taken out as a delta and joined
- *                        by a second document
- *     keystroke_bytes    the length of such a delta
+ *     remote_keystrokes  each edit committed, sent by a session, joined by that
+ *                        of a second document, and the answer heard
+ *     keystroke_bytes    what the first session sends of each, all that is
+ *                        around it included. Answers go the other way: they
+ *                        are another stream
+ *     delta_keystrokes   each edit committed, taken out as a delta and joined
+ *                        by a second document: without sessions
  *     remote_whole       joining one update of everything into an empty
  *                        document
  *     open               the same, and then an edit in the middle
@@ -224,61 +228,59 @@ static void ratio_run(struct bench *b, uint64_t ops)
 
 /* >>remote ----------------------------------------------------------------- */
 
-/* Two documents, one that types and one that follows. */
-struct session {
-    crdt_doc *from, *to;
-    crdt_obj text;
-    crdt_vv since;
-    crdt_buf delta;
-    uint64_t sent;
-};
-
-static void session_begin(struct session *s, const struct trace *t)
-{
-    memset(s, 0, sizeof *s);
-    s->from = begin_doc(t);
-    s->to = bench_doc(2);
-    s->text = text_of(s->from);
-    bench_must(crdt_delta(s->from, NULL, &s->delta));
-    bench_must(crdt_join(s->to, crdt_buf_bytes(&s->delta)));
-    bench_must(crdt_doc_vv(s->from, &s->since));
-}
-
-static void session_send(struct session *s)
-{
-    s->delta.len = 0;
-    bench_must(crdt_commit(s->from));
-    bench_must(crdt_delta(s->from, &s->since, &s->delta));
-    bench_must(crdt_doc_vv(s->from, &s->since));
-    bench_must(crdt_join(s->to, crdt_buf_bytes(&s->delta)));
-    s->sent += s->delta.len;
-}
-
-static void session_end(struct session *s, const struct trace *t)
-{
-    check_text(s->to, t);
-    crdt_doc_free(s->from);
-    crdt_doc_free(s->to);
-    crdt_vv_free(&s->since);
-    crdt_buf_free(&s->delta);
-}
-
+/* Each edit goes to a second document by sessions. */
 static void keystrokes_run(struct bench *b, uint64_t ops)
 {
     const struct trace *t = trace_of(b);
     uint64_t rounds = rounds_of(b, ops);
     for (; rounds > 0; rounds--) {
-        struct session session;
+        crdt_doc *from = begin_doc(t), *to = bench_doc(2);
+        struct bench_link *link = bench_link_new(from, to);
+        crdt_obj text = text_of(from);
         size_t i;
-        session_begin(&session, t);
         bench_start(b);
         for (i = 0; i < t->edit_count; i++) {
-            edit_text(session.text, t, &t->edits[i]);
-            session_send(&session);
+            edit_text(text, t, &t->edits[i]);
+            bench_must(crdt_commit(from));
+            bench_link_send(link);
         }
         bench_stop(b);
-        b->bytes = session.sent;
-        session_end(&session, t);
+        b->bytes = bench_link_sent(link);
+        check_text(to, t);
+        bench_link_free(link);
+        crdt_doc_free(from);
+        crdt_doc_free(to);
+    }
+}
+
+/* The same by deltas. */
+static void deltas_run(struct bench *b, uint64_t ops)
+{
+    const struct trace *t = trace_of(b);
+    uint64_t rounds = rounds_of(b, ops);
+    for (; rounds > 0; rounds--) {
+        crdt_doc *from = begin_doc(t), *to = bench_doc(2);
+        crdt_obj text = text_of(from);
+        crdt_vv since = CRDT_VV_INIT;
+        crdt_buf delta = CRDT_BUF_INIT;
+        size_t i;
+        bench_must(crdt_delta(from, NULL, &delta));
+        bench_must(crdt_join(to, crdt_buf_bytes(&delta)));
+        bench_start(b);
+        for (i = 0; i < t->edit_count; i++) {
+            delta.len = 0;
+            bench_must(crdt_doc_vv(from, &since));
+            edit_text(text, t, &t->edits[i]);
+            bench_must(crdt_commit(from));
+            bench_must(crdt_delta(from, &since, &delta));
+            bench_must(crdt_join(to, crdt_buf_bytes(&delta)));
+        }
+        bench_stop(b);
+        check_text(to, t);
+        crdt_vv_free(&since);
+        crdt_buf_free(&delta);
+        crdt_doc_free(from);
+        crdt_doc_free(to);
     }
 }
 
@@ -408,6 +410,7 @@ static const struct measure {
     { "local_ratio", BENCH_RATIO, SEQUENCE, NULL, ratio_run },
     { "remote_keystrokes", BENCH_NS, SEQUENCE, NULL, keystrokes_run },
     { "keystroke_bytes", BENCH_MEMORY, SEQUENCE, NULL, keystrokes_run },
+    { "delta_keystrokes", BENCH_NS, SEQUENCE, NULL, deltas_run },
     { "remote_whole", BENCH_MS, ANY, write_setup, whole_run },
     { "open", BENCH_MS, ANY, write_setup, open_run },
     { "save", BENCH_MS, ANY, write_setup, save_run },

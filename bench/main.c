@@ -27,7 +27,7 @@
 
 static const struct bench_case *const subjects[] = {
     bench_baseline, bench_core, bench_types, bench_delta,
-    bench_sizes,    bench_text, bench_big
+    bench_sizes,    bench_text, bench_list,  bench_big
 };
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 

@@ -59,7 +59,7 @@ CRDT_API crdt_err crdt_dump(crdt_doc *doc, crdt_buf *out);
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Characters of a text that are shown. */
+/* Characters of a text, or elements of a list, that are shown. */
 #define CRDTI_DUMP_CHARS 64u
 
 typedef struct crdti_dump {
@@ -297,8 +297,7 @@ CRDTI_FN int crdti_dump_author_order(const void *ctx, uint32_t a, uint32_t b)
 CRDTI_FN void crdti_dump_content(crdti_dump *d, const crdti_op *op)
 {
     static const char *const names[CRDTI_KIND_COUNT] = {
-        "", "value ", "create ", "add ", "reset", "remove", "in", "out",
-        "move"
+        "", "value ", "create ", "add ", "reset", "remove", "in", "out", "move"
     };
     crdt_value value;
     uint32_t i;
@@ -356,6 +355,20 @@ CRDTI_FN void crdti_dump_kill(crdti_dump *d, const crdti_kill *kill)
 
 CRDTI_FN void crdti_dump_object(crdti_dump *d, uint32_t index);
 
+/* The element of a list by its dot: "r2.5"; or what moved it. */
+CRDTI_FN void crdti_dump_element(crdti_dump *d, crdt_bytes key)
+{
+    crdt_dot dot = crdti_element_dot(key.ptr);
+    uint32_t replica = crdti_replica_find(d->doc, &dot.replica);
+    crdti_dump_put(d, key.len == CRDTI_MOVES_KEY ? "moves of " : "");
+    if (replica != UINT32_MAX) {
+        crdti_dump_dot(d, replica, dot.seq);
+        return;
+    }
+    crdti_dump_id(d, &dot.replica);
+    crdti_dump_put(d, ".%llu", (unsigned long long)dot.seq);
+}
+
 /* What the key of an entry means there. */
 CRDTI_FN void crdti_dump_key(crdti_dump *d, const crdti_object *object,
                              crdt_bytes key)
@@ -363,7 +376,9 @@ CRDTI_FN void crdti_dump_key(crdti_dump *d, const crdti_object *object,
     crdt_value element;
     crdt_id owner;
     int shape = crdti_type_at(d->doc, object)->shape;
-    if (shape == CRDTI_BY_KEY) {
+    if (object->type == CRDT_LIST) {
+        crdti_dump_element(d, key);
+    } else if (shape == CRDTI_BY_KEY) {
         crdti_dump_text(d, key);
     } else if (shape == CRDTI_BY_ELEMENT) {
         element = crdti_element_decode(key);
@@ -401,7 +416,8 @@ CRDTI_FN void crdti_dump_entry(crdti_dump *d, uint32_t index)
     size_t i;
     crdti_dump_line(d);
     crdti_dump_key(d, object, crdti_entry_key(entry));
-    if (crdti_type_at(d->doc, object)->shape != CRDTI_ONE_VALUE) {
+    if (crdti_type_at(d->doc, object)->shape != CRDTI_ONE_VALUE &&
+        !(object->type == CRDT_LIST && entry->key_len == CRDTI_MOVES_KEY)) {
         crdti_dump_put(d, " ");
         crdti_dump_reads(d, entry->object, crdti_entry_key(entry));
     }
@@ -490,7 +506,7 @@ CRDTI_FN void crdti_dump_shares(crdti_dump *d, const crdti_bounded *counter)
     }
 }
 
-/* >>texts ----------------------------------------------------------------- */
+/* >>texts and lists ------------------------------------------------------- */
 
 /* How long it is and how it begins. */
 CRDTI_FN void crdti_dump_beginning(crdti_dump *d, uint32_t index)
@@ -508,6 +524,24 @@ CRDTI_FN void crdti_dump_beginning(crdti_dump *d, uint32_t index)
     crdti_dump_text(d, crdt_buf_bytes(&shown));
     crdti_dump_put(d, len > CRDTI_DUMP_CHARS ? "..." : "");
     crdt_buf_free(&shown);
+}
+
+/* Which elements stand in the list, one behind the other. */
+CRDTI_FN void crdti_dump_standing(crdti_dump *d, uint32_t index)
+{
+    crdt_obj list = crdti_obj(d->doc, index);
+    size_t i, len = crdt_list_len(list);
+    uint32_t entry = 0;
+    crdti_dump_line(d);
+    crdti_dump_put(d, "order");
+    for (i = 0; i < crdti_min_size(len, CRDTI_DUMP_CHARS) && !d->w.err; i++) {
+        d->w.err = crdti_list_entry(list, i, &entry);
+        if (d->w.err)
+            return;
+        crdti_dump_put(d, " ");
+        crdti_dump_element(d, crdti_entry_key(crdti_entry_at(d->doc, entry)));
+    }
+    crdti_dump_put(d, i < len ? " ..." : "");
 }
 
 /* Into how many records the text is cut. */
@@ -590,7 +624,9 @@ CRDTI_FN void crdti_dump_object(crdti_dump *d, uint32_t index)
         crdti_dump_parts(d, crdti_counter_at(d->doc, index));
     if (object->type == CRDT_BOUNDED)
         crdti_dump_shares(d, crdti_bounded_at(d->doc, index));
-    if (object->type == CRDT_TEXT)
+    if (object->type == CRDT_LIST)
+        crdti_dump_standing(d, index);
+    if (object->type == CRDT_TEXT || object->type == CRDT_LIST)
         crdti_dump_sequence(d, crdti_sequence_at(d->doc, index));
     d->depth--;
 }

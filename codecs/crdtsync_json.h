@@ -20,6 +20,7 @@
  * THE TYPED FORM says everything, so that it can be read again:
  *
  *     map                  {"key": ..., ...}
+ *     list                 [..., ...]
  *     null, bool           null, true, false
  *     int                  5               beyond 2^53: {"$int": "..."}
  *     double               0.5             whole: {"$double": 1}
@@ -30,7 +31,7 @@
  *     register, max, min   {"$register": value}, {} when there is none
  *     counters             {"$counter": 5}, {"$gcounter": 5}, {"$bounded": 5}
  *     flags                {"$ew-flag": true}, {"$dw-flag": true}
- *     sets                 {"$aw-set": [value, ...]}, and so on
+ *     sets                 {"$aw-set": [value, ...]}, and so on; not a list
  *     text                 {"$text": "string"}
  *
  * A number behind a mark is a string where it lies beyond 2^53. A key that
@@ -75,7 +76,8 @@ extern "C" {
 /* Zero means default: typed, all in one line. */
 typedef struct crdt_json_options {
     int plain;
-    unsigned indent; /* blanks a level; each key then has a line */
+    unsigned indent; /* blanks a level; each key, or element of a list, then
+                        has a line */
 } crdt_json_options;
 
 /* Appends the object with all that is visible below it. Of concurrent values
@@ -98,9 +100,9 @@ CRDT_API crdt_err crdt_json_write(crdt_obj object,
  * TRUNCATED: the text ends too early. VERSION: an unknown mark. RANGE: a number
  * that would not stay what it is. TYPE: a value where none can be; `map` is no
  * map; or the key holds a bounded counter that others own a part of, which no
- * removal takes, and the JSON wants another container there. RIGHTS: the same,
- * and it wants less of it. UNSUPPORTED: an array at a key. AGAIN: within an
- * event. LIMIT, ARG, NOMEM.
+ * removal takes, and the JSON wants another container there, or it is in a
+ * list. RIGHTS: the same, and it wants less of it. AGAIN: within an event.
+ * LIMIT, ARG, NOMEM.
  *
  * These can come while writing, when the members before the one at fault are
  * in already: NOMEM; LIMIT, when the commit has more than
@@ -111,10 +113,10 @@ CRDT_API crdt_err crdt_json_read(crdt_obj map, crdt_bytes json, size_t *fault);
 
 /* Appends the patches of an event (crdt_doc_watch) as one JSON Patch, RFC
  * 6902, that brings the plain form of the document before to the one after. To
- * be called within the event. A set or text that has changed is replaced
+ * be called within the event. A set, text or list that has changed is replaced
  * whole, as is all below a key that got a container; CRDT_PATCH_LOST replaces
  * everything.
- * ARG, NOMEM: `out` is as before. O(patches x (depth + log patches)), and what
+ * ARG, NOMEM: `out` is as before. O(patches x depth x log patches), and what
  * is written. */
 CRDT_API crdt_err crdt_json_patch(const crdt_patch *patches, size_t len,
                                   crdt_buf *out);
@@ -835,6 +837,13 @@ CRDTI_FN void crdti_json_key(crdti_json_out *o, crdt_bytes key)
     crdti_json_put_text(&o->w, key);
 }
 
+/* Begins the line of a key or element. */
+CRDTI_FN void crdti_json_member(crdti_json_out *o, int is_first)
+{
+    crdti_json_put(&o->w, is_first ? "" : ",");
+    crdti_json_line(o);
+}
+
 CRDTI_FN void crdti_json_map(crdti_json_out *o, crdt_obj map)
 {
     crdt_cursor cursor = CRDT_CURSOR_INIT;
@@ -842,9 +851,7 @@ CRDTI_FN void crdti_json_map(crdti_json_out *o, crdt_obj map)
     crdti_json_put(&o->w, "{");
     o->depth++;
     while (!(err = crdt_map_next(map, &cursor)) && !o->w.err) {
-        int is_first = o->w.buf->ptr[o->w.buf->len - 1] == '{';
-        crdti_json_put(&o->w, is_first ? "" : ",");
-        crdti_json_line(o);
+        crdti_json_member(o, o->w.buf->ptr[o->w.buf->len - 1] == '{');
         crdti_json_put(&o->w, "\"");
         crdti_json_key(o, cursor.key);
         crdti_json_put(&o->w, "\":");
@@ -857,6 +864,24 @@ CRDTI_FN void crdti_json_map(crdti_json_out *o, crdt_obj map)
     if (cursor.started)
         crdti_json_line(o);
     crdti_json_put(&o->w, "}");
+}
+
+CRDTI_FN void crdti_json_list(crdti_json_out *o, crdt_obj list)
+{
+    crdt_list_cursor cursor = CRDT_LIST_CURSOR_INIT;
+    crdt_err err;
+    crdti_json_put(&o->w, "[");
+    o->depth++;
+    while (!(err = crdt_list_next(list, &cursor)) && !o->w.err) {
+        crdti_json_member(o, !cursor.at);
+        crdti_json_value(o, &cursor.value);
+    }
+    if (err != CRDT_ERR_NOT_FOUND)
+        crdti_json_fail(o, err);
+    o->depth--;
+    if (cursor.started)
+        crdti_json_line(o);
+    crdti_json_put(&o->w, "]");
 }
 
 CRDTI_FN void crdti_json_set(crdti_json_out *o, crdt_obj set)
@@ -926,6 +951,10 @@ CRDTI_FN void crdti_json_object(crdti_json_out *o, crdt_obj object)
         crdti_json_map(o, object);
         return;
     }
+    if (type == CRDT_LIST) {
+        crdti_json_list(o, object);
+        return;
+    }
     crdti_json_mark(o, crdt_type_name(type));
     crdti_json_content(o, object);
     crdti_json_unmark(o);
@@ -974,12 +1003,15 @@ CRDTI_FN crdt_type crdti_json_type_of(const cJSON *item)
 {
     const char *mark = crdti_json_mark_of(item);
     int type = CRDT_MAP + 1;
+    if (cJSON_IsArray(item))
+        return CRDT_LIST;
     if (!mark)
         return cJSON_IsObject(item) ? CRDT_MAP : CRDT_NONE;
     while (type < CRDT_TYPE_COUNT &&
            strcmp(crdt_type_name((crdt_type)type), mark) != 0)
         type++;
-    return type < CRDT_TYPE_COUNT ? (crdt_type)type : CRDT_NONE;
+    return type < CRDT_TYPE_COUNT && type != CRDT_LIST ? (crdt_type)type
+                                                       : CRDT_NONE;
 }
 
 /* Steps from an object to what its mark marks. CORRUPT: there is more. */
@@ -1108,37 +1140,34 @@ CRDTI_FN int64_t crdti_json_foreign(crdt_obj counter)
     return all - own;
 }
 
-/* Whether a container of another type than `but` stays at the key when it is
- * removed: where such a counter is in it. */
-CRDTI_FN crdt_err crdti_json_find_outlives(crdt_obj map, crdt_bytes key,
-                                           crdt_type but, int *stays);
-
-CRDTI_FN crdt_err crdti_json_outlives(crdt_obj object, int *stays)
+/* Whether such a counter is in the container, or is it. */
+CRDTI_FN int crdti_json_outlives(crdt_doc *doc, uint32_t index)
 {
-    crdt_cursor cursor = CRDT_CURSOR_INIT;
-    crdt_type type = crdt_type_of(object);
-    crdt_err err = CRDT_OK;
-    if (type == CRDT_BOUNDED)
-        *stays |= crdti_json_foreign(object) > 0;
-    while (type == CRDT_MAP && !err && !*stays) {
-        err = crdt_map_next(object, &cursor);
-        if (!err)
-            err =
-                crdti_json_find_outlives(object, cursor.key, CRDT_NONE, stays);
+    uint32_t entry = crdti_object_at(doc, index)->entries, child;
+    int stays = crdti_object_at(doc, index)->type == CRDT_BOUNDED &&
+                crdti_json_foreign(crdti_obj(doc, index)) > 0;
+    for (; entry && !stays; entry = crdti_entry_at(doc, entry)->next) {
+        child = crdti_entry_at(doc, entry)->child;
+        for (; child && !stays; child = crdti_object_at(doc, child)->sibling)
+            stays = crdti_json_outlives(doc, child);
     }
-    return err == CRDT_ERR_NOT_FOUND ? CRDT_OK : err;
+    return stays;
 }
 
-CRDTI_FN crdt_err crdti_json_find_outlives(crdt_obj map, crdt_bytes key,
-                                           crdt_type but, int *stays)
+/* Whether a container stays at the key when that is removed, because of such a
+ * counter, where the JSON wants one of the type. Others may stay in a map; in
+ * a list they would be in the way. */
+CRDTI_FN int crdti_json_is_taken(crdt_obj map, crdt_bytes key, crdt_type type)
 {
-    crdt_err err = CRDT_OK;
-    if (but != CRDT_BOUNDED)
-        err =
-            crdti_json_outlives(crdt_map_find(map, key, CRDT_BOUNDED), stays);
-    if (!err && but != CRDT_MAP)
-        err = crdti_json_outlives(crdt_map_find(map, key, CRDT_MAP), stays);
-    return err;
+    uint32_t entry = crdti_entry_find(map.doc, map.index, key);
+    uint32_t child = entry ? crdti_entry_at(map.doc, entry)->child : 0;
+    for (; child; child = crdti_object_at(map.doc, child)->sibling) {
+        uint8_t there = crdti_object_at(map.doc, child)->type;
+        if ((there != (uint8_t)type || there == CRDT_LIST) &&
+            crdti_json_outlives(map.doc, child))
+            return 1;
+    }
+    return 0;
 }
 
 /* Into a register, a max or a min; {} is nothing. */
@@ -1238,19 +1267,30 @@ CRDTI_FN crdt_err crdti_json_fill(crdti_json_in *in, crdt_obj object,
     return crdti_json_fill_held(in, object, type, item);
 }
 
-/* >>reading maps ---------------------------------------------------------- */
+/* >>reading maps and lists ------------------------------------------------ */
 
 CRDTI_FN crdt_err crdti_json_fill_map(crdti_json_in *in, crdt_obj map,
                                       unsigned depth, const cJSON *item);
+CRDTI_FN crdt_err crdti_json_fill_list(crdti_json_in *in, crdt_obj list,
+                                       unsigned depth, const cJSON *item);
+
+/* Fills a container of any type. */
+CRDTI_FN crdt_err crdti_json_fill_any(crdti_json_in *in, crdt_obj object,
+                                      crdt_type type, unsigned depth,
+                                      const cJSON *item)
+{
+    if (type == CRDT_MAP)
+        return crdti_json_fill_map(in, object, depth, item);
+    if (type == CRDT_LIST)
+        return crdti_json_fill_list(in, object, depth, item);
+    return crdti_json_fill(in, object, type, item);
+}
 
 CRDTI_FN crdt_err crdti_json_fill_key(crdti_json_in *in, crdt_obj map,
                                       crdt_bytes key, const cJSON *item)
 {
     crdt_value value;
-    crdt_err err;
-    if (cJSON_IsArray(item))
-        return CRDT_ERR_UNSUPPORTED;
-    err = crdti_json_get_value(in, item, CRDTSYNC_MAX_VALUE, &value);
+    crdt_err err = crdti_json_get_value(in, item, CRDTSYNC_MAX_VALUE, &value);
     return err || in->is_rehearsal ? err : crdt_map_put(map, key, value);
 }
 
@@ -1260,8 +1300,6 @@ CRDTI_FN crdt_err crdti_json_open(crdti_json_in *in, crdt_obj map,
                                   crdt_bytes key, crdt_type type,
                                   crdt_obj *out)
 {
-    crdt_err err = CRDT_OK;
-    int stays = 0;
     if (!in->is_rehearsal) {
         *out = crdt_map_object(map, key, type);
         return crdt_is_null(*out) ? crdt_doc_error(map.doc) : CRDT_OK;
@@ -1270,8 +1308,7 @@ CRDTI_FN crdt_err crdti_json_open(crdti_json_in *in, crdt_obj map,
     if (crdt_is_null(map))
         return CRDT_OK;
     *out = crdt_map_find(map, key, type);
-    err = crdti_json_find_outlives(map, key, type, &stays);
-    return stays ? CRDT_ERR_TYPE : err;
+    return crdti_json_is_taken(map, key, type) ? CRDT_ERR_TYPE : CRDT_OK;
 }
 
 CRDTI_FN crdt_err crdti_json_fill_member(crdti_json_in *in, crdt_obj map,
@@ -1290,10 +1327,41 @@ CRDTI_FN crdt_err crdti_json_fill_member(crdti_json_in *in, crdt_obj map,
     if (depth == CRDTSYNC_MAX_DEPTH)
         return CRDT_ERR_LIMIT;
     err = crdti_json_open(in, map, key, type, &object);
-    if (err)
-        return err;
-    return type == CRDT_MAP ? crdti_json_fill_map(in, object, depth + 1, item)
-                            : crdti_json_fill(in, object, type, item);
+    return err ? err : crdti_json_fill_any(in, object, type, depth + 1, item);
+}
+
+/* Behind what is in the list already. */
+CRDTI_FN crdt_err crdti_json_fill_element(crdti_json_in *in, crdt_obj list,
+                                          unsigned depth, const cJSON *item)
+{
+    crdt_type type = crdti_json_type_of(item);
+    crdt_obj object = crdti_obj(list.doc, 0);
+    crdt_value value;
+    crdt_err err;
+    in->node++;
+    if (type == CRDT_NONE) {
+        err = crdti_json_get_value(in, item, CRDTSYNC_MAX_VALUE, &value);
+        return err || in->is_rehearsal
+                   ? err
+                   : crdt_list_insert(list, crdt_list_len(list), value);
+    }
+    if (depth == CRDTSYNC_MAX_DEPTH)
+        return CRDT_ERR_LIMIT;
+    if (!in->is_rehearsal) {
+        object = crdt_list_insert_object(list, crdt_list_len(list), type);
+        if (crdt_is_null(object))
+            return crdt_doc_error(list.doc);
+    }
+    return crdti_json_fill_any(in, object, type, depth + 1, item);
+}
+
+CRDTI_FN crdt_err crdti_json_fill_list(crdti_json_in *in, crdt_obj list,
+                                       unsigned depth, const cJSON *item)
+{
+    crdt_err err = CRDT_OK;
+    for (item = item->child; item && !err; item = item->next)
+        err = crdti_json_fill_element(in, list, depth, item);
+    return err;
 }
 
 CRDTI_FN int crdti_json_member_order(const void *ctx, uint32_t a, uint32_t b)
@@ -1484,8 +1552,43 @@ CRDTI_FN int crdti_json_patch_order(const void *ctx, uint32_t a, uint32_t b)
     return x != y ? (x > y) - (x < y) : (a > b) - (a < b);
 }
 
-/* In the order of their objects, so that the patches of a set are together:
- * the first of them replaces it. */
+/* Whether one of the patches, in the order of their objects, is of that one.
+ */
+CRDTI_FN int crdti_json_is_patched(const crdt_patch *patches,
+                                   const uint32_t *slots, size_t len,
+                                   uint32_t object)
+{
+    size_t low = 0, high = len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (patches[slots[middle]].object.index < object)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < len && patches[slots[low]].object.index == object;
+}
+
+/* Whether the patch says nothing more: the one before replaces its set, say;
+ * or it lies below a list that is replaced. */
+CRDTI_FN int crdti_json_is_covered(const crdt_patch *patches,
+                                   const uint32_t *slots, size_t len, size_t i)
+{
+    crdt_obj object = patches[slots[i]].object;
+    uint32_t at = object.index, entry = crdti_object_at(object.doc, at)->entry;
+    if (i && crdt_type_of(object) != CRDT_MAP &&
+        at == patches[slots[i - 1]].object.index)
+        return 1;
+    for (; entry; entry = crdti_object_at(object.doc, at)->entry) {
+        at = crdti_entry_at(object.doc, entry)->object;
+        if (crdti_object_at(object.doc, at)->type == CRDT_LIST &&
+            crdti_json_is_patched(patches, slots, len, at))
+            return 1;
+    }
+    return 0;
+}
+
+/* In the order of their objects. */
 CRDTI_FN void crdti_json_operations(crdti_json_out *o,
                                     const crdt_patch *patches, uint32_t *slots,
                                     size_t len)
@@ -1496,12 +1599,10 @@ CRDTI_FN void crdti_json_operations(crdti_json_out *o,
         slots[i] = (uint32_t)i;
     crdti_sort(crdti_json_patch_order, patches, slots, len);
     for (i = 0; i < len; i++) {
-        const crdt_patch *patch = &patches[slots[i]];
-        if (i && crdt_type_of(patch->object) != CRDT_MAP &&
-            patch->object.index == patches[slots[i - 1]].object.index)
+        if (crdti_json_is_covered(patches, slots, len, i))
             continue;
         crdti_json_put(&o->w, comma);
-        crdti_json_operation(o, patch);
+        crdti_json_operation(o, &patches[slots[i]]);
         comma = ",";
     }
 }

@@ -82,7 +82,9 @@ enum {
     CRDTI_AS_TAG,    /* varint: twice the number, plus the field behind it */
     CRDTI_AS_TAGGED, /* the field behind it */
     CRDTI_AS_DELTA,  /* size, offset 0, size, delta */
-    CRDTI_AS_REST    /* what is left; may be missing */
+    CRDTI_AS_BYTE,
+    CRDTI_AS_STROKES, /* until the end */
+    CRDTI_AS_REST     /* what is left; may be missing */
 };
 
 typedef struct crdti_field {
@@ -92,8 +94,8 @@ typedef struct crdti_field {
 
 enum {
     CRDTI_FIELDS_MAX = 8,
-    CRDTI_MESSAGE_KINDS = 9,
-    CRDTI_WHOLE_CHUNK = 9 /* a CHUNK that is all of a delta */
+    CRDTI_MESSAGE_KINDS = 10,
+    CRDTI_WHOLE_CHUNK = 10 /* a CHUNK that is all of a delta */
 };
 
 /* clang-format off */
@@ -119,6 +121,8 @@ CRDTI_FN const crdti_field *crdti_message_fields(int kind)
           { "result", CRDTI_AS_RESULT } },
         { { NULL, 0 } },
         { { "why", CRDTI_AS_BYTES } },
+        { { "document", CRDTI_AS_NUMBER }, { "after", CRDTI_AS_BYTE },
+          { "strokes", CRDTI_AS_STROKES } },
         { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_TAG },
           { "follows", CRDTI_AS_TAGGED }, { "delta", CRDTI_AS_DELTA } }
     };
@@ -158,6 +162,7 @@ enum {
     CRDTI_MESSAGE_NAMES,
     CRDTI_OP_NAMES,
     CRDTI_EDIT_NAMES,
+    CRDTI_STROKE_NAMES,
     CRDTI_TYPE_NAMES,
     CRDTI_ERR_NAMES
 };
@@ -166,10 +171,11 @@ CRDTI_FN const char *crdti_name_of(int list, int number)
 {
     static const char *const names[][CRDTI_MESSAGE_KINDS] = {
         { NULL, "delta", "hello", "state", "digest", "chunk", "answer",
-          "alive", "bye" },
+          "alive", "bye", "strokes" },
         { NULL, "value", "create", "add", "reset", "remove", "in", "out",
-          "move" },
-        { NULL, "insert", "delete", "backspace", NULL, NULL, NULL, NULL, NULL }
+          "move", NULL },
+        { NULL, "insert", "delete", "backspace" },
+        { NULL, "type", "insert", "back", "forth" }
     };
     if (list == CRDTI_TYPE_NAMES)
         return crdt_type_name((crdt_type)number);
@@ -547,6 +553,28 @@ CRDTI_FN void crdti_say_bytes(crdti_readable *t, const cJSON *item, size_t max,
 
 /* >>a delta: replicas and objects ----------------------------------------- */
 
+/* "id.seq" */
+CRDTI_FN void crdti_say_name_of(crdti_readable *t, const cJSON *item,
+                                crdt_dot *dot)
+{
+    char text[64];
+    const char *end;
+    int is_negative;
+    if (!t->hears) {
+        crdt_id_text(&dot->replica, text);
+        (void)snprintf(text + 32, sizeof text - 32, ".%llu",
+                       (unsigned long long)dot->seq);
+        crdti_say_text(t, text);
+        return;
+    }
+    dot->seq = 0;
+    end = crdti_hear_id(t, item, crdti_hear_text(t, item), &dot->replica);
+    if (*end != '.' ||
+        crdti_json_parse_whole(end + 1, &is_negative, &dot->seq) ||
+        is_negative)
+        crdti_hear_wrong(t, item);
+}
+
 /* The place of the id in `top`. O(log n). */
 CRDTI_FN uint32_t crdti_hear_replica(crdti_readable *t, const cJSON *item,
                                      const crdt_id *id)
@@ -634,6 +662,59 @@ CRDTI_FN void crdti_say_vector(crdti_readable *t, const cJSON *item, int which)
     crdti_say_raw(t, before[0] == '{' ? "{}" : "}");
 }
 
+/* The dot of one of the replicas. */
+CRDTI_FN void crdti_say_dot(crdti_readable *t, const cJSON *item,
+                            uint32_t *replica, uint64_t *seq)
+{
+    crdt_dot dot;
+    crdti_zero(&dot, sizeof dot);
+    if (!t->hears) {
+        dot.replica = t->delta.replicas[*replica].id;
+        dot.seq = *seq;
+    }
+    crdti_say_name_of(t, item, &dot);
+    if (!t->hears)
+        return;
+    *seq = dot.seq;
+    *replica = crdti_hear_replica(t, item, &dot.replica);
+}
+
+/* The key of an element of a list is its dot; that of its moves is
+ * {"moves": dot}. */
+CRDTI_FN void crdti_say_element(crdti_readable *t, const cJSON *item,
+                                crdt_bytes *key)
+{
+    static const char *const names[] = { "moves", NULL };
+    int moves = t->hears ? cJSON_IsObject(item) : key->len == CRDTI_MOVES_KEY;
+    uint8_t own[CRDTI_MOVES_KEY];
+    crdti_record record;
+    crdt_dot dot;
+    if (!t->hears)
+        dot = crdti_element_dot(key->ptr);
+    if (!moves) {
+        crdti_say_name_of(t, item, &dot);
+    } else {
+        crdti_record_open(t, &record, item, names, "");
+        if (crdti_record_has(t, &record, 0, 1))
+            crdti_say_name_of(t, record.at, &dot);
+        crdti_record_close(t);
+    }
+    if (!t->hears || t->err)
+        return;
+    crdti_element_put(&dot.replica, dot.seq, own);
+    *key = crdti_hear_keep(
+        t, crdt_bytes_of(own, moves ? sizeof own : CRDTI_ELEMENT_KEY));
+}
+
+CRDTI_FN void crdti_say_object_key(crdti_readable *t, const cJSON *item,
+                                   crdti_delta_object *object)
+{
+    if (t->delta.objects[object->parent].type == CRDT_LIST)
+        crdti_say_element(t, item, &object->key);
+    else
+        crdti_say_bytes(t, item, CRDTSYNC_MAX_VALUE, &object->key);
+}
+
 CRDTI_FN void crdti_say_object(crdti_readable *t, const cJSON *item, size_t i)
 {
     static const char *const names[] = { "id", "parent", "type", "key", NULL };
@@ -651,7 +732,7 @@ CRDTI_FN void crdti_say_object(crdti_readable *t, const cJSON *item, size_t i)
         crdti_say_name(t, record.at, CRDTI_TYPE_NAMES, CRDT_TYPE_COUNT,
                        &object->type);
     if (crdti_record_has(t, &record, 3, 1))
-        crdti_say_bytes(t, record.at, CRDTSYNC_MAX_VALUE, &object->key);
+        crdti_say_object_key(t, record.at, object);
     crdti_record_close(t);
 }
 
@@ -685,28 +766,6 @@ CRDTI_FN int crdti_dot_is_next(const crdti_delta *d, const crdti_delta_op *op)
     return op->op.seq > before && op->op.seq <= r->top;
 }
 
-/* "id.seq" */
-CRDTI_FN void crdti_say_dot(crdti_readable *t, const cJSON *item,
-                            uint32_t *replica, uint64_t *seq)
-{
-    char text[64];
-    const char *end;
-    int is_negative;
-    crdt_id id;
-    if (!t->hears) {
-        crdt_id_text(&t->delta.replicas[*replica].id, text);
-        (void)snprintf(text + 32, sizeof text - 32, ".%llu",
-                       (unsigned long long)*seq);
-        crdti_say_text(t, text);
-        return;
-    }
-    end = crdti_hear_id(t, item, crdti_hear_text(t, item), &id);
-    if (*end != '.' || crdti_json_parse_whole(end + 1, &is_negative, seq) ||
-        is_negative)
-        crdti_hear_wrong(t, item);
-    *replica = crdti_hear_replica(t, item, &id);
-}
-
 /* The element of a set; the one to whom a bounded counter has handed
  * something; or what it is. */
 CRDTI_FN void crdti_say_key(crdti_readable *t, const cJSON *item, int type,
@@ -715,6 +774,10 @@ CRDTI_FN void crdti_say_key(crdti_readable *t, const cJSON *item, int type,
     crdt_value value = crdt_null();
     crdti_element element;
     int is_element = crdti_type_table()[type].has_key == crdti_element_is_key;
+    if (type == CRDT_LIST) {
+        crdti_say_element(t, item, key);
+        return;
+    }
     if (!is_element && type != CRDT_BOUNDED) {
         crdti_say_bytes(t, item, CRDTSYNC_MAX_VALUE, key);
         return;
@@ -829,18 +892,38 @@ CRDTI_FN void crdti_say_content(crdti_readable *t, const cJSON *item,
     }
 }
 
-/* An empty key goes without saying, but in maps. */
+/* Whether the op is the first of the element whose key it has. */
+CRDTI_FN int crdti_is_own_key(const crdti_delta *d, const crdti_delta_op *op)
+{
+    uint8_t own[CRDTI_MOVES_KEY];
+    crdti_element_put(&d->replicas[op->op.replica].id, op->op.seq, own);
+    return crdt_bytes_equal(op->key, crdt_bytes_of(own, CRDTI_ELEMENT_KEY));
+}
+
+/* Whether the key goes without saying: an empty one does, but in maps, and in
+ * lists that of the element that the op inserts. */
+CRDTI_FN int crdti_key_is_silent(const crdti_readable *t,
+                                 const crdti_delta_op *op)
+{
+    uint8_t type = t->delta.objects[op->object].type;
+    if (type == CRDT_LIST)
+        return !op->key.len || crdti_is_own_key(&t->delta, op);
+    return type != CRDT_MAP && !op->key.len &&
+           crdti_type_has_key(type, op->key);
+}
+
 CRDTI_FN void crdti_say_rest(crdti_readable *t, crdti_record *record,
                              crdti_delta_op *op)
 {
     uint8_t type = t->delta.objects[op->object].type, kind = op->op.kind;
     int has_key = crdti_has_key(type, kind), i, has;
-    int is_silent =
-        type != CRDT_MAP && !op->key.len && crdti_type_has_key(type, op->key);
     if (record->found[CRDTI_OF_KEY] && !has_key)
         crdti_hear_wrong(t, record->found[CRDTI_OF_KEY]);
-    if (crdti_record_has(t, record, CRDTI_OF_KEY, has_key && !is_silent))
+    if (crdti_record_has(t, record, CRDTI_OF_KEY,
+                         has_key && !crdti_key_is_silent(t, op)))
         crdti_say_key(t, record->at, type, &op->key);
+    if (t->hears && op->key.len && crdti_key_is_silent(t, op))
+        crdti_hear_wrong(t, record->at);
     for (i = CRDTI_OF_STAMP; i < CRDTI_OF_KILLS; i++) {
         has = crdti_op_content(kind) >> i & 1;
         if (record->found[i] && !has)
@@ -1043,8 +1126,12 @@ CRDTI_FN unsigned crdti_edit_members(const crdti_delta_sequence *d, int kind)
     unsigned head = 1u << CRDTI_EDIT_HAS_DOT | 1u << CRDTI_EDIT_HAS_KIND |
                     1u << CRDTI_EDIT_HAS_LENGTH;
     if (kind != CRDTI_INSERTION_EDIT)
-        return d->is_laid_out ? 0 : head | 1u << CRDTI_EDIT_HAS_TARGET;
-    head |= 1u << CRDTI_EDIT_HAS_NAME | 1u << CRDTI_EDIT_HAS_TEXT;
+        return d->is_laid_out || d->is_list
+                   ? 0
+                   : head | 1u << CRDTI_EDIT_HAS_TARGET;
+    head |= 1u << CRDTI_EDIT_HAS_NAME;
+    if (!d->is_list)
+        head |= 1u << CRDTI_EDIT_HAS_TEXT;
     if (!d->is_laid_out)
         head |= 1u << CRDTI_EDIT_HAS_LEFT | 1u << CRDTI_EDIT_HAS_RIGHT;
     return head;
@@ -1119,11 +1206,14 @@ CRDTI_FN uint32_t crdti_dead_run(const crdti_delta_sequence *d, uint32_t at,
     return crdti_bits_run(d->dead, at, end - at);
 }
 
+/* How many characters of the insertion the content has: of a list none. */
 CRDTI_FN uint32_t crdti_alive_of(const crdti_delta_sequence *d,
                                  const crdti_edit *edit)
 {
     uint32_t at = edit->name, end = at + edit->len, run, alive = 0;
     int is_dead;
+    if (d->is_list)
+        return 0;
     for (; at < end; at += run) {
         run = crdti_dead_run(d, at, end, &is_dead);
         alive += is_dead ? 0 : run;
@@ -1231,6 +1321,8 @@ CRDTI_FN void crdti_say_dead(crdti_readable *t, crdti_record *record,
             crdti_dead_run(d, 0, d->chars, &is_first) < d->chars || is_first;
     if (!crdti_record_has(t, record, 3, has_any))
         return;
+    if (d->is_list)
+        crdti_hear_wrong(t, record->at);
     if (t->hears)
         crdti_hear_dead(t, record->at, d);
     else
@@ -1248,9 +1340,12 @@ CRDTI_FN void crdti_say_sequence(crdti_readable *t, const cJSON *item,
     s.d = d;
     if (!t->hears)
         crdti_texts_cut(t, &s);
+    if (!t->hears && d->is_list) /* the core takes them for hidden */
+        crdti_bits_clear(d->dead, 0, d->chars);
     crdti_record_open(t, &record, item, names, "");
     if (crdti_record_has(t, &record, 0, 1))
         crdti_say_index(t, record.at, t->delta.objects_len, &d->object);
+    d->is_list = t->delta.objects[d->object].type == CRDT_LIST;
     if (crdti_record_has(t, &record, 1, d->is_laid_out))
         crdti_say_flag(t, record.at, &d->is_laid_out);
     if (crdti_record_has(t, &record, 2, 1))
@@ -1392,6 +1487,16 @@ CRDTI_FN void crdti_readable_put_columns(crdti_writer *w, const crdti_delta *d)
     }
 }
 
+CRDTI_FN void crdti_readable_put_key(crdti_writer *w, const crdti_delta *d,
+                                     const crdti_delta_op *op)
+{
+    uint8_t type = d->objects[op->object].type;
+    if (type == CRDT_LIST && crdti_is_own_key(d, op))
+        crdti_put_bytes(w, crdti_no_key());
+    else if (crdti_has_key(type, op->op.kind))
+        crdti_put_bytes(w, op->key);
+}
+
 CRDTI_FN void crdti_readable_put_content(crdti_writer *w, const crdti_op *op)
 {
     uint32_t i;
@@ -1409,7 +1514,7 @@ CRDTI_FN void crdti_readable_put_content(crdti_writer *w, const crdti_op *op)
             crdti_put_varint(w, op->as.voids[i].plus);
             crdti_put_varint(w, op->as.voids[i].minus);
         }
-    } else if (op->kind != CRDTI_REMOVE) {
+    } else if (op->kind == CRDTI_IN || op->kind == CRDTI_OUT) {
         crdti_put_u8(w, 0);
     }
 }
@@ -1562,9 +1667,7 @@ CRDTI_FN void crdti_readable_put_delta(crdti_writer *w, crdti_readable *t)
     crdti_readable_put_objects(w, d);
     crdti_readable_put_columns(w, d);
     for (i = 0; i < d->ops_len; i++)
-        if (crdti_has_key(d->objects[d->ops[i].object].type,
-                          d->ops[i].op.kind))
-            crdti_put_bytes(w, d->ops[i].key);
+        crdti_readable_put_key(w, d, &d->ops[i]);
     for (i = 0; i < d->ops_len; i++)
         crdti_readable_put_content(w, &d->ops[i].op);
     for (i = 0; i < d->ops_len; i++)
@@ -1703,6 +1806,157 @@ CRDTI_FN void crdti_carry_number(crdti_readable *t, const cJSON *item,
         crdti_put_varint(&t->w, number);
 }
 
+CRDTI_FN void crdti_carry_byte(crdti_readable *t, const cJSON *item)
+{
+    uint64_t byte = crdti_get_u8(&t->r);
+    crdti_say_number(t, item, &byte);
+    if (byte > 255)
+        crdti_hear_fail(t, item, CRDT_ERR_RANGE);
+    crdti_put_u8(&t->w, (uint8_t)byte);
+}
+
+/* >>strokes, both ways ---------------------------------------------------- */
+
+/* Dots as they are told: of what is typed left and right, else the victim. */
+typedef struct crdti_told_stroke {
+    uint8_t kind;
+    uint64_t n, dots[2]; /* n: characters deleted */
+    crdt_bytes text;
+} crdti_told_stroke;
+
+CRDTI_FN void crdti_get_told_stroke(crdti_reader *r, crdti_told_stroke *s)
+{
+    const uint8_t *at = r->ptr;
+    uint64_t head = crdti_get_varint(r);
+    crdti_width width;
+    crdti_zero(s, sizeof *s);
+    s->kind = head & 3;
+    s->n = head >> 2;
+    if (!s->n || s->n > CRDTI_STROKE_MAX)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+    if (s->kind != CRDTI_TYPE)
+        s->dots[0] = crdti_get_varint(r);
+    if (s->kind == CRDTI_INSERT)
+        s->dots[1] = crdti_get_varint(r);
+    if (s->kind <= CRDTI_INSERT)
+        s->text = crdti_get_raw(r, (size_t)s->n);
+    if (s->kind <= CRDTI_INSERT ? !crdti_utf8_measure(s->text, &width)
+                                : !s->dots[0])
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
+}
+
+CRDTI_FN void crdti_put_told_stroke(crdti_writer *w,
+                                    const crdti_told_stroke *s)
+{
+    crdti_put_varint(w, s->n << 2 | s->kind);
+    if (s->kind != CRDTI_TYPE)
+        crdti_put_varint(w, s->dots[0]);
+    if (s->kind == CRDTI_INSERT)
+        crdti_put_varint(w, s->dots[1]);
+    if (s->kind <= CRDTI_INSERT)
+        crdti_put_raw(w, s->text);
+}
+
+/* {"cursor": distance} or {"latest": distance}; null: none. */
+CRDTI_FN void crdti_say_told_dot(crdti_readable *t, const cJSON *item,
+                                 uint64_t *told)
+{
+    static const char *const names[] = { "cursor", "latest", NULL };
+    uint64_t zigzag = (*told - 1) >> 1;
+    int64_t distance = (int64_t)(zigzag >> 1);
+    int which = (int)((*told - 1) & 1);
+    crdti_record record;
+    if (t->hears ? item && cJSON_IsNull(item) : !*told) {
+        crdti_say_raw(t, "null");
+        *told = 0;
+        return;
+    }
+    distance = zigzag & 1 ? -1 - distance : distance;
+    crdti_record_open(t, &record, item, names, "");
+    which = t->hears ? record.found[1] != NULL : which;
+    if (record.found[0] && record.found[1])
+        crdti_hear_wrong(t, item);
+    if (!crdti_record_has(t, &record, which, 1))
+        return;
+    if (!t->hears)
+        crdti_json_put_integer(&t->out.w, distance);
+    else
+        crdti_hear_fail(t, record.at,
+                        crdti_json_get_integer(record.at, &distance));
+    crdti_record_close(t);
+    zigzag = (uint64_t)distance << 1 ^ (distance < 0 ? UINT64_MAX : 0);
+    if (zigzag >> 63)
+        crdti_hear_fail(t, record.at, CRDT_ERR_RANGE);
+    *told = 1 + (zigzag << 1 | (unsigned)which);
+}
+
+CRDTI_FN void crdti_say_told_stroke(crdti_readable *t, const cJSON *item,
+                                    crdti_told_stroke *s)
+{
+    enum { KIND, LEFT, RIGHT, TEXT, COUNT, FROM };
+    static const char *const names[] = { "kind",  "left", "right", "text",
+                                         "count", "from", NULL };
+    static const unsigned content[] = { 1u << TEXT,
+                                        1u << LEFT | 1u << RIGHT | 1u << TEXT,
+                                        1u << COUNT | 1u << FROM,
+                                        1u << COUNT | 1u << FROM };
+    uint8_t name = (uint8_t)(s->kind + 1);
+    crdti_record record;
+    int i;
+    crdti_record_open(t, &record, item, names, "");
+    if (crdti_record_has(t, &record, KIND, 1))
+        crdti_say_name(t, record.at, CRDTI_STROKE_NAMES, 5, &name);
+    s->kind = (uint8_t)((name - 1) & 3);
+    for (i = LEFT; i <= FROM; i++) {
+        int must = (int)(content[s->kind] >> i & 1);
+        if (record.found[i] && !must)
+            crdti_hear_wrong(t, record.found[i]);
+        if (!crdti_record_has(t, &record, i, must))
+            continue;
+        if (i == TEXT)
+            crdti_say_bytes(t, record.at, CRDTI_STROKE_MAX, &s->text);
+        else if (i == COUNT)
+            crdti_say_number(t, record.at, &s->n);
+        else
+            crdti_say_told_dot(t, record.at, &s->dots[i == RIGHT]);
+    }
+    crdti_record_close(t);
+    if (s->kind <= CRDTI_INSERT)
+        s->n = s->text.len;
+    if (s->n > CRDTI_STROKE_MAX)
+        crdti_hear_fail(t, item, CRDT_ERR_LIMIT);
+}
+
+/* How many follow. Only the first can be a TYPE. */
+CRDTI_FN size_t crdti_told_strokes(crdti_reader r, crdt_err *err)
+{
+    crdti_told_stroke stroke;
+    size_t count = 0;
+    while (!r.err && crdti_reader_left(&r)) {
+        crdti_get_told_stroke(&r, &stroke);
+        if (count == CRDTI_STROKES_MAX || (count && stroke.kind == CRDTI_TYPE))
+            crdti_reader_fail(&r, CRDT_ERR_CORRUPT);
+        count++;
+    }
+    *err = r.err || count ? r.err : CRDT_ERR_TRUNCATED;
+    return *err ? 0 : count;
+}
+
+CRDTI_FN void crdti_carry_strokes(crdti_readable *t, const cJSON *item)
+{
+    crdt_err err;
+    crdti_list list =
+        crdti_list_open(t, item, 0, crdti_told_strokes(t->r, &err), "\n    ");
+    if (err)
+        crdti_reader_fail(&t->r, err);
+    while (crdti_list_next(t, &list)) {
+        crdti_told_stroke stroke;
+        crdti_get_told_stroke(&t->r, &stroke);
+        crdti_say_told_stroke(t, list.at, &stroke);
+        crdti_put_told_stroke(&t->w, &stroke);
+    }
+}
+
 CRDTI_FN void crdti_carry(crdti_readable *t, const cJSON *item, int form)
 {
     if (form == CRDTI_AS_ID || form == CRDTI_AS_DIGEST)
@@ -1719,6 +1973,10 @@ CRDTI_FN void crdti_carry(crdti_readable *t, const cJSON *item, int form)
         crdti_carry_tag(t, item);
     else if (form == CRDTI_AS_DELTA)
         crdti_carry_delta(t, item);
+    else if (form == CRDTI_AS_BYTE)
+        crdti_carry_byte(t, item);
+    else if (form == CRDTI_AS_STROKES)
+        crdti_carry_strokes(t, item);
     else
         crdti_carry_number(t, item, form);
 }

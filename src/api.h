@@ -664,8 +664,9 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
  * between, and runs inserted at one spot by several people follow on each
  * other; set and set, the later stamp wins and the other stays readable; set,
  * or a change within a container, and delete: the element stays, with just
- * that; move and move, the later stamp wins: an element is never there twice;
- * move and set, both; move and delete, it is gone.
+ * that, where it was inserted or is moved meanwhile; move and move, the later
+ * stamp wins: an element is never there twice; move and set, both; move and
+ * delete, it is gone.
  *
  * O(log n) for an index. Memory: a few dozen bytes for each element and move,
  * also for those that are gone: their places are remembered.
@@ -679,7 +680,7 @@ CRDT_API size_t crdt_list_len(crdt_obj list);
 CRDT_API crdt_err crdt_list_insert(crdt_obj list, size_t at, crdt_value value);
 /* Replaces what is seen of the element, containers included. */
 CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value);
-/* Deletes `len` elements with all below them, one by one. */
+/* Deletes `len` elements with all below them. */
 CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len);
 /* Takes the element out and puts it where it has the index `to` then. */
 CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to);
@@ -728,6 +729,10 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
  * A container that appears under a key, or disappears, is one patch, that of
  * the key: what is in it is there to be read, and has no patches of its own.
  * Nor has what is hidden: changes in a container that its key does not show.
+ * The same goes for the elements of lists.
+ *
+ * Patches of lists come first, outer ones before those within: so the indices
+ * in paths, which are those of now, fit what has been patched so far.
  */
 
 typedef enum crdt_patch_kind {
@@ -737,21 +742,25 @@ typedef enum crdt_patch_kind {
     CRDT_PATCH_ADD = 3,    /* `now` is in the set */
     CRDT_PATCH_DROP = 4,   /* `before` is no longer in the set */
     CRDT_PATCH_LOST = 5,   /* there was no memory to tell: read anew */
-    CRDT_PATCH_TEXT = 6    /* a text reads differently: `steps` */
+    CRDT_PATCH_TEXT = 6,   /* a text reads differently: `steps` */
+    CRDT_PATCH_LIST = 7    /* a list does: `steps` */
 } crdt_patch_kind;
 
-/* From the text as it was to the text as it is, from the beginning on. What
- * follows on the last step stays. */
+/* From the text or list as it was to what it is, from the beginning on. What
+ * follows on the last step stays. An element that was moved is deleted and
+ * inserted. */
 typedef enum crdt_step_kind {
     CRDT_STEP_RETAIN = 1, /* so much stays */
-    CRDT_STEP_INSERT = 2, /* `text` is new here */
-    CRDT_STEP_DELETE = 3  /* so much of the old text is gone */
+    CRDT_STEP_INSERT = 2, /* `text`, or so many elements, are new here */
+    CRDT_STEP_DELETE = 3, /* so much of what was there is gone */
+    CRDT_STEP_SET = 4     /* so many elements stay and are other values */
 } crdt_step_kind;
 
 typedef struct crdt_step {
     crdt_step_kind kind;
-    size_t chars, bytes, utf16; /* how much, in each unit */
-    crdt_bytes text;            /* of an insertion */
+    size_t chars, bytes, utf16; /* how much, in each unit; or elements, all
+                                   three: crdt_list_get tells their values */
+    crdt_bytes text;            /* of an insertion into a text */
 } crdt_step;
 
 /* Borrowed for the call, all of it. */
@@ -766,7 +775,7 @@ typedef struct crdt_patch {
      * it is forgotten already. */
     crdt_id author;
     int is_local;
-    const crdt_step *steps; /* of CRDT_PATCH_TEXT */
+    const crdt_step *steps; /* of CRDT_PATCH_TEXT and CRDT_PATCH_LIST */
     size_t steps_len;
 } crdt_patch;
 
@@ -779,13 +788,17 @@ typedef void crdt_patch_fn(void *ctx, crdt_doc *doc, const crdt_patch *patches,
  * (from within), NOMEM. UNCOMMITTED: changes are open. */
 CRDT_API crdt_err crdt_doc_watch(crdt_doc *doc, crdt_patch_fn *fn, void *ctx);
 
-/* What is at a path of keys, "images/beach.jpg/size": a value or an object.
- * In a key "~1" stands for "/" and "~0" for "~", and a "/" in front may stand
- * or not, as in a JSON pointer (RFC 6901); only where the first key is empty
- * it must. The empty path is the root. NOT_FOUND; TYPE when a step leads
- * through what is no map; ARG for another "~"; LIMIT (key). O(length). */
+/* What is at a path of keys, "images/beach.jpg/size", and of indices where it
+ * leads through lists, "images/0/size": a value or an object. In a key "~1"
+ * stands for "/" and "~0" for "~", and a "/" in front may stand or not, as in
+ * a JSON pointer (RFC 6901); only where the first key is empty it must. The
+ * empty path is the root. NOT_FOUND; TYPE when a step leads through what is no
+ * map or list; ARG for another "~"; LIMIT (key). O(length); O(log n) for an
+ * index. */
 CRDT_API crdt_err crdt_at(crdt_doc *doc, crdt_bytes path, crdt_value *out);
-/* Appends the path of the object, as crdt_at takes it. ARG (null), NOMEM. */
+/* Appends the path of the object, as crdt_at takes it. Indices are those of
+ * now; for an element that is not there now it has a "-", where crdt_at finds
+ * nothing. ARG (null), NOMEM. */
 CRDT_API crdt_err crdt_path(crdt_obj obj, crdt_buf *out);
 
 /* >>16 DELTAS ---------------------------------------------------------------
@@ -819,7 +832,8 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 
 /* Forgets removals that `cut` covers: allowed when every member has applied
  * `cut`. A replica that had not, still gets right, by way of the whole state.
- * What `cut` names beyond our own vector is ignored. O(removals). */
+ * What `cut` names beyond our own vector is ignored. The bytes of deleted text
+ * go too. O(removals + length of texts). NOMEM. */
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
 
 /* Appends the state in canonical form: replicas that have applied the same

@@ -67,7 +67,7 @@ typedef CRDTI_ARRAY(crdti_extent) crdti_extents;
 
 CRDTI_INLINE crdti_author *crdti_author_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_author *)crdti_pool_at(&doc->authors, index);
+    return CRDTI_POOL_AT(crdti_author, &doc->authors, index);
 }
 
 /* >>authors --------------------------------------------------------------- */

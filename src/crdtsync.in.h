@@ -58,10 +58,12 @@
 #include "doc.h"
 #include "delta.h"
 #include "edit.h"
+#include "truncate.h"
 #include "plant.h"
 #include "replant.h"
 #include "graft.h"
 #include "join.h"
+#include "stroke.h"
 /* 7 wire */
 #include "codec.h"
 #include "frame.h"

@@ -275,8 +275,6 @@ CRDTI_FN crdt_err crdti_cut_sequences(crdt_doc *doc, crdti_cut *cut)
     uint32_t at = doc->sequences;
     crdt_err err = CRDT_OK;
     size_t i;
-    if (crdti_lists_settle(doc))
-        return CRDT_ERR_NOMEM;
     for (; at; at = crdti_sequence_at(doc, at)->next_sequence) {
         if (!crdti_sequence_at(doc, at)->total.chars)
             continue;

@@ -174,7 +174,6 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     doc->unmetered = 0;
-    doc->leaves_held = doc->forks_held = 0;
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -220,7 +219,6 @@ CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc)
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc)
 {
     crdt_doc *own = (crdt_doc *)(uintptr_t)doc;
-    crdti_lists_settle(own);
     crdti_sequences_digest(own);
     return doc->digest;
 }
@@ -268,28 +266,6 @@ CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out)
     out->entries = doc->entries.live;
     out->replicas = doc->replicas.len;
     out->held_back_ms = doc->ahead_ms;
-}
-
-/* >>truncation ------------------------------------------------------------ */
-
-CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
-{
-    size_t i;
-    if (!doc || !cut)
-        return CRDT_ERR_ARG;
-    if (crdti_is_telling(doc))
-        return CRDT_ERR_AGAIN;
-    for (i = 0; i < cut->len; i++) {
-        uint32_t number = crdti_replica_find(doc, &cut->entries[i].replica);
-        crdti_replica *replica;
-        if (number == UINT32_MAX)
-            continue;
-        replica = &doc->replicas.ptr[number];
-        replica->floor = crdti_max(
-            replica->floor, crdti_min(cut->entries[i].seq, replica->seq));
-    }
-    crdti_kills_truncate(doc);
-    return CRDT_OK;
 }
 
 /* >>values ---------------------------------------------------------------- */

@@ -31,6 +31,7 @@
 
 #include "bytes.h"
 #include "delta.h"
+#include "list.h"
 #include "sequence.h"
 #include "text.h"
 
@@ -1176,6 +1177,8 @@ CRDTI_FN uint32_t crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
     uint32_t wire = doc->replicas.ptr[author->replica].wire;
     uint64_t seq = at->seq + (name - at->name);
     len = (uint32_t)crdti_min(len, at->name + at->len - name);
+    if (leaf->lens[spot->at] & CRDTI_HIDDEN)
+        len = 1;
     if (l->len && (l->wire != wire || l->seq + l->len != seq))
         crdti_layout_end(l);
     if (!l->len)
@@ -1187,6 +1190,25 @@ CRDTI_FN uint32_t crdti_layout_span(crdti_layout *l, const crdti_spot *spot)
             &l->e.content_w,
             crdti_span_bytes(doc, l->e.s, leaf, spot->at, spot->off, len));
     return len;
+}
+
+/* Moves the spot to before what is laid out next: what is visible, and in a
+ * list also what may yet become so. 0: there is none. */
+CRDTI_FN int crdti_layout_next(const crdti_layout *l, crdti_spot *spot)
+{
+    const crdt_doc *doc = l->e.doc;
+    const crdti_sequence *s = l->e.s;
+    if (!l->e.d.is_list)
+        return crdti_spot_next_shown(doc, spot);
+    for (; crdti_spot_next(doc, spot); spot->off++) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+        uint32_t name = leaf->names[spot->at] + spot->off;
+        if (!(leaf->lens[spot->at] & CRDTI_HIDDEN) ||
+            crdti_position_lives(doc, s->object,
+                                 crdti_name_position(doc, s, name)))
+            return 1;
+    }
+    return 0;
 }
 
 CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
@@ -1206,7 +1228,7 @@ CRDTI_FN void crdti_put_layout(crdti_writer *w, crdt_doc *doc, uint32_t object,
         next[i] = 1;
     spot.leaf = l.e.s->first;
     l.e.d.is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
-    while (crdti_spot_next_shown(doc, &spot))
+    while (crdti_layout_next(&l, &spot))
         spot.off += crdti_layout_span(&l, &spot);
     crdti_layout_end(&l);
     if (!w->err)

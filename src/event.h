@@ -8,6 +8,9 @@
  *     (3, "x")  -         1               -  inside what has appeared
  *     (5, "y")  2         -               -  inside what is shown no longer
  *
+ * Lists come first, the outer ones before those within: the indices in paths
+ * are those of now.
+ *
  * Telling is after commits and joins, when nothing is under way; while it goes
  * on, writes are refused.
  */
@@ -47,6 +50,16 @@ CRDTI_FN void crdti_place_look(crdt_doc *doc, crdti_place *place)
                          !crdti_value_same(&place->now, &place->before));
 }
 
+/* Whether an element that is shown stands where it did. One that was moved is
+ * an inserted one. */
+CRDTI_FN int crdti_element_stayed(const crdt_doc *doc, uint32_t list,
+                                  const uint8_t *key)
+{
+    const crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = crdti_element_name(doc, list, key);
+    return s && name != CRDTI_NO_CHAR && !crdti_ivset_has(&s->born, name);
+}
+
 /* Whether the keys above show the object, and did before. */
 CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
 {
@@ -57,12 +70,16 @@ CRDTI_FN int crdti_object_was_shown(crdt_doc *doc, uint32_t object)
         const crdti_place *above =
             crdti_place_find(doc->watch, entry->object, key,
                              crdti_entry_hash(doc, entry->object, key));
+        const crdti_type *type =
+            crdti_type_at(doc, crdti_object_at(doc, entry->object));
         crdt_value shown;
         if (above && above->is_changed)
             return 0;
-        if (!crdti_type_at(doc, crdti_object_at(doc, entry->object))
-                 ->read(doc, entry->object, key, &shown) ||
+        if (!type->read(doc, entry->object, key, &shown) ||
             shown.kind != CRDT_OBJECT || shown.as.object.index != object)
+            return 0;
+        if (type->shape == CRDTI_BY_INDEX &&
+            !crdti_element_stayed(doc, entry->object, key.ptr))
             return 0;
         object = entry->object;
     }
@@ -79,8 +96,7 @@ CRDTI_FN uint32_t crdti_place_author(const crdt_doc *doc,
     uint32_t entry = crdti_entry_find(doc, place->object, place->key);
     uint8_t type = crdti_object_at(doc, place->object)->type;
     uint32_t winner = 0;
-    if (entry &&
-        (type == CRDT_MAP || type == CRDT_REGISTER || type == CRDT_LIST))
+    if (entry && (type == CRDT_MAP || type == CRDT_REGISTER))
         winner = crdti_entry_winner(doc, entry);
     return winner ? crdti_op_at(doc, winner)->replica : place->actor;
 }
@@ -108,8 +124,9 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->had_before = place->had_before;
     out->before = place->before;
     out->now = place->now;
-    if (shape == CRDTI_BY_STEPS) {
-        out->kind = CRDT_PATCH_TEXT;
+    if (shape == CRDTI_BY_STEPS || shape == CRDTI_BY_INDEX) {
+        out->kind =
+            shape == CRDTI_BY_STEPS ? CRDT_PATCH_TEXT : CRDT_PATCH_LIST;
         out->had_before = 0;
         out->before = out->now = crdt_null();
     }
@@ -125,12 +142,67 @@ CRDTI_FN void crdti_patch_fill(crdt_doc *doc, const crdti_place *place,
     out->is_local = author == doc->self;
 }
 
-/* The list, in the order in which places were touched; in the arena. */
+/* Adds the patch of the place, if there is one to tell. NOMEM. */
+CRDTI_FN crdt_err crdti_patch_make(crdt_doc *doc, const crdti_place *place,
+                                   crdt_patch *first, size_t *len)
+{
+    crdti_watch *watch = doc->watch;
+    crdt_patch *patch = first + *len, *before = patch - (*len != 0);
+    if (!crdti_object_was_shown(doc, place->object))
+        return CRDT_OK;
+    if (*len && before->object.index == place->object)
+        patch->path = before->path;
+    else if (crdti_patch_path(doc, place->object, &patch->path))
+        return CRDT_ERR_NOMEM;
+    crdti_patch_fill(doc, place, patch);
+    if (patch->kind >= CRDT_PATCH_TEXT) {
+        if (crdti_steps_make(doc, place, &watch->arena, &patch->steps,
+                             &patch->steps_len))
+            return CRDT_ERR_NOMEM;
+        if (!patch->steps_len) {
+            crdti_zero(patch, sizeof *patch);
+            return CRDT_OK;
+        }
+    }
+    ++*len;
+    return CRDT_OK;
+}
+
+/* How deep the list is, when the place is one; or -1. */
+CRDTI_FN int crdti_place_depth(const crdt_doc *doc, const crdti_place *place)
+{
+    const crdti_object *object = crdti_object_at(doc, place->object);
+    int is_list = crdti_type_at(doc, object)->shape == CRDTI_BY_INDEX;
+    return is_list && !place->key.len ? object->depth : -1;
+}
+
+/* The patches of lists, the outer ones first. */
+CRDTI_FN crdt_err crdti_patches_lists(crdt_doc *doc, crdt_patch *first,
+                                      size_t *len)
+{
+    const crdti_watch *watch = doc->watch;
+    int depth, deepest = -1;
+    size_t i;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < watch->places.len; i++) {
+        depth = crdti_place_depth(doc, &watch->places.ptr[i]);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    for (depth = 0; depth <= deepest; depth++)
+        for (i = 0; i < watch->places.len && !err; i++)
+            if (crdti_place_depth(doc, &watch->places.ptr[i]) == depth)
+                err = crdti_patch_make(doc, &watch->places.ptr[i], first, len);
+    return err;
+}
+
+/* All of them: lists, then the others in the order in which places were
+ * touched; in the arena. */
 CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
                                      size_t *len)
 {
     crdti_watch *watch = doc->watch;
     size_t i, size = watch->places.len * sizeof **out;
+    crdt_err err;
     *len = 0;
     *out = (crdt_patch *)crdti_arena_alloc(&watch->arena, size);
     if (!*out)
@@ -138,32 +210,22 @@ CRDTI_FN crdt_err crdti_patches_make(crdt_doc *doc, crdt_patch **out,
     crdti_zero(*out, size);
     for (i = 0; i < watch->places.len; i++)
         crdti_place_look(doc, &watch->places.ptr[i]);
-    for (i = 0; i < watch->places.len; i++) {
+    err = crdti_patches_lists(doc, *out, len);
+    for (i = 0; i < watch->places.len && !err; i++) {
         const crdti_place *place = &watch->places.ptr[i];
-        crdt_patch *patch = *out + *len, *before = patch - (*len != 0);
-        if (!place->is_changed || !crdti_object_was_shown(doc, place->object))
-            continue;
-        if (*len && before->object.index == place->object)
-            patch->path = before->path;
-        else if (crdti_patch_path(doc, place->object, &patch->path))
-            return CRDT_ERR_NOMEM;
-        crdti_patch_fill(doc, place, patch);
-        if (patch->kind == CRDT_PATCH_TEXT) {
-            if (crdti_steps_make(doc, place->object, &watch->arena,
-                                 &patch->steps, &patch->steps_len))
-                return CRDT_ERR_NOMEM;
-            if (!patch->steps_len)
-                continue;
-        }
-        ++*len;
+        const crdti_object *object = crdti_object_at(doc, place->object);
+        if (place->is_changed &&
+            crdti_type_at(doc, object)->shape != CRDTI_BY_INDEX)
+            err = crdti_patch_make(doc, place, *out, len);
     }
-    return CRDT_OK;
+    return err;
 }
 
 /* >>telling --------------------------------------------------------------- */
 
-/* Forgets what is new in texts. Where places are lost, any may be new. */
-CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
+/* Forgets what is new in texts and lists. Where places are lost, any may be
+ * new. */
+CRDTI_FN void crdti_watch_clear_news(crdt_doc *doc)
 {
     const crdti_watch *watch = doc->watch;
     uint32_t at = watch->is_lost ? doc->sequences : 0;
@@ -173,7 +235,7 @@ CRDTI_FN void crdti_watch_clear_texts(crdt_doc *doc)
     for (i = 0; i < watch->places.len; i++) {
         const crdti_object *object =
             crdti_object_at(doc, watch->places.ptr[i].object);
-        if (crdti_type_at(doc, object)->shape == CRDTI_BY_STEPS &&
+        if (crdti_type_at(doc, object)->shape >= CRDTI_BY_STEPS &&
             object->state)
             crdti_news_clear(&doc->alloc, (crdti_sequence *)object->state);
     }
@@ -185,7 +247,7 @@ CRDTI_FN void crdti_watch_clear(crdt_doc *doc)
     enum { MUCH = 1024 };
     crdti_watch *watch = doc->watch;
     const crdt_alloc *alloc = &doc->alloc;
-    crdti_watch_clear_texts(doc);
+    crdti_watch_clear_news(doc);
     crdti_arena_free(&watch->arena);
     if (watch->places.cap > MUCH)
         crdti_array_free(alloc, &watch->places);
@@ -227,7 +289,7 @@ CRDTI_FN void crdti_watch_end(crdt_doc *doc)
     crdti_watch *watch = doc->watch;
     if (!watch)
         return;
-    crdti_watch_clear_texts(doc);
+    crdti_watch_clear_news(doc);
     crdti_arena_free(&watch->arena);
     crdti_array_free(&doc->alloc, &watch->places);
     crdti_table_free(&doc->alloc, &watch->index);

@@ -31,6 +31,8 @@ typedef struct crdti_graft {
     const uint8_t *content; /* what is not taken yet */
     crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
+    size_t leaves, forks;   /* that lists will hold */
+    uint32_t height;        /* of the highest tree */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
     size_t steps;  /* past other insertions, in all */
@@ -150,7 +152,7 @@ CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
             if (bytes.len)
                 crdti_piece_take(&bytes);
             need->insertions++;
-            g->cuts++;
+            g->cuts += !g->s->is_list; /* that holds them */
         } while (bytes.len);
     }
 }
@@ -248,6 +250,7 @@ CRDTI_FN crdt_err crdti_graft_plant(crdti_graft *g)
         g->touched_cap++;
     if (err)
         crdti_sequence_clear(g->doc, g->s);
+    g->s->is_bare = g->d->is_planted && g->s->is_list;
     return err;
 }
 
@@ -266,7 +269,7 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
     const crdti_delta_sequence *d = g->d;
     crdt_err err;
     size_t i;
-    uint32_t number = g->delta->objects[d->object].number;
+    uint32_t number = g->delta->objects[d->object].number, chars = 0;
     err = crdti_sequence_get(g->doc, number, &g->s);
     if (err)
         return err;
@@ -294,6 +297,12 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
         if (g->needs[d->edits[i].replica].victims >
             g->s->names_used + d->chars)
             return CRDT_ERR_CORRUPT; /* nobody deletes a character twice */
+    for (i = 0; i < d->edits_len; i++)
+        chars += d->edits[i].len - crdti_edit_known(g, &d->edits[i]);
+    if (g->s->is_list) {
+        g->leaves += crdti_leaves_more(g->s, chars);
+        g->forks += crdti_forks_more(g->s, chars);
+    }
     for (i = 0; i < d->edits_len && !err; i++)
         err = crdti_graft_reserve(g, d->edits[i].replica);
     crdti_homes_make(g->doc, g->s);
@@ -318,25 +327,36 @@ CRDTI_FN void crdti_graft_count_rest(crdti_graft *g)
     g->trees += g->doc->authors.live;
 }
 
+/* Memory for so many nodes, and all that is to come. */
+CRDTI_FN crdt_err crdti_graft_nodes(crdti_graft *g, size_t leaves,
+                                    size_t forks)
+{
+    crdt_doc *doc = g->doc;
+    crdt_err err;
+    doc->held_leaves += leaves += g->leaves;
+    doc->held_forks += forks += g->forks;
+    err = crdti_spans_reserve_at(doc, g->height + 2, g->trees, g->cuts);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= forks;
+    return err;
+}
+
 CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
 {
     size_t i;
-    uint32_t height = 0;
     crdt_err err = CRDT_OK;
     for (i = 0; i < g->delta->sequences_len && !err; i++) {
         g->d = &g->delta->sequences[i];
         err = crdti_graft_prepare_one(g);
-        if (!err && g->s->height > height)
-            height = g->s->height;
+        if (!err && g->s->height > g->height)
+            g->height = g->s->height;
     }
     if (err)
         return err;
     crdti_graft_count_rest(g);
     g->touched = (uint32_t *)crdti_arena_alloc(
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
-    if (!g->touched)
-        return CRDT_ERR_NOMEM;
-    return crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
+    return g->touched ? crdti_graft_nodes(g, 0, 0) : CRDT_ERR_NOMEM;
 }
 
 /* Names of an author that goes were used by nobody. */
@@ -364,7 +384,7 @@ CRDTI_FN void crdti_graft_undo(crdti_graft *g)
         while (s && s->authors) {
             uint32_t at = s->authors;
             crdti_author *author = crdti_author_at(g->doc, at);
-            if (author->insertions.len || author->deletions.len)
+            if (author->last)
                 break;
             s->authors = author->next;
             if (s->own == at)
@@ -409,14 +429,11 @@ CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
         piece.width.chars = len;
         if (bytes.len)
             piece = crdti_piece_take(&bytes);
-        if (spot) {
+        if (spot)
             crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece,
                                 spot);
-        } else {
-            crdti_insertion_add(at, *seq, origins->left, origins->right,
-                                &piece);
-            at->last = *seq + piece.width.chars - 1;
-        }
+        else
+            crdti_insertion_write(g->doc, g->s, author, *seq, origins, &piece);
         *seq += piece.width.chars;
         origins->left = at->free_name - 1;
     } while (bytes.len);
@@ -438,12 +455,14 @@ CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
     return crdti_spot_behind(g->doc, g->s, ours->left);
 }
 
-/* The author changes the sequence. */
+/* The author changes the sequence. (Lists were touched before.) */
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
-    g->doc->actor = at->replica;
-    crdti_touch(g->doc, g->s->object, crdti_no_key());
+    if (!g->s->is_list) {
+        g->doc->actor = at->replica;
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
+    }
     if (at->is_touched)
         return;
     at->is_touched = 1;
@@ -468,6 +487,14 @@ CRDTI_FN void crdti_graft_list(crdti_graft *g)
         crdti_author_at(g->doc, g->touched[i])->is_touched = 0;
         crdti_author_list(g->doc, g->touched[i]);
     }
+}
+
+/* Has those of the positions visible, which are hidden, where elements stand.
+ */
+CRDTI_FN void crdti_graft_look(crdti_graft *g, const crdti_edit *edit)
+{
+    crdti_names_look(g->doc, g->s, edit->here,
+                     edit->len - crdti_edit_known(g, edit));
 }
 
 /* Takes what is new of the insertion; `is_placed`: to where it belongs. */
@@ -503,8 +530,11 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
         crdti_graft_put(g, author, &seq, &origins, is_placed ? &spot : NULL,
                         len, bytes);
     }
-    if (is_placed)
-        g->s->cursor = spot;
+    if (!is_placed)
+        return;
+    g->s->cursor = spot;
+    if (g->s->is_list)
+        crdti_graft_look(g, edit);
 }
 
 /* >>many at one spot ------------------------------------------------------ */
@@ -566,7 +596,7 @@ CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
     crdti_delta_sequence all;
     crdti_plant p;
     size_t k;
-    int is_walk;
+    crdt_err err;
     for (k = i; k < g->d->edits_len; k++)
         if (g->d->edits[k].kind == CRDTI_INSERTION_EDIT)
             crdti_graft_insert(g, &g->d->edits[k], 0);
@@ -576,18 +606,22 @@ CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
     p.d = &all;
     p.s = g->s;
     p.arena = &g->doc->scratch;
-    is_walk = crdti_replant_prepare(&p) != CRDT_OK;
+    err = crdti_replant_prepare(&p);
+    if (!err && !g->s->is_list) /* that holds what it may need */
+        err = crdti_graft_nodes(g, 2 * p.leaves, 2 * p.forks + p.leaves / 14);
     for (k = i; k < g->d->edits_len; k++) {
         if (g->d->edits[k].kind != CRDTI_INSERTION_EDIT)
             continue;
-        if (is_walk)
+        if (err)
             crdti_graft_place(g, &g->d->edits[k]);
         else
             crdti_graft_reveal(g, &p, &g->d->edits[k]);
     }
-    if (!is_walk)
+    if (!err)
         crdti_replant_apply(&p);
     crdti_arena_reset(&g->doc->scratch, mark);
+    for (k = i; k < g->d->edits_len && g->s->is_list; k++)
+        crdti_graft_look(g, &g->d->edits[k]);
     g->is_placed = 1;
 }
 
@@ -713,11 +747,27 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
             continue; /* one of ours that has not written yet */
         crdti_graft_touch(g, at);
     }
-    if (g->doc->watch)
+    if (g->s->is_list)
+        crdti_list_look(g->doc, g->s);
+    else if (g->doc->watch)
         crdti_graft_tell(g);
     g->s->changes++;
     g->s->is_hashed = 0;
     crdti_sequence_weigh(g->doc, g->s);
+}
+
+/* Lists change by their elements; of what those do the author is told. */
+CRDTI_FN void crdti_graft_touch_lists(crdti_graft *g)
+{
+    size_t i;
+    for (i = 0; i < g->delta->sequences_len; i++) {
+        const crdti_delta_sequence *d = &g->delta->sequences[i];
+        if (!d->is_list)
+            continue;
+        g->doc->actor = g->delta->replicas[d->edits[0].replica].number;
+        crdti_touch(g->doc, g->delta->objects[d->object].number,
+                    crdti_no_key());
+    }
 }
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
@@ -783,7 +833,7 @@ CRDTI_FN void crdti_graft_context_author(crdti_graft *g, size_t place,
     uint64_t next = replica->base + 1, shown = author->party;
     size_t i, k, insertions;
     author->party = 0;
-    if (crdti_object_at(g->doc, author->object)->type == CRDT_LIST ||
+    if (crdti_sequence_at(g->doc, author->object)->is_list ||
         crdti_author_count(author, next, last, &insertions) == shown ||
         !CRDTI_RULE(CONTEXT_KILLS))
         return;

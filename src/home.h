@@ -49,8 +49,14 @@ CRDTI_FN void crdti_homes_drop(const crdt_alloc *alloc, crdti_homes *homes)
 CRDTI_FN crdti_home_at crdti_home_find(const crdti_homes *homes, uint32_t name)
 {
     size_t low = 0, high = homes->blocks.len;
+    const crdti_home_block *last = homes->blocks.ptr[high - 1];
     uint32_t from = 0, to;
     crdti_home_at found;
+    if (last->names[last->len - 1] <= name) { /* as when one types */
+        found.block = high - 1;
+        found.at = last->len - 1;
+        return found;
+    }
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         if (homes->blocks.ptr[middle]->names[0] <= name)

@@ -19,6 +19,7 @@
 #include "graft.h"
 #include "kill.h"
 #include "state.h"
+#include "truncate.h"
 
 typedef struct crdti_join {
     crdt_doc *doc;
@@ -92,6 +93,30 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
         *news |= replica->top > j->have[i];
     }
     return err || !*news ? err : crdti_join_skew(j);
+}
+
+/* Whether it is the key of an element that we are yet to insert. */
+CRDTI_FN int crdti_join_is_foretold(const crdti_join *j, uint32_t object,
+                                    crdt_bytes key)
+{
+    const crdti_replica *self = &j->doc->replicas.ptr[j->doc->self];
+    return j->delta->objects[object].type == CRDT_LIST && key.len &&
+           crdti_equal(key.ptr, self->id.b, sizeof self->id.b) &&
+           crdti_element_dot(key.ptr).seq > self->seq;
+}
+
+/* Nobody can know of those. */
+CRDTI_FN crdt_err crdti_join_elements(const crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    for (i = 1; i < d->objects_len; i++)
+        if (crdti_join_is_foretold(j, d->objects[i].parent, d->objects[i].key))
+            return CRDT_ERR_CORRUPT;
+    for (i = 0; i < d->ops_len; i++)
+        if (crdti_join_is_foretold(j, d->ops[i].object, d->ops[i].key))
+            return CRDT_ERR_CORRUPT;
+    return CRDT_OK;
 }
 
 /* The same dot in both: whether it says the same. Resets are told apart by
@@ -669,7 +694,7 @@ CRDTI_FN void crdti_join_row_born(crdti_join *j, size_t i)
 CRDTI_FN void crdti_join_file(crdti_join *j)
 {
     size_t i, ahead = crdti_min_size(2 * CRDTI_JOIN_STEP, j->delta->ops_len);
-    crdti_graft_apply(&j->graft); /* elements look for their positions */
+    crdti_graft_touch_lists(&j->graft);
     for (i = 0; i < ahead; i++)
         crdti_join_warm_row(j, i);
     for (i = 0; i < j->delta->ops_len; i++) {
@@ -679,6 +704,7 @@ CRDTI_FN void crdti_join_file(crdti_join *j)
         else if (j->made[i])
             crdti_join_op_born(j, i);
     }
+    crdti_graft_apply(&j->graft); /* positions look for their elements */
     crdti_join_kills(j);
 }
 
@@ -708,7 +734,7 @@ CRDTI_FN void crdti_join_floor(crdti_join *j)
         own->floor = crdti_max(own->floor, d->replicas[i].floor);
     }
     if (raised)
-        crdti_kills_truncate(j->doc);
+        crdti_forget(j->doc);
 }
 
 CRDTI_FN void crdti_join_apply(crdti_join *j)
@@ -727,7 +753,6 @@ CRDTI_FN void crdti_join_apply(crdti_join *j)
     crdti_join_settle(j);
     crdti_join_floor(j);
     crdti_hlc_see(&j->doc->hlc, d->last_stamp);
-    j->doc->leaves_held = j->doc->forks_held = 0;
 }
 
 /* >>all of it ------------------------------------------------------------- */
@@ -773,7 +798,9 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         err = crdti_join_look(&j, &news);
     if (err || !news)
         return err;
-    err = crdti_join_replicas(&j);
+    err = crdti_join_elements(&j);
+    if (!err)
+        err = crdti_join_replicas(&j);
     if (!err)
         err = crdti_join_objects(&j);
     if (!err)

@@ -13,9 +13,8 @@
  * never stands twice, and a value written meanwhile moves along.
  *
  * A position is visible when its element is and stands there. Positions are
- * shown and hidden as entries and MOVEs come and go, as far as there is memory
- * for the spans that this may cut; otherwise the list is *stale*, and whoever
- * reads it has to look at all of it first.
+ * shown and hidden as entries and MOVEs come and go, with memory that the list
+ * holds for that (span.h).
  */
 #ifndef CRDTI_LIST_H
 #define CRDTI_LIST_H
@@ -24,8 +23,8 @@
 #include "sequence.h"
 #include "text.h"
 
-#define CRDTI_ELEMENT_KEY 24 /* replica, seq with the highest byte first */
-#define CRDTI_MOVES_KEY 25   /* the same and CRDTI_MOVES */
+/* The key of an element: replica, seq with the highest byte first. */
+#define CRDTI_MOVES_KEY (CRDTI_ELEMENT_KEY + 1) /* and CRDTI_MOVES */
 #define CRDTI_MOVES 'p'
 
 CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key)
@@ -53,16 +52,23 @@ CRDTI_FN void crdti_element_put(const crdt_id *replica, uint64_t seq,
     key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
 }
 
+CRDTI_FN crdt_dot crdti_element_dot(const uint8_t *key)
+{
+    crdt_dot dot;
+    size_t i = sizeof dot.replica.b;
+    crdti_copy(dot.replica.b, key, sizeof dot.replica.b);
+    for (dot.seq = 0; i < CRDTI_ELEMENT_KEY; i++)
+        dot.seq = dot.seq << 8 | key[i];
+    return dot;
+}
+
 /* The first position of the element; 0: its replica is not known. */
 CRDTI_FN int crdti_element_get(const crdt_doc *doc, const uint8_t *key,
                                crdti_position *out)
 {
-    crdt_id id;
-    size_t i = sizeof id.b;
-    crdti_copy(id.b, key, sizeof id.b);
-    out->replica = crdti_replica_find(doc, &id);
-    for (out->seq = 0; i < CRDTI_ELEMENT_KEY; i++)
-        out->seq = out->seq << 8 | key[i];
+    crdt_dot dot = crdti_element_dot(key);
+    out->replica = crdti_replica_find(doc, &dot.replica);
+    out->seq = dot.seq;
     return out->replica != UINT32_MAX;
 }
 
@@ -102,9 +108,13 @@ CRDTI_FN uint64_t crdti_move_hash(const crdt_doc *doc, uint32_t list,
 CRDTI_FN uint32_t crdti_move_find(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint64_t hash = crdti_move_hash(doc, list, at);
+    uint64_t hash;
     size_t iter;
-    uint32_t found = crdti_table_first(&doc->moves, hash, &iter);
+    uint32_t found;
+    if (!doc->moves.len)
+        return 0;
+    hash = crdti_move_hash(doc, list, at);
+    found = crdti_table_first(&doc->moves, hash, &iter);
     for (; found; found = crdti_table_next(&doc->moves, hash, &iter)) {
         const crdti_op *op = crdti_op_at(doc, found);
         if (op->replica == at.replica && op->seq == at.seq &&
@@ -123,18 +133,28 @@ CRDTI_FN crdti_position crdti_op_position(const crdt_doc *doc, uint32_t index)
     return at;
 }
 
+/* The entry of the moves of that element, if one of them is alive, or 0. */
+CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t list,
+                                      const uint8_t *key)
+{
+    uint8_t moves[CRDTI_MOVES_KEY];
+    uint32_t entry;
+    if (!doc->moves.len)
+        return 0;
+    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
+    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    entry = crdti_element_entry(doc, list, moves, sizeof moves);
+    return entry && crdti_entry_at(doc, entry)->ops ? entry : 0;
+}
+
 /* Where the element stands, or would if one of its moves were not. 0: that is
  * not known. */
 CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
                                     const uint8_t *key, uint32_t except,
                                     crdti_position *out)
 {
-    uint8_t moves[CRDTI_MOVES_KEY];
-    uint32_t entry, latest;
-    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
-    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    entry = crdti_element_entry(doc, list, moves, sizeof moves);
-    latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
+    uint32_t entry = crdti_element_moves(doc, list, key);
+    uint32_t latest = entry ? crdti_entry_latest(doc, entry, except) : 0;
     if (!latest)
         return crdti_element_get(doc, key, out);
     *out = crdti_op_position(doc, latest);
@@ -143,32 +163,43 @@ CRDTI_FN int crdti_element_position(const crdt_doc *doc, uint32_t list,
 
 /* >>what is visible ------------------------------------------------------- */
 
-/* The key of the element that the position belongs to. */
-CRDTI_FN void crdti_position_key(const crdt_doc *doc, uint32_t list,
-                                 crdti_position at,
-                                 uint8_t key[CRDTI_MOVES_KEY])
+/* The entry of the element that the position belongs to, or 0; and the MOVE to
+ * it, or 0. */
+CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
+                                         crdti_position at, uint32_t *move)
 {
-    uint32_t move = crdti_move_find(doc, list, at);
-    const crdti_entry *entry;
-    crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, key);
-    if (!move)
-        return;
-    entry = crdti_entry_at(doc, crdti_op_at(doc, move)->entry);
-    crdti_copy(key, crdti_entry_key(entry).ptr, CRDTI_ELEMENT_KEY);
+    uint8_t own[CRDTI_MOVES_KEY];
+    const uint8_t *key = own;
+    *move = crdti_move_find(doc, list, at);
+    if (*move)
+        key = crdti_entry_key(
+                  crdti_entry_at(doc, crdti_op_at(doc, *move)->entry))
+                  .ptr;
+    else
+        crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, own);
+    return crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
+}
+
+/* Whether its element is visible: it stands there, or did once and may come
+ * back, when its moves go. */
+CRDTI_FN int crdti_position_lives(const crdt_doc *doc, uint32_t list,
+                                  crdti_position at)
+{
+    uint32_t move, entry = crdti_position_element(doc, list, at, &move);
+    return entry && crdti_entry_at(doc, entry)->is_visible;
 }
 
 /* Whether its element is visible and stands there. */
 CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    uint32_t entry;
-    crdti_position stands;
-    crdti_position_key(doc, list, at, key);
-    entry = crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
-    return entry && crdti_entry_at(doc, entry)->is_visible &&
-           crdti_element_position(doc, list, key, 0, &stands) &&
-           stands.replica == at.replica && stands.seq == at.seq;
+    uint32_t move, moves;
+    uint32_t entry = crdti_position_element(doc, list, at, &move);
+    if (!entry || !crdti_entry_at(doc, entry)->is_visible)
+        return 0;
+    moves = crdti_element_moves(
+        doc, list, crdti_entry_key(crdti_entry_at(doc, entry)).ptr);
+    return move == (moves ? crdti_entry_winner(doc, moves) : 0);
 }
 
 /* The position of a character of the sequence. */
@@ -194,27 +225,88 @@ CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t list,
                   : CRDTI_NO_CHAR;
 }
 
-/* Shows or hides a character as it should be, or makes the list stale. */
-CRDTI_FN void crdti_name_look(crdt_doc *doc, crdti_sequence *s, uint32_t name)
+CRDTI_FN int crdti_spot_shows(const crdt_doc *doc, crdti_spot spot)
 {
-    int shows = crdti_position_shows(doc, s->object,
-                                     crdti_name_position(doc, s, name));
+    return !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN);
+}
+
+/* Shows or hides characters behind the spot, up to `most` in one span, as they
+ * should be. The spot is behind those looked at then. How many. */
+CRDTI_FN uint32_t crdti_spot_look(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot, uint32_t most)
+{
+    const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
+    uint32_t name = leaf->names[spot->at] + spot->off, len = 0;
+    uint32_t rest = crdti_span_len(leaf, spot->at) - spot->off;
+    int shows = 0;
+    most = (uint32_t)crdti_min(most, rest);
+    while (len < most) {
+        int now = crdti_position_shows(
+            doc, s->object, crdti_name_position(doc, s, name + len));
+        if (len && now != shows)
+            break;
+        shows = now;
+        len++;
+    }
+    if (shows != crdti_spot_shows(doc, *spot)) {
+        if (shows)
+            crdti_span_show(doc, s, spot, len);
+        else
+            crdti_span_hide(doc, s, spot, len);
+        crdti_spot_next(doc, spot);
+        s->cursor = *spot;
+        s->cursor_is_known = 0;
+    }
+    spot->off += len;
+    return len;
+}
+
+/* The same for characters whose names follow on each other. */
+CRDTI_FN void crdti_names_look(crdt_doc *doc, crdti_sequence *s, uint32_t name,
+                               uint32_t len)
+{
+    crdti_homes_make(doc, s);
+    while (len) {
+        crdti_spot spot = crdti_spot_of(doc, s, name);
+        uint32_t done = crdti_spot_look(doc, s, &spot, len);
+        name += done;
+        len -= done;
+    }
+}
+
+/* And for all of them. */
+CRDTI_FN void crdti_list_look(crdt_doc *doc, crdti_sequence *s)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->first;
+    s->is_bare = 0;
+    while (crdti_spot_next(doc, &spot))
+        crdti_spot_look(doc, s, &spot, UINT32_MAX);
+}
+
+/* The character of the position where the element stands, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_element_name(const crdt_doc *doc, uint32_t list,
+                                     const uint8_t *key)
+{
+    crdti_position at;
+    return crdti_element_position(doc, list, key, 0, &at)
+               ? crdti_position_name(doc, list, at)
+               : CRDTI_NO_CHAR;
+}
+
+/* The index of the element; 0: it is not there. */
+CRDTI_FN int crdti_element_index(crdt_doc *doc, uint32_t list,
+                                 const uint8_t *key, uint32_t *index)
+{
+    crdti_sequence *s = crdti_sequence_at(doc, list);
+    uint32_t name = s ? crdti_element_name(doc, list, key) : CRDTI_NO_CHAR;
     crdti_spot spot;
+    if (name == CRDTI_NO_CHAR)
+        return 0;
     crdti_homes_make(doc, s);
     spot = crdti_spot_of(doc, s, name);
-    if (shows ==
-        !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN))
-        return;
-    if (crdti_spans_reserve_more(doc, s)) {
-        s->is_stale = 1;
-        return;
-    }
-    if (shows)
-        crdti_span_show(doc, s, &spot);
-    else
-        crdti_span_hide(doc, s, &spot, 1);
-    s->cursor = spot;
-    s->cursor_is_known = 0;
+    *index = crdti_spot_rank(doc, s, spot).chars;
+    return crdti_spot_shows(doc, spot);
 }
 
 CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
@@ -222,10 +314,10 @@ CRDTI_FN void crdti_position_look(crdt_doc *doc, uint32_t list,
 {
     crdti_sequence *s = crdti_sequence_at(doc, list);
     uint32_t name = CRDTI_NO_CHAR;
-    if (s)
+    if (s && !s->is_bare)
         name = crdti_position_name(doc, list, at);
     if (name != CRDTI_NO_CHAR) /* else it comes yet, and looks itself */
-        crdti_name_look(doc, s, name);
+        crdti_names_look(doc, s, name, 1);
 }
 
 /* Where the element stands, or would if one of its moves were not. */
@@ -235,35 +327,6 @@ CRDTI_FN void crdti_element_look(crdt_doc *doc, uint32_t list,
     crdti_position at;
     if (crdti_element_position(doc, list, key, except, &at))
         crdti_position_look(doc, list, at);
-}
-
-/* Makes a stale list what it should be. NOMEM: it is stale still. */
-CRDTI_FN crdt_err crdti_list_settle(crdt_doc *doc, crdti_sequence *s)
-{
-    uint32_t at, name;
-    size_t i;
-    if (CRDTI_LIKELY(!s->is_stale))
-        return CRDT_OK;
-    s->is_stale = 0;
-    for (at = s->authors; at; at = crdti_author_at(doc, at)->next)
-        for (i = 0; i < crdti_author_at(doc, at)->insertions.len; i++) {
-            const crdti_insertion *insertion =
-                &crdti_author_at(doc, at)->insertions.ptr[i];
-            for (name = insertion->name;
-                 name < insertion->name + insertion->len && !s->is_stale;
-                 name++)
-                crdti_name_look(doc, s, name);
-        }
-    return s->is_stale ? CRDT_ERR_NOMEM : CRDT_OK;
-}
-
-CRDTI_FN crdt_err crdti_lists_settle(crdt_doc *doc)
-{
-    uint32_t at = doc->sequences;
-    crdt_err err = CRDT_OK;
-    for (; at && !err; at = crdti_sequence_at(doc, at)->next_sequence)
-        err = crdti_list_settle(doc, crdti_sequence_at(doc, at));
-    return err;
 }
 
 /* >>for the type table ---------------------------------------------------- */
@@ -320,23 +383,22 @@ CRDTI_FN int crdti_list_read(crdt_doc *doc, uint32_t list, crdt_bytes key,
 
 /* >>by index -------------------------------------------------------------- */
 
-/* The list's sequence, which says what is visible. It is made when there is
- * none. */
+/* The list's sequence, which says what is visible; or NULL. */
 CRDTI_FN crdt_err crdti_list_begin(crdt_obj list, crdti_sequence **s)
 {
     crdt_err err = crdti_check(list, CRDT_LIST);
     if (!err)
-        err = crdti_sequence_get(list.doc, list.index, s);
-    return err ? err : crdti_list_settle(list.doc, *s);
+        *s = crdti_sequence_at(list.doc, list.index);
+    return err;
 }
 
 /* The entry of the element whose position that character is, or 0. */
 CRDTI_FN uint32_t crdti_name_element(const crdt_doc *doc,
                                      const crdti_sequence *s, uint32_t name)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    crdti_position_key(doc, s->object, crdti_name_position(doc, s, name), key);
-    return crdti_element_entry(doc, s->object, key, CRDTI_ELEMENT_KEY);
+    uint32_t move;
+    return crdti_position_element(doc, s->object,
+                                  crdti_name_position(doc, s, name), &move);
 }
 
 /* The entry of the element at the index. RANGE. */
@@ -346,7 +408,7 @@ CRDTI_FN crdt_err crdti_list_entry(crdt_obj list, size_t at, uint32_t *entry)
     crdti_spot spot;
     uint32_t chars;
     crdt_err err = crdti_list_begin(list, &s);
-    if (!err && at >= s->total.chars)
+    if (!err && (!s || at >= s->total.chars))
         err = CRDT_ERR_RANGE;
     if (!err)
         err = crdti_seek(list.doc, s, CRDT_CHARS, at + 1, &spot, &chars);
@@ -366,7 +428,9 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
                                      crdti_sequence **out)
 {
     crdti_sequence *s;
-    crdt_err err = crdti_list_begin(list, &s);
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (!err)
+        err = crdti_sequence_get(list.doc, list.index, &s);
     if (err)
         return err;
     *out = s;
@@ -377,7 +441,7 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
         err = crdti_text_own(list.doc, s);
     if (!err)
         err = crdti_insertions_reserve(list.doc, s, s->own, 1, 1, 0);
-    return err ? err : crdti_spans_reserve(list.doc, s, 1);
+    return err ? err : crdti_positions_reserve(list.doc, s, 1);
 }
 
 /* Puts the position of the last change at the index, where it is visible. */
@@ -457,37 +521,57 @@ CRDT_API crdt_err crdt_list_set(crdt_obj list, size_t at, crdt_value value)
                      crdti_entry_key(crdti_entry_at(list.doc, entry)), &value);
 }
 
-/* Removes the element; and its moves, of which nothing is seen then: where
- * that cannot be done they just stay. */
-CRDTI_FN crdt_err crdti_element_remove(crdt_doc *doc, uint32_t entry)
+/* Adds a REMOVE of all that is seen in the entry. There is room. */
+CRDTI_FN void crdti_draft_remove(crdti_op_array *drafts, uint32_t entry)
 {
-    uint8_t key[CRDTI_MOVES_KEY];
-    uint32_t list = crdti_entry_at(doc, entry)->object, moves;
-    crdt_err err;
-    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
-               CRDTI_ELEMENT_KEY);
-    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    err = crdti_value_remove(doc, entry);
-    moves = crdti_element_entry(doc, list, key, sizeof key);
-    if (!err && moves && crdti_entry_at(doc, moves)->ops)
-        crdti_value_remove(doc, moves);
+    crdti_op *draft = &drafts->ptr[drafts->len++];
+    crdti_zero(draft, sizeof *draft);
+    draft->kind = CRDTI_REMOVE;
+    draft->entry = entry;
+}
+
+/* Drafts the removal of the elements; and of their moves, of which nothing is
+ * seen then. A move that somebody makes meanwhile survives that of its
+ * element, unseen. It costs an op next to a position that stays anyway, shows
+ * again with an element that somebody sets meanwhile, and goes with what is
+ * above the list. */
+CRDTI_FN crdt_err crdti_list_draft(crdt_obj list, size_t at, size_t len,
+                                   crdti_op_array *drafts)
+{
+    crdt_err err = CRDT_OK;
+    for (; len > 0 && !err; at++, len--) {
+        uint32_t entry, moves;
+        err = crdti_list_entry(list, at, &entry);
+        if (!err)
+            err = crdti_array_reserve(&list.doc->alloc, drafts, 2);
+        if (err)
+            break;
+        crdti_draft_remove(drafts, entry);
+        moves = crdti_element_moves(
+            list.doc, list.index,
+            crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
+        if (moves && CRDTI_RULE(MOVES_GO))
+            crdti_draft_remove(drafts, moves);
+    }
     return err;
 }
 
 CRDT_API crdt_err crdt_list_delete(crdt_obj list, size_t at, size_t len)
 {
-    crdti_sequence *s;
-    uint32_t entry;
-    crdt_err err = crdti_list_begin(list, &s);
-    if (!err && (len > s->total.chars || at > s->total.chars - len))
-        err = CRDT_ERR_RANGE;
+    crdti_op_array drafts = { NULL, 0, 0 };
+    size_t most;
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    if (err)
+        return err;
+    most = crdt_list_len(list);
+    if (len > most || at > most - len)
+        return CRDT_ERR_RANGE;
+    err = crdti_write_check(list.doc, len);
     if (!err)
-        err = crdti_write_check(list.doc, len);
-    for (; len > 0 && !err; len--) {
-        err = crdti_list_entry(list, at, &entry);
-        if (!err)
-            err = crdti_element_remove(list.doc, entry);
-    }
+        err = crdti_list_draft(list, at, len, &drafts);
+    if (!err)
+        err = crdti_write_scopes(list.doc, drafts.ptr, drafts.len);
+    crdti_array_free(&list.doc->alloc, &drafts);
     return err;
 }
 
@@ -526,8 +610,6 @@ CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
     if (err || from == to)
         return err;
     err = crdti_list_reserve(list, to, &s);
-    if (!err) /* where it stood is hidden */
-        err = crdti_spans_reserve_more(list.doc, s);
     if (!err)
         err = crdti_element_move(list.doc, entry);
     if (!err)
@@ -539,9 +621,8 @@ CRDT_API crdt_err crdt_list_move(crdt_obj list, size_t from, size_t to)
 
 CRDT_API size_t crdt_list_len(crdt_obj list)
 {
-    if (crdti_check(list, CRDT_LIST))
-        return 0;
-    return crdti_object_at(list.doc, list.index)->weight;
+    crdti_sequence *s;
+    return crdti_list_begin(list, &s) || !s ? 0 : s->total.chars;
 }
 
 CRDT_API crdt_err crdt_list_get(crdt_obj list, size_t at, crdt_value *out)
@@ -582,6 +663,8 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
     const crdti_leaf *leaf;
     crdti_spot spot = { 0, 0, 0 };
     crdt_err err = crdti_list_begin(list, &s);
+    if (!err && !s)
+        err = CRDT_ERR_NOT_FOUND;
     if (err)
         return err;
     spot.leaf = s->first;
@@ -612,16 +695,15 @@ CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor)
 CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
                                    crdt_anchor *out)
 {
-    crdti_sequence *s;
-    crdti_position first;
     uint32_t entry;
     size_t beside = side == CRDT_LEFT ? at - 1 : at;
-    crdt_err err = crdti_list_begin(list, &s);
-    if (!err && at > s->total.chars)
+    crdt_err err = crdti_check(list, CRDT_LIST);
+    size_t len = crdt_list_len(list);
+    if (!err && at > len)
         err = CRDT_ERR_RANGE;
     if (err)
         return err;
-    if (beside >= s->total.chars) { /* also in front of the first */
+    if (beside >= len) { /* also in front of the first */
         crdti_zero(out, sizeof *out);
         out->side = side;
         return CRDT_OK;
@@ -631,11 +713,8 @@ CRDT_API crdt_err crdt_list_anchor(crdt_obj list, size_t at, crdt_side side,
         return err;
     crdti_zero(out, sizeof *out);
     out->side = side;
-    crdti_element_get(list.doc,
-                      crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr,
-                      &first);
-    out->dot.replica = list.doc->replicas.ptr[first.replica].id;
-    out->dot.seq = first.seq;
+    out->dot = crdti_element_dot(
+        crdti_entry_key(crdti_entry_at(list.doc, entry)).ptr);
     return CRDT_OK;
 }
 
@@ -644,21 +723,19 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
 {
     uint8_t key[CRDTI_MOVES_KEY];
     crdti_sequence *s;
-    crdti_position at;
     crdti_spot spot;
-    uint32_t name = CRDTI_NO_CHAR;
+    uint32_t name;
     crdt_err err = crdti_list_begin(list, &s);
     if (!err && !anchor)
         err = CRDT_ERR_ARG;
     if (err)
         return err;
     if (!anchor->dot.seq) {
-        *out = anchor->side == CRDT_RIGHT ? s->total.chars : 0;
+        *out = anchor->side == CRDT_RIGHT ? crdt_list_len(list) : 0;
         return CRDT_OK;
     }
     crdti_element_put(&anchor->dot.replica, anchor->dot.seq, key);
-    if (crdti_element_position(list.doc, list.index, key, 0, &at))
-        name = crdti_position_name(list.doc, list.index, at);
+    name = crdti_element_name(list.doc, list.index, key);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(list.doc, s);

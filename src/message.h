@@ -5,6 +5,7 @@
  *     STATE   my version vector and digest of a document; `asks`: and yours?
  *     DIGEST  my digest of a document: silence means yours is the same
  *     CHUNK   a piece of a delta
+ *     STROKES a delta that goes on where the last one ended, in short
  *     ANSWER  your delta is joined, or why not
  *     ALIVE   nothing; so that silence means death
  *     BYE     why I hang up
@@ -31,7 +32,8 @@ enum {
     CRDTI_CHUNK = 5,
     CRDTI_ANSWER = 6,
     CRDTI_ALIVE = 7,
-    CRDTI_BYE = 8
+    CRDTI_BYE = 8,
+    CRDTI_STROKES = 9
 };
 
 typedef struct crdti_hello {

@@ -212,6 +212,9 @@ CRDTI_FN crdt_err crdti_link_new(crdti_port *port, crdt_peer peer,
     crdti_session_init(&link->session, &node->alloc, &node->shares);
     link->session.self = node->id;
     link->session.self_name = crdt_bytes_of(node->name, node->name_len);
+    link->session.is_ordered =
+        (port->transport.properties & CRDT_RELIABLE) != 0 &&
+        (port->transport.properties & CRDT_ORDERED) != 0;
     err = node->random.fill(node->random.ctx, &link->session.nonce,
                             sizeof link->session.nonce);
     if (!err)

@@ -1,6 +1,6 @@
 /*
  * Places: what there is to read in a document. A place is a key of a map, an
- * element of a set, or the one value of any other object. Before something is
+ * element of a set or list, a list, or the one value of any other object. Before something is
  * done to a place for the first time since the watcher of the document was
  * told, what it reads is kept; so is what the keys above it read, as they
  * change when the object that they show appears or disappears.
@@ -25,6 +25,8 @@ typedef struct crdti_place {
     uint32_t actor; /* number of the replica that was at it last */
     crdt_bytes key; /* in the arena, as all bytes here */
     crdt_value before, now;
+    uint32_t elements; /* of a list: its touched elements; place + 1 */
+    uint32_t next;     /* of an element: among them */
     uint8_t had_before, has_now, is_changed;
 } crdti_place;
 
@@ -90,28 +92,61 @@ CRDTI_FN crdt_err crdti_place_add(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* The place, and the keys above it, as far as they are not touched yet. */
+/* The key of the place that is touched with that key. */
+CRDTI_FN crdt_bytes crdti_place_key(const crdti_type *type, crdt_bytes key)
+{
+    if (type->shape == CRDTI_ONE_VALUE || type->shape == CRDTI_BY_STEPS ||
+        (type->shape == CRDTI_BY_INDEX && key.len != CRDTI_ELEMENT_KEY))
+        key.len = 0;
+    return key;
+}
+
+/* Finds or adds the place. NULL: there is no memory. */
+CRDTI_FN crdti_place *crdti_place_get(crdt_doc *doc, uint32_t object,
+                                      crdt_bytes key, int *is_new)
+{
+    crdti_watch *watch = doc->watch;
+    uint64_t hash = crdti_entry_hash(doc, object, key);
+    crdti_place *place = crdti_place_find(watch, object, key, hash);
+    *is_new = !place;
+    if (place)
+        return place;
+    if (crdti_place_add(doc, object, key, hash)) {
+        watch->is_lost = 1;
+        return NULL;
+    }
+    return &watch->places.ptr[watch->places.len - 1];
+}
+
+/* The place, the list that it is an element of, and the keys above, as far as
+ * they are not touched yet. */
 CRDTI_FN void crdti_place_touch(crdt_doc *doc, uint32_t object, crdt_bytes key)
 {
     crdti_watch *watch = doc->watch;
-    int is_above = 0;
+    uint32_t element = 0;
+    int is_above = 0, is_new;
     while (!watch->is_lost) {
         const crdti_object *at = crdti_object_at(doc, object);
+        const crdti_type *type = crdti_type_at(doc, at);
         const crdti_entry *entry;
         crdti_place *place;
-        uint64_t hash;
-        if (crdti_type_at(doc, at)->shape == CRDTI_ONE_VALUE ||
-            crdti_type_at(doc, at)->shape == CRDTI_BY_STEPS)
-            key.len = 0;
-        hash = crdti_entry_hash(doc, object, key);
-        place = crdti_place_find(watch, object, key, hash);
-        if (place && !is_above)
+        key = crdti_place_key(type, key);
+        place = crdti_place_get(doc, object, key, &is_new);
+        if (!place)
+            return;
+        if (!is_above)
             place->actor = doc->actor;
-        if (place)
+        if (element) {
+            watch->places.ptr[element - 1].next = place->elements;
+            place->elements = element;
+            element = 0;
+        }
+        if (!is_new && (is_above || !key.len || type->shape != CRDTI_BY_INDEX))
             return;
-        if (crdti_place_add(doc, object, key, hash)) {
-            watch->is_lost = 1;
-            return;
+        if (key.len && type->shape == CRDTI_BY_INDEX) {
+            element = is_new ? (uint32_t)watch->places.len : 0;
+            key.len = 0;
+            continue;
         }
         if (!at->entry)
             return;

@@ -24,7 +24,8 @@
 #include "edit.h"
 #include "sequence.h"
 
-#define CRDTI_PLANT_FILL 26 /* spans of a leaf, and children of a fork */
+/* Spans of a leaf, and children of a fork. */
+#define CRDTI_PLANT_FILL CRDTI_LEAF_ONLY
 /* Dead characters between others keep a byte each, when they are as few: that
  * is less than two records more. */
 #define CRDTI_FILLER_MAX 64u
@@ -37,10 +38,11 @@ typedef struct crdti_plant {
     crdti_arena *arena;
     crdti_graft_need *needs; /* by replica of the message; zeros */
     int is_ascii;
-    int is_lost;      /* a right origin is where no honest one can be */
-    uint32_t leaf;    /* the last one so far */
-    uint64_t *starts; /* a bit where a piece begins */
-    uint32_t *counts; /* pieces that begin before a word of them */
+    size_t leaves, forks; /* that the tree takes */
+    int is_lost;          /* a right origin is where no honest one can be */
+    uint32_t leaf;        /* the last one so far */
+    uint64_t *starts;     /* a bit where a piece begins */
+    uint32_t *counts;     /* pieces that begin before a word of them */
     uint32_t pieces_len;
     uint32_t *pieces;         /* first character of each; one more: the end */
     uint32_t *edits;          /* insertion of each piece */
@@ -461,7 +463,7 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
         return;
     }
     if (leaf->len == CRDTI_PLANT_FILL) {
-        uint32_t next = crdti_pool_take(&doc->leaves);
+        uint32_t next = crdti_leaf_take(doc, p->s);
         leaf->next = next;
         crdti_leaf_at(doc, next)->prev = p->leaf;
         p->leaf = next;
@@ -528,7 +530,7 @@ CRDTI_FN void crdti_plant_child(crdti_plant *p, uint32_t level, uint32_t child,
 {
     crdti_fork *at;
     if (!*fork || crdti_fork_at(p->doc, *fork)->len == CRDTI_PLANT_FILL) {
-        *fork = crdti_pool_take(&p->doc->forks);
+        *fork = crdti_fork_take(p->doc, p->s);
         p->stack[p->stack_len++] = *fork;
     }
     at = crdti_fork_at(p->doc, *fork);
@@ -577,29 +579,34 @@ CRDTI_FN void crdti_plant_forks(crdti_plant *p)
 
 /* >>all of it ------------------------------------------------------------- */
 
-/* Memory for the tree; each change from dead to alive makes a span, and where
- * they are wide each of the insertions. When it takes the place of another,
- * what is reserved stays so: it may have more to split. */
-CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p, size_t insertions)
+/* What the tree takes; each change from dead to alive makes a span, and where
+ * they are wide each of the insertions. */
+CRDTI_FN void crdti_plant_size(crdti_plant *p, size_t insertions)
 {
     const uint64_t *dead = p->d->dead;
-    size_t words = p->d->chars / 64 + 1, i, leaves, forks;
     size_t spans = p->pieces_len + (p->is_ascii ? 0 : insertions);
+    size_t words = p->d->chars / 64 + 1, i;
     uint64_t before = 0;
-    crdt_err err;
     for (i = 0; i < words; i++) {
         spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
         before = dead[i] >> 63;
     }
-    leaves = spans / CRDTI_PLANT_FILL + 1;
-    forks = leaves / (CRDTI_PLANT_FILL - 1) + 4;
-    if (!p->delta) {
-        forks = p->doc->forks_held + 2 * forks + leaves / 14;
-        leaves = p->doc->leaves_held + 2 * leaves;
+    p->leaves = spans / CRDTI_PLANT_FILL + 1;
+    p->forks = p->leaves / (CRDTI_PLANT_FILL - 1) + 4;
+}
+
+/* Memory for that. */
+CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p, size_t insertions)
+{
+    crdt_err err;
+    if (!p->s->is_list) {
+        crdti_plant_size(p, insertions);
+        return crdti_nodes_reserve(p->doc, p->leaves, p->forks);
     }
-    err = crdti_pool_reserve(&p->doc->alloc, &p->doc->leaves, leaves);
-    return err ? err
-               : crdti_pool_reserve(&p->doc->alloc, &p->doc->forks, forks);
+    err = crdti_positions_reserve(p->doc, p->s, p->d->chars);
+    if (!err)
+        crdti_positions_hold(p->doc, p->s, p->d->chars);
+    return err;
 }
 
 CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)

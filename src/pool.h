@@ -45,6 +45,16 @@ CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
     return p->base + (size_t)index * p->size;
 }
 
+/* The same where the type is known, and so how to multiply by its size. */
+#define CRDTI_POOL_AT(T, p, index) ((T *)crdti_pool_at_of(p, index, sizeof(T)))
+
+CRDTI_INLINE void *crdti_pool_at_of(const crdti_pool *p, uint32_t index,
+                                    size_t size)
+{
+    CRDTI_ASSERT(index > 0 && index < p->used && size == p->size);
+    return p->base + index * size;
+}
+
 /* Doubles while small; a large block grows by a quarter: it is mostly mapped
  * anew, not copied, and half of it unused would weigh more. */
 CRDTI_FN crdt_err crdti_pool_grow(const crdt_alloc *alloc, crdti_pool *p,

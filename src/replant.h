@@ -72,7 +72,7 @@ CRDTI_FN crdt_err crdti_replant_make(crdti_plant *p)
     return CRDT_OK;
 }
 
-/* Finds the order; takes memory. Nothing is changed yet. */
+/* Finds the order, and what it takes. Nothing is changed yet. */
 CRDTI_FN crdt_err crdti_replant_prepare(crdti_plant *p)
 {
     uint32_t len = 0, all = 0, i;
@@ -88,7 +88,8 @@ CRDTI_FN crdt_err crdti_replant_prepare(crdti_plant *p)
         all += p->d->edits[i].len;
     if (len != all)
         return CRDT_ERR_CORRUPT;
-    return crdti_plant_reserve(p, p->d->edits_len);
+    crdti_plant_size(p, p->d->edits_len);
+    return CRDT_OK;
 }
 
 /* The new order takes the place of the old one. Cannot fail. */
@@ -100,7 +101,7 @@ CRDTI_FN void crdti_replant_apply(crdti_plant *p)
     crdti_homes_drop(&p->doc->alloc, &s->homes);
     crdti_zero(&s->cursor, sizeof s->cursor);
     crdti_zero(&s->total, sizeof s->total);
-    s->root = s->first = crdti_pool_take(&p->doc->leaves);
+    s->root = s->first = crdti_leaf_take(p->doc, s);
     crdti_plant_leaves(p);
     crdti_plant_forks(p);
     s->cursor_is_known = 0;

@@ -40,8 +40,8 @@ CRDTI_FN int crdti_row_fits(const crdt_doc *doc, uint32_t object,
 
 CRDTI_INLINE crdti_block *crdti_row_block(const crdt_doc *doc, uint32_t row)
 {
-    return (crdti_block *)crdti_pool_at(&doc->blocks, (row & ~CRDTI_ROW_BIT) /
-                                                          CRDTI_BLOCK_ROWS);
+    return CRDTI_POOL_AT(crdti_block, &doc->blocks,
+                         (row & ~CRDTI_ROW_BIT) / CRDTI_BLOCK_ROWS);
 }
 
 CRDTI_INLINE unsigned crdti_row_place(uint32_t row)

@@ -51,13 +51,14 @@ CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
     *out = s;
     if (CRDTI_LIKELY(s != NULL))
         return CRDT_OK;
-    if (crdti_pool_reserve(&doc->alloc, &doc->leaves, 1))
+    if (crdti_nodes_reserve(doc, 1, 0))
         return CRDT_ERR_NOMEM;
     s = (crdti_sequence *)crdti_alloc(&doc->alloc, sizeof *s);
     if (!s)
         return CRDT_ERR_NOMEM;
     crdti_zero(s, sizeof *s);
     s->object = object;
+    s->is_list = crdti_object_at(doc, object)->type == CRDT_LIST;
     s->root = s->first = crdti_pool_take(&doc->leaves);
     s->next_sequence = doc->sequences;
     if (doc->sequences)
@@ -68,7 +69,8 @@ CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* Gives back the tree: leaves and what is above them. */
+/* Gives back the tree: leaves and what is above them. What a list holds it
+ * then has in hand, and the first leaf. */
 CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
 {
     uint32_t node = s->root, level = s->height, i;
@@ -78,7 +80,7 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         if (level && crdti_fork_at(doc, node)->len) {
             crdti_fork *fork = crdti_fork_at(doc, node);
             for (i = 0; level == 1 && i < fork->len; i++)
-                crdti_pool_give(&doc->leaves, fork->children[i]);
+                crdti_leaf_give(doc, s, fork->children[i]);
             if (level == 1) {
                 fork->len = 0;
                 continue;
@@ -88,7 +90,10 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
             continue;
         }
         up = crdti_parent(doc, level, node);
-        crdti_pool_give(level ? &doc->forks : &doc->leaves, node);
+        if (level)
+            crdti_fork_give(doc, s, node);
+        else
+            crdti_leaf_give(doc, s, node);
         node = up;
         level++;
     }
@@ -105,6 +110,8 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     }
     s->authors = s->own = 0;
     crdti_spans_free(doc, s);
+    doc->held_leaves -= s->is_list; /* the first one */
+    crdti_positions_release(doc, s);
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
     crdti_news_clear(&doc->alloc, s);
@@ -116,7 +123,7 @@ CRDTI_FN void crdti_sequence_clear(crdt_doc *doc, crdti_sequence *s)
 {
     crdti_sequence_empty(doc, s);
     s->names_used = 0;
-    s->is_hashed = 0;
+    s->is_hashed = s->is_bare = 0;
     crdti_zero(&s->total, sizeof s->total);
     s->root = s->first = crdti_pool_take(&doc->leaves);
 }
@@ -330,22 +337,34 @@ CRDTI_FN int crdti_insertion_add(crdti_author *author, uint64_t seq,
     return goes_on;
 }
 
+/* The same for the sequence. */
+CRDTI_FN int crdti_insertion_write(crdt_doc *doc, crdti_sequence *s,
+                                   uint32_t index, uint64_t seq,
+                                   const crdti_origins *origins,
+                                   const crdti_piece *piece)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    if (s->is_list)
+        crdti_positions_hold(doc, s, piece->width.chars);
+    author->last = seq + piece->width.chars - 1;
+    return crdti_insertion_add(author, seq, origins->left, origins->right,
+                               piece);
+}
+
 /* Writes it down and puts it at the spot, which is behind it then. */
 CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t index, uint64_t seq,
                                   const crdti_origins *origins,
                                   const crdti_piece *piece, crdti_spot *spot)
 {
-    crdti_author *author = crdti_author_at(doc, index);
-    uint32_t name = author->free_name, flags = crdti_piece_flags(piece);
+    uint32_t name = crdti_author_at(doc, index)->free_name;
+    uint32_t flags = crdti_piece_flags(piece);
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
-    int goes_on =
-        crdti_insertion_add(author, seq, origins->left, origins->right, piece);
+    int goes_on = crdti_insertion_write(doc, s, index, seq, origins, piece);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
     crdti_span_put(doc, s, spot, name, piece->width.chars | flags, goes_on);
-    author->last = seq + piece->width.chars - 1;
 }
 
 /* That `count` characters, from `name` on or back from it, were deleted by the
@@ -404,19 +423,35 @@ CRDTI_FN void crdti_erased_file(crdt_doc *doc, crdti_sequence *s, uint32_t n)
                        CRDTI_BACKWARDS);
 }
 
-/* Files the keystrokes that were not filed yet. Memory was taken before. */
-CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+/* Files the keystrokes that were not filed yet; memory was taken before. What
+ * is typed goes on. */
+CRDTI_FN void crdti_typing_write(crdt_doc *doc)
 {
-    crdti_sequence *s =
-        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
-    uint32_t from = s->cursor_chars;
-    doc->typing = 0;
-    s->room = 0;
+    crdti_sequence *s;
+    uint32_t from;
+    if (!doc->typing)
+        return;
+    s = (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    from = s->cursor_chars;
     s->cursor_chars = s->type_at;
     if (s->type_at > from)
         crdti_typed_file(doc, s, s->type_at - from);
     else if (s->type_at < from)
         crdti_erased_file(doc, s, from - s->type_at);
+    if (s->type_to)
+        return;
+    doc->typing = 0;
+    s->room = 0;
+}
+
+/* Files them, and that is all of them. */
+CRDTI_FN void crdti_typing_end(crdt_doc *doc)
+{
+    crdti_sequence *s =
+        (crdti_sequence *)crdti_object_at(doc, doc->typing)->state;
+    crdti_typing_write(doc);
+    doc->typing = 0;
+    s->room = 0;
 }
 
 /* >>visibility ------------------------------------------------------------ */
@@ -427,7 +462,7 @@ CRDTI_FN void crdti_sequence_weigh(crdt_doc *doc, const crdti_sequence *s)
 {
     crdti_object *object = crdti_object_at(doc, s->object);
     uint32_t weight = s->total.chars != 0;
-    if (CRDTI_LIKELY(object->weight == weight) || object->type == CRDT_LIST)
+    if (CRDTI_LIKELY(object->weight == weight) || s->is_list)
         return;
     object->weight = weight;
     crdti_climb(doc, s->object, weight != 0);

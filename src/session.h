@@ -16,7 +16,8 @@
  *
  * A delta whose predecessor was joined, or is under way, says only what has
  * changed: that it *follows* stands for all the rest of its base. It is joined
- * right after its predecessor or not at all.
+ * right after its predecessor or not at all. Where nothing gets lost or out of
+ * order, keystrokes are told in the short form (stroke.h).
  *
  * A delta that cannot be joined is refused, the refuser says what it has, and
  * the sender starts again from there: no case needs a memory of what was lost.
@@ -45,9 +46,11 @@ typedef struct crdti_share {
     uint64_t alarms;
 } crdti_share;
 
-/* A delta under way: the peer has `vv` when it is answered. */
+/* A delta under way: when it is answered the peer has `vv`, or, with what it
+ * had before, `dot`. */
 typedef struct crdti_flight {
     uint64_t id;
+    crdt_dot dot; /* seq 0: `vv` */
     crdt_vv vv;
 } crdti_flight;
 
@@ -64,13 +67,15 @@ typedef struct crdti_track {
     size_t out_at;
     crdt_buf in; /* delta being put together, or held back */
     uint64_t in_id, in_total;
-    uint64_t joined_id; /* the last of theirs that was joined */
-    int is_chained;     /* the next delta may follow the last */
-    int out_follows;    /* the one in `out` does */
-    int is_held;        /* `in` is whole, and waits for our clock */
-    int is_known;       /* the peer has said what it has */
-    int wants_state;    /* the peer is to be told what we have */
-    int state_asks;     /* and to be asked the same */
+    uint64_t heard_id;       /* the last of theirs that came */
+    uint64_t joined_id;      /* the last of theirs that was joined */
+    crdti_trail told, heard; /* where the last delta ended, each way */
+    int is_chained;          /* the next delta may follow the last */
+    int out_follows;         /* the one in `out` does */
+    int is_held;             /* `in` is whole, and waits for our clock */
+    int is_known;            /* the peer has said what it has */
+    int wants_state;         /* the peer is to be told what we have */
+    int state_asks;          /* and to be asked the same */
 } crdti_track;
 
 typedef CRDTI_ARRAY(crdti_share) crdti_shares;
@@ -87,6 +92,7 @@ typedef struct crdti_session {
     int is_greeted;  /* their HELLO came */
     int wants_hello; /* ours is to be said again */
     int is_spare;    /* another link to the same node is used */
+    int is_ordered;  /* nothing gets lost or out of order */
     crdt_buf in;     /* the beginning of a frame */
     crdt_buf out;    /* whole frames, to be sent */
     size_t out_at;
@@ -346,6 +352,18 @@ CRDTI_FN crdt_err crdti_track_learn(crdti_share *share, crdti_track *track,
     return err;
 }
 
+/* The same of one dot more, with all before it of its replica. */
+CRDTI_FN crdt_err crdti_track_learn_dot(crdti_share *share, crdti_track *track,
+                                        const crdt_dot *dot)
+{
+    crdt_err err = crdti_vv_raise(&track->known, dot);
+    if (!err)
+        err = crdti_vv_raise(&track->sent, dot);
+    if (!err)
+        err = crdti_vv_raise(&share->acked, dot);
+    return err;
+}
+
 /* Equal vectors with unequal digests: the one thing that must not be. */
 CRDTI_FN void crdti_share_compare(crdti_share *share, const crdt_vv *theirs,
                                   crdt_digest digest)
@@ -409,6 +427,25 @@ CRDTI_FN int crdti_is_forgivable(crdt_err err)
            err == CRDT_ERR_LIMIT;
 }
 
+/* Answers the delta that has come whole. An error ends the session. */
+CRDTI_FN crdt_err crdti_track_answer(crdti_session *s, size_t number,
+                                     crdt_err result)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_err err;
+    if (result) {
+        share->refused++;
+        share->alarms += result == CRDT_ERR_FORK;
+        track->wants_state |= result == CRDT_ERR_CAUSAL;
+    } else {
+        share->joined++;
+        track->joined_id = track->in_id;
+    }
+    err = crdti_say_answer(s, number, track->in_id, result);
+    return !result || crdti_is_forgivable(result) ? err : result;
+}
+
 /* The delta in `payload` is whole: join it, answer, learn what it tells of the
  * peer. An error is one that ends the session. */
 CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
@@ -417,10 +454,10 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
     size_t offset;
-    crdt_vv top;
-    crdt_err result, err;
-    crdti_vv_start(&top, s->alloc);
-    result = crdti_payload_join(share->doc, payload, &offset, &top);
+    crdti_reach reach;
+    crdt_err result, err = CRDT_OK;
+    crdti_vv_start(&reach.top, s->alloc);
+    result = crdti_payload_join(share->doc, payload, &offset, &reach);
     if (result == CRDT_ERR_SKEW && payload.len <= CRDTSYNC_MAX_BUFFERED) {
         s->waiting += !track->is_held;
         track->is_held = 1;
@@ -428,19 +465,12 @@ CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
     }
     s->waiting -= track->is_held != 0;
     track->is_held = 0;
-    if (result) {
-        crdt_vv_free(&top);
-        share->refused++;
-        share->alarms += result == CRDT_ERR_FORK;
-        track->wants_state |= result == CRDT_ERR_CAUSAL;
-        err = crdti_say_answer(s, number, track->in_id, result);
-        return crdti_is_forgivable(result) ? err : result;
+    if (!result) {
+        track->heard = reach.trail;
+        err = crdti_track_learn(share, track, &reach.top);
     }
-    share->joined++;
-    track->joined_id = track->in_id;
-    err = crdti_track_learn(share, track, &top);
-    crdt_vv_free(&top);
-    return err ? err : crdti_say_answer(s, number, track->in_id, CRDT_OK);
+    crdt_vv_free(&reach.top);
+    return err ? err : crdti_track_answer(s, number, result);
 }
 
 CRDTI_FN void crdti_track_unstage(crdti_session *s, crdti_track *track)
@@ -479,6 +509,7 @@ CRDTI_FN crdt_err crdti_track_stage(crdti_session *s, size_t number,
 {
     crdti_track *track = &s->tracks.ptr[number];
     crdt_err err;
+    track->heard_id = chunk->id;
     if (track->is_held)
         return crdti_say_answer(s, number, chunk->id, CRDT_ERR_AGAIN);
     if (chunk->follows && track->joined_id != chunk->id - 1) {
@@ -523,6 +554,47 @@ CRDTI_FN void crdti_hear_chunk(crdti_session *s, crdti_reader *r)
         crdti_reader_fail(r, err);
 }
 
+/* The delta that the strokes stand for is joined, or refused: that is no
+ * failure of the message, so the reader is a copy. */
+CRDTI_FN crdt_err crdti_track_stroke(crdti_session *s, size_t number,
+                                     crdti_reader r)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_err result = CRDT_ERR_CAUSAL, err = CRDT_OK;
+    int is_idle = track->pushed == share->doc->changes;
+    crdt_dot dot;
+    if (track->joined_id == track->in_id - 1)
+        result = crdti_strokes_join(share->doc, &track->heard, &r);
+    if (!result) {
+        dot.replica = share->doc->replicas.ptr[track->heard.replica].id;
+        dot.seq = track->heard.seq;
+        err = crdti_track_learn_dot(share, track, &dot);
+        if (is_idle) /* this is nothing that the peer has not */
+            track->pushed = share->doc->changes;
+    }
+    return err ? err : crdti_track_answer(s, number, result);
+}
+
+/* They have the number behind that of the delta before them. */
+CRDTI_FN void crdti_hear_strokes(crdti_session *s, crdti_reader *r)
+{
+    size_t number = 0;
+    crdti_track *track = crdti_track_find(s, crdti_get_varint(r), &number);
+    crdt_err err;
+    if (r->err || !track)
+        return;
+    track->heard_id++;
+    if (track->is_held) {
+        err = crdti_say_answer(s, number, track->heard_id, CRDT_ERR_AGAIN);
+    } else {
+        track->in_id = track->heard_id;
+        err = crdti_track_stroke(s, number, *r);
+    }
+    if (err)
+        crdti_reader_fail(r, err);
+}
+
 /* The flight lands: what it carried is there, or all is to be sent anew. */
 CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
                                    size_t flight, crdt_err result,
@@ -536,17 +608,24 @@ CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
     for (i = flight; i < track->flights_len; i++)
         track->flights[i] = track->flights[i + 1];
     track->flights[i] = landed; /* keeps its memory for the next */
+    if (result) {
+        track->pushed = 0;
+        track->is_chained = 0;
+        if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
+            track->retry_at = now + CRDTI_RETRY_MS;
+        else if (result != CRDT_ERR_CAUSAL)
+            track->retry_at = now + CRDTI_REFUSED_MS;
+    } else if (landed.dot.seq) {
+        err =
+            crdti_track_learn_dot(&s->shares->ptr[number], track, &landed.dot);
+    } else {
+        err = crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
+    }
+    if (track->flights_len || track->is_chained)
+        return err;
+    /* One was refused, maybe before others landed. */
     track->pushed = 0;
-    if (!result)
-        return crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
-    track->is_chained = 0;
-    if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
-        track->retry_at = now + CRDTI_RETRY_MS;
-    else if (result != CRDT_ERR_CAUSAL)
-        track->retry_at = now + CRDTI_REFUSED_MS;
-    if (!track->flights_len)
-        err = crdt_vv_copy(&track->sent, &track->known);
-    return err;
+    return err ? err : crdt_vv_copy(&track->sent, &track->known);
 }
 
 CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,
@@ -594,6 +673,9 @@ CRDTI_FN crdt_err crdti_session_hear(crdti_session *s,
         break;
     case CRDTI_CHUNK:
         crdti_hear_chunk(s, &r);
+        break;
+    case CRDTI_STROKES:
+        crdti_hear_strokes(s, &r);
         break;
     case CRDTI_ANSWER:
         crdti_hear_answer(s, &r, now);
@@ -655,13 +737,122 @@ CRDTI_FN crdt_err crdti_session_receive(crdti_session *s, crdt_bytes bytes,
 
 /* >>pushing --------------------------------------------------------------- */
 
-/* Whether something is to go out and may: then `out` holds a delta. */
+/* The one replica of which `after` has more than `before`, or NULL. */
+CRDTI_FN const crdt_dot *crdti_vv_grown(const crdt_vv *before,
+                                        const crdt_vv *after)
+{
+    const crdt_dot *grown = NULL;
+    size_t i, j = 0;
+    for (i = 0; i < after->len; i++) {
+        const crdt_dot *dot = &after->entries[i];
+        while (j < before->len &&
+               crdti_id_order(&before->entries[j].replica, &dot->replica) < 0)
+            j++;
+        if (crdti_vv_is_at(before, j, &dot->replica) &&
+            before->entries[j].seq >= dot->seq)
+            continue;
+        if (grown)
+            return NULL;
+        grown = dot;
+    }
+    return grown;
+}
+
+/* A delta has gone out, or into `out`. */
+CRDTI_FN void crdti_track_depart(crdti_session *s, size_t number)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    track->flights[track->flights_len++].id = ++track->last_id;
+    track->is_chained = 1;
+    track->pushed = s->shares->ptr[number].doc->changes;
+    s->sent_deltas++;
+}
+
+/* Says that dot and what is before it as strokes, where that is all there is
+ * to say and it can be. Whether it was. */
+CRDTI_FN int crdti_track_say_strokes(crdti_session *s, size_t number,
+                                     const crdt_dot *dot)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    size_t start = s->out.len;
+    crdti_writer w;
+    crdti_writer_init(&w, &s->out);
+    crdti_put_varint(&w, number);
+    if (crdt_vv_get(&track->sent, &dot->replica) != track->told.seq ||
+        !crdti_strokes_put(s->shares->ptr[number].doc, &track->told, dot->seq,
+                           &w) ||
+        crdti_say(s, &w, CRDTI_STROKES, start)) {
+        s->out.len = start;
+        return 0;
+    }
+    track->flights[track->flights_len].dot = *dot;
+    crdti_vv_raise(&track->sent, dot); /* it is in there: no memory needed */
+    crdti_track_depart(s, number);
+    return 1;
+}
+
+/* The same, for what was just written here: as all before was sent, one change
+ * since, and one of ours, is all there is. */
+CRDTI_FN int crdti_track_type(crdti_session *s, size_t number)
+{
+    const crdti_track *track = &s->tracks.ptr[number];
+    const crdt_doc *doc = s->shares->ptr[number].doc;
+    const crdti_replica *own = &doc->replicas.ptr[doc->self];
+    crdt_dot dot;
+    if (!s->is_ordered || !track->is_chained || !track->told.text ||
+        track->told.replica != doc->self || own->seq == track->told.seq ||
+        track->pushed + 1 != doc->changes)
+        return 0;
+    dot.replica = own->id;
+    dot.seq = own->seq;
+    return crdti_track_say_strokes(s, number, &dot);
+}
+
+/* Has `out` hold what the peer lacks, if anything. */
+CRDTI_FN crdt_err crdti_track_extract(crdti_session *s, size_t number)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdti_flight *flight = &track->flights[track->flights_len];
+    const crdt_dot *grown = crdti_vv_grown(&track->sent, &share->vv);
+    uint32_t replica;
+    crdt_err err;
+    if (s->is_ordered && track->is_chained && track->told.text && grown) {
+        replica = crdti_replica_find(share->doc, &grown->replica);
+        if (replica == track->told.replica &&
+            crdti_track_say_strokes(s, number, grown))
+            return CRDT_OK;
+    }
+    err = crdt_vv_copy(&flight->vv, &share->vv);
+    if (!err)
+        err = crdti_delta_put(share->doc, &track->sent,
+                              track->is_chained ? CRDTI_FOR_FOLLOWER
+                                                : CRDTI_FOR_ALL,
+                              &track->out);
+    track->told.text = 0;
+    if (!err && grown)
+        crdti_trail_start(share->doc,
+                          crdti_replica_find(share->doc, &grown->replica),
+                          grown->seq, &track->told);
+    if (!err)
+        err = crdt_vv_merge(&track->sent, &share->vv);
+    if (err) {
+        track->out.len = 0;
+        return err;
+    }
+    flight->dot.seq = 0;
+    track->out_follows = track->is_chained;
+    track->out_at = 0;
+    crdti_track_depart(s, number);
+    return CRDT_OK;
+}
+
+/* Says what is new, or has `out` hold it. */
 CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
                                       uint64_t now)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
-    crdti_flight *flight;
     crdt_order order;
     crdt_err err;
     if (!track->is_known || track->out.len ||
@@ -669,34 +860,15 @@ CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
         track->pushed == share->doc->changes ||
         track->flights_len == CRDTSYNC_MAX_IN_FLIGHT || now < track->retry_at)
         return CRDT_OK;
+    if (crdti_track_type(s, number))
+        return CRDT_OK;
     err = crdti_share_look(share);
     if (err)
         return err;
     order = crdt_vv_compare(&share->vv, &track->sent);
-    if (order == CRDT_EQUAL || order == CRDT_BEFORE) {
-        track->pushed = share->changes;
-        return CRDT_OK;
-    }
-    flight = &track->flights[track->flights_len];
-    err = crdt_vv_copy(&flight->vv, &share->vv);
-    if (!err)
-        err = crdti_delta_put(share->doc, &track->sent,
-                              track->is_chained ? CRDTI_FOR_FOLLOWER
-                                                : CRDTI_FOR_ALL,
-                              &track->out);
-    if (!err)
-        err = crdt_vv_merge(&track->sent, &share->vv);
-    if (err) {
-        track->out.len = 0;
-        return err;
-    }
-    flight->id = ++track->last_id;
-    track->flights_len++;
-    track->out_follows = track->is_chained;
-    track->is_chained = 1;
-    track->out_at = 0;
+    if (order != CRDT_EQUAL && order != CRDT_BEFORE)
+        return crdti_track_extract(s, number);
     track->pushed = share->changes;
-    s->sent_deltas++;
     return CRDT_OK;
 }
 

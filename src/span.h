@@ -80,7 +80,9 @@ typedef struct crdti_sequence {
     uint64_t typed;   /* as long as the document has written that much */
     uint8_t is_met;   /* by the delta that is joined */
     uint8_t is_hashed;
-    uint8_t is_stale; /* of a list: what is visible is to be looked at */
+    uint8_t is_list;
+    uint8_t is_bare; /* a list that a join has laid out and not shown yet */
+    uint32_t held;   /* of a list: positions that leaves are held for */
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
     uint32_t prev_sequence, next_sequence; /* of the document */
@@ -89,12 +91,12 @@ typedef struct crdti_sequence {
 
 CRDTI_INLINE crdti_leaf *crdti_leaf_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_leaf *)crdti_pool_at(&doc->leaves, index);
+    return CRDTI_POOL_AT(crdti_leaf, &doc->leaves, index);
 }
 
 CRDTI_INLINE crdti_fork *crdti_fork_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_fork *)crdti_pool_at(&doc->forks, index);
+    return CRDTI_POOL_AT(crdti_fork, &doc->forks, index);
 }
 
 CRDTI_INLINE uint32_t crdti_span_len(const crdti_leaf *leaf, uint32_t at)
@@ -215,11 +217,12 @@ CRDTI_FN void crdti_news_add(crdt_doc *doc, crdti_ivset *news, uint32_t name,
         doc->watch->is_lost = 1;
 }
 
-/* Characters appear, or disappear. */
+/* Characters appear, or disappear. In lists that may be again and again, one
+ * at a time: `born` says that it was not there at first. */
 CRDTI_INLINE void crdti_news_born(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t name, uint32_t len)
 {
-    if (CRDTI_UNLIKELY(doc->watch != NULL))
+    if (CRDTI_UNLIKELY(doc->watch != NULL) && !crdti_ivset_has(&s->died, name))
         crdti_news_add(doc, &s->born, name, len);
 }
 
@@ -236,6 +239,110 @@ CRDTI_FN void crdti_news_clear(const crdt_alloc *alloc, crdti_sequence *s)
     crdti_ivset_free(alloc, &s->died);
 }
 
+/* >>holding ---------------------------------------------------------------
+ * What a list shows changes with its elements, wherever and by whomever those
+ * are written, and then nothing may fail. So a list holds memory for all the
+ * leaves that it may ever be cut into: a leaf is split when it is full, and all
+ * of them but the last then have CRDTI_LEAF_LEAST spans, which is as many
+ * positions; and a position stays in its leaf. */
+
+#define CRDTI_LEAF_LEAST 14u
+#define CRDTI_LEAF_ONLY 26u /* positions that are one leaf for certain */
+
+/* How many leaves besides the first, and how many forks. All but the last of
+ * each level have half of their children at least. */
+CRDTI_FN size_t crdti_leaves_most(uint32_t positions)
+{
+    return positions > CRDTI_LEAF_ONLY ? positions / CRDTI_LEAF_LEAST : 0;
+}
+
+CRDTI_FN size_t crdti_forks_most(size_t leaves)
+{
+    size_t most = 0;
+    while (leaves) {
+        leaves /= CRDTI_FORK_SLOTS / 2;
+        most += leaves + 1;
+    }
+    return most;
+}
+
+/* What more is to be held for `count` positions more. */
+CRDTI_FN size_t crdti_leaves_more(const crdti_sequence *s, uint32_t count)
+{
+    return crdti_leaves_most(s->held + count) - crdti_leaves_most(s->held);
+}
+
+CRDTI_FN size_t crdti_forks_more(const crdti_sequence *s, uint32_t count)
+{
+    return crdti_forks_most(crdti_leaves_most(s->held + count)) -
+           crdti_forks_most(crdti_leaves_most(s->held));
+}
+
+/* Memory for so many beside what is held. */
+CRDTI_FN crdt_err crdti_nodes_reserve(crdt_doc *doc, size_t leaves,
+                                      size_t forks)
+{
+    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves,
+                                      doc->held_leaves + leaves);
+    return err ? err
+               : crdti_pool_reserve(&doc->alloc, &doc->forks,
+                                    doc->held_forks + forks);
+}
+
+/* Memory for positions of a list, and to show and hide them ever after. */
+CRDTI_FN crdt_err crdti_positions_reserve(crdt_doc *doc,
+                                          const crdti_sequence *s,
+                                          uint32_t count)
+{
+    return crdti_nodes_reserve(doc, crdti_leaves_more(s, count),
+                               crdti_forks_more(s, count));
+}
+
+/* Positions come; that is reserved. */
+CRDTI_FN void crdti_positions_hold(crdt_doc *doc, crdti_sequence *s,
+                                   uint32_t count)
+{
+    doc->held_leaves += crdti_leaves_more(s, count);
+    doc->held_forks += crdti_forks_more(s, count);
+    s->held += count;
+}
+
+CRDTI_FN uint32_t crdti_leaf_take(crdt_doc *doc, const crdti_sequence *s)
+{
+    doc->held_leaves -= s->is_list;
+    return crdti_pool_take(&doc->leaves);
+}
+
+CRDTI_FN uint32_t crdti_fork_take(crdt_doc *doc, const crdti_sequence *s)
+{
+    doc->held_forks -= s->is_list;
+    return crdti_pool_take(&doc->forks);
+}
+
+CRDTI_FN void crdti_leaf_give(crdt_doc *doc, const crdti_sequence *s,
+                              uint32_t leaf)
+{
+    doc->held_leaves += s->is_list;
+    crdti_pool_give(&doc->leaves, leaf);
+}
+
+CRDTI_FN void crdti_fork_give(crdt_doc *doc, const crdti_sequence *s,
+                              uint32_t fork)
+{
+    doc->held_forks += s->is_list;
+    crdti_pool_give(&doc->forks, fork);
+}
+
+/* Nothing is held any more: all leaves are given back but the first, which is
+ * not one of those. */
+CRDTI_FN void crdti_positions_release(crdt_doc *doc, crdti_sequence *s)
+{
+    size_t leaves = crdti_leaves_most(s->held);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= crdti_forks_most(leaves);
+    s->held = 0;
+}
+
 /* >>splitting ------------------------------------------------------------- */
 
 /* Memory for `count` calls, in that many trees of that height, of
@@ -249,22 +356,7 @@ CRDTI_FN crdt_err crdti_spans_reserve_at(crdt_doc *doc, uint32_t height,
     size_t forks = crdti_min_size(leaves * (height + 1),
                                   doc->forks.live + leaves / 14 + 1) +
                    crdti_min_size(trees, count) * 2;
-    crdt_err err = crdti_pool_reserve(&doc->alloc, &doc->leaves, leaves + 1);
-    doc->leaves_held = leaves + 1;
-    doc->forks_held = forks + height + 1;
-    return err ? err
-               : crdti_pool_reserve(&doc->alloc, &doc->forks, doc->forks_held);
-}
-
-/* Memory for one call more while others are under way that have theirs. */
-CRDTI_FN crdt_err crdti_spans_reserve_more(crdt_doc *doc,
-                                           const crdti_sequence *s)
-{
-    crdt_err err =
-        crdti_pool_reserve(&doc->alloc, &doc->leaves, doc->leaves_held + 1);
-    return err ? err
-               : crdti_pool_reserve(&doc->alloc, &doc->forks,
-                                    doc->forks_held + s->height + 2);
+    return crdti_nodes_reserve(doc, leaves + 1, forks + height + 1);
 }
 
 CRDTI_INLINE crdt_err crdti_spans_reserve(crdt_doc *doc,
@@ -293,7 +385,7 @@ CRDTI_FN uint32_t crdti_parent(const crdt_doc *doc, uint32_t level,
 /* A new root above the old one. */
 CRDTI_FN void crdti_root_raise(crdt_doc *doc, crdti_sequence *s)
 {
-    uint32_t index = crdti_pool_take(&doc->forks);
+    uint32_t index = crdti_fork_take(doc, s);
     crdti_fork *root = crdti_fork_at(doc, index);
     root->len = 1;
     root->children[0] = s->root;
@@ -304,11 +396,11 @@ CRDTI_FN void crdti_root_raise(crdt_doc *doc, crdti_sequence *s)
 }
 
 /* Moves the upper part of a full fork into a new one and returns it. */
-CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, uint32_t level,
-                                   uint32_t index, uint32_t keep,
-                                   crdti_width *moved)
+CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, const crdti_sequence *s,
+                                   uint32_t level, uint32_t index,
+                                   uint32_t keep, crdti_width *moved)
 {
-    uint32_t other = crdti_pool_take(&doc->forks), i;
+    uint32_t other = crdti_fork_take(doc, s), i;
     crdti_fork *low = crdti_fork_at(doc, index);
     crdti_fork *high = crdti_fork_at(doc, other);
     high->len = low->len - keep;
@@ -325,11 +417,12 @@ CRDTI_FN uint32_t crdti_fork_split(crdt_doc *doc, uint32_t level,
 
 /* Files `other`, which has taken over `moved` of `child`, behind it. */
 CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
-                             uint32_t child, uint32_t other, crdti_width moved)
+                             uint32_t child, uint32_t other, crdti_width moved,
+                             int is_end)
 {
     uint32_t parent, place;
     crdti_fork *fork;
-    if (s->root == child)
+    if (level == s->height)
         crdti_root_raise(doc, s);
     parent = crdti_parent(doc, level, child);
     fork = crdti_fork_at(doc, parent);
@@ -337,9 +430,9 @@ CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
     if (fork->len == CRDTI_FORK_SLOTS) {
         crdti_width up;
         /* At the very end, where documents grow, the rest stays full. */
-        uint32_t keep = place + 1 == fork->len ? fork->len - 1 : fork->len / 2;
-        uint32_t high = crdti_fork_split(doc, level + 1, parent, keep, &up);
-        crdti_fork_put(doc, s, level + 1, parent, high, up);
+        uint32_t keep = is_end ? fork->len - 1 : fork->len / 2;
+        uint32_t high = crdti_fork_split(doc, s, level + 1, parent, keep, &up);
+        crdti_fork_put(doc, s, level + 1, parent, high, up, is_end);
         if (place >= keep) {
             place -= keep;
             parent = high;
@@ -361,7 +454,7 @@ CRDTI_FN void crdti_fork_put(crdt_doc *doc, crdti_sequence *s, uint32_t level,
 CRDTI_FN void crdti_leaf_split(crdt_doc *doc, crdti_sequence *s,
                                crdti_spot *spot)
 {
-    uint32_t other = crdti_pool_take(&doc->leaves), i;
+    uint32_t other = crdti_leaf_take(doc, s), i;
     crdti_leaf *low = crdti_leaf_at(doc, spot->leaf);
     crdti_leaf *high = crdti_leaf_at(doc, other);
     uint32_t keep =
@@ -381,7 +474,7 @@ CRDTI_FN void crdti_leaf_split(crdt_doc *doc, crdti_sequence *s,
                        crdti_span_len(high, i), other);
     crdti_widths_close(doc, s);
     crdti_fork_put(doc, s, 0, spot->leaf, other,
-                   crdti_leaf_width(doc, s, high));
+                   crdti_leaf_width(doc, s, high), !high->next);
     if (spot->at >= keep) {
         spot->leaf = other;
         spot->at -= keep;
@@ -518,21 +611,25 @@ CRDTI_FN void crdti_shown_merge(crdti_leaf *leaf, uint32_t at)
     crdti_leaf_shift(leaf, at + 2, at + 1);
 }
 
-/* Shows a hidden character again: of a list, never of a text. The spot stays
- * before it. */
-CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
-                              crdti_spot *spot)
+/* Shows up to `most` hidden characters behind the spot, as far as the span
+ * goes: of a list, never of a text. The spot stays before them. How many.
+ * Cannot fail. */
+CRDTI_FN uint32_t crdti_span_show(crdt_doc *doc, crdti_sequence *s,
+                                  crdti_spot *spot, uint32_t most)
 {
     crdti_leaf *leaf;
-    crdti_width one = { 1, 0, 0 };
+    crdti_width width = { 0, 0, 0 };
     crdti_leaf_room(doc, s, spot);
     leaf = crdti_leaf_at(doc, spot->leaf);
-    if (spot->off + 1 < crdti_span_len(leaf, spot->at))
-        crdti_span_cut(leaf, spot->at, spot->off + 1);
+    width.chars = crdti_span_len(leaf, spot->at) - spot->off;
+    width.chars = (uint32_t)crdti_min(width.chars, most);
+    crdti_news_born(doc, s, leaf->names[spot->at] + spot->off, width.chars);
+    if (spot->off + width.chars < crdti_span_len(leaf, spot->at))
+        crdti_span_cut(leaf, spot->at, spot->off + width.chars);
     if (spot->off > 0)
         crdti_span_cut(leaf, spot->at++, spot->off);
     spot->off = 0;
-    leaf->lens[spot->at] = 1;
+    leaf->lens[spot->at] = width.chars;
     crdti_shown_merge(leaf, spot->at);
     if (spot->at > 0) {
         uint32_t len = leaf->len, before = leaf->lens[spot->at - 1];
@@ -542,7 +639,8 @@ CRDTI_FN void crdti_span_show(crdt_doc *doc, crdti_sequence *s,
             spot->off = before;
         }
     }
-    crdti_widths_grow(doc, s, spot->leaf, one);
+    crdti_widths_grow(doc, s, spot->leaf, width);
+    return width.chars;
 }
 
 /* >>finding --------------------------------------------------------------- */

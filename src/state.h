@@ -35,7 +35,8 @@
 #define CRDTI_ROOT 1u
 #define CRDTI_INLINE_KEY 8
 #define CRDTI_BLOCK_ROWS 16
-#define CRDTI_ROW_KEY 9 /* bytes of an element that fits into a row */
+#define CRDTI_ROW_KEY 9      /* bytes of an element that fits into a row */
+#define CRDTI_ELEMENT_KEY 24 /* of one of a list: list.h */
 #define CRDTI_KEY_GONE UINT16_MAX /* length of the key of a freed entry */
 #if CRDTSYNC_MAX_KEY >= 65535
 #error "CRDTSYNC_MAX_KEY must be less than 65535"
@@ -109,7 +110,8 @@ enum {
     CRDTI_ONE_VALUE,
     CRDTI_BY_KEY,     /* a value, or container, at each key */
     CRDTI_BY_ELEMENT, /* whether it is there, of each element */
-    CRDTI_BY_STEPS    /* a text */
+    CRDTI_BY_STEPS,   /* a text */
+    CRDTI_BY_INDEX    /* a list, and a value, or container, of each element */
 };
 
 /* What a type must say of itself: a row of the type table (type.h). */
@@ -172,7 +174,7 @@ struct crdt_doc {
     crdti_hash_table open_blocks;      /* (set, replica) -> block */
     crdti_hash_table author_table;     /* (sequence, replica) -> author */
     crdti_hash_table moves;            /* (list, dot) -> MOVE */
-    size_t leaves_held, forks_held;    /* reserved: span.h */
+    size_t held_leaves, held_forks;    /* for lists: span.h */
     uint32_t sequences;                /* objects that have one: list */
     uint32_t typing;    /* text with keystrokes not filed: text.h */
     uint32_t self;      /* own replica */
@@ -197,27 +199,27 @@ struct crdt_doc {
 
 CRDTI_FN crdti_object *crdti_object_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_object *)crdti_pool_at(&doc->objects, index);
+    return CRDTI_POOL_AT(crdti_object, &doc->objects, index);
 }
 
 CRDTI_FN crdti_entry *crdti_entry_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_entry *)crdti_pool_at(&doc->entries, index);
+    return CRDTI_POOL_AT(crdti_entry, &doc->entries, index);
 }
 
 CRDTI_FN crdti_op *crdti_op_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_op *)crdti_pool_at(&doc->ops, index);
+    return CRDTI_POOL_AT(crdti_op, &doc->ops, index);
 }
 
 CRDTI_FN crdti_kill *crdti_kill_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_kill *)crdti_pool_at(&doc->kills, index);
+    return CRDTI_POOL_AT(crdti_kill, &doc->kills, index);
 }
 
 CRDTI_FN crdti_block *crdti_block_at(const crdt_doc *doc, uint32_t index)
 {
-    return (crdti_block *)crdti_pool_at(&doc->blocks, index);
+    return CRDTI_POOL_AT(crdti_block, &doc->blocks, index);
 }
 
 CRDTI_FN const crdti_type *crdti_type_at(const crdt_doc *doc,

@@ -1,6 +1,7 @@
 /*
- * Steps: how a text reads differently since the watcher was told, as what to
- * retain, insert and delete from its beginning on.
+ * Steps: how a text or list reads differently since the watcher was told, as
+ * what to retain, insert and delete from its beginning on; and what of a list
+ * is another value, where it was.
  *
  *     names born since   40..44           in the order of the text:
  *     names died since    7..9, 42        retain 7, delete 3, retain 5,
@@ -12,14 +13,16 @@
 #ifndef CRDTI_STEP_H
 #define CRDTI_STEP_H
 
+#include "list.h"
+#include "place.h"
 #include "sort.h"
 #include "text.h"
 
-/* Characters side by side, all inserted or all deleted since. */
+/* Characters side by side, all inserted, deleted or set since. */
 typedef struct crdti_step_piece {
     crdti_spot spot;
     uint32_t name, len;
-    int is_born;
+    crdt_step_kind kind;
 } crdti_step_piece;
 
 typedef struct crdti_steps {
@@ -29,30 +32,53 @@ typedef struct crdti_steps {
     CRDTI_ARRAY(uint32_t) order; /* of pieces in the text */
 } crdti_steps;
 
-/* Cuts a run of names into pieces: of one span and one insertion each. */
-CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, crdti_run run, int is_born)
+CRDTI_FN crdt_err crdti_steps_add(crdti_steps *t,
+                                  const crdti_step_piece *piece)
 {
-    uint64_t at = run.lo;
-    while (at <= run.hi) {
-        uint32_t name = (uint32_t)at, rest;
-        crdti_step_piece *piece;
-        crdti_origins origins = crdti_origins_of(t->doc, t->s, name);
-        if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
-            crdti_array_reserve(&t->doc->alloc, &t->order, 1))
-            return CRDT_ERR_NOMEM;
-        piece = &t->pieces.ptr[t->pieces.len];
-        piece->spot = crdti_spot_of(t->doc, t->s, name);
-        rest = crdti_span_len(crdti_leaf_at(t->doc, piece->spot.leaf),
-                              piece->spot.at) -
-               piece->spot.off;
-        rest = (uint32_t)crdti_min(rest, origins.end - name);
-        piece->name = name;
-        piece->len = (uint32_t)crdti_min(rest, run.hi - at + 1);
-        piece->is_born = is_born;
-        at += piece->len;
-        t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
-    }
+    if (crdti_array_reserve(&t->doc->alloc, &t->pieces, 1) ||
+        crdti_array_reserve(&t->doc->alloc, &t->order, 1))
+        return CRDT_ERR_NOMEM;
+    t->pieces.ptr[t->pieces.len] = *piece;
+    t->order.ptr[t->order.len++] = (uint32_t)t->pieces.len++;
     return CRDT_OK;
+}
+
+/* Cuts a run of names into pieces: of one span and one insertion each. What
+ * is gone again, or there again, is none. */
+CRDTI_FN crdt_err crdti_steps_cut(crdti_steps *t, uint64_t at, uint64_t last,
+                                  crdt_step_kind kind)
+{
+    crdt_err err = CRDT_OK;
+    for (; at <= last && !err;) {
+        uint32_t name = (uint32_t)at, rest;
+        const crdti_leaf *leaf;
+        crdti_step_piece piece;
+        piece.kind = kind;
+        piece.name = name;
+        piece.spot = crdti_spot_of(t->doc, t->s, name);
+        leaf = crdti_leaf_at(t->doc, piece.spot.leaf);
+        rest = crdti_span_len(leaf, piece.spot.at) - piece.spot.off;
+        rest = (uint32_t)crdti_min(
+            rest, crdti_origins_of(t->doc, t->s, name).end - name);
+        piece.len = (uint32_t)crdti_min(rest, last - at + 1);
+        at += piece.len;
+        if (!(leaf->lens[piece.spot.at] & CRDTI_HIDDEN) ==
+            (kind != CRDT_STEP_DELETE))
+            err = crdti_steps_add(t, &piece);
+    }
+    return err;
+}
+
+/* What the element reads is another value than before. */
+CRDTI_FN crdt_err crdti_steps_set(crdti_steps *t, const crdti_place *element)
+{
+    uint32_t name;
+    if (!element->is_changed || !element->had_before || !element->has_now)
+        return CRDT_OK; /* it came or went */
+    name = crdti_element_name(t->doc, element->object, element->key.ptr);
+    if (name == CRDTI_NO_CHAR || crdti_ivset_has(&t->s->born, name))
+        return CRDT_OK; /* it was moved here */
+    return crdti_steps_cut(t, name, name, CRDT_STEP_SET);
 }
 
 CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
@@ -63,21 +89,21 @@ CRDTI_FN int crdti_piece_order(const void *ctx, uint32_t a, uint32_t b)
 }
 
 /* Collects the pieces and puts them in the order of the text. */
-CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t)
+CRDTI_FN crdt_err crdti_steps_collect(crdti_steps *t, uint32_t element)
 {
-    crdti_ivset born = { NULL, 0, 0 };
+    const crdti_ivset *born = &t->s->born, *died = &t->s->died;
     size_t i;
-    crdt_err err = crdti_ivset_union(&t->doc->alloc, &born, &t->s->born);
-    if (!err)
-        err = crdti_ivset_subtract(&t->doc->alloc, &born, &t->s->died);
-    if (!err)
-        err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, &t->s->born);
+    crdt_err err = crdti_ivset_subtract(&t->doc->alloc, &t->s->died, born);
     crdti_homes_make(t->doc, t->s);
-    for (i = 0; i < born.len && !err; i++)
-        err = crdti_steps_cut(t, born.ptr[i], 1);
-    for (i = 0; i < t->s->died.len && !err; i++)
-        err = crdti_steps_cut(t, t->s->died.ptr[i], 0);
-    crdti_ivset_free(&t->doc->alloc, &born);
+    for (i = 0; i < born->len && !err; i++)
+        err = crdti_steps_cut(t, born->ptr[i].lo, born->ptr[i].hi,
+                              CRDT_STEP_INSERT);
+    for (i = 0; i < died->len && !err; i++)
+        err = crdti_steps_cut(t, died->ptr[i].lo, died->ptr[i].hi,
+                              CRDT_STEP_DELETE);
+    for (; element && !err;
+         element = t->doc->watch->places.ptr[element - 1].next)
+        err = crdti_steps_set(t, &t->doc->watch->places.ptr[element - 1]);
     if (!err)
         crdti_sort(crdti_piece_order, t, t->order.ptr, t->order.len);
     return err;
@@ -104,10 +130,12 @@ CRDTI_FN crdt_step *crdti_step_put(const crdt_step *first, crdt_step *step,
     return step;
 }
 
-/* What was inserted stands in its span. */
+/* What was inserted in a text stands in its span. */
 CRDTI_FN crdt_bytes crdti_piece_bytes(const crdti_steps *t,
                                       const crdti_step_piece *piece)
 {
+    if (piece->kind != CRDT_STEP_INSERT || t->s->is_list)
+        return crdti_no_key();
     return crdti_span_bytes(t->doc, t->s,
                             crdti_leaf_at(t->doc, piece->spot.leaf),
                             piece->spot.at, piece->spot.off, piece->len);
@@ -130,20 +158,16 @@ CRDTI_FN size_t crdti_steps_write(const crdti_steps *t, crdt_step *out)
         if (before.chars)
             step = crdti_step_put(out, step, CRDT_STEP_RETAIN, before,
                                   crdti_no_key());
-        if (piece->is_born) {
-            step = crdti_step_put(out, step, CRDT_STEP_INSERT, width,
-                                  crdti_piece_bytes(t, piece));
+        step = crdti_step_put(out, step, piece->kind, width,
+                              crdti_piece_bytes(t, piece));
+        if (piece->kind != CRDT_STEP_DELETE)
             crdti_width_add(&done, width);
-        } else {
-            step = crdti_step_put(out, step, CRDT_STEP_DELETE, width,
-                                  crdti_no_key());
-        }
     }
     return (size_t)(step - out);
 }
 
-/* The steps of a text, in the arena. NOMEM. */
-CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
+/* The steps of the place, a text or list, in the arena. NOMEM. */
+CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, const crdti_place *place,
                                    crdti_arena *arena, const crdt_step **out,
                                    size_t *len)
 {
@@ -152,11 +176,11 @@ CRDTI_FN crdt_err crdti_steps_make(crdt_doc *doc, uint32_t text,
     crdt_err err;
     crdti_zero(&t, sizeof t);
     t.doc = doc;
-    t.s = crdti_sequence_at(doc, text);
+    t.s = crdti_sequence_at(doc, place->object);
     *len = 0;
-    if (!t.s || (!t.s->born.len && !t.s->died.len))
+    if (!t.s)
         return CRDT_OK;
-    err = crdti_steps_collect(&t);
+    err = crdti_steps_collect(&t, place->elements);
     if (!err) {
         steps = (crdt_step *)crdti_arena_alloc(arena, t.pieces.len * 2 *
                                                           sizeof *steps);

@@ -38,17 +38,17 @@ CRDTI_FN crdti_piece crdti_piece_take(crdt_bytes *text)
 {
     crdti_piece piece;
     size_t at = crdti_ascii_len(*text, 0);
+    int is_plain = 0; /* what follows is, and longer */
     if (at < text->len && at < CRDTI_PLAIN_MIN) {
         crdti_zero(&piece, sizeof piece);
-        for (at = 0; at < text->len && piece.width.chars < CRDTI_WIDE_MAX;
-             at += crdti_utf8_size(text->ptr[at])) {
+        at = 0;
+        while (at < text->len && piece.width.chars < CRDTI_WIDE_MAX &&
+               !is_plain) {
             crdti_width_add(&piece.width, crdti_utf8_width(text->ptr[at]));
-            if (piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
-                crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN)
-                break;
-        }
-        if (at < text->len && piece.width.chars < CRDTI_WIDE_MAX)
+            is_plain = piece.width.chars % CRDTI_PLAIN_MIN == 0 &&
+                       crdti_ascii_len(*text, at) >= CRDTI_PLAIN_MIN;
             at += crdti_utf8_size(text->ptr[at]);
+        }
     } else {
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = (uint32_t)at;
@@ -348,7 +348,8 @@ CRDT_API crdt_err crdt_text_replace(crdt_obj text, crdt_unit unit, size_t at,
 {
     crdti_sequence *s = crdti_text_typing(text, unit);
     crdt_err err;
-    if (s && len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at))
+    if (s && (len ? len == 1 && !utf8.len && crdti_text_erase(text.doc, s, at)
+                  : crdti_text_type(text.doc, s, at, utf8)))
         return CRDT_OK;
     err = crdti_text_begin(text, &s);
     return err ? err : crdti_text_edit(text.doc, s, unit, at, len, utf8);

@@ -43,7 +43,7 @@
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
       crdti_sequence_scope, NULL }
 #define CRDTI_LIST(name, kinds)                                               \
-    { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_list_has_key,                 \
+    { name, kinds, CRDTI_BY_INDEX, 1, 0, 1, crdti_list_has_key,                 \
       crdti_list_read, NULL, NULL, crdti_list_born, crdti_list_died,          \
       crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked }
 /* What has a state of its own. */

@@ -8,6 +8,7 @@
 #include "doc.h"
 #include "frame.h"
 #include "join.h"
+#include "stroke.h"
 
 CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
                                      int purpose, crdt_buf *out)
@@ -69,10 +70,35 @@ CRDTI_FN crdt_err crdti_range_put(const crdti_delta *d, int top, crdt_vv *out)
     return err;
 }
 
-/* Decodes and joins a payload. `*offset` is where a decoder stopped; `top`,
- * when not NULL, is what the payload brings its joiner to. */
+/* Where a delta leaves the trail: at what the one replica wrote of which it
+ * has anything new. */
+CRDTI_FN void crdti_delta_trail(const crdt_doc *doc, const crdti_delta *d,
+                                crdti_trail *trail)
+{
+    const crdti_delta_replica *grown = NULL;
+    size_t i;
+    trail->text = 0;
+    for (i = 0; i < d->replicas_len; i++) {
+        if (d->replicas[i].top == d->replicas[i].base)
+            continue;
+        if (grown)
+            return;
+        grown = &d->replicas[i];
+    }
+    if (grown)
+        crdti_trail_start(doc, grown->number, grown->top, trail);
+}
+
+/* What a delta brings its joiner to. */
+typedef struct crdti_reach {
+    crdt_vv top;
+    crdti_trail trail;
+} crdti_reach;
+
+/* Decodes and joins a payload. `*offset` is where a decoder stopped; `reach`
+ * may be NULL. */
 CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
-                                     size_t *offset, crdt_vv *top)
+                                     size_t *offset, crdti_reach *reach)
 {
     crdti_delta delta;
     crdti_reader r;
@@ -88,8 +114,10 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     crdti_get_delta(&r, &doc->scratch, &delta);
     *offset = r.err_at;
     err = r.err ? r.err : crdti_delta_join(doc, &delta);
-    if (!err)
-        err = crdti_range_put(&delta, 1, top);
+    if (!err && reach)
+        err = crdti_range_put(&delta, 1, &reach->top);
+    if (!err && reach)
+        crdti_delta_trail(doc, &delta, &reach->trail);
     crdti_arena_reset(&doc->scratch, start);
     return err;
 }

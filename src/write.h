@@ -137,22 +137,27 @@ CRDTI_FN crdt_err crdti_drafts_below(crdt_doc *doc, uint32_t top,
     return CRDT_OK;
 }
 
-/* Writes `draft` over all that is in its scope, counters below included.
- * LIMIT, NOMEM: nothing has happened, and the draft is still the caller's. */
-CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
+/* Writes each draft over all that is in its scope, counters below included;
+ * no scope is within another. LIMIT, NOMEM: nothing has happened, and the
+ * drafts are still the caller's. */
+CRDTI_FN crdt_err crdti_write_scopes(crdt_doc *doc, const crdti_op *drafts,
+                                     size_t len)
 {
     crdti_op_array resets = { NULL, 0, 0 };
-    size_t i, victims = crdti_scope_count(doc, draft->entry);
+    size_t i, victims = 0;
     crdt_err err = CRDT_OK;
-    if (crdti_entry_at(doc, draft->entry)->child)
-        err = crdti_drafts_below(doc, draft->entry, &resets);
+    for (i = 0; i < len && !err; i++) {
+        victims += crdti_scope_count(doc, drafts[i].entry);
+        if (crdti_entry_at(doc, drafts[i].entry)->child)
+            err = crdti_drafts_below(doc, drafts[i].entry, &resets);
+    }
     if (err)
         return err;
     for (i = 0; i < resets.len; i++)
         victims += crdti_scope_count(doc, resets.ptr[i].entry);
-    err = crdti_write_check(doc, resets.len + 1);
+    err = crdti_write_check(doc, resets.len + len);
     if (!err)
-        err = crdti_write_reserve(doc, resets.len + 1, victims);
+        err = crdti_write_reserve(doc, resets.len + len, victims);
     if (err) {
         crdti_drafts_drop(doc, &resets);
         return err;
@@ -163,8 +168,14 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
         else
             crdti_write_over(doc, &resets.ptr[i]);
     crdti_array_free(&doc->alloc, &resets);
-    crdti_write_over(doc, draft);
+    for (i = 0; i < len; i++)
+        crdti_write_over(doc, &drafts[i]);
     return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
+{
+    return crdti_write_scopes(doc, draft, 1);
 }
 
 #endif

@@ -138,8 +138,8 @@ static inline void build_voids(crdti_writer *w, const struct build_op *op)
 /* The form comes first, where there is one. */
 static inline void build_content(crdti_writer *w, const struct build_op *op)
 {
-    if (crdti_has_stamp(op->kind) || op->kind == CRDTI_IN ||
-        op->kind == CRDTI_OUT)
+    if (op->kind == CRDTI_VALUE || op->kind == CRDTI_CREATE ||
+        op->kind == CRDTI_IN || op->kind == CRDTI_OUT)
         crdti_put_u8(w, op->form);
     if (op->kind == CRDTI_VALUE)
         build_value(w, op);

@@ -6,6 +6,9 @@
  *     /photos/beach.jpg/size  213           a value, in hex
  *     /tags<tab>has 4661      there         an element of the set /tags
  *     /views<tab>is           212a          the value of a counter
+ *     /note<tab>text          4869          a text, in hex
+ *     /todo                   list          a list, and what is in it
+ *     /todo/0                 213           by index
  *
  *     mirror m;
  *     mirror_watch(&m, doc);
@@ -22,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MIRROR_PLACE = 200, MIRROR_VALUE = 80 };
+enum { MIRROR_PLACE = 360, MIRROR_VALUE = 240 };
 
 typedef struct {
     char place[MIRROR_PLACE], value[MIRROR_VALUE];
@@ -123,7 +126,8 @@ static inline void mirror_put_element(mirror *m, const char *place,
 {
     char at[MIRROR_PLACE], hex[MIRROR_VALUE];
     mirror_hex(hex, element);
-    snprintf(at, sizeof at, "%.*s\thas %s", MIRROR_PLACE - 90, place, hex);
+    snprintf(at, sizeof at, "%.*s\thas %s", MIRROR_PLACE - MIRROR_VALUE - 6,
+             place, hex);
     m->odd += mirror_has(m, at) == is_in;
     if (is_in)
         mirror_put(m, at, "there");
@@ -143,6 +147,61 @@ static inline void mirror_put_value(mirror *m, const char *place,
     }
     mirror_hex(hex, value);
     mirror_put(m, at, hex);
+}
+
+/* >>texts ----------------------------------------------------------------- */
+
+static inline void mirror_put_text(mirror *m, const char *place,
+                                   crdt_bytes text)
+{
+    char at[MIRROR_PLACE], hex[MIRROR_VALUE] = "";
+    size_t i;
+    if (2 * text.len >= MIRROR_VALUE)
+        abort();
+    for (i = 0; i < text.len; i++)
+        sprintf(hex + 2 * i, "%02x", text.ptr[i]);
+    snprintf(at, sizeof at, "%.*s\ttext", MIRROR_PLACE - 7, place);
+    mirror_put(m, at, hex);
+}
+
+/* What it said last. */
+static inline size_t mirror_text(const mirror *m, const char *place,
+                                 uint8_t *out)
+{
+    char at[MIRROR_PLACE];
+    const char *hex;
+    size_t i;
+    unsigned byte;
+    snprintf(at, sizeof at, "%.*s\ttext", MIRROR_PLACE - 7, place);
+    if (!mirror_has(m, at))
+        abort();
+    hex = m->lines[mirror_find(m, at)].value;
+    for (i = 0; sscanf(hex + 2 * i, "%2x", &byte) == 1; i++)
+        out[i] = (uint8_t)byte;
+    return i;
+}
+
+static inline void mirror_patch_text(mirror *m, const char *place,
+                                     const crdt_patch *p)
+{
+    uint8_t old[MIRROR_VALUE], now[2 * MIRROR_VALUE];
+    size_t left = mirror_text(m, place, old), from = 0, len = 0, i;
+    for (i = 0; i < p->steps_len; i++) {
+        const crdt_step *step = &p->steps[i];
+        int is_new = step->kind == CRDT_STEP_INSERT;
+        if ((!is_new && step->bytes > left - from) ||
+            len + step->bytes > sizeof now)
+            abort();
+        if (step->kind != CRDT_STEP_DELETE)
+            memcpy(now + len, is_new ? step->text.ptr : old + from,
+                   step->bytes);
+        len += step->kind != CRDT_STEP_DELETE ? step->bytes : 0;
+        from += is_new ? 0 : step->bytes;
+    }
+    if (len + left - from > sizeof now)
+        abort();
+    memcpy(now + len, old + from, left - from);
+    mirror_put_text(m, place, crdt_bytes_of(now, len + left - from));
 }
 
 /* >>reading --------------------------------------------------------------- */
@@ -213,6 +272,42 @@ static inline void mirror_read_set(mirror *m, const char *place, crdt_obj set)
         abort();
 }
 
+/* The place of an element. */
+static inline void mirror_at(char *out, const char *place, size_t index)
+{
+    snprintf(out, MIRROR_PLACE, "%.*s/%lu", MIRROR_PLACE - 22, place,
+             (unsigned long)index);
+}
+
+static inline void mirror_read_element(mirror *m, const char *place,
+                                       crdt_obj list, size_t index)
+{
+    char at[MIRROR_PLACE];
+    crdt_value value;
+    if (crdt_list_get(list, index, &value))
+        abort();
+    mirror_at(at, place, index);
+    mirror_put_key(m, at, &value);
+}
+
+static inline void mirror_read_list(mirror *m, const char *place,
+                                    crdt_obj list)
+{
+    size_t i, len = crdt_list_len(list);
+    for (i = 0; i < len; i++)
+        mirror_read_element(m, place, list, i);
+}
+
+static inline void mirror_read_text(mirror *m, const char *place,
+                                    crdt_obj text)
+{
+    crdt_buf all = CRDT_BUF_INIT;
+    if (crdt_text_get(text, &all))
+        abort();
+    mirror_put_text(m, place, crdt_buf_bytes(&all));
+    crdt_buf_free(&all);
+}
+
 static inline void mirror_read(mirror *m, const char *place, crdt_obj obj)
 {
     crdt_type type = crdt_type_of(obj);
@@ -220,6 +315,10 @@ static inline void mirror_read(mirror *m, const char *place, crdt_obj obj)
     mirror_put(m, place, crdt_type_name(type));
     if (type == CRDT_MAP)
         mirror_read_map(m, place, obj);
+    else if (type == CRDT_LIST)
+        mirror_read_list(m, place, obj);
+    else if (type == CRDT_TEXT)
+        mirror_read_text(m, place, obj);
     else if (mirror_is_set(type))
         mirror_read_set(m, place, obj);
     else if (!mirror_read_value(obj, &value))
@@ -230,6 +329,90 @@ static inline void mirror_read_all(mirror *m)
 {
     m->len = 0;
     mirror_read(m, "", crdt_root(m->doc));
+}
+
+/* >>lists ----------------------------------------------------------------- */
+
+/* Where the element is now, or SIZE_MAX: it is gone, or to be read anew. */
+static inline size_t mirror_moved(const crdt_patch *p, size_t index)
+{
+    size_t from = 0, to = 0, i;
+    for (i = 0; i < p->steps_len; i++) {
+        const crdt_step *step = &p->steps[i];
+        int is_new = step->kind == CRDT_STEP_INSERT;
+        if (!is_new && index - from < step->chars)
+            return step->kind == CRDT_STEP_RETAIN ? to + (index - from)
+                                                  : SIZE_MAX;
+        from += is_new ? 0 : step->chars;
+        to += step->kind == CRDT_STEP_DELETE ? 0 : step->chars;
+    }
+    return to + (index - from);
+}
+
+static inline int mirror_order(const void *a, const void *b)
+{
+    return strcmp(((const mirror_line *)a)->place,
+                  ((const mirror_line *)b)->place);
+}
+
+/* Elements that stay get their new numbers, with all that is in them. How many
+ * there were. */
+static inline size_t mirror_renumber(mirror *m, const char *place,
+                                     const crdt_patch *p)
+{
+    size_t i, kept = 0, count = 0, len = strlen(place);
+    for (i = 0; i < m->len; i++) {
+        mirror_line line = m->lines[i];
+        char at[MIRROR_PLACE], *rest;
+        if (!strncmp(line.place, place, len) && line.place[len] == '/') {
+            size_t to =
+                mirror_moved(p, strtoul(line.place + len + 1, &rest, 10));
+            count += *rest == 0;
+            if (to == SIZE_MAX)
+                continue;
+            mirror_at(at, place, to);
+            if (strlen(at) + strlen(rest) >= MIRROR_PLACE)
+                abort();
+            strcat(at, rest);
+            strcpy(line.place, at);
+        }
+        m->lines[kept++] = line;
+    }
+    m->len = kept;
+    qsort(m->lines, m->len, sizeof *m->lines, mirror_order);
+    return count;
+}
+
+/* Steps that are needed, and lead from so many elements to so many. */
+static inline int mirror_is_odd(const crdt_patch *p, size_t before, size_t now)
+{
+    size_t i;
+    for (i = 0; i < p->steps_len; i++) {
+        const crdt_step *step = &p->steps[i];
+        if (!step->chars || (i && step[-1].kind == step->kind) ||
+            step->bytes != step->chars || step->utf16 != step->chars)
+            return 1;
+        if (step->kind != CRDT_STEP_INSERT)
+            before -= step->chars;
+        if (step->kind != CRDT_STEP_DELETE)
+            now -= step->chars;
+    }
+    return !i || p->steps[i - 1].kind == CRDT_STEP_RETAIN || before != now;
+}
+
+static inline void mirror_patch_list(mirror *m, const char *place,
+                                     const crdt_patch *p)
+{
+    size_t before = mirror_renumber(m, place, p), to = 0, i, n;
+    m->odd += mirror_is_odd(p, before, crdt_list_len(p->object)) != 0;
+    for (i = 0; i < p->steps_len; i++) {
+        const crdt_step *step = &p->steps[i];
+        if (step->kind == CRDT_STEP_DELETE)
+            continue;
+        for (n = 0; n < step->chars && step->kind != CRDT_STEP_RETAIN; n++)
+            mirror_read_element(m, place, p->object, to + n);
+        to += step->chars;
+    }
 }
 
 /* >>being told ------------------------------------------------------------ */
@@ -244,6 +427,13 @@ static inline void mirror_apply(mirror *m, const crdt_patch *p)
     if (p->kind == CRDT_PATCH_ADD || p->kind == CRDT_PATCH_DROP) {
         int is_in = p->kind == CRDT_PATCH_ADD;
         mirror_put_element(m, place, is_in ? &p->now : &p->before, is_in);
+        return;
+    }
+    if (p->kind == CRDT_PATCH_LIST || p->kind == CRDT_PATCH_TEXT) {
+        if (p->kind == CRDT_PATCH_LIST)
+            mirror_patch_list(m, place, p);
+        else
+            mirror_patch_text(m, place, p);
         return;
     }
     if (crdt_type_of(p->object) != CRDT_MAP) {

@@ -58,6 +58,7 @@ compiles_and_runs 'the program in README.md' "$place/readme.c"
 compiles_and_runs 'demo/hello.c' demo/hello.c
 
 prints docs/events.md
+prints docs/list.md
 prints docs/text.md
 if pkg-config --exists libcjson; then
     read -ra flags <<<"$(pkg-config --cflags --libs libcjson)"

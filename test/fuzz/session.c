@@ -1,13 +1,17 @@
 /* A hostile peer, from the inside of its frames, as no fuzzer guesses a CRC:
- * (kind, length, payload) again and again. Whatever it says, the session ends
- * with an error or goes on, and the document joins into a fresh one.
+ * (kind, length, payload) again and again; kind 31 is what is typed here
+ * meanwhile. Whatever it says, the session ends with an error or goes on, and
+ * the document joins into a fresh one.
  *
  *     clang -std=c99 -O2 -g -fsanitize=fuzzer,address,undefined \
  *         test/fuzz/session.c -o build/fuzz/session
  *     build/fuzz/session test/fuzz/corpus/session
  */
+#define CHECK_HONEST 0
 #include "../../src/session.h"
 #include "doc.h"
+
+enum { TYPED = 31 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,6 +46,18 @@ static int next(const uint8_t **at, size_t *left, crdti_frame *frame)
     return 1;
 }
 
+/* What is no UTF-8 deletes so much. */
+static void type(crdt_doc *doc, crdt_bytes utf8)
+{
+    crdt_obj text = crdt_map_text(crdt_root(doc), CRDT_STR("t"));
+    size_t len = crdt_text_len(text, CRDT_CHARS),
+           at = utf8.len * 7 % (len + 1);
+    crdt_err err = crdt_text_insert(text, CRDT_CHARS, at, utf8);
+    if (err == CRDT_ERR_ARG && utf8.len < len - at)
+        err = crdt_text_delete(text, CRDT_CHARS, at, utf8.len);
+    FUZZ_CHECK(!crdt_commit(doc));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     crdti_shares shares = { NULL, 0, 0 };
@@ -52,9 +68,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     add_share(&shares, doc);
     crdti_session_init(&session, NULL, &shares);
     session.nonce = 1;
+    session.is_ordered = 1;
     FUZZ_CHECK(!crdti_say_hello(&session));
     while (next(&data, &size, &frame)) {
-        if (crdti_session_hear(&session, &frame, now++))
+        if (frame.kind == TYPED)
+            type(doc, frame.payload);
+        else if (crdti_session_hear(&session, &frame, now++))
             break;
         session.out.len = 0;
         FUZZ_CHECK(!crdti_session_push(&session, 1024, now));

@@ -33,6 +33,7 @@ typedef struct {
     const crdti_sequence *s;
     uint32_t *places; /* by name: the how-manieth of all, from 1 */
     uint32_t inserted, placed, leaf, leaves, forks, authors;
+    size_t held_leaves, held_forks;
     uint64_t hash;
 } check_walk;
 
@@ -203,11 +204,10 @@ static inline int check_is_told(const check_walk *k, uint32_t name,
     const crdti_insertion *at = crdti_insertion_of(author, name);
     if (crdti_object_at(k->doc, k->s->object)->type == CRDT_LIST)
         return at->content == CRDTI_CONTENT_GONE && !(flags & CRDTI_WIDE) &&
-               (k->s->is_stale ||
-                ((flags & CRDTI_HIDDEN) == 0) ==
-                    crdti_position_shows(
-                        k->doc, k->s->object,
-                        crdti_name_position(k->doc, k->s, name)));
+               ((flags & CRDTI_HIDDEN) == 0) ==
+                   crdti_position_shows(
+                       k->doc, k->s->object,
+                       crdti_name_position(k->doc, k->s, name));
     return flags & CRDTI_HIDDEN ||
            (at->content != CRDTI_CONTENT_GONE &&
             (flags & CRDTI_WIDE ||
@@ -356,9 +356,13 @@ static inline const char *check_walked(check_walk *k)
         return wrong;
     CHECK_DOC(!crdti_leaf_at(k->doc, k->leaf)->next);
     CHECK_DOC(k->placed == k->inserted);
+    CHECK_DOC(k->s->held == (k->s->is_list ? k->inserted : 0));
+    CHECK_DOC(!k->s->is_list ||
+              (k->leaves <= crdti_leaves_most(k->s->held) + 1 &&
+               k->forks <= crdti_forks_most(crdti_leaves_most(k->s->held))));
     CHECK_DOC(check_same_width(width, k->s->total));
     if (object->type == CRDT_LIST)
-        CHECK_DOC(object->weight == width.chars || k->s->is_stale);
+        CHECK_DOC(object->weight == width.chars || !CHECK_HONEST);
     else
         CHECK_DOC(object->weight == (width.chars != 0));
     if (!k->s->is_hashed)
@@ -388,6 +392,11 @@ static inline const char *check_sequence(const crdt_doc *doc, uint32_t object,
     counted->leaves += k.leaves;
     counted->forks += k.forks;
     counted->authors += k.authors;
+    if (s->is_list) {
+        size_t most = crdti_leaves_most(s->held);
+        counted->held_leaves += most + 1 - k.leaves;
+        counted->held_forks += crdti_forks_most(most) - k.forks;
+    }
     return wrong;
 }
 
@@ -411,6 +420,12 @@ static inline const char *check_sequences(const crdt_doc *doc,
     CHECK_DOC(sum.leaves == doc->leaves.live);
     CHECK_DOC(sum.forks == doc->forks.live);
     CHECK_DOC(sum.authors == doc->authors.live);
+    CHECK_DOC(sum.held_leaves == doc->held_leaves);
+    CHECK_DOC(sum.held_forks == doc->held_forks);
+    CHECK_DOC(doc->leaves.live + 1 + doc->held_leaves <= doc->leaves.cap ||
+              !doc->held_leaves);
+    CHECK_DOC(doc->forks.live + 1 + doc->held_forks <= doc->forks.cap ||
+              !doc->held_forks);
     return check_author_journals(doc);
 }
 

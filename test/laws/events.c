@@ -19,7 +19,7 @@ typedef struct {
     uint32_t object;
     size_t key_len, value_len;
     uint8_t key[20], value[40];
-    size_t text, text_len; /* of a text: where; `value` is a hash */
+    size_t text, text_len; /* of a text or list: where; `value` is a hash */
     int is_told;
 } line;
 
@@ -95,6 +95,34 @@ static void put_text(reading *r, line *l, crdt_obj obj)
 
 static void read_object(reading *r, crdt_obj obj);
 
+/* The values of a list are texts of a fixed size each, one after the other. */
+static void put_list(reading *r, uint32_t at, crdt_obj list)
+{
+    crdt_list_cursor cursor = CRDT_LIST_CURSOR_INIT;
+    size_t first = r->texts_len;
+    uint64_t hash;
+    while (!crdt_list_next(list, &cursor)) {
+        line element;
+        memset(&element, 0, sizeof element);
+        put_value(&element, &cursor.value);
+        put_bytes(r->texts, sizeof r->texts, &r->texts_len, element.value,
+                  sizeof element.value);
+    }
+    r->lines[at].text = first;
+    r->lines[at].text_len = r->texts_len - first;
+    hash = crdti_hash(r->texts + first, r->texts_len - first, 0);
+    put_bytes(r->lines[at].value, sizeof r->lines[at].value,
+              &r->lines[at].value_len, &hash, sizeof hash);
+}
+
+static void read_list_objects(reading *r, crdt_obj list)
+{
+    crdt_list_cursor cursor = CRDT_LIST_CURSOR_INIT;
+    while (!crdt_list_next(list, &cursor))
+        if (cursor.value.kind == CRDT_OBJECT)
+            read_object(r, cursor.value.as.object);
+}
+
 static void read_map_lines(reading *r, crdt_obj map)
 {
     crdt_cursor cursor = CRDT_CURSOR_INIT;
@@ -135,6 +163,8 @@ static void read_object(reading *r, crdt_obj obj)
         (void)crdt_bounded_get(obj, &value.as.integer);
     else if (type == CRDT_COUNTER || type == CRDT_GCOUNTER)
         (void)crdt_counter_get(obj, &value.as.integer);
+    else if (type == CRDT_LIST)
+        read_list_objects(r, obj);
     else if (type != CRDT_TEXT) {
         int on = 0;
         (void)crdt_flag_get(obj, &on);
@@ -144,6 +174,8 @@ static void read_object(reading *r, crdt_obj obj)
     put_line(r, obj, crdt_bytes_of(NULL, 0))->value_len = 0;
     if (type == CRDT_TEXT)
         put_text(r, &r->lines[r->len - 1], obj);
+    else if (type == CRDT_LIST)
+        put_list(r, (uint32_t)r->len - 1, obj);
     else if (type != CRDT_MAP && !(CRDTI_SETS >> type & 1) && !err)
         put_value(&r->lines[r->len - 1], &value);
     r->lines[r->len - 1].key_len = SIZE_MAX; /* is no key */
@@ -226,6 +258,37 @@ static int step_is_needed(const crdt_step *step, const crdt_step *before)
            before->text.ptr + before->text.len != step->text.ptr;
 }
 
+/* The same of a list: what is retained reads the same, what is set does not.
+ */
+static void check_list_steps(watcher *x, const crdt_patch *p,
+                             const line *before, const line *now)
+{
+    enum { SIZE = sizeof before->value };
+    world *w = x->w;
+    const uint8_t *from = x->before.texts + before->text;
+    const uint8_t *to = x->now.texts + now->text;
+    size_t old = before->text_len / SIZE, new_ = now->text_len / SIZE, i, n;
+    EXPECT(p->steps_len > 0);
+    for (i = 0; i < p->steps_len && !w->wrong; i++) {
+        const crdt_step *step = &p->steps[i];
+        size_t gone = step->kind == CRDT_STEP_INSERT ? 0 : step->chars;
+        size_t came = step->kind == CRDT_STEP_DELETE ? 0 : step->chars;
+        EXPECT(step->chars && gone <= old && came <= new_);
+        EXPECT(i == 0 || step[-1].kind != step->kind);
+        if (w->wrong)
+            return;
+        for (n = 0; gone && n < came; n++)
+            EXPECT((step->kind == CRDT_STEP_SET) ==
+                   (memcmp(from + n * SIZE, to + n * SIZE, SIZE) != 0));
+        from += gone * SIZE;
+        old -= gone;
+        to += came * SIZE;
+        new_ -= came;
+    }
+    EXPECT(w->wrong || p->steps[i - 1].kind != CRDT_STEP_RETAIN);
+    EXPECT(w->wrong || (old == new_ && !memcmp(from, to, old * SIZE)));
+}
+
 /* The steps lead from what was read to what is read. */
 static void check_steps(watcher *x, const crdt_patch *p, const line *before,
                         const line *now)
@@ -275,8 +338,12 @@ static void check_patch(watcher *x, const crdt_patch *p)
         EXPECT(now && value_is(now, &p->now));
     EXPECT((p->kind == CRDT_PATCH_TEXT) ==
            (crdt_type_of(p->object) == CRDT_TEXT));
+    EXPECT((p->kind == CRDT_PATCH_LIST) ==
+           (crdt_type_of(p->object) == CRDT_LIST));
     if (p->kind == CRDT_PATCH_TEXT && before && now)
         check_steps(x, p, before, now);
+    if (p->kind == CRDT_PATCH_LIST && before && now)
+        check_list_steps(x, p, before, now);
     if (p->kind == CRDT_PATCH_ADD)
         EXPECT(now && !before);
     if (p->kind == CRDT_PATCH_DROP)

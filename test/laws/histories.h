@@ -144,6 +144,17 @@ static inline void do_copy(world *w, member *m, member *from)
     do_join(w, m, l);
 }
 
+/* Goes on under another id. */
+static inline void do_reincarnate(world *w, member *m)
+{
+    if (w->m.authors == MODEL_AUTHORS)
+        return;
+    do_commit(w, m);
+    EXPECT(crdt_doc_reincarnate(m->doc) == CRDT_OK);
+    m->author = w->m.authors++;
+    w->m.ids[m->author] = crdt_doc_replica(m->doc);
+}
+
 /* >>checking -------------------------------------------------------------- */
 
 static inline int same_digest(const crdt_doc *a, const crdt_doc *b)
@@ -228,7 +239,20 @@ static inline crdt_doc *joined_by_delta(world *w, const crdt_buf *states,
     return doc;
 }
 
-/* Commutative, associative, idempotent; delta = state: on copies of three
+/* Opened from canonical bytes. */
+static inline crdt_doc *reopened(world *w, crdt_doc *from)
+{
+    crdt_doc *doc = doc_new(w);
+    w->a.len = 0;
+    EXPECT(crdt_canonical(from, &w->a) == CRDT_OK);
+    EXPECT(crdt_join(doc, crdt_buf_bytes(&w->a)) == CRDT_OK);
+    if (w->slow)
+        check_inside(w, doc);
+    return doc;
+}
+
+/* Commutative, associative, idempotent; delta = state; so are canonical bytes:
+ * on copies of three
  * members that differ as they may. */
 static inline void check_laws(world *w)
 {
@@ -251,6 +275,7 @@ static inline void check_laws(world *w)
     check_against(w, joined(w, states, again, 7), want);
     check_against(w, joined_in_parts(w, states), want);
     check_against(w, joined_by_delta(w, states, from), want);
+    check_against(w, reopened(w, want), want);
     doc_free(w, want);
     for (i = 0; i < 3; i++)
         crdt_buf_free(&states[i]);
@@ -258,8 +283,11 @@ static inline void check_laws(world *w)
 
 /* >>a history ------------------------------------------------------------- */
 
-/* Of lists there is lists.c. */
-enum { MODEL_TYPES = CRDT_LIST - 1 };
+/* The last type of a history. */
+#ifndef HISTORY_TYPES
+#define HISTORY_TYPES (CRDT_TYPE_COUNT - 1)
+#endif
+enum { MODEL_TYPES = HISTORY_TYPES };
 
 /* Half of them are about one type, beside and below a map; the others nest
  * whatever comes. Seeds next to each other are about different types. */
@@ -331,6 +359,8 @@ static inline void one_step(world *w)
         do_truncate(w, m, 75);
     else if (dice < 990)
         do_copy(w, m, &w->members[below(w, (uint32_t)w->members_len)]);
+    else
+        do_reincarnate(w, m);
     if (!w->wrong)
         check_member(w, m);
 }

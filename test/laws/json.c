@@ -37,8 +37,16 @@ static const char *step(const char *at, char *name)
     return at;
 }
 
-/* Whether the operation applies; the plain form has no pointers into arrays.
- */
+/* The member or element of that name, or NULL. */
+static cJSON *at_name(cJSON *up, const char *name)
+{
+    return cJSON_IsArray(up)
+               ? cJSON_GetArrayItem(up, (int)strtol(name, NULL, 10))
+               : cJSON_GetObjectItemCaseSensitive(up, name);
+}
+
+/* Whether the operation applies. Containers in lists are replaced in place;
+ * elements come and go with all of their list. */
 static int apply(cJSON **root, const cJSON *operation)
 {
     const char *op = cJSON_GetObjectItem(operation, "op")->valuestring;
@@ -52,7 +60,10 @@ static int apply(cJSON **root, const cJSON *operation)
         return strcmp(op, "replace") == 0;
     }
     for (at = step(at, name); up && *at; at = step(at, name))
-        up = cJSON_GetObjectItemCaseSensitive(up, name);
+        up = at_name(up, name);
+    if (cJSON_IsArray(up) && strcmp(op, "replace") == 0)
+        return cJSON_ReplaceItemInArray(up, (int)strtol(name, NULL, 10),
+                                        cJSON_Duplicate(value, 1));
     if (!cJSON_IsObject(up))
         return 0;
     old = cJSON_DetachItemFromObjectCaseSensitive(up, name);

@@ -2,7 +2,8 @@
  * Random histories of lists against a model: replicas insert, set, move and
  * delete, remove the whole list and make it anew, send each other what they
  * lack, or everything; removals are forgotten, and replicas begin again from
- * the bytes of others. Whatever happens, they must read what the model says.
+ * the bytes of others, or all of them from canonical bytes. Whatever happens,
+ * they must read what the model says.
  *
  *     positions   text_model.h: one for each insertion and each move
  *     ops         VALUEs and MOVEs of elements, the CREATE of the list; who
@@ -15,6 +16,7 @@
 
 #include "../test.h"
 #include "check_doc.h"
+#define TEXT_AUTHORS 20
 #include "text_model.h"
 
 enum { MEMBERS = 4, MAX_OPS = 4000, MAX_SHOWN = 400 };
@@ -115,6 +117,16 @@ static const model_op *winner(const world *w, const text_vv *seen, int kind,
             best = op;
     }
     return best;
+}
+
+static int is_alive(const world *w, const text_vv *seen, int kind,
+                    text_dot dot)
+{
+    size_t i;
+    for (i = 0; i < w->ops_len; i++)
+        if (w->ops[i].kind == kind && text_same(w->ops[i].life.dot, dot))
+            return text_alive(&w->ops[i].life, seen);
+    return 0;
 }
 
 /* Of which element the position is. */
@@ -386,6 +398,56 @@ static void do_restart(world *w, member *m, member *from)
     send(w, from, m, 1);
 }
 
+/* All that anyone has, everyone has. */
+static void meet_all(world *w)
+{
+    int i, k;
+    for (k = 0; k < 2; k++)
+        for (i = 1; i < w->count; i++) {
+            send(w, &w->members[i], &w->members[0], 0);
+            send(w, &w->members[0], &w->members[i], 0);
+        }
+}
+
+/* Positions that canonical bytes hold: of elements that are there. In what
+ * they say nothing is behind or before what they do not hold. */
+static void forget_positions(world *w, const text_vv *seen)
+{
+    size_t i, left = 0;
+    for (i = 0; i < w->positions.len; i++) {
+        text_item *item = &w->positions.items[left];
+        text_dot element = element_at(w, w->positions.items[i].life.dot);
+        *item = w->positions.items[i];
+        memset(&item->left, 0, sizeof item->left);
+        memset(&item->right, 0, sizeof item->right);
+        left += winner(w, seen, OP_VALUE, element) &&
+                (text_same(element, item->life.dot) ||
+                 is_alive(w, seen, OP_MOVE, item->life.dot));
+    }
+    w->positions.len = left;
+}
+
+/* All begin again, as other replicas, with the canonical bytes. */
+static void do_fresh(world *w)
+{
+    crdt_buf bytes = CRDT_BUF_INIT;
+    int i;
+    if (w->authors + (uint32_t)w->count > TEXT_AUTHORS)
+        return;
+    meet_all(w);
+    EXPECT(!crdt_canonical(w->members[0].doc, &bytes));
+    forget_positions(w, &w->members[0].seen);
+    for (i = 0; i < w->count; i++) {
+        member *m = &w->members[i];
+        crdt_doc_free(m->doc);
+        m->author = w->authors++;
+        m->doc = doc_new(w, m->author);
+        memset(&m->list, 0, sizeof m->list);
+        EXPECT(!crdt_join(m->doc, crdt_buf_bytes(&bytes)));
+    }
+    crdt_buf_free(&bytes);
+}
+
 static int same_state(world *w, crdt_doc *a, crdt_doc *b)
 {
     crdt_buf x = CRDT_BUF_INIT, y = CRDT_BUF_INIT;
@@ -432,6 +494,8 @@ static void do_step(world *w, int slow)
         do_truncate(w, m);
     else if (dice == 98)
         do_restart(w, m, other);
+    else if (percent(w, 30))
+        do_fresh(w);
     check_reads(w, m);
     if (slow && !w->wrong)
         w->wrong = check_doc(m->doc);
@@ -439,12 +503,8 @@ static void do_step(world *w, int slow)
 
 static void finish(world *w)
 {
-    int i, k;
-    for (k = 0; k < 2; k++)
-        for (i = 1; i < w->count; i++) {
-            send(w, &w->members[i], &w->members[0], 0);
-            send(w, &w->members[0], &w->members[i], 0);
-        }
+    int i;
+    meet_all(w);
     for (i = 0; i < w->count; i++) {
         check_reads(w, &w->members[i]);
         EXPECT(same_state(w, w->members[i].doc, w->members[0].doc));

@@ -23,6 +23,10 @@
  *                       are equal the bias
  *     text              the characters of its insertions that no deletion had
  *                       picked, where FugueMax puts them (text_model.h)
+ *     list              each element is as a key, and stands where the greatest
+ *                       (stamp, replica) of its moves has put it that no other
+ *                       move, nor a deletion, had seen; or where it was
+ *                       inserted. Those places are as characters of a text
  *
  * Slow it is, and nothing is kept between two questions.
  */
@@ -135,9 +139,10 @@ static inline int bits_next(const bits *s, int i)
 
 enum {
     MODEL_AUTHORS = 16,
-    MODEL_NODES = 12, /* containers; 0 is the root */
-    MODEL_KEYS = 4,   /* keys, elements, values of a history */
-    MODEL_CHARS = 600 /* of all texts, ever typed */
+    MODEL_NODES = 16,  /* containers; 0 is the root */
+    MODEL_KEYS = 4,    /* keys, elements of sets, values of a history */
+    MODEL_PLACES = 32, /* in a container: keys, or all elements of a list */
+    MODEL_CHARS = 600  /* of all texts, ever typed; and places in lists */
 };
 
 typedef enum {
@@ -146,7 +151,8 @@ typedef enum {
     DO_SET,    /* a plain value */
     DO_CREATE, /* a container */
     DO_TAKE,   /* of a bounded counter */
-    DO_HAND    /* the same, on to another */
+    DO_HAND,   /* the same, on to another */
+    DO_MOVE    /* an element of a list */
 } deed;
 
 typedef struct {
@@ -155,15 +161,18 @@ typedef struct {
     int64_t amount;        /* number of the value; type of the container */
     int to;                /* HAND: an author */
     uint64_t stamp;
+    uint64_t seq; /* of the dot that inserted an element of a list */
     bits past;
 } event;
 
 typedef struct {
     crdt_type type;
     int parent, key; /* where it hangs; the parent has a smaller number */
+    int since;       /* how many events there were when it was made */
 } model_node;
 
-/* A character; the seq of its dot is its number, from 1. */
+/* A character, or where an element of a list was inserted or moved to; the seq
+ * of its dot is its number, from 1. */
 typedef struct {
     int event;
     bits deletions; /* that picked it */
@@ -172,13 +181,14 @@ typedef struct {
 typedef struct {
     model_node nodes[MODEL_NODES];
     int nodes_len;
-    unsigned below[MODEL_NODES][MODEL_KEYS]; /* nodes under a key, a bit each*/
+    unsigned below[MODEL_NODES][MODEL_PLACES]; /* nodes, a bit each */
+    int elements[MODEL_NODES];                 /* of a list, ever inserted */
     event events[MODEL_EVENTS];
     int events_len;
-    bits at[MODEL_NODES][MODEL_KEYS]; /* the events of a place */
+    bits at[MODEL_NODES][MODEL_PLACES]; /* the events of a place */
     crdt_id ids[MODEL_AUTHORS];
     int authors;
-    text_list texts[MODEL_NODES]; /* in document order */
+    text_list texts[MODEL_NODES]; /* and lists; in document order */
     model_char chars[MODEL_CHARS];
     int chars_len;
 } model;
@@ -189,6 +199,7 @@ static inline void model_begin(model *m)
     int n;
     memset(m->below, 0, sizeof m->below);
     memset(m->at, 0, sizeof m->at);
+    memset(m->elements, 0, sizeof m->elements);
     for (n = 0; n < MODEL_NODES; n++)
         m->texts[n].len = 0;
     m->events_len = m->authors = m->chars_len = 0;
@@ -209,10 +220,19 @@ static inline int model_node_get(model *m, int parent, int key, crdt_type type)
     m->nodes[n].parent = parent;
     m->nodes[n].key = key;
     m->nodes[n].type = type;
+    m->nodes[n].since = m->events_len;
     m->nodes_len++;
     for (up = n; up > 0; up = m->nodes[up].parent)
         m->below[m->nodes[up].parent][m->nodes[up].key] |= 1u << n;
     return n;
+}
+
+/* The last container has not been made. */
+static inline void model_node_forget(model *m)
+{
+    int n = --m->nodes_len, up;
+    for (up = n; up > 0; up = m->nodes[up].parent)
+        m->below[m->nodes[up].parent][m->nodes[up].key] &= ~(1u << n);
 }
 
 static inline event *model_tell(model *m, deed what, int author, int node,
@@ -258,6 +278,11 @@ static inline void model_forget(model *m, int len)
         const event *e = &m->events[--m->events_len];
         bits_remove(&m->at[e->node][e->key], m->events_len);
     }
+    while (m->nodes_len && m->nodes[m->nodes_len - 1].since > len)
+        model_node_forget(m);
+    for (n = 0; n < m->nodes_len; n++)
+        while (m->elements[n] && !bits_any(&m->at[n][m->elements[n] - 1]))
+            m->elements[n]--;
 }
 
 /* How many events more, and characters. */
@@ -289,6 +314,17 @@ static inline int model_is(const view *v, int node, crdt_type type)
     return v->m->nodes[node].type == type;
 }
 
+/* Whether there are values and containers in it, at its keys or elements. */
+static inline int model_holds(const view *v, int node)
+{
+    return model_is(v, node, CRDT_MAP) || model_is(v, node, CRDT_LIST);
+}
+
+static inline int model_keys(const view *v, int node)
+{
+    return model_is(v, node, CRDT_LIST) ? v->m->elements[node] : MODEL_KEYS;
+}
+
 static inline bits seen_at(const view *v, int node, int key)
 {
     return bits_both(&v->m->at[node][key], &v->seen);
@@ -300,15 +336,21 @@ static inline bits standing_at(const view *v, int node, int key)
     return bits_without(&here, &v->taken[node]);
 }
 
-/* Those of one deed. */
-static inline bits of_deed(const view *v, const bits *from, deed what)
+/* Those of some deeds, a bit each. */
+static inline bits of_deeds(const view *v, const bits *from, unsigned deeds)
 {
     bits found = bits_none();
     int i;
     FOR_BITS(i, from)
-    if (v->m->events[i].what == what)
+    if (deeds >> v->m->events[i].what & 1)
         bits_add(&found, i);
     return found;
+}
+
+/* Those of one deed. */
+static inline bits of_deed(const view *v, const bits *from, deed what)
+{
+    return of_deeds(v, from, 1u << what);
 }
 
 /* All that they had seen. */
@@ -330,12 +372,20 @@ static inline bits unremoved(const view *v, int node, int key)
     return bits_without(&left, &gone);
 }
 
-/* The writes that no other write had seen. */
+/* The writes of those deeds that no other had seen. */
+static inline bits latest_of(const view *v, int node, int key, unsigned deeds)
+{
+    bits here = seen_at(v, node, key), over, left;
+    here = of_deeds(v, &here, deeds);
+    over = past_of(v, &here);
+    left = bits_without(&here, &v->taken[node]);
+    return bits_without(&left, &over);
+}
+
+/* To move an element is another matter than to write it. */
 static inline bits latest(const view *v, int node, int key)
 {
-    bits here = seen_at(v, node, key), over = past_of(v, &here);
-    bits left = standing_at(v, node, key);
-    return bits_without(&left, &over);
+    return latest_of(v, node, key, ~(1u << DO_MOVE));
 }
 
 /* An add, and no remove. */
@@ -509,20 +559,16 @@ static inline uint32_t model_rank(const model *m, int author)
            b[3];
 }
 
-/* The event's author types a character where `at` are there before it; `v` has
- * seen the event. */
-static inline void model_type(model *m, const view *v, int number, size_t at,
-                              uint32_t code)
+/* The event's author puts a character behind the first `next`, and what else
+ * it has not seen. */
+static inline void model_insert(model *m, const view *v, int number,
+                                size_t next, uint32_t code)
 {
-    int node = m->events[number].node;
-    text_list *text = &m->texts[node];
+    text_list *text = &m->texts[m->events[number].node];
     text_item item;
-    size_t next = 0;
     memset(&item, 0, sizeof item);
-    if (at > 0) {
-        next = model_nth(v, node, at - 1) + 1;
+    if (next > 0)
         item.left = text->items[next - 1].life.dot;
-    }
     while (next < text->len &&
            !bits_has(&v->seen,
                      m->chars[text->items[next].life.dot.seq - 1].event))
@@ -535,6 +581,17 @@ static inline void model_type(model *m, const view *v, int number, size_t at,
     m->chars[m->chars_len].deletions = bits_none();
     item.life.dot.seq = (uint32_t)++m->chars_len;
     text_add(text, &item);
+}
+
+/* The event's author types a character where `at` are there before it; `v` has
+ * seen the event. */
+static inline void model_type(model *m, const view *v, int number, size_t at,
+                              uint32_t code)
+{
+    size_t next = 0;
+    if (at > 0)
+        next = model_nth(v, m->events[number].node, at - 1) + 1;
+    model_insert(m, v, number, next, code);
 }
 
 /* The event deletes `count` characters from the at-th on; `v` has not seen it
@@ -595,7 +652,8 @@ static inline size_t model_weight(const view *v, int node)
     int i;
     switch (v->m->nodes[node].type) {
     case CRDT_MAP:
-        for (i = 0; i < MODEL_KEYS; i++)
+    case CRDT_LIST:
+        for (i = 0; i < model_keys(v, node); i++)
             weight += (size_t)model_key_visible(v, node, i);
         return weight;
     case CRDT_REGISTER:
@@ -623,7 +681,6 @@ static inline size_t model_weight(const view *v, int node)
     case CRDT_2PSET:
     case CRDT_LWW_SET:
     case CRDT_LWW_SET_RM:
-    case CRDT_LIST: /* lists.c */
     case CRDT_TYPE_COUNT:
     default:
         for (i = 0; i < MODEL_KEYS; i++)
@@ -644,13 +701,87 @@ static inline view model_look(const model *m, const bits *seen)
     {
         const event *e = &m->events[i];
         for (n = 1; n < m->nodes_len; n++)
-            if (m->nodes[e->node].type == CRDT_MAP &&
+            if (model_holds(&v, e->node) && e->what != DO_MOVE &&
                 (m->below[e->node][e->key] >> n & 1))
                 bits_join(&v.taken[n], &e->past);
     }
     for (n = m->nodes_len - 1; n >= 0; n--)
         v.weight[n] = model_weight(&v, n);
     return v;
+}
+
+/* >>lists ----------------------------------------------------------------- */
+
+/* An element that is there, and which of the list's places it stands at. */
+typedef struct {
+    int key;
+    size_t item;
+} model_element;
+
+/* The event that inserted the element. */
+static inline int model_insertion(const model *m, int list, int key)
+{
+    return bits_next(&m->at[list][key], 0);
+}
+
+/* The moves of the element that count. */
+static inline bits model_moves(const view *v, int list, int key)
+{
+    bits some = latest_of(v, list, key, 1u << DO_MOVE | 1u << DO_REMOVE);
+    return of_deed(v, &some, DO_MOVE);
+}
+
+/* The event that put the element where it stands, or would stand. */
+static inline int model_stand(const view *v, int list, int key)
+{
+    bits moves = model_moves(v, list, key);
+    int move = model_winner(v, &moves);
+    return move < 0 ? model_insertion(v->m, list, key) : move;
+}
+
+/* The elements that are there, in order, with room for MODEL_PLACES. */
+static inline size_t model_list(const view *v, int list, model_element *to)
+{
+    const text_list *places = &v->m->texts[list];
+    int stands[MODEL_PLACES], key;
+    size_t i, len = 0;
+    for (key = 0; key < v->m->elements[list]; key++)
+        stands[key] =
+            model_key_visible(v, list, key) ? model_stand(v, list, key) : -1;
+    for (i = 0; i < places->len; i++) {
+        int number = v->m->chars[places->items[i].life.dot.seq - 1].event;
+        key = v->m->events[number].key;
+        if (stands[key] != number)
+            continue;
+        to[len].key = key;
+        to[len++].item = i;
+    }
+    return len;
+}
+
+/* The index of the element, or -1. */
+static inline int model_index(const view *v, int list, int key)
+{
+    model_element shown[MODEL_PLACES];
+    int i = (int)model_list(v, list, shown) - 1;
+    while (i >= 0 && shown[i].key != key)
+        i--;
+    return i;
+}
+
+/* The event's author puts its element where `at` others are there before it;
+ * `v` has not seen it. */
+static inline void model_put(model *m, const view *v, int number, size_t at)
+{
+    model_element shown[MODEL_PLACES];
+    const event *e = &m->events[number];
+    size_t len = model_list(v, e->node, shown), i, next = 0;
+    for (i = 0; i < len && at > 0; i++)
+        if (shown[i].key != e->key) {
+            next = shown[i].item + 1;
+            at--;
+        }
+    model_insert(m, v, number, next, 0);
 }
 
 #endif

@@ -47,8 +47,8 @@ TEST(each_type_has_three)
     int counts[CRDT_TYPE_COUNT] = { 0 }, i;
     for (i = 0; i < BUGS; i++)
         counts[bugs[i].type]++;
-    for (i = 1; i < CRDT_LIST; i++)
-        CHECK_INT(counts[i], 3);
+    for (i = 1; i < CRDT_TYPE_COUNT; i++)
+        CHECK(counts[i] >= 3);
 }
 
 TEST_MAIN(CASE(every_planted_bug_is_found), CASE(each_type_has_three))

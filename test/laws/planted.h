@@ -1,5 +1,5 @@
 /*
- * Bugs to plant: three of each type. Most are a type table with a wrong row,
+ * Bugs to plant: three of each type, or more. Most are a type table with a wrong row,
  * some a rule of src/ that is left out.
  */
 #ifndef PLANTED_H
@@ -132,6 +132,34 @@ static void takes_unseen(crdt_doc *doc, uint32_t object, uint32_t killer,
     crdti_sequence_scope(doc, object, killer, how);
 }
 
+/* An element that is moved is seen where it was, too. */
+static void copies_element(crdt_doc *doc, uint32_t list, uint32_t index)
+{
+    const crdti_op *op = crdti_op_at(doc, index);
+    crdti_position at = crdti_op_position(doc, index);
+    if (op->kind != CRDTI_MOVE)
+        return;
+    crdti_table_insert(&doc->moves, crdti_move_hash(doc, list, at), index);
+    crdti_position_look(doc, list, at);
+}
+
+/* Where the last move is taken back, the element is not seen again. */
+static void loses_element(crdt_doc *doc, uint32_t list, uint32_t index)
+{
+    crdti_position at = crdti_op_position(doc, index);
+    if (crdti_op_at(doc, index)->kind != CRDTI_MOVE)
+        return;
+    crdti_table_remove(&doc->moves, crdti_move_hash(doc, list, at), index);
+    crdti_position_look(doc, list, at);
+}
+
+/* It is there, and nobody sees it. */
+static void looks_away(crdt_doc *doc, const crdti_entry *entry)
+{
+    (void)doc;
+    (void)entry;
+}
+
 /* >>the table ------------------------------------------------------------- */
 
 typedef struct {
@@ -144,36 +172,47 @@ typedef struct {
     crdt_err (*reset)(crdt_doc *doc, uint32_t object, crdti_op *draft);
     void (*settle)(crdt_doc *doc, uint32_t object);
     void (*scope)(crdt_doc *doc, uint32_t object, uint32_t killer, int how);
+    void (*died)(crdt_doc *doc, uint32_t object, uint32_t op);
+    void (*looked)(crdt_doc *doc, const crdti_entry *entry);
 } bug;
 
 #define RULE(type, what, rule)                                                \
     {                                                                         \
-        type, what, rule, 0, NULL, NULL, NULL, NULL, NULL                     \
+        type, what, rule, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL         \
     }
 #define SCOPE(type)                                                           \
     {                                                                         \
         type, "a removal above does not reach it", 0, 1, NULL, NULL,          \
-            resets_nothing, NULL, NULL                                        \
+            resets_nothing, NULL, NULL, NULL, NULL                            \
     }
 #define SEEN(type, what, visible)                                             \
     {                                                                         \
-        type, what, 0, 0, visible, NULL, NULL, NULL, NULL                     \
+        type, what, 0, 0, visible, NULL, NULL, NULL, NULL, NULL, NULL         \
     }
 #define BORN(type, what, born)                                                \
     {                                                                         \
-        type, what, 0, 0, NULL, born, NULL, NULL, NULL                        \
+        type, what, 0, 0, NULL, born, NULL, NULL, NULL, NULL, NULL            \
     }
 #define RESET(type, what, reset)                                              \
     {                                                                         \
-        type, what, 0, 0, NULL, NULL, reset, NULL, NULL                       \
+        type, what, 0, 0, NULL, NULL, reset, NULL, NULL, NULL, NULL           \
     }
 #define SETTLE(type, what, settle)                                            \
     {                                                                         \
-        type, what, 0, 0, NULL, NULL, NULL, settle, NULL                      \
+        type, what, 0, 0, NULL, NULL, NULL, settle, NULL, NULL, NULL          \
     }
 #define REST(type, what, scope)                                               \
     {                                                                         \
-        type, what, 0, 0, NULL, NULL, NULL, NULL, scope                       \
+        type, what, 0, 0, NULL, NULL, NULL, NULL, scope, NULL, NULL           \
+    }
+
+#define DIED(type, what, died)                                                \
+    {                                                                         \
+        type, what, 0, 0, NULL, NULL, NULL, NULL, NULL, died, NULL            \
+    }
+#define LOOKED(type, what, looked)                                            \
+    {                                                                         \
+        type, what, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, looked          \
     }
 
 static const bug bugs[] = {
@@ -225,6 +264,14 @@ static const bug bugs[] = {
     SCOPE(CRDT_TEXT),
     REST(CRDT_TEXT, "a removal above takes too much", takes_unseen),
     RULE(CRDT_TEXT, "right origins have no say", RIGHT_ORIGINS),
+    SCOPE(CRDT_LIST),
+    RULE(CRDT_LIST, "a set or move leaves what it saw", KILLS_ALL_SEEN),
+    RULE(CRDT_LIST, "whichever value or move counts", LATEST_WINS),
+    RULE(CRDT_LIST, "a deletion leaves the moves", MOVES_GO),
+    RULE(CRDT_LIST, "right origins have no say", RIGHT_ORIGINS),
+    BORN(CRDT_LIST, "what is moved is there twice", copies_element),
+    DIED(CRDT_LIST, "it is lost when its move goes", loses_element),
+    LOOKED(CRDT_LIST, "appears and disappears unseen", looks_away),
     /* The rules of the algebra, wherever they matter first. */
     RULE(CRDT_NONE, "kills do not travel", KILLS_TRAVEL),
     RULE(CRDT_NONE, "what is not shown lives on", CONTEXT_KILLS),
@@ -257,6 +304,10 @@ static void plant(crdti_type *table, const bug *b)
         row->settle = b->settle;
     if (b->scope)
         row->scope = b->scope;
+    if (b->died)
+        row->died = b->died;
+    if (b->looked)
+        row->looked = b->looked;
 }
 
 #endif

@@ -133,9 +133,8 @@ static inline unsigned want_shown(const told_versions *t)
     want |= 1u << (m->events[i].amount +
                    (m->events[i].what == DO_CREATE ? MODEL_KEYS : 0));
     for (i = 1; i < m->nodes_len; i++)
-        if (model_is(t->v, t->node, CRDT_MAP) &&
-            m->nodes[i].parent == t->node && m->nodes[i].key == t->key &&
-            t->v->weight[i])
+        if (model_holds(t->v, t->node) && m->nodes[i].parent == t->node &&
+            m->nodes[i].key == t->key && t->v->weight[i])
             want |= 1u << (MODEL_KEYS + m->nodes[i].type);
     return want;
 }
@@ -217,6 +216,112 @@ static inline void read_map(world *w, const view *v, int node, crdt_obj obj)
     EXPECT_OF(node, crdt_map_next(obj, &cursor) == CRDT_ERR_NOT_FOUND);
 }
 
+/* >>lists ----------------------------------------------------------------- */
+
+/* Where an anchor beside the element is: how many stand before where it stands
+ * or would stand. */
+static inline size_t element_rank(const view *v, int node, int key,
+                                  const model_element *shown, size_t len)
+{
+    const text_list *places = &v->m->texts[node];
+    int number = model_stand(v, node, key);
+    size_t at = 0, i = 0;
+    while (v->m->chars[places->items[i].life.dot.seq - 1].event != number)
+        i++;
+    while (at < len && shown[at].item < i)
+        at++;
+    return at;
+}
+
+static inline void read_anchors(world *w, const view *v, int node,
+                                crdt_obj obj, const model_element *shown,
+                                size_t len)
+{
+    int key;
+    for (key = 0; key < v->m->elements[node]; key++) {
+        int number = model_insertion(v->m, node, key);
+        int there = bits_has(&v->seen, number);
+        size_t got = 0, want;
+        crdt_anchor anchor;
+        crdt_err err;
+        memset(&anchor, 0, sizeof anchor);
+        anchor.dot.replica = w->m.ids[w->m.events[number].author];
+        anchor.dot.seq = w->m.events[number].seq;
+        anchor.side = key % 2 ? CRDT_LEFT : CRDT_RIGHT;
+        err = crdt_list_find(obj, &anchor, &got);
+        EXPECT_OF(node, err == (there ? CRDT_OK : CRDT_ERR_NOT_FOUND));
+        if (!there || w->wrong)
+            continue;
+        want = element_rank(v, node, key, shown, len);
+        if (anchor.side == CRDT_LEFT && want < len && shown[want].key == key)
+            want++;
+        EXPECT_OF(node, got == want);
+    }
+}
+
+static inline void read_element(world *w, const view *v, int node, int key,
+                                crdt_obj obj, size_t at)
+{
+    told_versions t = versions_of(w, v, node, key);
+    crdt_anchor anchor;
+    crdt_value value;
+    crdt_err err = crdt_list_get(obj, at, &value);
+    EXPECT_OF(node, !err);
+    if (err)
+        return;
+    read_shown(w, &t, &value);
+    EXPECT_OF(node, !crdt_list_versions(obj, at, read_version, &t));
+    EXPECT_OF(node, t.shown == want_shown(&t));
+    EXPECT_OF(node, !crdt_list_anchor(obj, at, CRDT_RIGHT, &anchor));
+    EXPECT_OF(node, anchor.dot.seq ==
+                        w->m.events[model_insertion(v->m, node, key)].seq);
+}
+
+/* Each by its index, and all in a walk. */
+static inline void read_list(world *w, const view *v, int node, crdt_obj obj)
+{
+    crdt_list_cursor cursor = CRDT_LIST_CURSOR_INIT;
+    model_element shown[MODEL_PLACES];
+    size_t len = model_list(v, node, shown), i;
+    crdt_value value;
+    EXPECT_OF(node, crdt_list_len(obj) == len && len == v->weight[node]);
+    for (i = 0; i < len && !w->wrong; i++) {
+        told_versions t = versions_of(w, v, node, shown[i].key);
+        read_element(w, v, node, shown[i].key, obj, i);
+        EXPECT_OF(node, !crdt_list_next(obj, &cursor) && cursor.at == i);
+        if (!w->wrong)
+            read_shown(w, &t, &cursor.value);
+    }
+    EXPECT_OF(node, crdt_list_next(obj, &cursor) == CRDT_ERR_NOT_FOUND);
+    EXPECT_OF(node, crdt_list_get(obj, len, &value) == CRDT_ERR_RANGE);
+    if (!w->wrong)
+        read_anchors(w, v, node, obj, shown, len);
+}
+
+/* The container, when it is visible; shown or not. */
+static inline crdt_obj find_in_list(const world *w, crdt_obj list, int node)
+{
+    const model_node *n = &w->m.nodes[node];
+    uint8_t bytes[CRDTI_MOVES_KEY];
+    crdt_obj found = list;
+    uint32_t entry = crdti_entry_find(
+        list.doc, list.index, element_key(w, n->parent, n->key, 0, bytes));
+    found.index = entry ? crdti_object_find(list.doc, entry, n->type) : 0;
+    if (found.index && !crdti_object_is_visible(list.doc, found.index))
+        found.index = 0;
+    return found;
+}
+
+static inline crdt_obj find_node(const world *w, crdt_obj up, int node)
+{
+    const model_node *n = &w->m.nodes[node];
+    if (crdt_is_null(up))
+        return up;
+    return w->m.nodes[n->parent].type == CRDT_LIST
+               ? find_in_list(w, up, node)
+               : crdt_map_find(up, key_at(n->key), n->type);
+}
+
 /* >>all ------------------------------------------------------------------- */
 
 static inline void read_node(world *w, const view *v, int node, crdt_obj obj)
@@ -247,6 +352,9 @@ static inline void read_node(world *w, const view *v, int node, crdt_obj obj)
     case CRDT_TEXT:
         read_text(w, v, node, obj);
         return;
+    case CRDT_LIST:
+        read_list(w, v, node, obj);
+        return;
     case CRDT_NONE:
     case CRDT_AW_SET:
     case CRDT_RW_SET:
@@ -254,7 +362,6 @@ static inline void read_node(world *w, const view *v, int node, crdt_obj obj)
     case CRDT_2PSET:
     case CRDT_LWW_SET:
     case CRDT_LWW_SET_RM:
-    case CRDT_LIST: /* lists.c */
     case CRDT_TYPE_COUNT:
     default:
         read_set(w, v, node, obj);
@@ -273,9 +380,8 @@ static inline void read_document(world *w, crdt_doc *doc, const crdt_obj *held,
     at[0] = crdt_root(doc);
     read_map(w, &v, 0, at[0]);
     for (n = 1; n < w->m.nodes_len && !w->wrong; n++) {
-        const model_node *node = &w->m.nodes[n];
         int visible = model_visible(&v, n);
-        at[n] = crdt_map_find(at[node->parent], key_at(node->key), node->type);
+        at[n] = find_node(w, at[w->m.nodes[n].parent], n);
         EXPECT_OF(n, crdt_is_null(at[n]) == !visible);
         if (held && !crdt_is_null(held[n])) {
             EXPECT_OF(n, crdt_is_null(at[n]) || at[n].index == held[n].index);

@@ -16,6 +16,7 @@ enum {
     EXTREME_IS_SHOWN,     /* of those of a max register the greatest */
     EXTREME_STAYS,        /* which what is less does not replace */
     RIGHT_ORIGINS,        /* the one whose right is further right is first */
+    MOVES_GO,             /* who deletes an element takes its moves */
     RULES
 };
 

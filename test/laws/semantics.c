@@ -232,6 +232,21 @@ static void show_set(text *to, crdt_obj set)
         say(to, " (but of size %u)", (unsigned)crdt_set_size(set));
 }
 
+static void show_list(text *to, crdt_obj list)
+{
+    crdt_list_cursor at = CRDT_LIST_CURSOR_INIT;
+    const char *between = "";
+    size_t count = 0;
+    say(to, "[");
+    for (; !crdt_list_next(list, &at); between = ", ", count++) {
+        say(to, "%s", between);
+        show_value(to, at.value);
+    }
+    say(to, "]");
+    if (count != crdt_list_len(list))
+        say(to, " (but %u long)", (unsigned)crdt_list_len(list));
+}
+
 static void show_text(text *to, crdt_obj obj)
 {
     crdt_buf all = CRDT_BUF_INIT;
@@ -295,6 +310,9 @@ static void show_object(text *to, crdt_obj obj)
     case CRDT_TEXT:
         show_text(to, obj);
         return;
+    case CRDT_LIST:
+        show_list(to, obj);
+        return;
     case CRDT_NONE:
     case CRDT_AW_SET:
     case CRDT_RW_SET:
@@ -302,7 +320,6 @@ static void show_object(text *to, crdt_obj obj)
     case CRDT_2PSET:
     case CRDT_LWW_SET:
     case CRDT_LWW_SET_RM:
-    case CRDT_LIST: /* lists.c */
     case CRDT_TYPE_COUNT:
     default:
         show_set(to, obj);
@@ -311,8 +328,8 @@ static void show_object(text *to, crdt_obj obj)
 }
 
 /* >>paths ------------------------------------------------------------------
- * "k/x": by keys; "k:counter": the container of that type at the key, which
- * need not be the one that is shown. */
+ * "k/x": by keys, or in lists by index; "k:counter": the container of that type
+ * at the key, which need not be the one that is shown. */
 
 static crdt_type type_named(const char *name)
 {
@@ -323,10 +340,12 @@ static crdt_type type_named(const char *name)
     return (crdt_type)type;
 }
 
-/* One step: the value at "key" or "key:type". */
+/* One step: the value at "key", "key:type" or an index. */
 static crdt_err step(crdt_obj map, char *name, crdt_value *out)
 {
     char *type = strchr(name, ':');
+    if (crdt_type_of(map) == CRDT_LIST)
+        return crdt_list_get(map, strtoul(name, NULL, 10), out);
     if (!type)
         return crdt_map_get(map, crdt_str(name), out);
     *type++ = 0;
@@ -465,10 +484,13 @@ static crdt_err do_reset(replica *r, char **word)
     return crdt_counter_reset(object_at(r, word[1]));
 }
 
+/* `set REGISTER VALUE`, `set LIST AT VALUE` */
 static crdt_err do_set(replica *r, char **word)
 {
     crdt_obj obj = object_at(r, word[1]);
-    crdt_value value = parse_value(word[2]);
+    crdt_value value = parse_value(word[word[3] ? 3 : 2]);
+    if (word[3])
+        return crdt_list_set(obj, strtoul(word[2], NULL, 10), value);
     if (crdt_type_of(obj) == CRDT_MAX)
         return crdt_max_set(obj, value);
     if (crdt_type_of(obj) == CRDT_MIN)
@@ -503,19 +525,34 @@ static crdt_bytes characters(const char *word)
     return crdt_bytes_of(word + quoted, len - 2 * quoted);
 }
 
-/* `insert TEXT AT CHARACTERS` */
+/* `insert TEXT AT CHARACTERS`, `insert LIST AT VALUE`, `insert LIST AT :map` */
 static crdt_err do_insert(replica *r, char **word)
 {
-    return crdt_text_insert(object_at(r, word[1]), CRDT_CHARS,
-                            strtoul(word[2], NULL, 10), characters(word[3]));
+    crdt_obj obj = object_at(r, word[1]);
+    size_t at = strtoul(word[2], NULL, 10);
+    if (crdt_type_of(obj) == CRDT_TEXT)
+        return crdt_text_insert(obj, CRDT_CHARS, at, characters(word[3]));
+    if (*word[3] != ':')
+        return crdt_list_insert(obj, at, parse_value(word[3]));
+    obj = crdt_list_insert_object(obj, at, type_named(word[3] + 1));
+    return crdt_is_null(obj) ? crdt_doc_error(r->doc) : CRDT_OK;
 }
 
-/* `delete TEXT AT LENGTH` */
+/* `delete TEXT AT LENGTH`, `delete LIST AT LENGTH` */
 static crdt_err do_delete(replica *r, char **word)
 {
-    return crdt_text_delete(object_at(r, word[1]), CRDT_CHARS,
-                            strtoul(word[2], NULL, 10),
-                            strtoul(word[3], NULL, 10));
+    crdt_obj obj = object_at(r, word[1]);
+    size_t at = strtoul(word[2], NULL, 10), len = strtoul(word[3], NULL, 10);
+    return crdt_type_of(obj) == CRDT_LIST
+               ? crdt_list_delete(obj, at, len)
+               : crdt_text_delete(obj, CRDT_CHARS, at, len);
+}
+
+/* `move LIST FROM TO` */
+static crdt_err do_move(replica *r, char **word)
+{
+    return crdt_list_move(object_at(r, word[1]), strtoul(word[2], NULL, 10),
+                          strtoul(word[3], NULL, 10));
 }
 
 /* `replace TEXT AT LENGTH CHARACTERS` */
@@ -563,12 +600,12 @@ static const struct verb {
     { "create", 2, 2, do_create },   { "put", 3, 3, do_put },
     { "remove", 2, 3, do_remove },   { "add", 3, 3, do_add },
     { "take", 3, 3, do_take },       { "give", 4, 4, do_give },
-    { "reset", 2, 2, do_reset },     { "set", 3, 3, do_set },
+    { "reset", 2, 2, do_reset },     { "set", 3, 4, do_set },
     { "clear", 2, 2, do_clear },     { "enable", 2, 2, do_enable },
     { "disable", 2, 2, do_disable }, { "clock", 2, 2, do_clock },
     { "away", 1, 1, do_away },       { "forget", 1, 1, do_forget },
     { "insert", 4, 4, do_insert },   { "delete", 4, 4, do_delete },
-    { "replace", 5, 5, do_replace },
+    { "replace", 5, 5, do_replace }, { "move", 4, 4, do_move },
 };
 
 /* >>queries --------------------------------------------------------------- */
@@ -594,7 +631,7 @@ static void show_writer(void *ctx, const crdt_version *version)
         s / 60 % 60, s % 60);
 }
 
-/* `versions KEY`, `versions REGISTER`: the one that is shown comes first. The
+/* `versions KEY`, `versions REGISTER`, of a list `versions l/0`: the one that is shown comes first. The
  * same with `writers`. */
 static void ask_versions(replica *r, char **word, text *to)
 {
@@ -608,7 +645,9 @@ static void ask_versions(replica *r, char **word, text *to)
         return;
     }
     obj = parent_at(r, word[1], &name);
-    if (crdt_map_versions(obj, crdt_str(name), show, to))
+    if (crdt_type_of(obj) == CRDT_LIST
+            ? crdt_list_versions(obj, strtoul(name, NULL, 10), show, to)
+            : crdt_map_versions(obj, crdt_str(name), show, to))
         say(to, "nothing");
 }
 

@@ -164,6 +164,17 @@ static inline crdt_bytes key_at(int key)
     return crdt_str(keys[key]);
 }
 
+/* The key of an element of a list, or of its moves. */
+static inline crdt_bytes element_key(const world *w, int list, int key,
+                                     int of_moves,
+                                     uint8_t bytes[CRDTI_MOVES_KEY])
+{
+    const event *e = &w->m.events[model_insertion(&w->m, list, key)];
+    crdti_element_put(&w->m.ids[e->author], e->seq, bytes);
+    return crdt_bytes_of(bytes,
+                         of_moves ? CRDTI_MOVES_KEY : CRDTI_ELEMENT_KEY);
+}
+
 /* >>documents ------------------------------------------------------------- */
 
 static inline void *bump_resize(void *ctx, void *ptr, size_t old_size,

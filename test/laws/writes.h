@@ -14,14 +14,18 @@
 static inline void tell_stamp(world *w, const member *m, const view *before,
                               crdt_obj obj, event *e)
 {
+    int moves = e->what == DO_MOVE, i;
+    uint8_t bytes[CRDTI_MOVES_KEY];
     crdti_element element;
     crdt_bytes key = crdt_bytes_of(NULL, 0);
     uint32_t entry, op;
-    bits over = latest(before, e->node, e->key);
-    int i;
-    if (model_is(before, e->node, CRDT_MAP)) {
+    bits over = moves ? model_moves(before, e->node, e->key)
+                      : latest(before, e->node, e->key);
+    if (model_is(before, e->node, CRDT_LIST))
+        key = element_key(w, e->node, e->key, moves, bytes);
+    else if (model_is(before, e->node, CRDT_MAP))
         key = key_at(e->key);
-    } else if (CRDTI_LWW_SETS >> w->m.nodes[e->node].type & 1) {
+    else if (CRDTI_LWW_SETS >> w->m.nodes[e->node].type & 1) {
         EXPECT(!crdti_element_encode(&w->values[e->key], &element));
         key = crdti_element_key(&element);
     }
@@ -58,7 +62,7 @@ static inline event *tell(world *w, member *m, const view *before, deed what,
                           int node, int key, int64_t amount)
 {
     event *e;
-    if (model_is(before, node, CRDT_MAP))
+    if (model_holds(before, node) && what != DO_MOVE)
         tell_takes(w, m, before, node, key);
     bits_add(&m->seen, w->m.events_len);
     e = model_tell(&w->m, what, m->author, node, key, &before->seen);
@@ -86,6 +90,28 @@ static inline crdt_obj null_obj(void)
     return none;
 }
 
+/* The container in an element of a list, where it is shown. */
+static inline crdt_obj get_from_list(world *w, member *m, crdt_obj up,
+                                     int node)
+{
+    const model_node *n = &w->m.nodes[node];
+    view before = model_look(&w->m, &m->seen);
+    bits versions = model_versions(&before, n->parent, n->key);
+    int at = model_index(&before, n->parent, n->key);
+    int winner = model_winner(&before, &versions);
+    int hidden = winner >= 0 && w->m.events[winner].what == DO_SET;
+    crdt_obj got;
+    if (at < 0)
+        return null_obj();
+    got = crdt_list_object(up, (size_t)at);
+    EXPECT_OF(node, crdt_is_null(got) == hidden);
+    EXPECT_OF(node,
+              crdt_doc_error(m->doc) == (hidden ? CRDT_ERR_TYPE : CRDT_OK));
+    EXPECT_OF(node, hidden || crdt_type_of(got) == n->type);
+    m->held[node] = got;
+    return got;
+}
+
 /* Asks for the container, which creates it when it is not visible; null when
  * there is one of another type. */
 static inline crdt_obj get_or_create(world *w, member *m, crdt_obj up,
@@ -94,9 +120,12 @@ static inline crdt_obj get_or_create(world *w, member *m, crdt_obj up,
     const model_node *n = &w->m.nodes[node];
     view before = model_look(&w->m, &m->seen);
     uint64_t written = m->doc->written;
-    crdt_obj got = crdt_map_object(up, key_at(n->key), n->type);
     int there = model_visible(&before, node);
     int other = !there && model_container(&before, n->parent, n->key) >= 0;
+    crdt_obj got;
+    if (model_is(&before, n->parent, CRDT_LIST))
+        return get_from_list(w, m, up, node);
+    got = crdt_map_object(up, key_at(n->key), n->type);
     tell_written(w, m, node, written, !there && !other);
     EXPECT_OF(node, crdt_is_null(got) == other);
     if (other) {
@@ -487,6 +516,124 @@ static inline void write_some_text(world *w, writing *x)
         write_text_beyond(w, x, unit);
 }
 
+/* >>lists ----------------------------------------------------------------- */
+
+enum { INSERTED_MAX = 5 };
+
+/* A new element: its number. */
+static inline int did_insert(world *w, writing *x, deed what, size_t at,
+                             int64_t amount)
+{
+    int key = w->m.elements[x->node]++;
+    event *e = did(w, x, what, key, amount);
+    EXPECT_OF(x->node, x->m->doc->written == x->written + 1);
+    e->seq = ++x->written;
+    tell_stamp(w, x->m, &x->before, x->obj, e);
+    model_put(&w->m, &x->before, w->m.events_len - 1, at);
+    return key;
+}
+
+static inline void write_list_insert(world *w, writing *x, size_t at,
+                                     int64_t value)
+{
+    EXPECT_OF(x->node, !crdt_list_insert(x->obj, at, w->values[value]));
+    did_insert(w, x, DO_SET, at, value);
+}
+
+static inline void write_list_container(world *w, writing *x, size_t at,
+                                        crdt_type type)
+{
+    crdt_obj got = crdt_list_insert_object(x->obj, at, type);
+    int key = did_insert(w, x, DO_CREATE, at, (int64_t)type);
+    EXPECT_OF(x->node, crdt_type_of(got) == type);
+    x->m->held[model_node_get(&w->m, x->node, key, type)] = got;
+}
+
+static inline int element_at(const writing *x, size_t at)
+{
+    model_element shown[MODEL_PLACES];
+    (void)model_list(&x->before, x->node, shown);
+    return shown[at].key;
+}
+
+static inline void write_list_set(world *w, writing *x, size_t at,
+                                  int64_t value)
+{
+    EXPECT_OF(x->node, !crdt_list_set(x->obj, at, w->values[value]));
+    did_stamped(w, x, DO_SET, element_at(x, at), value);
+}
+
+static inline void write_list_delete(world *w, writing *x, size_t at,
+                                     size_t len)
+{
+    EXPECT_OF(x->node, !crdt_list_delete(x->obj, at, len));
+    for (; len > 0; len--) {
+        did(w, x, DO_REMOVE, element_at(x, at), 0);
+        x->before = model_look(&w->m, &x->m->seen);
+    }
+}
+
+static inline void write_list_move(world *w, writing *x, size_t from,
+                                   size_t to)
+{
+    EXPECT_OF(x->node, !crdt_list_move(x->obj, from, to));
+    tell_written(w, x->m, x->node, x->written, from != to);
+    if (from == to)
+        return;
+    did_stamped(w, x, DO_MOVE, element_at(x, from), 0);
+    model_put(&w->m, &x->before, w->m.events_len - 1, to);
+}
+
+static inline void write_list_beyond(world *w, const writing *x)
+{
+    size_t len = x->before.weight[x->node];
+    crdt_value value = w->values[0];
+    EXPECT_OF(x->node,
+              crdt_list_insert(x->obj, len + 1, value) == CRDT_ERR_RANGE);
+    EXPECT_OF(x->node, crdt_list_set(x->obj, len, value) == CRDT_ERR_RANGE);
+    EXPECT_OF(x->node, crdt_list_delete(x->obj, len, 1) == CRDT_ERR_RANGE);
+    EXPECT_OF(x->node, crdt_list_move(x->obj, len, 0) == CRDT_ERR_RANGE);
+    EXPECT_OF(x->node, crdt_list_move(x->obj, 0, len) == CRDT_ERR_RANGE);
+    tell_written(w, x->m, x->node, x->written, 0);
+}
+
+/* Values one behind the other, forwards or backwards; or a container. */
+static inline void write_list_some(world *w, writing *x, size_t at)
+{
+    uint32_t count = 1 + below(w, INSERTED_MAX), forwards = below(w, 2);
+    if (w->m.elements[x->node] + INSERTED_MAX > MODEL_PLACES)
+        return;
+    if (percent(w, 30) && w->m.nodes_len < MODEL_NODES) {
+        write_list_container(w, x, at, (crdt_type)(1 + below(w, CRDT_LIST)));
+        return;
+    }
+    for (; count > 0 && !w->wrong; count--, at += forwards) {
+        write_list_insert(w, x, at, below(w, MODEL_KEYS));
+        x->before = model_look(&w->m, &x->m->seen);
+    }
+}
+
+/* Often the one in the middle; else any. */
+static inline void write_list(world *w, writing *x)
+{
+    size_t len = x->before.weight[x->node], at, most;
+    uint32_t dice = below(w, 100);
+    if (dice < 30 || !len) {
+        write_list_some(w, x, below(w, (uint32_t)len + 1));
+        return;
+    }
+    at = percent(w, 40) ? len / 2 : below(w, (uint32_t)len);
+    most = crdti_min_size(len - at, 3);
+    if (dice < 45)
+        write_list_set(w, x, at, below(w, MODEL_KEYS));
+    else if (dice < 75)
+        write_list_move(w, x, at, below(w, (uint32_t)len));
+    else if (dice < 97)
+        write_list_delete(w, x, at, 1 + below(w, (uint32_t)most));
+    else
+        write_list_beyond(w, x);
+}
+
 /* >>whatever it is -------------------------------------------------------- */
 
 static inline void write_into(world *w, writing *x)
@@ -516,6 +663,9 @@ static inline void write_into(world *w, writing *x)
     case CRDT_TEXT:
         write_some_text(w, x);
         return;
+    case CRDT_LIST:
+        write_list(w, x);
+        return;
     case CRDT_NONE:
     case CRDT_AW_SET:
     case CRDT_RW_SET:
@@ -523,7 +673,6 @@ static inline void write_into(world *w, writing *x)
     case CRDT_2PSET:
     case CRDT_LWW_SET:
     case CRDT_LWW_SET_RM:
-    case CRDT_LIST: /* lists.c */
     case CRDT_TYPE_COUNT:
     default:
         write_set(w, x);

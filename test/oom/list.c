@@ -1,8 +1,8 @@
 /*
  * Memory that runs out under every call of lists. A call that was refused has
- * changed nothing. One that succeeds may have left a list to be looked at
- * (stale: list.h): whoever reads it then is refused, or reads what is right.
+ * changed nothing; what elements show and hide needs none (span.h).
  */
+#include "../mirror.h"
 #include "refused.h"
 
 #define LETTER(text) crdt_string(CRDT_STR(text))
@@ -60,7 +60,7 @@ static void make_deltas(void)
 
 static void write_all(void)
 {
-    crdt_obj list, map, text, inner;
+    crdt_obj list, map, text, inner, count;
     int i;
     if (!begin())
         return;
@@ -78,6 +78,10 @@ static void write_all(void)
     TRY(doc, crdt_list_set(list, 3, LETTER("another that is long")));
     for (i = 0; i < 6; i++)
         TRY(doc, crdt_list_delete(list, (size_t)(2 * i + 1), 1));
+    TRY(doc,
+        made(doc, &count, crdt_list_insert_object(list, 2, CRDT_COUNTER)));
+    TRY(doc, crdt_counter_add(count, 3));
+    TRY(doc, crdt_list_delete(list, 1, 6)); /* values, moves, a counter */
     TRY(doc, crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("back")));
     TRY(doc, crdt_text_delete(text, CRDT_CHARS, 0,
                               crdt_text_len(text, CRDT_CHARS)));
@@ -96,31 +100,108 @@ static void join(void)
     }
 }
 
-static void read_all(void)
+/* What is there is read without any memory; only where names are looked up it
+ * is slower. */
+static void check_reads(void)
 {
     crdt_list_cursor cursor = CRDT_LIST_CURSOR_INIT;
+    struct hidden hidden = fill_pools(doc);
     crdt_anchor anchor;
     crdt_value value;
     crdt_obj list;
-    crdt_err err;
     size_t at;
+    CHECK(!crdt_map_get(crdt_root(doc), CRDT_STR("list"), &value));
+    list = value.as.object;
+    CHECK_INT(crdt_list_len(list), 33);
+    for (at = 0; !crdt_list_next(list, &cursor); at++)
+        CHECK(!crdt_list_get(list, at, &value) &&
+              value.kind == cursor.value.kind);
+    CHECK_INT(at, 33);
+    CHECK(!crdt_list_anchor(list, 7, CRDT_LEFT, &anchor));
+    CHECK(!crdt_list_find(list, &anchor, &at));
+    CHECK_INT(at, 7);
+    CHECK(crdt_doc_digest(doc).lo == digests[1].lo);
+    unhide(doc, &hidden);
+}
+
+static void read_all(void)
+{
+    size_t n = memory.fail_at;
+    int is_lasting = memory.from_then_on;
     if (!begin())
         return;
     TRY(doc, crdt_join(doc, crdt_buf_bytes(&deltas[0])));
-    TRY(doc, crdt_map_get(crdt_root(doc), CRDT_STR("list"), &value));
-    list = value.as.object;
-    TRY(doc, crdt_list_get(list, 7, &value));
-    TRY(doc, crdt_list_anchor(list, 7, CRDT_LEFT, &anchor));
-    TRY(doc, crdt_list_find(list, &anchor, &at));
-    CHECK_INT(at, 7);
-    for (at = 0;; at++) {
-        err = crdt_list_next(list, &cursor);
-        if (err == CRDT_ERR_NOT_FOUND)
-            break;
-        CHECK_INT(err, CRDT_OK);
-    }
-    CHECK_INT(at, 41);
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&deltas[1])));
+    memory.fail_at = 1;
+    memory.from_then_on = 1;
+    check_reads();
+    memory.fail_at = n;
+    memory.from_then_on = is_lasting;
     TRY(doc, crdt_canonical(doc, &sent));
+}
+
+/* >>watched --------------------------------------------------------------- */
+
+static mirror seen;
+static unsigned lost, lists_told;
+
+static void told(void *ctx, crdt_doc *of, const crdt_patch *patches,
+                 size_t len)
+{
+    struct pause pause = pause_refusing();
+    size_t i;
+    mirror_told(ctx, of, patches, len);
+    for (i = 0; i < len; i++)
+        lists_told += patches[i].kind == CRDT_PATCH_LIST;
+    CHECK(mirror_is_right(&seen));
+    go_on_refusing(pause);
+}
+
+/* What has not been told yet is told with the next commit. */
+static void end_watching(void)
+{
+    if (doc->watch) {
+        CHECK_INT(crdt_commit(doc), CRDT_OK);
+        CHECK(mirror_is_right(&seen));
+    }
+    lost += seen.lost;
+    mirror_end(&seen);
+}
+
+static crdt_err watch(void)
+{
+    struct pause pause = pause_refusing();
+    mirror_end(&seen);
+    mirror_init(&seen, doc);
+    go_on_refusing(pause);
+    return crdt_doc_watch(doc, told, &seen);
+}
+
+static void watched(void)
+{
+    crdt_obj list, map;
+    int i;
+    memset(&seen, 0, sizeof seen);
+    if (!begin())
+        return;
+    STEP(doc, made(doc, &list, root_list(doc)));
+    STEP(doc, crdt_commit(doc));
+    STEP(doc, watch());
+    for (i = 0; i < 12; i++)
+        TRY(doc, crdt_list_insert(list, (size_t)(i / 2), crdt_int(i)));
+    TRY(doc, crdt_commit(doc));
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&deltas[0])));
+    TRY(doc, made(doc, &map, crdt_list_insert_object(list, 1, CRDT_MAP)));
+    TRY(doc, crdt_commit(doc));
+    for (i = 0; i < 6; i++) {
+        TRY(doc, crdt_list_move(list, (size_t)(3 * i), (size_t)(20 - i)));
+        TRY(doc, crdt_list_set(list, (size_t)(2 * i), crdt_int(7)));
+        TRY(doc, crdt_map_put_int(map, CRDT_STR("n"), i));
+        TRY(doc, crdt_list_delete(list, (size_t)(4 * i), 2));
+    }
+    TRY(doc, crdt_commit(doc));
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&deltas[1])));
+    TRY(doc, crdt_join(doc, crdt_buf_bytes(&deltas[2])));
 }
 
 /* >>tests ------------------------------------------------------------------ */
@@ -142,50 +223,17 @@ TEST(every_request_of_reading_is_refused)
     run_out(read_all);
 }
 
-/* Looking heals what is stale, so here nobody looks in between. */
-TEST(a_list_that_was_left_to_be_looked_at_reads_right)
+TEST(every_request_of_a_watched_list_is_refused)
 {
-    size_t n, stale = 0, more = 1;
     make_deltas();
-    for (n = 1; more; n++) {
-        crdt_value value;
-        crdt_err err = CRDT_OK;
-        crdt_obj list;
-        int i;
-        failing_alloc_init(&memory);
-        CHECK(!doc_new(&doc, &memory.table, 20));
-        CHECK(!crdt_join(doc, crdt_buf_bytes(&deltas[0])));
-        memory.requests = 0;
-        memory.fail_at = n;
-        memory.from_then_on = 1;
-        list = root_list(doc);
-        for (i = 1; i < DELTAS && !err; i++) {
-            struct hidden hidden = fill_pools(doc);
-            err = crdt_join(doc, crdt_buf_bytes(&deltas[i]));
-            CHECK(err == CRDT_OK || err == CRDT_ERR_NOMEM);
-            unhide(doc, &hidden);
-            if (crdti_sequence_at(doc, list.index)->is_stale) {
-                stale++;
-                hidden = fill_pools(doc);
-                CHECK_INT(crdt_list_get(list, 0, &value), CRDT_ERR_NOMEM);
-                CHECK_INT(crdt_list_delete(list, 0, 0), CRDT_ERR_NOMEM);
-                unhide(doc, &hidden);
-            }
-        }
-        more = memory.failures > 0;
-        memory.fail_at = 0;
-        for (i = 1; i < DELTAS; i++)
-            CHECK_INT(crdt_join(doc, crdt_buf_bytes(&deltas[i])), CRDT_OK);
-        CHECK(crdt_doc_digest(doc).lo == digests[DELTAS - 1].lo);
-        CHECK_INT(crdt_list_get(list, 0, &value), CRDT_OK);
-        CHECK(!check_doc(doc));
-        crdt_doc_free(doc);
-        CHECK(failing_alloc_clean(&memory));
-    }
-    CHECK(stale > 0);
+    at_end = end_watching;
+    run_out(watched);
+    at_end = NULL;
+    CHECK(lost > 20);
+    CHECK(lists_told > 100);
 }
 
-TEST_MAIN(CASE(every_request_of_writes_is_refused),
+TEST_MAIN(CASE(every_request_of_a_watched_list_is_refused),
+          CASE(every_request_of_writes_is_refused),
           CASE(every_request_of_joins_is_refused),
-          CASE(every_request_of_reading_is_refused),
-          CASE(a_list_that_was_left_to_be_looked_at_reads_right))
+          CASE(every_request_of_reading_is_refused))

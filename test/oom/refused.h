@@ -131,7 +131,7 @@ static struct picture before, after;
 /* >>calls that find all pools full ----------------------------------------
  * Pools grow so seldom that a call might never be the one that asks. So before
  * each call its document's pools are made to be full: what is free in them is
- * hidden, and the rest given back. */
+ * hidden, and the rest given back, but for what is held for lists. */
 
 enum { POOLS = 8 };
 
@@ -153,6 +153,11 @@ static crdti_pool *pool_of(crdt_doc *doc, int i)
     return pools[i];
 }
 
+static size_t held_of(const crdt_doc *doc, int i)
+{
+    return i == 5 ? doc->held_leaves : i == 6 ? doc->held_forks : 0;
+}
+
 static struct hidden fill_pools(crdt_doc *doc)
 {
     struct pause pause = pause_refusing();
@@ -164,11 +169,11 @@ static struct hidden fill_pools(crdt_doc *doc)
         hidden.count[i] = p->used - 1 - p->live;
         p->free_list = 0;
         p->live = p->used - 1;
-        if (p->used < p->cap) {
-            p->base = (uint8_t *)crdti_realloc(&doc->alloc, p->base,
-                                               (size_t)p->cap * p->size,
-                                               (size_t)p->used * p->size);
-            p->cap = p->used;
+        if (p->used + held_of(doc, i) != p->cap) {
+            size_t cap = p->used + held_of(doc, i);
+            p->base = (uint8_t *)crdti_realloc(
+                &doc->alloc, p->base, (size_t)p->cap * p->size, cap * p->size);
+            p->cap = (uint32_t)cap;
         }
     }
     go_on_refusing(pause);
@@ -231,7 +236,7 @@ static void refused(crdt_doc *doc, crdt_err err, const char *call)
 #define TRY(doc, call) ATTEMPT(doc, call, 1)
 
 /* A creation helper: where it goes, and why it did not. */
-static crdt_err made(crdt_doc *doc, crdt_obj *out, crdt_obj obj)
+static inline crdt_err made(crdt_doc *doc, crdt_obj *out, crdt_obj obj)
 {
     *out = obj;
     return crdt_is_null(obj) ? crdt_doc_error(doc) : CRDT_OK;

@@ -274,6 +274,44 @@ TEST(a_text_with_what_was_deleted)
     crdt_doc_free(b);
 }
 
+TEST(a_list_with_what_was_moved)
+{
+    crdt_doc *a = replica(1), *b = replica(2);
+    crdt_obj it = at_root(a, CRDT_LIST);
+    CHECK_ERR(crdt_list_insert(it, 0, crdt_int(7)), CRDT_OK);
+    CHECK_ERR(crdt_list_insert(it, 1, crdt_int(8)), CRDT_OK);
+    join(b, a);
+    CHECK_ERR(crdt_list_move(it, 0, 1), CRDT_OK);
+    CHECK_ERR(crdt_list_delete(at_root(b, CRDT_LIST), 1, 1), CRDT_OK);
+    CHECK_ERR(crdt_list_insert(at_root(b, CRDT_LIST), 1, crdt_int(9)),
+              CRDT_OK);
+    join(a, b);
+    check_text(a, "r1 01010101010101010101010101010101, seq 4, floor 0, own, "
+                  "0 not committed\n"
+                  "r2 02020202020202020202020202020202, seq 2, floor 0\n"
+                  "digest @\n"
+                  "counts ops 4, removals 1, kills 1, objects 2, entries 5, "
+                  "replicas 2\n"
+                  "map #1 \"\", weight 1\n"
+                  "  \"it\" reads #2\n"
+                  "    create list, r1.1 at 1700000000000.0\n"
+                  "    list #2 \"it\", weight 2\n"
+                  "      r1.2 reads 7\n"
+                  "        value 7, r1.2 at 1700000000000.1\n"
+                  "      moves of r1.2\n"
+                  "        move, r1.4 at 1700000000000.3\n"
+                  "      r1.3 reads nothing\n"
+                  "        kills r1 up to 3, by removal r2.1\n"
+                  "      r2.2 reads 9\n"
+                  "        value 9, r2.2 at 1700000000000.3\n"
+                  "      order r2.2 r1.2\n"
+                  "      spans 4, hidden 2, leaves 1, names 130\n"
+                  "      author r1, insertions 1, deletions 0, bytes 0\n"
+                  "      author r2, insertions 1, deletions 0, bytes 0\n");
+    crdt_doc_free(a);
+    crdt_doc_free(b);
+}
+
 /* >>nothing is left out --------------------------------------------------- */
 
 static int says(const crdt_buf *text, const char *words)
@@ -306,6 +344,9 @@ static void write_all(crdt_doc *doc, int64_t n)
         (void)crdt_set_remove(it, crdt_int(n - 1));
         (void)crdt_text_insert(it, CRDT_CHARS, 0, CRDT_STR("typed"));
         (void)crdt_text_delete(it, CRDT_CHARS, 1, 2);
+        (void)crdt_list_insert(it, 0, crdt_int(n));
+        (void)crdt_list_insert(it, 1, crdt_int(n));
+        (void)crdt_list_move(it, 0, 1);
     }
 }
 
@@ -436,7 +477,7 @@ TEST(no_memory)
 TEST_MAIN(CASE(an_empty_document), CASE(a_conflict_of_two_values),
           CASE(a_removed_map_that_lives_on), CASE(a_counter_with_a_reset),
           CASE(a_set_with_rows), CASE(a_bounded_counter_with_shares),
-          CASE(a_text_with_what_was_deleted), CASE(every_type_appears),
-          CASE(equal_histories_have_one_text), CASE(long_texts_are_cut),
-          CASE(who_said_it_first_is_told),
+          CASE(a_text_with_what_was_deleted), CASE(a_list_with_what_was_moved),
+          CASE(every_type_appears), CASE(equal_histories_have_one_text),
+          CASE(long_texts_are_cut), CASE(who_said_it_first_is_told),
           CASE(it_takes_documents_and_buffers_only), CASE(no_memory))

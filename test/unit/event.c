@@ -38,11 +38,24 @@ static void say_bytes(crdt_bytes bytes)
     say(text);
 }
 
+/* " =3 +1 -2 !1": retain, insert, delete, set. */
+static void say_steps(const crdt_patch *p)
+{
+    char text[16];
+    size_t i;
+    for (i = 0; i < p->steps_len; i++) {
+        snprintf(text, sizeof text, " %c%u", " =+-!"[p->steps[i].kind],
+                 (unsigned)p -> steps[i].chars);
+        say(text);
+    }
+}
+
 /* "put it.size 1 -> 2 by 1", or of a set "add it 7 by 1". */
 static void say_patch(const crdt_patch *p)
 {
-    static const char *const kinds[] = { "",     "put ",  "remove ",
-                                         "add ", "drop ", "lost " };
+    static const char *const kinds[] = {
+        "", "put ", "remove ", "add ", "drop ", "lost ", "text ", "list "
+    };
     char author[24];
     say(kinds[p->kind]);
     say_bytes(p->path);
@@ -59,6 +72,7 @@ static void say_patch(const crdt_patch *p)
         say(" ");
         say_value(&p->now);
     }
+    say_steps(p);
     snprintf(author, sizeof author, " by %d%s\n", p->author.b[0],
              p->is_local ? "" : ", not us");
     say(author);
@@ -207,6 +221,104 @@ TEST(a_register_that_is_cleared_is_told_as_removed)
 }
 
 /* >>containers ------------------------------------------------------------ */
+
+/* A list that was told to be there, of so many nulls. */
+static crdt_obj list_of(crdt_doc *doc, size_t len)
+{
+    crdt_obj list = at_root(doc, CRDT_LIST);
+    while (len-- > 0)
+        CHECK(!crdt_list_insert(list, 0, crdt_null()));
+    CHECK(!crdt_commit(doc));
+    (void)news_of(calls);
+    return list;
+}
+
+TEST(lists_tell_steps)
+{
+    crdt_doc *doc = watched(1);
+    crdt_obj list = list_of(doc, 10);
+    CHECK(!crdt_list_insert(list, 3, crdt_int(1)));
+    CHECK(!crdt_list_insert(list, 4, crdt_int(2)) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it =3 +2 by 1\n");
+    CHECK(!crdt_list_delete(list, 0, 2) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it -2 by 1\n");
+    CHECK(!crdt_list_set(list, 1, crdt_int(3)));
+    CHECK(!crdt_list_set(list, 2, crdt_int(3)));
+    CHECK(!crdt_list_set(list, 9, crdt_int(3)) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it =1 !2 =6 !1 by 1\n");
+    CHECK(!crdt_list_move(list, 8, 2) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it =2 +1 =6 -1 by 1\n");
+    CHECK(!crdt_list_move(list, 3, 3) && !crdt_commit(doc));
+    CHECK(!crdt_list_set(list, 0, crdt_null()) && !crdt_commit(doc));
+    CHECK(!crdt_list_insert(list, 5, crdt_null()));
+    CHECK(!crdt_list_delete(list, 5, 1) && !crdt_commit(doc));
+    CHECK_STR(news_of(0), "");
+    CHECK(!crdt_list_set(list, 0, crdt_int(7)));
+    CHECK(!crdt_list_move(list, 0, 9) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it -1 =9 +1 by 1\n");
+    CHECK(!crdt_map_remove(crdt_root(doc), KEY("it")) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "remove .it <list> by 1\n");
+    done(doc);
+}
+
+TEST(what_is_in_elements_is_told_behind_the_list)
+{
+    crdt_doc *doc = watched(1);
+    crdt_obj list = list_of(doc, 2), map, inner;
+    map = crdt_list_insert_object(list, 1, CRDT_MAP);
+    CHECK(!crdt_map_put_int(map, KEY("n"), 1));
+    inner = crdt_map_list(map, KEY("l"));
+    CHECK(!crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it =1 +1 by 1\n"); /* read what is in it */
+    CHECK(!crdt_map_put_int(map, KEY("n"), 2));
+    CHECK(!crdt_list_insert(inner, 0, crdt_int(5)));
+    CHECK(!crdt_list_insert(list, 0, crdt_null()) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it +1 by 1\nlist it/2/l +1 by 1\n"
+                          "put it/2.n 1 -> 2 by 1\n");
+    CHECK(!crdt_map_put_int(map, KEY("n"), 3)); /* it is read anew, too */
+    CHECK(!crdt_list_move(list, 2, 0) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it +1 =2 -1 by 1\n");
+    CHECK(!crdt_list_delete(list, 0, 1) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it -1 by 1\n");
+    CHECK(!crdt_map_put_int(map, KEY("n"), 4) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it =2 +1 by 1\n"); /* where it was inserted */
+    CHECK(!crdt_list_delete(list, 2, 1));
+    CHECK(!crdt_map_put_int(map, KEY("n"), 5) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "put it/2.n 4 -> 5 by 1\n");
+    CHECK(!crdt_list_set(list, 2, crdt_int(1)) && !crdt_commit(doc));
+    CHECK_STR(news_of(1), "list it =2 !1 by 1\n");
+    done(doc);
+}
+
+TEST(of_a_list_the_author_is_who_was_there_last)
+{
+    crdt_doc *a = watched(1), *b = replica(2), *c = replica(3);
+    crdt_obj list = list_of(a, 3);
+    crdt_buf delta;
+    pull(b, a);
+    CHECK(!crdt_list_insert(at_root(b, CRDT_LIST), 1, crdt_int(1)));
+    pull(c, b);
+    CHECK(!crdt_list_set(at_root(c, CRDT_LIST), 1, crdt_int(2)));
+    CHECK(!crdt_list_set(list, 0, crdt_int(1)));
+    delta = news(c, a);
+    CHECK(!crdt_join(a, crdt_buf_bytes(&delta)));
+    crdt_buf_free(&delta);
+    CHECK_STR(news_of(1), "list it !1 +1 by 3, not us\n");
+    CHECK(!crdt_list_set(list, 1, crdt_int(3)));
+    pull(b, c);
+    CHECK(!crdt_list_delete(at_root(b, CRDT_LIST), 1, 1));
+    pull(a, b);
+    CHECK_STR(news_of(1), "list it =1 !1 by 1\n");
+    CHECK(!crdt_list_set(at_root(c, CRDT_LIST), 0, crdt_int(4)));
+    CHECK(!crdt_list_set(list, 0, crdt_int(5)));
+    delta = news(c, a);
+    CHECK(!crdt_join(a, crdt_buf_bytes(&delta)));
+    crdt_buf_free(&delta);
+    CHECK_STR(news_of(1), "list it !1 by 3, not us\n");
+    done(a);
+    done(b);
+    done(c);
+}
 
 TEST(what_is_in_a_new_container_is_not_told)
 {
@@ -462,6 +574,9 @@ TEST(without_memory_all_is_to_be_read_anew)
 TEST_MAIN(CASE(a_commit_tells_keys), CASE(what_ends_as_it_was_is_not_told),
           CASE(sets_tell_elements), CASE(objects_of_one_value_tell_it),
           CASE(a_register_that_is_cleared_is_told_as_removed),
+          CASE(lists_tell_steps),
+          CASE(what_is_in_elements_is_told_behind_the_list),
+          CASE(of_a_list_the_author_is_who_was_there_last),
           CASE(what_is_in_a_new_container_is_not_told),
           CASE(a_value_in_place_of_a_container_and_back),
           CASE(hidden_changes_are_not_told),

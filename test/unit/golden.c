@@ -1,8 +1,8 @@
 /*
  * The wire format does not change by accident: documents made with fixed ids,
  * clock and randomness write the bytes under test/golden, and those can be
- * joined. docs/wire-format.md explains example.hex, tags.hex, text.hex and
- * text-delta.hex byte by byte.
+ * joined. docs/wire-format.md explains example.hex, tags.hex, text.hex,
+ * text-delta.hex, list.hex and list-delta.hex byte by byte.
  *
  *     CRDT_GOLDEN_WRITE=1 build/test/unit/golden    writes them anew
  */
@@ -177,6 +177,23 @@ static void write_note(crdt_doc *doc)
 {
     crdt_text_insert(note(doc), CRDT_CHARS, 0, CRDT_STR("helo"));
     crdt_text_insert(note(doc), CRDT_CHARS, 2, CRDT_STR("l"));
+    crdt_commit(doc);
+}
+
+static crdt_obj todo(crdt_doc *doc)
+{
+    return crdt_map_list(crdt_root(doc), CRDT_STR("todo"));
+}
+
+static crdt_err insert(crdt_obj list, size_t at, const char *value)
+{
+    return crdt_list_insert(list, at, crdt_string(crdt_str(value)));
+}
+
+static void write_todo(crdt_doc *doc)
+{
+    insert(todo(doc), 0, "tea");
+    insert(todo(doc), 1, "jam");
     crdt_commit(doc);
 }
 
@@ -415,6 +432,121 @@ static void make_edits_canonical(crdt_buf *out)
     keep(make_rewritten, CANONICAL_FORM, out);
 }
 
+static void make_list(crdt_buf *out)
+{
+    crdt_doc *doc = fuzz_doc_new(0xaa);
+    write_todo(doc);
+    sent(doc, NULL, out);
+    crdt_doc_free(doc);
+}
+
+/* Of "tea", "jam" one moves the tea to the end and inserts "pie" in front; the
+ * other at once makes "oat" of the tea, and deletes the jam. */
+static crdt_doc *make_moved(crdt_vv *base)
+{
+    crdt_doc *a = fuzz_doc_new(0xaa), *b = fuzz_doc_new(0xbb);
+    write_todo(a);
+    fuzz_pull(b, a);
+    if (crdt_doc_vv(a, base))
+        abort();
+    crdt_list_move(todo(a), 0, 1);
+    insert(todo(a), 0, "pie");
+    crdt_list_set(todo(b), 0, crdt_string(CRDT_STR("oat")));
+    crdt_list_delete(todo(b), 1, 1);
+    crdt_commit(a);
+    crdt_commit(b);
+    fuzz_pull(a, b);
+    crdt_doc_free(b);
+    return a;
+}
+
+/* What is behind list.hex. */
+static void make_list_delta(crdt_buf *out)
+{
+    keep(make_moved, SINCE_BASE, out);
+}
+
+/* A container of any type in the list, with something in it. */
+static void insert_container(crdt_obj list, size_t i)
+{
+    crdt_type type = (crdt_type)(1 + i % CRDT_LIST);
+    crdt_obj it = crdt_list_insert_object(list, i % 3, type);
+    (void)crdt_map_put_int(it, CRDT_STR("in"), (int64_t)i);
+    (void)crdt_register_set(it, crdt_int((int64_t)i));
+    (void)crdt_counter_add(it, (int64_t)i);
+    (void)crdt_set_add(it, crdt_int((int64_t)i));
+    (void)crdt_text_insert(it, CRDT_CHARS, 0, CRDT_STR("typed"));
+    (void)crdt_list_insert(it, 0, crdt_int((int64_t)i));
+}
+
+/* Two insert, set, move and delete, here and there; one of two lists is
+ * removed with what is in it, while it grows elsewhere. */
+static void write_lists(crdt_doc *docs[2], size_t from, size_t to)
+{
+    size_t i, k, len;
+    for (i = from; i < to; i++) {
+        crdt_doc *doc = docs[i % 2];
+        crdt_obj list = typed(doc, CRDT_LIST);
+        for (k = 0; k < 3; k++)
+            crdt_list_insert(list, i * 7 % (crdt_list_len(list) + 1),
+                             element((int)((i + k) % ELEMENTS)));
+        insert_container(list, i);
+        len = crdt_list_len(list);
+        crdt_list_move(list, i * 5 % len, i * 3 % len);
+        crdt_list_set(list, i % len, crdt_int(-(int64_t)i));
+        crdt_list_delete(list, i * 11 % (len - 1), i % 3);
+        insert(todo(doc), 0, "anew");
+        if (i % 16 == 8)
+            crdt_map_remove(crdt_root(doc), CRDT_STR("todo"));
+        crdt_commit(doc);
+        if (i % 8 == 7)
+            fuzz_pull(docs[i / 8 % 2], docs[i / 8 % 2 ^ 1]);
+    }
+    fuzz_pull(docs[0], docs[1]);
+}
+
+static crdt_doc *make_listed(crdt_vv *base)
+{
+    crdt_doc *docs[2] = { fuzz_doc_new(1), fuzz_doc_new(2) };
+    write_lists(docs, 0, 16);
+    if (crdt_doc_vv(docs[0], base))
+        abort();
+    crdt_doc_free(docs[1]);
+    return docs[0];
+}
+
+static crdt_doc *make_relisted(crdt_vv *base)
+{
+    crdt_doc *docs[2] = { fuzz_doc_new(1), fuzz_doc_new(2) };
+    write_lists(docs, 0, 16);
+    if (crdt_doc_vv(docs[0], base))
+        abort();
+    write_lists(docs, 16, 32);
+    crdt_doc_free(docs[1]);
+    return docs[0];
+}
+
+static void make_lists(crdt_buf *out)
+{
+    keep(make_listed, WHOLE, out);
+}
+
+static void make_moves(crdt_buf *out)
+{
+    keep(make_relisted, WHOLE, out);
+}
+
+/* What is behind lists.hex. */
+static void make_moves_delta(crdt_buf *out)
+{
+    keep(make_relisted, SINCE_BASE, out);
+}
+
+static void make_moves_canonical(crdt_buf *out)
+{
+    keep(make_relisted, CANONICAL_FORM, out);
+}
+
 static void make_vv(crdt_buf *out)
 {
     static const uint64_t seqs[] = { 1, 127, 128, CRDTSYNC_MAX_SEQ };
@@ -449,6 +581,12 @@ enum {
     EDITS,
     EDITS_DELTA,
     EDITS_CANONICAL,
+    LIST,
+    LIST_DELTA,
+    LISTS,
+    MOVES,
+    MOVES_DELTA,
+    MOVES_CANONICAL,
     VV, /* the only one that is no delta */
     GOLDENS
 };
@@ -476,6 +614,12 @@ static const struct golden {
     { "edits", make_edits, NULL },
     { "edits-delta", make_edits_delta, make_texts },
     { "edits-canonical", make_edits_canonical, NULL },
+    { "list", make_list, NULL },
+    { "list-delta", make_list_delta, make_list },
+    { "lists", make_lists, NULL },
+    { "moves", make_moves, NULL },
+    { "moves-delta", make_moves_delta, make_lists },
+    { "moves-canonical", make_moves_canonical, NULL },
     { "vv", make_vv, NULL },
 };
 
@@ -588,12 +732,13 @@ static crdt_digest digest_of(const struct golden *golden)
  * whoever has the canonical bytes, has the same. */
 TEST(three_ways_to_one_state)
 {
-    static const int ways[3][3] = { { REMOVALS, DELTA, CANONICAL },
+    static const int ways[4][3] = { { REMOVALS, DELTA, CANONICAL },
                                     { CHANGES, CHANGES_DELTA,
                                       CHANGES_CANONICAL },
-                                    { EDITS, EDITS_DELTA, EDITS_CANONICAL } };
+                                    { EDITS, EDITS_DELTA, EDITS_CANONICAL },
+                                    { MOVES, MOVES_DELTA, MOVES_CANONICAL } };
     int state, i;
-    for (state = 0; state < 3; state++) {
+    for (state = 0; state < 4; state++) {
         crdt_digest first = digest_of(&goldens[ways[state][0]]);
         for (i = 1; i < 3; i++) {
             crdt_digest digest = digest_of(&goldens[ways[state][i]]);
@@ -704,6 +849,27 @@ TEST(the_texts_are_what_was_typed)
     crdt_doc_free(doc);
 }
 
+static void check_element(crdt_obj list, size_t at, const char *want)
+{
+    crdt_value value = crdt_null();
+    CHECK_ERR(crdt_list_get(list, at, &value), CRDT_OK);
+    CHECK(value.kind == CRDT_STRING &&
+          crdt_bytes_equal(value.as.bytes, crdt_str(want)));
+}
+
+TEST(the_lists_are_what_was_written)
+{
+    crdt_doc *small = join_kept(LIST_DELTA), *doc = join_kept(MOVES);
+    crdt_obj list = typed(doc, CRDT_LIST);
+    CHECK_INT(crdt_list_len(todo(small)), 2);
+    check_element(todo(small), 0, "pie");
+    check_element(todo(small), 1, "oat");
+    CHECK(crdt_list_len(list) > 50);
+    CHECK(crdt_list_len(todo(doc)) > 0);
+    crdt_doc_free(small);
+    crdt_doc_free(doc);
+}
+
 /* Also when the frame around the shorter payload is whole. */
 static void check_truncated(const struct golden *golden, const crdt_buf *kept)
 {
@@ -794,12 +960,10 @@ TEST(what_a_newer_version_wrote_is_refused)
     crdt_buf_free(&kept);
 }
 
-TEST_MAIN(CASE(the_same_documents_write_the_same_bytes),
-          CASE(kept_bytes_are_joined), CASE(three_ways_to_one_state),
-          CASE(the_values_are_what_was_put),
-          CASE(the_types_are_what_was_written),
-          CASE(the_changes_are_what_they_mean),
-          CASE(the_texts_are_what_was_typed),
-          CASE(no_beginning_is_taken_for_the_whole),
-          CASE(no_flipped_bit_is_taken),
-          CASE(what_a_newer_version_wrote_is_refused))
+TEST_MAIN(
+    CASE(the_same_documents_write_the_same_bytes), CASE(kept_bytes_are_joined),
+    CASE(three_ways_to_one_state), CASE(the_values_are_what_was_put),
+    CASE(the_types_are_what_was_written), CASE(the_changes_are_what_they_mean),
+    CASE(the_texts_are_what_was_typed), CASE(the_lists_are_what_was_written),
+    CASE(no_beginning_is_taken_for_the_whole), CASE(no_flipped_bit_is_taken),
+    CASE(what_a_newer_version_wrote_is_refused))

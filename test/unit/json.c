@@ -398,6 +398,64 @@ TEST(texts_go_round)
     done(doc);
 }
 
+/* Both ways round, with all else that there is in them. */
+TEST(lists_go_round)
+{
+    crdt_doc *doc = replica(1);
+    crdt_obj list = at_root(doc, CRDT_LIST);
+    reads_as("{\"a\":[]}", "{\"a\":[]}");
+    reads_as("{\"a\":[null,false,-1,{\"$double\":1},\"\",\"b\",1]}",
+             "{\"a\":[null,false,-1,1,\"\",\"b\",1]}");
+    reads_as("{\"a\":[[],[[1],{\"b\":[2,{\"c\":[]}]}],{}]}",
+             "{\"a\":[[],[[1],{\"b\":[2,{\"c\":[]}]}],{}]}");
+    reads_as("{\"a\":[{\"$counter\":-5},{\"$text\":\"hé\"},"
+             "{\"$aw-set\":[1]},{\"$register\":{}},{\"$bounded\":3}]}",
+             "{\"a\":[-5,\"hé\",[1],null,3]}");
+    CHECK(!crdt_list_insert(list, 0, crdt_int(1)));
+    CHECK(!crdt_list_insert(list, 1, crdt_int(2)));
+    CHECK(!crdt_list_insert(list, 0, crdt_int(3)));
+    CHECK(!crdt_list_delete(list, 1, 1));
+    CHECK(!crdt_list_move(list, 1, 0));
+    goes_round(doc, "{\"it\":[2,3]}");
+    CHECK_STR(json_by(list, 0, 0), "[2,3]");
+    CHECK(!read_text(doc, "{\"it\":[4,[5]]}"));
+    CHECK_STR(json_of(doc), "{\"it\":[4,[5]]}");
+    CHECK(!read_text(doc, "{\"it\":[]}"));
+    CHECK_STR(json_of(doc), "{\"it\":[]}");
+    CHECK(!read_text(doc, "{\"it\":{\"$aw-set\":[4]}}"));
+    CHECK_STR(json_of(doc), "{\"it\":{\"$aw-set\":[4]}}");
+    done(doc);
+}
+
+TEST(m9_elements_stay_what_they_are)
+{
+    reads_as("{\"a\":[9007199254740991,{\"$int\":\"9007199254740992\"},"
+             "{\"$int\":\"-9223372036854775808\"},"
+             "{\"$int\":\"9223372036854775807\"},"
+             "{\"$time\":\"9007199254740993\"},{\"$bytes\":\"AP8=\"},"
+             "{\"$string\":\"AA==\"},{\"$double\":\"NaN\"}]}",
+             "{\"a\":[9007199254740991,\"9007199254740992\","
+             "\"-9223372036854775808\",\"9223372036854775807\","
+             "\"9007199254740993\",\"AP8=\",\"\\u0000\",\"NaN\"]}");
+}
+
+/* What another has inserted meanwhile stays, behind what is read or before. */
+TEST(a_list_is_made_anew)
+{
+    crdt_doc *a = doc_of("{\"it\":[1,{\"x\":2}]}"), *b = replica(2);
+    pull(b, a);
+    CHECK(!crdt_list_insert(at_root(b, CRDT_LIST), 2, crdt_int(3)));
+    CHECK(!read_text(a, "{\"it\":[4]}"));
+    CHECK_STR(json_of(a), "{\"it\":[4]}");
+    meet(a, b);
+    CHECK_INT(crdt_list_len(at_root(a, CRDT_LIST)), 2);
+    CHECK(!read_text(a, "{\"it\":[5]}"));
+    meet(a, b);
+    CHECK_STR(json_of(b), "{\"it\":[5]}");
+    done(a);
+    done(b);
+}
+
 /* Each type is what its name says, in both directions. */
 TEST(types_are_kept)
 {
@@ -443,6 +501,17 @@ TEST(indented_a_key_has_a_line)
     CHECK_STR(json_by(crdt_root(doc), 1, 1),
               "{\n \"a\": {\n  \"b\": 1,\n  \"c\": [1, 2]\n },\n \"d\": {},\n"
               " \"e\": \"9007199254740993\"\n}");
+    done(doc);
+}
+
+TEST(indented_an_element_has_a_line)
+{
+    crdt_doc *doc = doc_of("{\"a\":[1,[],[{\"b\":2},{\"$aw-set\":[3,4]}]]}");
+    CHECK_STR(json_by(crdt_root(doc), 0, 1),
+              "{\n \"a\": [\n  1,\n  [],\n  [\n   {\n    \"b\": 2\n   },\n"
+              "   {\"$aw-set\": [3, 4]}\n  ]\n ]\n}");
+    CHECK(!read_text(doc, json_by(crdt_root(doc), 0, 3)));
+    goes_round(doc, "{\"a\":[1,[],[{\"b\":2},{\"$aw-set\":[3,4]}]]}");
     done(doc);
 }
 
@@ -577,6 +646,25 @@ TEST(what_others_own_stays_below)
     done(doc);
 }
 
+/* In a list it would be among what is read. */
+TEST(what_others_own_in_a_list_keeps_all_away)
+{
+    crdt_doc *doc = doc_of("{\"l\":[1,{\"n\":{\"$bounded\":5}}],\"m\":1}");
+    crdt_obj list = crdt_map_find(crdt_root(doc), KEY("l"), CRDT_LIST);
+    crdt_id other = replica_id(7);
+    crdt_obj counter;
+    CHECK(!read_text(doc, "{\"l\":[{\"n\":{\"$bounded\":5}}]}"));
+    counter = crdt_map_find(crdt_list_object(list, 0), KEY("n"), CRDT_BOUNDED);
+    CHECK(!crdt_bounded_transfer(counter, &other, 2) && !crdt_commit(doc));
+    refuses(doc, "{\"l\":[]}", CRDT_ERR_TYPE, 5);
+    refuses(doc, "{\"l\":{}}", CRDT_ERR_TYPE, 5);
+    refuses(doc, "{\"m\":0,\"l\":[{\"n\":{\"$bounded\":9}}]}", CRDT_ERR_TYPE,
+            11);
+    CHECK(!read_text(doc, "{\"l\":1}"));
+    CHECK_STR(json_of(doc), "{\"l\":1,\"m\":1}");
+    done(doc);
+}
+
 /* A value lies over it meanwhile. */
 TEST(what_others_own_comes_back)
 {
@@ -667,7 +755,12 @@ TEST(what_makes_no_sense_is_refused)
         { "5", CRDT_ERR_TYPE, 0 },
         { " []", CRDT_ERR_TYPE, 1 },
         { "{\"$counter\":1}", CRDT_ERR_TYPE, 0 },
-        { "{\"a\":[]}", CRDT_ERR_UNSUPPORTED, 5 },
+        { "{\"a\":{\"$list\":[]}}", CRDT_ERR_VERSION, 6 },
+        { "{\"a\":[1,{\"b\":[9007199254740992]}]}", CRDT_ERR_RANGE, 14 },
+        { "{\"a\":[{\"b\":1,\"b\":2}]}", CRDT_ERR_CORRUPT, 13 },
+        { "{\"a\":[0,{\"$counter\":[]}]}", CRDT_ERR_CORRUPT, 20 },
+        { "{\"a\":[{\"$register\":[]}]}", CRDT_ERR_TYPE, 19 },
+        { "{\"a\":{\"$aw-set\":[[]]}}", CRDT_ERR_TYPE, 17 },
         { "{\"a\":1,\"b\":2,\"a\":3}", CRDT_ERR_CORRUPT, 13 },
         { "{\"a\":1,\"\\u0061\":3}", CRDT_ERR_CORRUPT, 7 },
         { "{\"a\":1,\"a\":2,\"b\":3,\"b\":4}", CRDT_ERR_CORRUPT, 7 },
@@ -916,7 +1009,8 @@ static crdt_doc *doc_in_memory(void)
 }
 
 static const char everything[] =
-    "{\"c\":{\"$counter\":5},\"m\":{\"a key that is long\":\"and its value\","
+    "{\"c\":{\"$counter\":5},\"l\":[1,{\"a\":[\"of an element in a list\"]},"
+    "{\"$counter\":2}],\"m\":{\"a key that is long\":\"and its value\","
     "\"b\":{\"$bounded\":5}},\"r\":{\"$register\":{\"$string\":\"AA==\"}},"
     "\"s\":{\"$aw-set\":[1,{\"$double\":3},\"two\"]},"
     "\"t\":{\"$text\":\"h\303\251llo\"},"
@@ -1049,6 +1143,23 @@ TEST(patches_of_texts_are_whole)
 }
 
 /* Escaped for the pointer what is escaped for JSON. */
+TEST(patches_of_lists_are_whole)
+{
+    crdt_doc *doc = doc_of("{\"it\":[1,{\"x\":2}]}");
+    crdt_obj list = at_root(doc, CRDT_LIST);
+    CHECK(!crdt_commit(doc));
+    CHECK(!crdt_doc_watch(doc, write_patch, NULL));
+    CHECK(!crdt_list_insert(list, 0, crdt_int(0)));
+    CHECK(!crdt_map_remove(crdt_list_object(list, 2), KEY("x")));
+    CHECK(!crdt_list_move(list, 0, 1));
+    CHECK_STR(patch_of(doc), "[{\"op\":\"replace\",\"path\":\"/it\","
+                             "\"value\":[1,0,{}]}]");
+    CHECK(!crdt_map_remove(crdt_root(doc), KEY("it")));
+    CHECK_STR(patch_of(doc), "[{\"op\":\"remove\",\"path\":\"/it\"}]");
+    crdt_buf_free(&patch_text);
+    done(doc);
+}
+
 TEST(patches_of_any_key)
 {
     crdt_doc *doc = replica(1);
@@ -1150,31 +1261,33 @@ TEST(a_lost_event_replaces_all)
     done(doc);
 }
 
-TEST_MAIN(CASE(values_of_every_kind_go_round),
-          CASE(m9_integers_stay_what_they_are),
-          CASE(m9_beyond_2_to_53_they_are_digits_in_a_string),
-          CASE(numbers_of_other_forms_are_read), CASE(doubles_are_exact),
-          CASE(numbers_that_json_lacks_have_names),
-          CASE(the_locale_does_not_matter), CASE(bytes_are_exact),
-          CASE(strings_that_json_cannot_say), CASE(escapes_are_read),
-          CASE(keys_of_any_bytes_go_round),
-          CASE(containers_of_every_type_go_round),
-          CASE(sets_of_every_type_go_round), CASE(texts_go_round),
-          CASE(types_are_kept), CASE(any_object_can_be_written_alone),
-          CASE(indented_a_key_has_a_line), CASE(it_is_appended),
-          CASE(keys_that_are_not_named_stay), CASE(a_map_below_can_be_filled),
-          CASE(a_2pset_is_made_anew), CASE(what_is_shown_is_written),
-          CASE(what_others_own_stays), CASE(what_others_own_stays_below),
-          CASE(what_others_own_comes_back), CASE(what_is_no_json_is_refused),
-          CASE(what_makes_no_sense_is_refused), CASE(arguments),
-          CASE(a_text_is_so_long_and_no_longer),
-          CASE(a_text_holds_so_many_values_and_no_more),
-          CASE(containers_nest_so_deep_and_no_deeper),
-          CASE(brackets_nest_so_deep_and_no_deeper),
-          CASE(below_a_map_there_is_less_room),
-          CASE(keys_and_elements_have_limits), CASE(numbers_have_a_length),
-          CASE(a_counter_beyond_the_range), CASE(reading_without_memory),
-          CASE(writing_without_memory), CASE(patches_of_keys),
-          CASE(patches_of_sets_are_one), CASE(patches_of_texts_are_whole),
-          CASE(patches_of_any_key), CASE(within_an_event_nothing_is_read),
-          CASE(patches_without_memory), CASE(a_lost_event_replaces_all))
+TEST_MAIN(
+    CASE(values_of_every_kind_go_round), CASE(m9_integers_stay_what_they_are),
+    CASE(m9_beyond_2_to_53_they_are_digits_in_a_string),
+    CASE(numbers_of_other_forms_are_read), CASE(doubles_are_exact),
+    CASE(numbers_that_json_lacks_have_names), CASE(the_locale_does_not_matter),
+    CASE(bytes_are_exact), CASE(strings_that_json_cannot_say),
+    CASE(escapes_are_read), CASE(keys_of_any_bytes_go_round),
+    CASE(containers_of_every_type_go_round), CASE(sets_of_every_type_go_round),
+    CASE(texts_go_round), CASE(lists_go_round),
+    CASE(m9_elements_stay_what_they_are), CASE(a_list_is_made_anew),
+    CASE(types_are_kept), CASE(any_object_can_be_written_alone),
+    CASE(indented_a_key_has_a_line), CASE(indented_an_element_has_a_line),
+    CASE(it_is_appended), CASE(keys_that_are_not_named_stay),
+    CASE(a_map_below_can_be_filled), CASE(a_2pset_is_made_anew),
+    CASE(what_is_shown_is_written), CASE(what_others_own_stays),
+    CASE(what_others_own_stays_below),
+    CASE(what_others_own_in_a_list_keeps_all_away),
+    CASE(what_others_own_comes_back), CASE(what_is_no_json_is_refused),
+    CASE(what_makes_no_sense_is_refused), CASE(arguments),
+    CASE(a_text_is_so_long_and_no_longer),
+    CASE(a_text_holds_so_many_values_and_no_more),
+    CASE(containers_nest_so_deep_and_no_deeper),
+    CASE(brackets_nest_so_deep_and_no_deeper),
+    CASE(below_a_map_there_is_less_room), CASE(keys_and_elements_have_limits),
+    CASE(numbers_have_a_length), CASE(a_counter_beyond_the_range),
+    CASE(reading_without_memory), CASE(writing_without_memory),
+    CASE(patches_of_keys), CASE(patches_of_sets_are_one),
+    CASE(patches_of_texts_are_whole), CASE(patches_of_lists_are_whole),
+    CASE(patches_of_any_key), CASE(within_an_event_nothing_is_read),
+    CASE(patches_without_memory), CASE(a_lost_event_replaces_all))

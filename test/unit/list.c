@@ -1,8 +1,10 @@
 /* Lists through the public face: what each call does and refuses, and what
  * becomes of things done at once. */
+#define CRDTSYNC_MAX_COMMIT_OPS 8000u
 #define CRDTSYNC_IMPLEMENTATION
 #include "crdtsync.h"
 
+#include "../build_delta.h"
 #include "../replicas.h"
 
 static crdt_obj list_of(crdt_doc *doc)
@@ -89,7 +91,7 @@ static void pair(crdt_doc **a, crdt_doc **b, const char *letters)
 /* What both read when they have met, and a third that had nothing. */
 static void both_read(crdt_doc *a, crdt_doc *b, const char *letters)
 {
-    crdt_doc *c = replica(3);
+    crdt_doc *c = replica(9);
     meet(a, b);
     CHECK_STR(letters_in(a), letters);
     CHECK_STR(letters_in(b), letters);
@@ -426,6 +428,209 @@ static void count_version(void *ctx, const crdt_version *version)
     ++*(int *)ctx;
 }
 
+/* The later move takes the whole of it: nobody moves half a run. */
+TEST(two_replicas_move_two_neighbours_apart)
+{
+    crdt_doc *a, *b;
+    pair(&a, &b, "abcdef");
+    move(a, 2, 0); /* cabdef */
+    move(a, 3, 1); /* cdabef */
+    later();
+    move(b, 2, 5); /* abdefc */
+    move(b, 2, 5); /* abefcd */
+    both_read(a, b, "abefcd");
+}
+
+/* Each is moved behind the other: both are there, once. */
+TEST(moves_in_a_circle)
+{
+    crdt_doc *a, *b, *c;
+    pair(&a, &b, "abc");
+    c = replica(3);
+    pull(c, a);
+    move(a, 0, 1); /* a behind b: bac */
+    move(b, 1, 2); /* b behind c: acb */
+    move(c, 2, 0); /* c before a: cab */
+    meet(a, b);
+    meet(b, c);
+    meet(a, c);
+    CHECK_STR(letters_in(a), "cab");
+    CHECK(same(a, b));
+    done(c);
+    both_read(a, b, "cab");
+}
+
+TEST(a_move_to_beside_what_was_deleted)
+{
+    crdt_doc *a, *b;
+    pair(&a, &b, "abcde");
+    move(a, 0, 2);   /* bcade */
+    delete_at(b, 2); /* c */
+    delete_at(b, 2); /* d */
+    both_read(a, b, "bae");
+}
+
+TEST(a_move_beside_a_move)
+{
+    crdt_doc *a, *b;
+    pair(&a, &b, "abcd");
+    move(a, 0, 3); /* bcda */
+    insert(a, 4, "x");
+    move(b, 3, 0); /* dabc */
+    insert(b, 1, "y");
+    both_read(a, b, "dybcax");
+}
+
+TEST(set_and_move_and_delete)
+{
+    crdt_doc *a, *b, *c;
+    pair(&a, &b, "abc");
+    c = replica(3);
+    pull(c, a);
+    later();
+    move(a, 0, 2);
+    set(b, 0, "A");
+    delete_at(c, 0);
+    meet(a, c);
+    CHECK_STR(letters_in(a), "bc");
+    meet(a, b); /* the value survives, and so does the move */
+    CHECK_STR(letters_in(a), "bcA");
+    meet(b, c);
+    CHECK_STR(letters_in(c), "bcA");
+    done(c);
+    both_read(a, b, "bcA");
+}
+
+/* Who has seen the move takes it with the element. */
+TEST(a_deletion_takes_the_moves_that_it_saw)
+{
+    crdt_doc *a, *b;
+    pair(&a, &b, "abc");
+    move(a, 0, 2);
+    meet(a, b);
+    later();
+    delete_at(a, 2);
+    move(b, 2, 1); /* bac */
+    set(b, 1, "A");
+    both_read(a, b, "bAc");
+}
+
+/* Each of three types a run where the others do, forwards or backwards. */
+TEST(runs_of_three_do_not_mix)
+{
+    static const char *const runs[] = { "abc", "klm", "xyz" };
+    int backwards, r, i;
+    for (backwards = 0; backwards < 2; backwards++) {
+        crdt_doc *docs[3];
+        char letter[2] = { 0, 0 };
+        docs[0] = replica(1);
+        append(docs[0], "()");
+        for (r = 0; r < 3; r++) {
+            if (r)
+                docs[r] = replica((uint8_t)(r + 1));
+            if (r)
+                meet(docs[r], docs[0]);
+        }
+        for (i = 0; i < 3; i++)
+            for (r = 0; r < 3; r++) {
+                letter[0] = runs[r][backwards ? 2 - i : i];
+                insert(docs[r], backwards ? 1 : (size_t)i + 1, letter);
+            }
+        meet(docs[0], docs[1]);
+        meet(docs[1], docs[2]);
+        meet(docs[0], docs[2]);
+        CHECK_STR(letters_in(docs[0]), "(abcklmxyz)");
+        done(docs[2]);
+        both_read(docs[0], docs[1], "(abcklmxyz)");
+    }
+}
+
+/* Moves go into a run as insertions do: not between what others insert. */
+TEST(what_is_moved_into_a_run_does_not_part_it)
+{
+    crdt_doc *a, *b;
+    pair(&a, &b, "()123");
+    insert(a, 1, "a");
+    insert(a, 2, "b");
+    insert(a, 3, "c");
+    move(b, 2, 1);
+    move(b, 3, 2);
+    both_read(a, b, "(abc12)3");
+}
+
+TEST(an_edited_container_survives_a_delete)
+{
+    crdt_doc *a = replica(1), *b = replica(2);
+    crdt_obj map;
+    int64_t count = 0;
+    append(a, "ac");
+    map = crdt_list_insert_object(list_of(a), 1, CRDT_MAP);
+    CHECK_INT(crdt_map_put_int(map, CRDT_STR("n"), 5), CRDT_OK);
+    CHECK_INT(crdt_counter_add(crdt_map_counter(map, CRDT_STR("c")), 3),
+              CRDT_OK);
+    move(a, 1, 0);
+    meet(a, b);
+    CHECK_STR(letters_in(b), "#ac");
+    delete_at(a, 0);
+    map = crdt_list_object(list_of(b), 0);
+    CHECK_INT(crdt_counter_add(crdt_map_counter(map, CRDT_STR("c")), 4),
+              CRDT_OK);
+    meet(a, b);
+    CHECK_STR(letters_in(a), "a#c"); /* where it was inserted */
+    map = crdt_list_object(list_of(a), 1);
+    CHECK_INT(crdt_map_size(map), 1);
+    CHECK_INT(crdt_counter_get(crdt_map_counter(map, CRDT_STR("c")), &count),
+              CRDT_OK);
+    CHECK_INT(count, 4);
+    both_read(a, b, "a#c");
+}
+
+TEST(a_list_in_a_list_moves_and_goes_as_a_whole)
+{
+    crdt_doc *a = replica(1), *b = replica(2);
+    crdt_obj inner;
+    append(a, "ab");
+    inner = crdt_list_insert_object(list_of(a), 2, CRDT_LIST);
+    CHECK_INT(crdt_list_insert(inner, 0, crdt_int(1)), CRDT_OK);
+    meet(a, b);
+    move(a, 2, 0);
+    inner = crdt_list_object(list_of(b), 2);
+    CHECK_INT(crdt_list_insert(inner, 1, crdt_int(2)), CRDT_OK);
+    CHECK_INT(crdt_list_move(inner, 1, 0), CRDT_OK);
+    meet(a, b);
+    CHECK_STR(letters_in(a), "#ab");
+    CHECK_INT(crdt_list_len(crdt_list_object(list_of(a), 0)), 2);
+    delete_at(a, 0);
+    CHECK_INT(crdt_list_move(inner, 0, 1), CRDT_OK);
+    meet(a, b); /* a move is nothing to see */
+    CHECK_INT(crdt_list_len(inner), 0);
+    both_read(a, b, "ab");
+}
+
+/* Who was away long gets all of it, and its own moves still count. */
+TEST(a_move_by_one_who_was_away)
+{
+    crdt_doc *a, *b, *c;
+    crdt_vv all = CRDT_VV_INIT;
+    pair(&a, &b, "abcd");
+    c = replica(3);
+    pull(c, a);
+    move(a, 0, 2);
+    delete_at(b, 3);
+    meet(a, b);
+    CHECK(!crdt_doc_vv(a, &all));
+    CHECK(!crdt_truncate(a, &all));
+    CHECK(!crdt_truncate(b, &all));
+    crdt_vv_free(&all);
+    later();
+    move(c, 0, 1); /* bacd */
+    meet(a, c);
+    CHECK_STR(letters_in(c), "bac");
+    meet(b, c);
+    done(c);
+    both_read(a, b, "bac");
+}
+
 TEST(concurrent_values_are_readable)
 {
     crdt_doc *a, *b;
@@ -440,6 +645,207 @@ TEST(concurrent_values_are_readable)
     CHECK_INT(crdt_list_versions(list_of(a), 3, count_version, &count),
               CRDT_ERR_RANGE);
     both_read(a, b, "ayc");
+}
+
+/* Of three that do different things at once. */
+TEST(a_move_a_set_and_a_delete)
+{
+    crdt_doc *a, *b, *c = replica(4);
+    pair(&a, &b, "abc");
+    pull(c, a);
+    move(a, 0, 2);
+    set(b, 0, "A");
+    delete_at(c, 0);
+    meet(a, c);
+    CHECK_STR(letters_in(c), "bc"); /* moved and deleted: gone */
+    pull(c, b);
+    CHECK_STR(letters_in(c), "bcA"); /* and set: there, where it was moved */
+    pull(a, c);
+    done(c);
+    both_read(a, b, "bcA");
+}
+
+/* Nothing is left of what was moved, deleted, and known to be by all. */
+TEST(a_deleted_element_takes_the_moves_it_saw)
+{
+    crdt_doc *a, *b;
+    crdt_stats stats;
+    pair(&a, &b, "abc");
+    move(a, 0, 2);
+    move(b, 0, 1);
+    meet(a, b);
+    CHECK_INT(crdt_list_delete(list_of(a), 0, 3), CRDT_OK);
+    meet(a, b);
+    crdt_doc_stats(b, &stats);
+    CHECK_INT(stats.ops, 1); /* the list */
+    both_read(a, b, "");
+}
+
+/* >>all or nothing --------------------------------------------------------- */
+
+TEST(a_deletion_that_is_too_large_deletes_nothing)
+{
+    enum { MANY = 2000 };
+    crdt_doc *doc = replica(1);
+    crdt_obj list = list_of(doc);
+    crdt_digest before, now;
+    size_t i;
+    for (i = 0; i < MANY; i++)
+        CHECK(!crdt_counter_add(crdt_list_insert_object(list, i, CRDT_COUNTER),
+                                1));
+    CHECK(!crdt_commit(doc));
+    for (i = 0; i < CRDTSYNC_MAX_COMMIT_OPS - 2 * MANY + 1; i++)
+        CHECK(!crdt_map_put_null(crdt_root(doc), CRDT_STR("k")));
+    before = crdt_doc_digest(doc);
+    CHECK_INT(crdt_list_delete(list, 0, MANY), CRDT_ERR_LIMIT);
+    now = crdt_doc_digest(doc);
+    CHECK(before.hi == now.hi && before.lo == now.lo);
+    CHECK_INT(crdt_list_len(list), MANY);
+    CHECK(!crdt_list_delete(list, 1, MANY - 1));
+    CHECK_INT(crdt_list_len(list), 1);
+    done(doc);
+}
+
+/* >>bytes of no honest replica --------------------------------------------- */
+
+/* That 2 has set what 1 will insert with its second change. */
+static void join_value_before_position(crdt_doc *doc)
+{
+    uint8_t key[CRDTI_MOVES_KEY];
+    crdt_id id = replica_id(1);
+    struct build_replica replicas[1];
+    struct build_object object;
+    struct build_op op;
+    struct build_delta d;
+    crdt_buf bytes = CRDT_BUF_INIT;
+    memset(&d, 0, sizeof d);
+    memset(&op, 0, sizeof op);
+    memset(replicas, 0, sizeof replicas);
+    replicas[0].id = replica_id(2);
+    replicas[0].top = 1;
+    object.parent = 0;
+    object.type = CRDT_LIST;
+    object.key = CRDT_STR("it");
+    crdti_element_put(&id, 2, key);
+    op.seq = 1;
+    op.object = 1;
+    op.kind = CRDTI_VALUE;
+    op.form = CRDT_STRING;
+    op.bytes = CRDT_STR("y");
+    op.key = crdt_bytes_of(key, CRDTI_ELEMENT_KEY);
+    op.stamp = replicas_now << 16;
+    d.replicas = replicas;
+    d.objects = &object;
+    d.ops = &op;
+    d.replicas_len = d.objects_len = d.ops_len = 1;
+    build_frame(&d, &bytes);
+    CHECK_INT(crdt_join(doc, crdt_buf_bytes(&bytes)), CRDT_OK);
+    crdt_buf_free(&bytes);
+}
+
+TEST(a_value_waits_for_its_position)
+{
+    crdt_doc *a = replica(1), *b = replica(3);
+    crdt_value value;
+    insert(a, 0, "x"); /* the first change is the list */
+    join_value_before_position(b);
+    CHECK(!crdt_map_get(crdt_root(b), CRDT_STR("it"), &value));
+    CHECK_INT(crdt_list_len(value.as.object), 0);
+    CHECK_INT(crdt_list_delete(value.as.object, 0, 1), CRDT_ERR_RANGE);
+    later();
+    pull(b, a);
+    CHECK_INT(crdt_list_len(value.as.object), 1);
+    CHECK_INT(letters_in(b)[0], 'x'); /* later */
+    CHECK_INT(crdt_list_delete(value.as.object, 0, 1), CRDT_OK);
+    CHECK_STR(letters_in(b), "");
+    done(a);
+    done(b);
+}
+
+/* >>long lives ------------------------------------------------------------- */
+
+static size_t canonical_len(crdt_doc *doc)
+{
+    crdt_buf bytes = CRDT_BUF_INIT;
+    size_t len;
+    CHECK_INT(crdt_commit(doc), CRDT_OK);
+    CHECK_INT(crdt_canonical(doc, &bytes), CRDT_OK);
+    len = bytes.len;
+    crdt_buf_free(&bytes);
+    return len;
+}
+
+/* Another replica, that begins with what the canonical bytes say. */
+static crdt_doc *reopened(uint8_t number, crdt_doc *from)
+{
+    crdt_doc *doc = replica(number);
+    crdt_buf bytes = CRDT_BUF_INIT;
+    CHECK_INT(crdt_commit(from), CRDT_OK);
+    CHECK_INT(crdt_canonical(from, &bytes), CRDT_OK);
+    CHECK_INT(crdt_join(doc, crdt_buf_bytes(&bytes)), CRDT_OK);
+    CHECK(same(doc, from));
+    crdt_buf_free(&bytes);
+    return doc;
+}
+
+/* Seed 27 of test/laws/lists.c. */
+TEST(canonical_bytes_know_where_a_moved_element_was)
+{
+    crdt_doc *a = replica(1), *b, *c;
+    append(a, "abc");
+    move(a, 0, 2);
+    b = reopened(2, a);
+    c = reopened(3, a);
+    later();
+    delete_at(b, 2);
+    set(c, 2, "A");
+    meet(b, c);
+    CHECK_STR(letters_in(b), "Abc");
+    CHECK_STR(letters_in(c), "Abc");
+    done(a);
+    done(b);
+    done(c);
+}
+
+/* The loser of two moves is where the element stands when the winner goes. */
+TEST(canonical_bytes_know_the_loser_of_two_moves)
+{
+    crdt_doc *a, *b, *c, *d;
+    pair(&a, &b, "abcd");
+    move(a, 0, 1); /* bacd */
+    later();
+    move(b, 0, 3); /* bcda */
+    pull(b, a);
+    c = reopened(3, b);
+    d = reopened(4, b);
+    later();
+    set(c, 3, "A");
+    move(d, 3, 0);
+    meet(c, d);
+    CHECK_STR(letters_in(c), "Abcd");
+    done(a);
+    done(b);
+    done(c);
+    done(d);
+}
+
+TEST(an_element_that_was_moved_a_thousand_times)
+{
+    enum { MOVES = 1000 };
+    crdt_doc *a, *b;
+    size_t before, i;
+    pair(&a, &b, "abcdefgh");
+    before = canonical_len(a);
+    for (i = 0; i < MOVES; i++) {
+        move(a, i % 8, (i + 1) % 8);
+        later();
+        if (i % 50 == 0)
+            meet(a, b);
+    }
+    CHECK_INT(canonical_len(a) - before < 100, 1);
+    CHECK_INT(a->moves.len, 1); /* as only one is alive */
+    CHECK_STR(letters_in(a), "abcdefgh");
+    both_read(a, b, "abcdefgh");
 }
 
 /* >>stable positions ------------------------------------------------------- */
@@ -520,5 +926,21 @@ TEST_MAIN(CASE(a_new_list_is_empty), CASE(elements_stand_where_they_are_put),
           CASE(what_is_set_moves_along), CASE(what_is_set_survives_a_delete),
           CASE(an_insertion_beside_a_moved_element_stays),
           CASE(later_moves_take_those_they_saw),
+          CASE(two_replicas_move_two_neighbours_apart),
+          CASE(moves_in_a_circle), CASE(a_move_to_beside_what_was_deleted),
+          CASE(a_move_beside_a_move), CASE(set_and_move_and_delete),
+          CASE(a_deletion_takes_the_moves_that_it_saw),
+          CASE(runs_of_three_do_not_mix),
+          CASE(what_is_moved_into_a_run_does_not_part_it),
+          CASE(an_edited_container_survives_a_delete),
+          CASE(a_list_in_a_list_moves_and_goes_as_a_whole),
+          CASE(a_move_by_one_who_was_away),
           CASE(concurrent_values_are_readable),
+          CASE(a_move_a_set_and_a_delete),
+          CASE(a_deleted_element_takes_the_moves_it_saw),
+          CASE(a_deletion_that_is_too_large_deletes_nothing),
+          CASE(a_value_waits_for_its_position),
+          CASE(canonical_bytes_know_where_a_moved_element_was),
+          CASE(canonical_bytes_know_the_loser_of_two_moves),
+          CASE(an_element_that_was_moved_a_thousand_times),
           CASE(an_anchor_follows_its_element), CASE(many_elements))

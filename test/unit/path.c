@@ -68,6 +68,58 @@ TEST(keys_may_hold_anything)
     }
 }
 
+TEST(a_path_leads_through_lists_by_index)
+{
+    crdt_doc *doc = replica(1);
+    crdt_obj root = crdt_root(doc);
+    crdt_obj list = crdt_map_list(root, CRDT_STR("l/"));
+    crdt_obj map = crdt_list_insert_object(list, 0, CRDT_MAP), inner;
+    crdt_kind kind;
+    size_t i;
+    CHECK(!crdt_map_put_int(map, CRDT_STR("n"), 7));
+    inner = crdt_map_list(map, CRDT_STR(""));
+    for (i = 0; i < 12; i++)
+        CHECK(!crdt_list_insert(inner, i, crdt_int(100 + (int64_t)i)));
+    CHECK_INT(int_at(doc, "l~1/0/n"), 7);
+    CHECK_INT(int_at(doc, "l~1/0//11"), 111);
+    check_path(list, "l~1");
+    check_path(map, "l~1/0");
+    check_path(inner, "l~1/0/");
+    for (i = 0; i < 10; i++)
+        CHECK(!crdt_list_insert(list, 0, crdt_null()));
+    check_path(inner, "l~1/10/"); /* indices are of now */
+    CHECK(!crdt_list_move(list, 10, 3));
+    check_path(inner, "l~1/3/");
+    check_path(crdt_list_insert_object(inner, 5, CRDT_TEXT), "l~1/3//5");
+    CHECK_INT(kind_at(doc, "l~1/11", &kind), CRDT_ERR_NOT_FOUND);
+    CHECK_INT(kind_at(doc, "l~1/00", &kind), CRDT_ERR_NOT_FOUND);
+    CHECK_INT(kind_at(doc, "l~1/03", &kind), CRDT_ERR_NOT_FOUND);
+    CHECK_INT(kind_at(doc, "l~1/x", &kind), CRDT_ERR_NOT_FOUND);
+    CHECK_INT(kind_at(doc, "l~1/", &kind), CRDT_ERR_NOT_FOUND);
+    CHECK_INT(kind_at(doc, "l~1/-", &kind), CRDT_ERR_NOT_FOUND);
+    CHECK_INT(kind_at(doc, "l~1/4294967296", &kind), CRDT_ERR_NOT_FOUND);
+    CHECK_INT(kind_at(doc, "l~1/0/x", &kind), CRDT_ERR_TYPE);
+    done(doc);
+}
+
+TEST(an_element_that_is_gone_has_no_index)
+{
+    crdt_doc *doc = replica(1);
+    crdt_obj list = crdt_map_list(crdt_root(doc), CRDT_STR("l"));
+    crdt_obj map = crdt_list_insert_object(list, 0, CRDT_MAP);
+    crdt_obj inner = crdt_map_map(map, CRDT_STR("m"));
+    crdt_buf path = CRDT_BUF_INIT;
+    crdt_kind kind;
+    CHECK(!crdt_list_delete(list, 0, 1));
+    CHECK(!crdt_path(inner, &path));
+    CHECK(crdt_bytes_equal(crdt_buf_bytes(&path), CRDT_STR("l/-/m")));
+    CHECK_INT(kind_at(doc, "l/-/m", &kind), CRDT_ERR_NOT_FOUND);
+    crdt_buf_free(&path);
+    CHECK(!crdt_map_put_int(inner, CRDT_STR("n"), 1)); /* it is there again */
+    check_path(inner, "l/0/m");
+    done(doc);
+}
+
 TEST(a_path_that_leads_nowhere_says_why)
 {
     crdt_doc *doc = replica(1);
@@ -118,5 +170,7 @@ TEST(no_object_has_no_path)
 }
 
 TEST_MAIN(CASE(a_path_leads_to_a_value), CASE(keys_may_hold_anything),
+          CASE(a_path_leads_through_lists_by_index),
+          CASE(an_element_that_is_gone_has_no_index),
           CASE(a_path_that_leads_nowhere_says_why),
           CASE(a_key_may_be_as_long_as_keys_are), CASE(no_object_has_no_path))

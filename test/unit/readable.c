@@ -108,6 +108,25 @@ static void scribble_text(crdt_obj text, int n)
     (void)crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("first "));
 }
 
+/* Also in a map, a text and a list that are elements. */
+static void scribble_list(crdt_obj list, int n)
+{
+    size_t len = crdt_list_len(list), at = (size_t)n % (len + 1);
+    crdt_obj inner = crdt_list_insert_object(list, at,
+                                             n % 2   ? CRDT_MAP
+                                             : n % 4 ? CRDT_LIST
+                                                     : CRDT_TEXT);
+    (void)crdt_map_put(inner, CRDT_STR("in"), value_at(n % VALUES));
+    (void)crdt_text_insert(inner, CRDT_CHARS, 0, CRDT_STR("typed"));
+    (void)crdt_list_insert(inner, 0, crdt_int(n));
+    (void)crdt_list_insert(list, 0, value_at(n % VALUES));
+    (void)crdt_list_insert(list, 1, value_at((n + 5) % VALUES));
+    (void)crdt_list_move(list, 1, len);
+    (void)crdt_list_move(list, (size_t)n % (len + 2), 0);
+    (void)crdt_list_set(list, at, crdt_int(-n));
+    (void)crdt_list_delete(list, (size_t)n % (len + 2), 1);
+}
+
 /* Writes something into a container of any type; `n` varies it. */
 static void scribble(crdt_obj obj, int n)
 {
@@ -143,6 +162,9 @@ static void scribble(crdt_obj obj, int n)
         break;
     case CRDT_TEXT:
         scribble_text(obj, n);
+        break;
+    case CRDT_LIST:
+        scribble_list(obj, n);
         break;
     default:
         (void)crdt_set_add(obj, value_at(n % VALUES));
@@ -438,6 +460,139 @@ TEST(a_layout_reads_like_this)
     crdt_doc_free(doc);
 }
 
+static crdt_obj todo(crdt_doc *doc)
+{
+    return crdt_map_list(crdt_root(doc), CRDT_STR("todo"));
+}
+
+/* Of [1, {"x": 2}] one makes [{"x": 3}, 1, 4], another deletes the 1. */
+TEST(lists_read_like_this)
+{
+    crdt_doc *a = replica(1), *b = replica(2);
+    crdt_vv since = CRDT_VV_INIT;
+    crdt_obj map;
+    CHECK_ERR(crdt_list_insert(todo(a), 0, crdt_int(1)), CRDT_OK);
+    map = crdt_list_insert_object(todo(a), 1, CRDT_MAP);
+    CHECK_ERR(crdt_map_put_int(map, CRDT_STR("x"), 2), CRDT_OK);
+    CHECK_ERR(crdt_commit(a), CRDT_OK);
+    join(b, a);
+    CHECK_ERR(crdt_doc_vv(a, &since), CRDT_OK);
+    CHECK_ERR(crdt_list_move(todo(a), 1, 0), CRDT_OK);
+    CHECK_ERR(crdt_list_insert(todo(a), 2, crdt_int(4)), CRDT_OK);
+    CHECK_ERR(crdt_map_put_int(map, CRDT_STR("x"), 3), CRDT_OK);
+    CHECK_ERR(crdt_commit(a), CRDT_OK);
+    CHECK_ERR(crdt_list_delete(todo(b), 0, 1), CRDT_OK);
+    CHECK_ERR(crdt_commit(b), CRDT_OK);
+    join(a, b);
+    check_delta(
+        a, &since,
+        "{\"crdtsync\": 1, \"delta\": {\n"
+        "  \"top\": {\n"
+        "    \"" ONES "\": 7,\n"
+        "    \"" TWOS "\": 1},\n"
+        "  \"base\": {\n"
+        "    \"" ONES "\": 4},\n"
+        "  \"objects\": [\n"
+        "    {\"id\": 1, \"parent\": 0, \"type\": \"list\", "
+        "\"key\": \"todo\"},\n"
+        "    {\"id\": 2, \"parent\": 1, \"type\": \"map\", "
+        "\"key\": \"" ONES ".3\"}],\n"
+        "  \"ops\": [\n"
+        "    {\"dot\": \"" ONES ".5\", \"object\": 1, \"kind\": \"move\", "
+        "\"key\": {\"moves\": \"" ONES ".3\"}, "
+        "\"stamp\": [1700000000000, 4]},\n"
+        "    {\"dot\": \"" ONES ".6\", \"object\": 1, \"kind\": \"value\", "
+        "\"stamp\": [1700000000000, 5], \"value\": 4},\n"
+        "    {\"dot\": \"" ONES ".7\", \"object\": 2, \"kind\": \"value\", "
+        "\"key\": \"x\", \"stamp\": [1700000000000, 6], \"value\": 3, "
+        "\"kills\": {\"" ONES "\": 4}},\n"
+        "    {\"dot\": \"" TWOS ".1\", \"object\": 1, \"kind\": \"remove\", "
+        "\"key\": \"" ONES ".2\", \"kills\": {\"" ONES "\": 2}}],\n"
+        "  \"sequences\": [\n"
+        "    {\"object\": 1, \"edits\": [\n"
+        "      {\"dot\": \"" ONES ".5\", \"kind\": \"insert\", "
+        "\"length\": 1, \"name\": 0, \"left\": null, "
+        "\"right\": \"" ONES ".2\"},\n"
+        "      {\"dot\": \"" ONES ".6\", \"kind\": \"insert\", "
+        "\"length\": 1, \"name\": 1, \"left\": \"" ONES ".2\", "
+        "\"right\": \"" ONES ".3\"}]}]}}\n");
+    crdt_vv_free(&since);
+    crdt_doc_free(a);
+    crdt_doc_free(b);
+}
+
+/* What is told of a move that goes with its element. */
+TEST(removed_moves_read_like_this)
+{
+    crdt_doc *doc = replica(1);
+    crdt_vv since = CRDT_VV_INIT;
+    int i;
+    for (i = 0; i < 3; i++)
+        CHECK_ERR(crdt_list_insert(todo(doc), (size_t)i, crdt_int(i)),
+                  CRDT_OK);
+    CHECK_ERR(crdt_list_move(todo(doc), 0, 2), CRDT_OK);
+    CHECK_ERR(crdt_list_move(todo(doc), 0, 2), CRDT_OK);
+    CHECK_ERR(crdt_commit(doc), CRDT_OK);
+    CHECK_ERR(crdt_doc_vv(doc, &since), CRDT_OK);
+    CHECK_ERR(crdt_list_delete(todo(doc), 2, 1), CRDT_OK);
+    check_delta(
+        doc, &since,
+        "{\"crdtsync\": 1, \"delta\": {\n"
+        "  \"top\": {\n"
+        "    \"" ONES "\": 8},\n"
+        "  \"base\": {\n"
+        "    \"" ONES "\": 6},\n"
+        "  \"objects\": [\n"
+        "    {\"id\": 1, \"parent\": 0, \"type\": \"list\", "
+        "\"key\": \"todo\"}],\n"
+        "  \"ops\": [\n"
+        "    {\"dot\": \"" ONES ".7\", \"object\": 1, \"kind\": \"remove\", "
+        "\"key\": \"" ONES ".3\", \"kills\": {\"" ONES "\": 3}},\n"
+        "    {\"dot\": \"" ONES ".8\", \"object\": 1, \"kind\": \"remove\", "
+        "\"key\": {\"moves\": \"" ONES ".3\"}, "
+        "\"kills\": {\"" ONES "\": 6}}]}}\n");
+    crdt_vv_free(&since);
+    crdt_doc_free(doc);
+}
+
+/* The canonical form: the places of what is there, in the order of the list. */
+TEST(a_layout_of_a_list_reads_like_this)
+{
+    crdt_doc *doc = replica(1);
+    crdt_buf canonical = CRDT_BUF_INIT;
+    int i;
+    for (i = 0; i < 3; i++)
+        CHECK_ERR(crdt_list_insert(todo(doc), (size_t)i / 2, crdt_int(i)),
+                  CRDT_OK);
+    CHECK_ERR(crdt_list_delete(todo(doc), 0, 1), CRDT_OK);
+    CHECK_ERR(crdt_commit(doc), CRDT_OK);
+    CHECK_ERR(crdt_canonical(doc, &canonical), CRDT_OK);
+    check_text(
+        crdt_buf_bytes(&canonical),
+        "{\"crdtsync\": 1, \"delta\": {\n"
+        "  \"top\": {\n"
+        "    \"" ONES "\": 5},\n"
+        "  \"objects\": [\n"
+        "    {\"id\": 1, \"parent\": 0, \"type\": \"list\", "
+        "\"key\": \"todo\"}],\n"
+        "  \"ops\": [\n"
+        "    {\"dot\": \"" ONES ".1\", \"object\": 0, \"kind\": \"create\", "
+        "\"key\": \"todo\", \"stamp\": [1700000000000, 0], "
+        "\"type\": \"list\"},\n"
+        "    {\"dot\": \"" ONES ".2\", \"object\": 1, \"kind\": \"value\", "
+        "\"stamp\": [1700000000000, 1], \"value\": 0},\n"
+        "    {\"dot\": \"" ONES ".4\", \"object\": 1, \"kind\": \"value\", "
+        "\"stamp\": [1700000000000, 3], \"value\": 2}],\n"
+        "  \"sequences\": [\n"
+        "    {\"object\": 1, \"laid_out\": true, \"edits\": [\n"
+        "      {\"dot\": \"" ONES ".4\", \"kind\": \"insert\", "
+        "\"length\": 1, \"name\": 0},\n"
+        "      {\"dot\": \"" ONES ".2\", \"kind\": \"insert\", "
+        "\"length\": 1, \"name\": 1}]}]}}\n");
+    crdt_buf_free(&canonical);
+    crdt_doc_free(doc);
+}
+
 /* >>messages -------------------------------------------------------------- */
 
 /* A frame under way: fields are put, then it is checked and emptied. */
@@ -592,6 +747,42 @@ TEST(answers_and_the_others_read_like_this)
     crdt_buf_free(&m.buf);
 }
 
+static void put_strokes(struct message *m, const char *strokes, size_t len)
+{
+    m->buf.len = 0;
+    crdti_put_varint(&m->w, 0);
+    crdti_put_u8(&m->w, 200);
+    crdti_put_raw(&m->w, crdt_bytes_of(strokes, len));
+}
+
+TEST(strokes_read_like_this)
+{
+    struct message m;
+    message_init(&m);
+    put_strokes(&m, "\x0c\303\251!", 4);
+    check_message(&m, CRDTI_STROKES,
+                  "{\"crdtsync\": 1, \"strokes\": {\"document\": 0, "
+                  "\"after\": 200, \"strokes\": [\n"
+                  "    {\"kind\": \"type\", \"text\": \"\303\251!\"}]}}\n");
+    put_strokes(&m, "\5\0\x13x\6\1\x0b\x0c\5\5\0y", 12);
+    check_message(
+        &m, CRDTI_STROKES,
+        "{\"crdtsync\": 1, \"strokes\": {\"document\": 0, "
+        "\"after\": 200, \"strokes\": [\n"
+        "    {\"kind\": \"insert\", \"left\": null, "
+        "\"right\": {\"cursor\": -5}, \"text\": \"x\"},\n"
+        "    {\"kind\": \"back\", \"count\": 1, \"from\": {\"cursor\": 0}},\n"
+        "    {\"kind\": \"forth\", \"count\": 2, \"from\": {\"latest\": "
+        "-3}},\n"
+        "    {\"kind\": \"insert\", \"left\": {\"cursor\": 1}, "
+        "\"right\": null, \"text\": \"y\"}]}}\n");
+    put_strokes(&m, "\6\xff\xff\xff\xff\xff\xff\xff\xff\xff\1", 11);
+    CHECK(comes_back(message_end(&m, CRDTI_STROKES)));
+    put_strokes(&m, "\6\xfe\xff\xff\xff\xff\xff\xff\xff\xff\1", 11);
+    CHECK(comes_back(message_end(&m, CRDTI_STROKES)));
+    crdt_buf_free(&m.buf);
+}
+
 /* >>bytes that are refused ------------------------------------------------ */
 
 static void refuse_bytes(crdt_bytes binary, const char *want)
@@ -619,7 +810,7 @@ TEST(bytes_that_are_no_frame_are_refused)
     m.buf.len = 0;
     refuse_bytes(message_end(&m, 0), "CRDT_ERR_VERSION");
     m.buf.len = 0;
-    refuse_bytes(message_end(&m, 9), "CRDT_ERR_VERSION");
+    refuse_bytes(message_end(&m, 10), "CRDT_ERR_VERSION");
     m.buf.len = 0;
     crdti_put_u8(&m.w, 0);
     refuse_bytes(message_end(&m, CRDTI_ALIVE), "CRDT_ERR_CORRUPT");
@@ -634,6 +825,32 @@ TEST(bytes_that_are_no_frame_are_refused)
 
 /* A delta of a text whose section goes on so behind its edits' count, of which
  * there are two, and nothing outside: "ab" of `dot` 2 on, and another. */
+static void refuse_strokes(const char *strokes, size_t len, const char *want)
+{
+    struct message m;
+    message_init(&m);
+    put_strokes(&m, strokes, len);
+    refuse_bytes(message_end(&m, CRDTI_STROKES), want);
+    crdt_buf_free(&m.buf);
+}
+
+TEST(strokes_that_nobody_writes_are_refused)
+{
+    char many[40];
+    int i;
+    refuse_strokes("", 0, "CRDT_ERR_TRUNCATED");
+    refuse_strokes("\0", 1, "CRDT_ERR_CORRUPT");
+    refuse_strokes("\x0cxy", 3, "CRDT_ERR_TRUNCATED");
+    refuse_strokes("\4\x80", 2, "CRDT_ERR_CORRUPT");
+    refuse_strokes("\4x\4x", 4, "CRDT_ERR_CORRUPT");
+    refuse_strokes("\6\0", 2, "CRDT_ERR_CORRUPT");
+    refuse_strokes("\7", 1, "CRDT_ERR_TRUNCATED");
+    refuse_strokes("\x82\x08\1", 3, "CRDT_ERR_CORRUPT");
+    for (i = 0; i < 34; i += 2)
+        memcpy(many + i, "\6\1", 2);
+    refuse_strokes(many, 34, "CRDT_ERR_CORRUPT");
+}
+
 static crdt_bytes put_section(struct message *m, const char *ptr, size_t len)
 {
     static const char head[] = "\5\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\24"
@@ -799,7 +1016,8 @@ static void refuse_op(const char *op, const char *want)
         "{\"id\": 1, \"parent\": 0, \"type\": \"counter\", \"key\": \"c\"}, "
         "{\"id\": 2, \"parent\": 0, \"type\": \"aw-set\", \"key\": \"s\"}, "
         "{\"id\": 3, \"parent\": 0, \"type\": \"bounded\", \"key\": \"b\"}, "
-        "{\"id\": 4, \"parent\": 0, \"type\": \"register\", \"key\": \"r\"}"
+        "{\"id\": 4, \"parent\": 0, \"type\": \"register\", \"key\": \"r\"}, "
+        "{\"id\": 5, \"parent\": 0, \"type\": \"list\", \"key\": \"l\"}"
         "], \"ops\": [{\"dot\": \"" ONES ".3\", \"object\": 1, "
         "\"kind\": \"add\", \"total\": [1, 0]}, %s]}}",
         op);
@@ -807,6 +1025,8 @@ static void refuse_op(const char *op, const char *want)
 }
 
 #define OP "{\"dot\": \"" ONES ".5\", "
+#define ELEMENT                                                               \
+    "\"object\": 5, \"kind\": \"value\", \"stamp\": [1, 0], \"value\": 1, "
 
 TEST(ops_that_cannot_be_are_refused)
 {
@@ -823,7 +1043,7 @@ TEST(ops_that_cannot_be_are_refused)
         "{\"dot\": @\"" ONES ".3\", \"object\": 1, \"kind\": \"add\"}",
         "{\"dot\": @\"" ONES ".10\", \"object\": 1, \"kind\": \"add\"}",
         "{\"dot\": @\"03" ONES ".1\", \"object\": 1, \"kind\": \"add\"}",
-        OP "\"object\": @5, \"kind\": \"add\", \"total\": [1, 0]}",
+        OP "\"object\": @6, \"kind\": \"add\", \"total\": [1, 0]}",
         OP "\"object\": 1, \"kind\": @\"none\", \"total\": [1, 0]}",
         OP "\"object\": 1, \"kind\": @\"value\", \"stamp\": [1, 0]}",
         OP "\"object\": 1, \"kind\": \"add\", \"total\": @[1]}",
@@ -853,7 +1073,21 @@ TEST(ops_that_cannot_be_are_refused)
            "\"value\": 1, \"key\": @\"\"}",
         "@" OP "\"object\": 4, \"kind\": \"value\", \"stamp\": [1, 0]}",
         OP "\"object\": 0, \"kind\": \"create\", \"key\": \"\", "
-           "\"stamp\": [1, 0], \"type\": @\"none\"}"
+           "\"stamp\": [1, 0], \"type\": @\"none\"}",
+        OP ELEMENT "\"key\": @\"" ONES ".5\"}",
+        OP ELEMENT "\"key\": @\"" ONES "\"}",
+        OP ELEMENT "\"key\": @\"" ONES ".18446744073709551616\"}",
+        OP ELEMENT "\"key\": @\"l\"}",
+        OP ELEMENT "\"key\": @5}",
+        OP ELEMENT "\"key\": @[]}",
+        OP ELEMENT "\"key\": @{}}",
+        OP ELEMENT "\"key\": {\"x\": @\"" ONES ".4\"}}",
+        OP ELEMENT "\"key\": {\"moves\": @\"" ONES "\"}}",
+        OP "\"object\": 5, \"kind\": @\"add\", \"total\": [1, 0]}",
+        OP "\"object\": 5, \"kind\": \"move\", \"stamp\": [1, 0], "
+           "\"value\": @1, \"key\": {\"moves\": \"" ONES ".4\"}}",
+        OP "\"object\": 0, \"kind\": @\"move\", \"stamp\": [1, 0], "
+           "\"key\": \"\"}",
     };
     size_t i;
     for (i = 0; i < sizeof ops / sizeof *ops; i++)
@@ -878,6 +1112,48 @@ TEST(ops_that_cannot_be_are_refused)
 }
 
 /* Edits of two texts; 1 had 5 changes, and wrote "ab". */
+static void refuse_stroke(const char *stroke, const char *want)
+{
+    char text[600];
+    snprintf(text, sizeof text,
+             "{\"crdtsync\": 1, \"strokes\": {\"document\": 0, \"after\": 1, "
+             "\"strokes\": [%s]}}",
+             stroke);
+    refuse(text, want);
+}
+
+TEST(strokes_that_cannot_be_are_refused)
+{
+    char much[400] = "";
+    refuse_stroke("@7", "CRDT_ERR_CORRUPT");
+    refuse_stroke("@{\"kind\": \"type\"}", "CRDT_ERR_CORRUPT");
+    refuse_stroke("@{\"text\": \"x\"}", "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": @\"typ\", \"text\": \"x\"}", "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"type\", \"text\": \"x\", \"count\": @1}",
+                  "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"back\", \"count\": 1, \"left\": @null, "
+                  "\"from\": {\"cursor\": 0}}",
+                  "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"back\", \"count\": 1, \"from\": @{}}",
+                  "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"back\", \"count\": 1, \"from\": "
+                  "@{\"cursor\": 0, \"latest\": 0}}",
+                  "CRDT_ERR_CORRUPT");
+    refuse_stroke("{\"kind\": \"back\", \"count\": 1, \"from\": "
+                  "{\"cursor\": @\"4611686018427387904\"}}",
+                  "CRDT_ERR_RANGE");
+    refuse_stroke("@{\"kind\": \"back\", \"count\": 256, \"from\": "
+                  "{\"cursor\": 0}}",
+                  "CRDT_ERR_LIMIT");
+    strcpy(much, "{\"kind\": \"type\", \"text\": @\"");
+    memset(much + strlen(much), 'x', 256);
+    strcat(much, "\"}");
+    refuse_stroke(much, "CRDT_ERR_LIMIT");
+    refuse("{\"crdtsync\": 1, \"strokes\": {\"document\": 0, "
+           "\"after\": @256, \"strokes\": []}}",
+           "CRDT_ERR_RANGE");
+}
+
 static void refuse_edits(const char *section, const char *want)
 {
     char text[2048];
@@ -910,6 +1186,56 @@ static void refuse_layout(const char *edit)
 #define EDIT "{\"dot\": \"" TWOS ".1\", "
 #define INSERT EDIT "\"kind\": \"insert\", \"length\": 1, \"name\": 2, "
 #define DELETE EDIT "\"kind\": \"delete\", \"length\": 1, "
+
+/* Of a list, whose positions have no content, and never go. */
+static void refuse_positions(const char *section)
+{
+    char text[2048];
+    (void)snprintf(
+        text, sizeof text,
+        "{\"crdtsync\": 1, \"delta\": {\"top\": {\"" ONES "\": 9}, "
+        "\"objects\": ["
+        "{\"id\": 1, \"parent\": 0, \"type\": \"list\", \"key\": \"l\"}], "
+        "\"ops\": [], \"sequences\": [{\"object\": 1, \"edits\": ["
+        "{\"dot\": \"" ONES ".6\", \"kind\": \"insert\", \"length\": 2, "
+        "\"name\": 0, \"left\": null%s}]}}",
+        section);
+    refuse(text, "CRDT_ERR_CORRUPT");
+}
+
+/* The keys of others can be of any seq, and of replicas that the delta does
+ * not name. */
+TEST(keys_of_any_dot_come_back)
+{
+    static const char text[] =
+        "{\"crdtsync\": 1, \"delta\": {\n"
+        "  \"top\": {\n"
+        "    \"" ONES "\": 2},\n"
+        "  \"objects\": [\n"
+        "    {\"id\": 1, \"parent\": 0, \"type\": \"list\", "
+        "\"key\": \"l\"},\n"
+        "    {\"id\": 2, \"parent\": 1, \"type\": \"max\", "
+        "\"key\": \"" TWOS ".18446744073709551615\"}],\n"
+        "  \"ops\": [\n"
+        "    {\"dot\": \"" ONES ".1\", \"object\": 1, \"kind\": \"move\", "
+        "\"key\": {\"moves\": \"" TWOS ".0\"}, \"stamp\": [5, 0]},\n"
+        "    {\"dot\": \"" ONES ".2\", \"object\": 2, \"kind\": \"value\", "
+        "\"stamp\": [5, 1], \"value\": 1}]}}\n";
+    crdt_buf binary = CRDT_BUF_INIT;
+    size_t fault = 0;
+    CHECK_ERR(crdt_readable_read(crdt_str(text), &binary, &fault), CRDT_OK);
+    check_text(crdt_buf_bytes(&binary), text);
+    crdt_buf_free(&binary);
+}
+
+TEST(positions_that_cannot_be_are_refused)
+{
+    refuse_positions(", \"text\": @\"ab\"}]");
+    refuse_positions(", \"text\": @\"\"}]");
+    refuse_positions("}], \"dead\": @[[0, 1]]");
+    refuse_positions("}, {\"dot\": @\"" ONES ".8\", \"kind\": \"delete\", "
+                     "\"length\": 1, \"target\": 0}]");
+}
 
 TEST(edits_that_cannot_be_are_refused)
 {
@@ -1115,6 +1441,8 @@ TEST(whatever_is_changed_is_refused_or_can_be_read)
     message_init(&m);
     put_hello(&m);
     mutate_text(message_end(&m, CRDTI_HELLO), &read, &refused);
+    put_strokes(&m, "\5\0\x13x\6\1\x0b\x0c\5\5\0y", 12);
+    mutate_text(message_end(&m, CRDTI_STROKES), &read, &refused);
     crdt_buf_free(&m.buf);
     for (i = CRDT_MAP; i < CRDT_TYPE_COUNT; i++) {
         crdt_obj it =
@@ -1239,14 +1567,20 @@ TEST(no_memory)
 TEST_MAIN(CASE(deltas_come_back), CASE(a_delta_reads_like_this),
           CASE(base_voids_and_elements_read_like_this),
           CASE(texts_read_like_this), CASE(a_layout_reads_like_this),
+          CASE(lists_read_like_this), CASE(removed_moves_read_like_this),
+          CASE(a_layout_of_a_list_reads_like_this),
           CASE(a_hello_reads_like_this),
           CASE(states_and_digests_read_like_this), CASE(chunks_read_like_this),
           CASE(answers_and_the_others_read_like_this),
+          CASE(strokes_read_like_this),
+          CASE(strokes_that_nobody_writes_are_refused),
+          CASE(strokes_that_cannot_be_are_refused),
           CASE(bytes_that_are_no_frame_are_refused),
           CASE(text_that_is_no_message_is_refused),
           CASE(sections_that_no_writer_writes_are_refused),
           CASE(ops_that_cannot_be_are_refused),
           CASE(edits_that_cannot_be_are_refused),
-          CASE(what_stands_twice_is_refused),
+          CASE(positions_that_cannot_be_are_refused),
+          CASE(keys_of_any_dot_come_back), CASE(what_stands_twice_is_refused),
           CASE(limits_come_before_all_else),
           CASE(whatever_is_changed_is_refused_or_can_be_read), CASE(no_memory))

@@ -95,6 +95,27 @@ TEST(within_a_character_there_is_no_position)
     done(doc);
 }
 
+/* Wide or not, in insertions that are full just there or a bit before. */
+TEST(what_is_long_reads_as_it_was_written)
+{
+    static char utf8[1000];
+    size_t wide, plain;
+    for (wide = 0; wide < 300; wide++)
+        for (plain = 0; plain < 40; plain += 13) {
+            crdt_doc *doc = replica(1);
+            size_t i;
+            utf8[0] = 0;
+            for (i = 0; i < wide; i++)
+                strcat(utf8, E_ACUTE);
+            for (i = 0; i < plain; i++)
+                strcat(utf8, "x");
+            strcat(utf8, SMILE);
+            insert(text_of(doc), 0, utf8);
+            CHECK(reads(text_of(doc), utf8));
+            done(doc);
+        }
+}
+
 TEST(what_lies_behind_the_end_answers_range)
 {
     crdt_doc *doc = replica(1);
@@ -443,7 +464,7 @@ TEST(typed_characters_count_as_edits)
 /* >>memory ---------------------------------------------------------------- */
 
 struct made_of {
-    size_t insertions, deletions, spans, authors;
+    size_t insertions, deletions, content, spans, authors;
 };
 
 static struct made_of made_of(crdt_doc *doc)
@@ -455,6 +476,7 @@ static struct made_of made_of(crdt_doc *doc)
     for (at = s->authors; at; at = crdti_author_at(doc, at)->next) {
         count.insertions += crdti_author_at(doc, at)->insertions.len;
         count.deletions += crdti_author_at(doc, at)->deletions.len;
+        count.content += crdti_author_at(doc, at)->content.len;
         count.authors++;
     }
     for (at = s->first; at; at = crdti_leaf_at(doc, at)->next)
@@ -642,8 +664,51 @@ TEST(texts_written_by_turns_arrive_whole)
     done(a), done(b), done(c);
 }
 
+/* >>truncation ------------------------------------------------------------ */
+
+static void truncate_at_own(crdt_doc *doc)
+{
+    crdt_vv vv = CRDT_VV_INIT;
+    REQUIRE(!crdt_doc_vv(doc, &vv) && !crdt_truncate(doc, &vv));
+    crdt_vv_free(&vv);
+}
+
+TEST(what_all_have_deleted_leaves_no_bytes)
+{
+    enum { LONG = 10000 };
+    crdt_doc *a = replica(1), *b = replica(2);
+    crdt_obj text = text_of(a);
+    char many[LONG];
+    struct made_of before, after;
+    memset(many, 'x', LONG);
+    insert(text, 0, "begin");
+    REQUIRE(!crdt_text_insert(text, CRDT_CHARS, 5, crdt_bytes_of(many, LONG)));
+    insert(text, 5 + LONG, "\xc3\xa9nd");
+    meet(a, b);
+    REQUIRE(!crdt_text_delete(text, CRDT_CHARS, 5, LONG));
+    REQUIRE(!crdt_text_delete(text, CRDT_CHARS, 1, 3));
+    meet(a, b);
+    before = made_of(a);
+    truncate_at_own(a);
+    truncate_at_own(b);
+    after = made_of(a);
+    CHECK_INT(before.deletions, 2);
+    CHECK_INT(after.deletions, 0);
+    CHECK_INT(before.content, 5 + LONG + 4);
+    CHECK_INT(after.content, 5 + 4); /* three are too few to cut out */
+    /* All goes on, on both sides. */
+    insert(text, 1, "!");
+    insert(text_of(b), 2, "?");
+    meet(a, b);
+    CHECK(reads(text, "b!n?\xc3\xa9nd"));
+    CHECK(reads(text_of(b), "b!n?\xc3\xa9nd"));
+    crdt_doc_free(a);
+    crdt_doc_free(b);
+}
+
 TEST_MAIN(CASE(a_position_counts_in_each_unit),
           CASE(within_a_character_there_is_no_position),
+          CASE(what_is_long_reads_as_it_was_written),
           CASE(what_lies_behind_the_end_answers_range),
           CASE(what_is_no_utf8_answers_arg),
           CASE(strange_arguments_answer_arg),
@@ -660,4 +725,5 @@ TEST_MAIN(CASE(a_position_counts_in_each_unit),
           CASE(live_typing_of_two_is_a_few_records_each),
           CASE(an_anchor_stays_with_its_character),
           CASE(an_anchor_of_what_has_not_arrived_is_not_found),
-          CASE(texts_written_by_turns_arrive_whole))
+          CASE(texts_written_by_turns_arrive_whole),
+          CASE(what_all_have_deleted_leaves_no_bytes))

@@ -5,7 +5,7 @@
  *
  * Run it again when the wire format changes. crash-... files are not touched.
  */
-#include "../../../src/message.h"
+#include "../../../src/session.h"
 #include "../doc.h"
 
 static void save(const char *name, int number, crdt_bytes head,
@@ -68,6 +68,66 @@ static void save_session(crdt_bytes delta, int number)
     save("session/sent", number, none, crdt_buf_bytes(&out));
     crdt_buf_free(&payload);
     crdt_buf_free(&out);
+}
+
+/* A peer that types: a delta, then strokes. And one to which we type. */
+static void save_strokes(void)
+{
+    const crdt_bytes none = { NULL, 0 };
+    crdt_doc *doc = fuzz_doc_new(9);
+    crdt_obj text = crdt_map_text(crdt_root(doc), CRDT_STR("t"));
+    crdt_buf delta = CRDT_BUF_INIT, payload = CRDT_BUF_INIT;
+    crdt_buf out = CRDT_BUF_INIT, state = CRDT_BUF_INIT;
+    crdti_trail trail;
+    crdti_writer to, w;
+    crdti_chunk chunk;
+    int i;
+    memset(&chunk, 0, sizeof chunk);
+    FUZZ_CHECK(!crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("hello")));
+    FUZZ_CHECK(!crdt_commit(doc));
+    FUZZ_CHECK(!crdti_delta_put(doc, NULL, CRDTI_FOR_ALL, &delta));
+    crdti_trail_start(doc, doc->self, 6, &trail);
+    chunk.id = 1;
+    chunk.total = delta.len;
+    chunk.bytes = crdt_buf_bytes(&delta);
+    crdti_writer_init(&to, &payload);
+    crdti_writer_init(&w, &out);
+    put_hello(&w);
+    crdti_put_chunk(&to, &chunk);
+    put_message(&w, CRDTI_CHUNK, &payload);
+    for (i = 0; i < 6; i++) {
+        payload.len = 0;
+        FUZZ_CHECK(!crdt_text_replace(
+            text, CRDT_CHARS, (size_t)i % 3 * 2, (size_t)i % 2 * 2,
+            i % 4 ? CRDT_STR("\xc3\xa9") : CRDT_STR("abc")));
+        FUZZ_CHECK(!crdt_commit(doc));
+        crdti_put_varint(&to, 0);
+        FUZZ_CHECK(crdti_strokes_put(doc, &trail,
+                                     doc->replicas.ptr[doc->self].seq, &to));
+        put_message(&w, CRDTI_STROKES, &payload);
+    }
+    save("session/strokes", 0, none, crdt_buf_bytes(&out));
+    out.len = 0;
+    put_hello(&w);
+    crdti_writer_init(&to, &state);
+    crdti_put_varint(&to, 0);
+    crdti_put_u8(&to, 1);
+    crdti_put_u64le(&to, 0);
+    crdti_put_u64le(&to, 0);
+    crdti_put_varint(&to, 0);
+    put_message(&w, CRDTI_STATE, &state);
+    for (i = 0; i < 8; i++) {
+        payload.len = 0;
+        crdti_writer_init(&to, &payload);
+        crdti_put_raw(&to, i % 3 ? CRDT_STR("k") : CRDT_STR("\xff\xff"));
+        put_message(&w, 31, &payload);
+    }
+    save("session/strokes", 1, none, crdt_buf_bytes(&out));
+    crdt_buf_free(&state);
+    crdt_buf_free(&delta);
+    crdt_buf_free(&payload);
+    crdt_buf_free(&out);
+    crdt_doc_free(doc);
 }
 
 /* A delta with its frame, without it, and cut in two pieces of a stream. */
@@ -159,6 +219,7 @@ static void save_choices(void)
 int main(void)
 {
     save_deltas();
+    save_strokes();
     save_choices();
     return 0;
 }
