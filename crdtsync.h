@@ -13994,7 +13994,8 @@ CRDTI_FN void crdti_get_sequences(crdti_reader *r, crdti_arena *arena,
     for (i = 0; i < len && !r->err; i++) {
         at = r->ptr;
         crdti_get_sequence(r, arena, d, next, &d->sequences[i]);
-        if (i && d->sequences[i].object <= d->sequences[i - 1].object)
+        if (i && !d->sequences[i].is_laid_out && /* those are by path */
+            d->sequences[i].object <= d->sequences[i - 1].object)
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         d->chars += d->sequences[i].chars;
     }
