@@ -7619,7 +7619,8 @@ CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* Gives back the tree: leaves and what is above them. */
+/* Gives back the tree: leaves and what is above them. What a list holds it
+ * then has in hand, and the first leaf. */
 CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
 {
     uint32_t node = s->root, level = s->height, i;
@@ -7647,8 +7648,6 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         level++;
     }
     s->root = s->first = s->height = 0;
-    doc->held_leaves -= s->is_list; /* the first one */
-    crdti_positions_release(doc, s);
 }
 
 /* Frees all that is in it. */
@@ -7661,6 +7660,8 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     }
     s->authors = s->own = 0;
     crdti_spans_free(doc, s);
+    doc->held_leaves -= s->is_list; /* the first one */
+    crdti_positions_release(doc, s);
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
     crdti_news_clear(&doc->alloc, s);
@@ -7769,14 +7770,15 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
 }
 
 /* The spot where an insertion belongs, which is not before `spot`. O(log n)
- * when nobody else inserted there. */
+ * when nobody else inserted there; else in as many steps, which are counted. */
 CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
                                     const crdti_sequence *s,
-                                    const crdti_origins *ours, crdti_spot spot)
+                                    const crdti_origins *ours, crdti_spot spot,
+                                    size_t *steps)
 {
     crdti_spot at = spot;
     int passing = 0;
-    while (crdti_spot_next(doc, &at)) {
+    for (; crdti_spot_next(doc, &at); ++*steps) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, at.leaf);
         uint32_t other = leaf->names[at.at] + at.off;
         uint32_t rest = crdti_span_len(leaf, at.at) - at.off;
@@ -7885,24 +7887,34 @@ CRDTI_FN int crdti_insertion_add(crdti_author *author, uint64_t seq,
     return goes_on;
 }
 
+/* The same for the sequence. */
+CRDTI_FN int crdti_insertion_write(crdt_doc *doc, crdti_sequence *s,
+                                   uint32_t index, uint64_t seq,
+                                   const crdti_origins *origins,
+                                   const crdti_piece *piece)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    if (s->is_list)
+        crdti_positions_hold(doc, s, piece->width.chars);
+    author->last = seq + piece->width.chars - 1;
+    return crdti_insertion_add(author, seq, origins->left, origins->right,
+                               piece);
+}
+
 /* Writes it down and puts it at the spot, which is behind it then. */
 CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t index, uint64_t seq,
                                   const crdti_origins *origins,
                                   const crdti_piece *piece, crdti_spot *spot)
 {
-    crdti_author *author = crdti_author_at(doc, index);
-    uint32_t name = author->free_name, flags = crdti_piece_flags(piece);
+    uint32_t name = crdti_author_at(doc, index)->free_name;
+    uint32_t flags = crdti_piece_flags(piece);
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
-    int goes_on =
-        crdti_insertion_add(author, seq, origins->left, origins->right, piece);
-    if (s->is_list)
-        crdti_positions_hold(doc, s, piece->width.chars);
+    int goes_on = crdti_insertion_write(doc, s, index, seq, origins, piece);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
     crdti_span_put(doc, s, spot, name, piece->width.chars | flags, goes_on);
-    author->last = seq + piece->width.chars - 1;
 }
 
 /* That `count` characters, from `name` on or back from it, were deleted by the
@@ -7914,7 +7926,7 @@ CRDTI_FN void crdti_deletion_add(crdti_author *author, uint64_t seq,
     crdti_deletion *at = author->deletions.ptr + author->deletions.len;
     crdti_deletion *last = author->deletions.len ? at - 1 : NULL;
     uint32_t len = last ? crdti_deletion_len(last) : 0;
-    author->last = seq + count - 1;
+    author->last = crdti_max(author->last, seq + count - 1);
     if (last && last->seq + len == seq) {
         if (name == last->name + len && !direction &&
             !(last->len & CRDTI_BACKWARDS)) {
@@ -13512,6 +13524,34 @@ CRDTI_INLINE void crdti_children_put(crdti_children *children, uint32_t slot,
     children->edits[slot] = edit;
 }
 
+/* >>how an edit tells its target ------------------------------------------ */
+
+CRDTI_INLINE uint64_t crdti_edit_distance(uint32_t from, uint32_t to)
+{
+    int64_t by = (int64_t)(int32_t)to - (int32_t)from;
+    return (uint64_t)(by < 0 ? -by : by);
+}
+
+/* The one way for an edit of that kind: nothing else is written or read. */
+CRDTI_FN unsigned crdti_edit_choice(uint32_t cursor, uint32_t target,
+                                    uint32_t told, uint8_t kind, uint32_t len)
+{
+    int inserts = kind == CRDTI_INSERTION_EDIT;
+    int back = kind == CRDTI_BACKWARDS_EDIT;
+    if (!crdti_is_outside(told) && told == cursor) {
+        if (inserts)
+            return CRDTI_EDIT_INSERT;
+        if (back || len == 1)
+            return CRDTI_EDIT_BACK;
+    }
+    if (back)
+        return CRDTI_EDIT_BACK_NEAR;
+    if (!crdti_is_outside(told) &&
+        crdti_edit_distance(target, told) < crdti_edit_distance(cursor, told))
+        return inserts ? CRDTI_EDIT_INSERT_AGAIN : CRDTI_EDIT_DELETE_AGAIN;
+    return inserts ? CRDTI_EDIT_INSERT_NEAR : CRDTI_EDIT_DELETE_NEAR;
+}
+
 /* >>bits ------------------------------------------------------------------ */
 
 CRDTI_INLINE uint32_t crdti_bits_count(uint64_t word)
@@ -13593,6 +13633,7 @@ typedef struct crdti_edit_reader {
     uint32_t right;   /* told for the next insertion, when has_right */
     uint32_t outside; /* target told for the next edit, when has_outside */
     int has_author, has_right, has_outside;
+    unsigned more; /* what may still be told before the edit */
 } crdti_edit_reader;
 
 /* A dot that is not in the delta, as a reference. */
@@ -13634,6 +13675,11 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
     const uint8_t *at = e->r->ptr;
     uint64_t replica;
     int64_t gap;
+    if (what < e->more) { /* in this order, each once */
+        crdti_reader_fail_at(e->r, at - 1, CRDT_ERR_CORRUPT);
+        return;
+    }
+    e->more = what + 1;
     if (what == CRDTI_MORE_RIGHT) {
         crdti_get_right(e);
     } else if (what == CRDTI_MORE_OUTSIDE) {
@@ -13644,8 +13690,8 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
     } else if (what == CRDTI_MORE_AUTHOR) {
         replica = crdti_get_varint(e->r);
         gap = crdti_get_zigzag(e->r);
-        e->has_author = 1;
         if (replica >= e->delta->replicas_len ||
+            (e->has_author && replica == e->replica && !gap) ||
             gap > (int64_t)CRDTSYNC_MAX_SEQ ||
             gap < (e->d->is_laid_out ? -(int64_t)CRDTSYNC_MAX_SEQ : 0) ||
             (int64_t)e->next[replica] + gap <= 0 ||
@@ -13654,6 +13700,7 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
             crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
             return;
         }
+        e->has_author = 1;
         e->replica = (uint32_t)replica;
         e->next[replica] += (uint64_t)gap;
     } else {
@@ -13675,21 +13722,23 @@ CRDTI_FN uint32_t crdti_get_near(crdti_edit_reader *e, uint32_t from)
     return (uint32_t)(int32_t)to;
 }
 
-CRDTI_FN uint32_t crdti_get_target(crdti_edit_reader *e, unsigned what)
+/* The target of an edit whose kind and length are known. */
+CRDTI_FN uint32_t crdti_get_target(crdti_edit_reader *e, unsigned what,
+                                   const crdti_edit *edit)
 {
-    uint32_t target = e->cursor;
-    if (e->has_outside) {
-        e->has_outside = 0;
-        return e->outside;
-    }
-    if (what == CRDTI_EDIT_INSERT || what == CRDTI_EDIT_BACK)
-        return target;
-    target = crdti_get_near(e, what == CRDTI_EDIT_INSERT_AGAIN ||
-                                       what == CRDTI_EDIT_DELETE_AGAIN
-                                   ? e->target
-                                   : e->cursor);
-    e->target = target;
-    return target;
+    const uint8_t *at = e->r->ptr;
+    uint32_t told = e->cursor, last = e->target;
+    int again =
+        what == CRDTI_EDIT_INSERT_AGAIN || what == CRDTI_EDIT_DELETE_AGAIN;
+    if (e->has_outside)
+        told = e->outside;
+    else if (what != CRDTI_EDIT_INSERT && what != CRDTI_EDIT_BACK)
+        told = e->target = crdti_get_near(e, again ? e->target : e->cursor);
+    if (what !=
+        crdti_edit_choice(e->cursor, last, told, edit->kind, edit->len))
+        crdti_reader_fail_at(e->r, at - 1, CRDT_ERR_CORRUPT);
+    e->has_outside = 0;
+    return told;
 }
 
 /* What follows a deletion: the cursor is before what it took. */
@@ -13728,13 +13777,25 @@ CRDTI_FN int crdti_edit_has_victims(const crdti_delta *delta,
            (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1 : room);
 }
 
+/* Whether both are one character, of the delta or outside. */
+CRDTI_FN int crdti_is_same_told(const crdti_delta_sequence *d, uint32_t a,
+                                uint32_t b)
+{
+    const crdti_outside *x, *y;
+    if (!crdti_is_outside(a) || !crdti_is_outside(b))
+        return a == b;
+    x = &d->outside[a & ~CRDTI_OUTSIDE];
+    y = &d->outside[b & ~CRDTI_OUTSIDE];
+    return x->replica == y->replica && x->seq == y->seq;
+}
+
 CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
                                crdti_edit *edit, uint32_t place)
 {
     crdti_delta_sequence *d = e->d;
     uint32_t slot = 0, expected;
     edit->kind = CRDTI_INSERTION_EDIT;
-    edit->left = crdti_get_target(e, what);
+    edit->left = crdti_get_target(e, what, edit);
     if (edit->len > CRDTI_NAMES_MAX - d->chars - e->delta->chars) {
         crdti_reader_fail(e->r, CRDT_ERR_LIMIT);
         return;
@@ -13744,8 +13805,9 @@ CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
                    : crdti_right_expected(d, &e->children, edit->left, &slot);
     edit->right = e->has_right ? e->right : expected;
     /* It is told where it must be, and only there: one form. */
-    if (e->has_right ? e->right == expected && !crdti_is_outside(expected)
-                     : crdti_is_outside(edit->left))
+    if (crdti_is_outside(edit->left)
+            ? !e->has_right
+            : e->has_right && crdti_is_same_told(d, e->right, expected))
         crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
     e->has_right = 0;
     edit->name = d->chars;
@@ -13762,10 +13824,10 @@ CRDTI_FN void crdti_get_delete(crdti_edit_reader *e, unsigned what,
     crdti_delta_sequence *d = e->d;
     int back = what == CRDTI_EDIT_BACK || what == CRDTI_EDIT_BACK_NEAR;
     edit->kind = back ? CRDTI_BACKWARDS_EDIT : CRDTI_FORWARDS_EDIT;
-    edit->name = crdti_get_target(e, what);
+    edit->name = crdti_get_target(e, what, edit);
     if (e->r->err)
         return;
-    if (!crdti_edit_has_victims(e->delta, d, edit)) {
+    if (e->has_right || !crdti_edit_has_victims(e->delta, d, edit)) {
         crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
         return;
     }
@@ -13782,6 +13844,7 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
     uint8_t head = crdti_get_u8(e->r);
     uint64_t len, top;
     unsigned what;
+    e->more = 0;
     while ((head & 7) == CRDTI_EDIT_MORE && !e->r->err) {
         crdti_get_more(e, head >> 3);
         head = crdti_get_u8(e->r);
@@ -13817,6 +13880,14 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
         crdti_get_delete(e, what, edit);
 }
 
+/* Whether nothing has said yet that one of them is dead. */
+CRDTI_FN int crdti_are_alive(const crdti_delta_sequence *d, uint32_t from,
+                             uint32_t len)
+{
+    return !(d->dead[from / 64] >> from % 64 & 1) &&
+           crdti_bits_run(d->dead, from, len) == len;
+}
+
 /* Those that are dead without an edit that says so. */
 CRDTI_FN void crdti_get_dead(crdti_reader *r, crdti_delta_sequence *d)
 {
@@ -13827,7 +13898,9 @@ CRDTI_FN void crdti_get_dead(crdti_reader *r, crdti_delta_sequence *d)
         uint64_t gap = crdti_get_varint(r), count = crdti_get_varint(r);
         if (r->err)
             return;
-        if (gap > d->chars - from || !count || count > d->chars - from - gap) {
+        if (gap > d->chars - from || !count || count > d->chars - from - gap ||
+            (i && !gap) ||
+            !crdti_are_alive(d, (uint32_t)(from + gap), (uint32_t)count)) {
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
             return;
         }
@@ -13961,14 +14034,21 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
 CRDTI_FN void crdti_get_sequences(crdti_reader *r, crdti_arena *arena,
                                   crdti_delta *d)
 {
+    const uint8_t *at = r->ptr;
     size_t i, len = crdti_get_count(r, UINT32_MAX, 6);
     uint64_t *next;
+    if (!r->err && !len)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     d->sequences = (crdti_delta_sequence *)crdti_get_array(
         r, arena, len, sizeof *d->sequences);
     next =
         (uint64_t *)crdti_get_array(r, arena, d->replicas_len, sizeof *next);
     for (i = 0; i < len && !r->err; i++) {
+        at = r->ptr;
         crdti_get_sequence(r, arena, d, next, &d->sequences[i]);
+        if (i && !d->sequences[i].is_laid_out && /* those are by path */
+            d->sequences[i].object <= d->sequences[i - 1].object)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         d->chars += d->sequences[i].chars;
     }
     d->sequences_len = len;
@@ -14088,32 +14168,23 @@ CRDTI_FN void crdti_put_author(crdti_edit_writer *e, crdti_party *party,
     party->written = seq + len - 1;
 }
 
-/* Head and target of an edit. `at`, `near_`, `again`: what it is called when
- * the target is the cursor, or near one of the two. */
+/* Head and target of an edit. */
 CRDTI_FN void crdti_put_target(crdti_edit_writer *e, uint32_t name,
-                               uint32_t told, unsigned at, unsigned near_by,
-                               unsigned again, uint32_t len)
+                               uint32_t told, uint8_t kind, uint32_t len)
 {
-    int64_t by, from_target;
+    unsigned what = crdti_edit_choice(e->cursor, e->target, told, kind, len);
+    int again =
+        what == CRDTI_EDIT_INSERT_AGAIN || what == CRDTI_EDIT_DELETE_AGAIN;
     if (crdti_is_outside(told)) {
         crdti_put_more(e, CRDTI_MORE_OUTSIDE);
         crdti_put_outside(e, name, 1, 0);
-        crdti_put_head(e, near_by, len);
+    }
+    crdti_put_head(e, what, len);
+    if (crdti_is_outside(told) || what == CRDTI_EDIT_INSERT ||
+        what == CRDTI_EDIT_BACK)
         return;
-    }
-    if (told == e->cursor && at != CRDTI_EDIT_MORE) {
-        crdti_put_head(e, at, len);
-        return;
-    }
-    by = (int64_t)(int32_t)told - (int32_t)e->cursor;
-    from_target = (int64_t)(int32_t)told - (int32_t)e->target;
-    if (again != CRDTI_EDIT_MORE &&
-        (from_target < 0 ? -from_target : from_target) < (by < 0 ? -by : by)) {
-        by = from_target;
-        near_by = again;
-    }
-    crdti_put_head(e, near_by, len);
-    crdti_put_zigzag(&e->w, by);
+    crdti_put_zigzag(&e->w, (int64_t)(int32_t)told -
+                                (int32_t)(again ? e->target : e->cursor));
     e->target = told;
 }
 
@@ -14165,8 +14236,7 @@ CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
         else
             crdti_put_varint(&e->w, right * UINT64_C(2) + 1);
     }
-    crdti_put_target(e, left, told, CRDTI_EDIT_INSERT, CRDTI_EDIT_INSERT_NEAR,
-                     CRDTI_EDIT_INSERT_AGAIN, edit->len);
+    crdti_put_target(e, left, told, edit->kind, edit->len);
     if (!e->d.is_list)
         crdti_put_alive(e, at->name + skip, edit);
     party->names[party->insertion++ - party->first_insertion] = edit->name;
@@ -14203,13 +14273,7 @@ CRDTI_FN uint32_t crdti_put_deletion_of(crdti_edit_writer *e,
     edit->name = told;
     edit->len = len;
     crdti_put_author(e, party, seq, len);
-    if (back)
-        crdti_put_target(e, name, told, CRDTI_EDIT_BACK, CRDTI_EDIT_BACK_NEAR,
-                         CRDTI_EDIT_MORE, len);
-    else
-        crdti_put_target(e, name, told,
-                         len == 1 ? CRDTI_EDIT_BACK : CRDTI_EDIT_MORE,
-                         CRDTI_EDIT_DELETE_NEAR, CRDTI_EDIT_DELETE_AGAIN, len);
+    crdti_put_target(e, name, told, edit->kind, len);
     e->d.edits_len++;
     e->cursor = CRDTI_NO_CHAR;
     if (crdti_is_outside(told))
@@ -14874,15 +14938,17 @@ CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut)
 
 typedef struct crdti_plant {
     crdt_doc *doc;
-    const crdti_delta *delta;
+    const crdti_delta *delta; /* NULL: edits tell replicas of the document */
     crdti_delta_sequence *d;
     crdti_sequence *s;
     crdti_arena *arena;
     crdti_graft_need *needs; /* by replica of the message; zeros */
     int is_ascii;
-    uint32_t leaf;    /* the last one so far */
-    uint64_t *starts; /* a bit where a piece begins */
-    uint32_t *counts; /* pieces that begin before a word of them */
+    size_t leaves, forks; /* that the tree takes */
+    int is_lost;          /* a right origin is where no honest one can be */
+    uint32_t leaf;        /* the last one so far */
+    uint64_t *starts;     /* a bit where a piece begins */
+    uint32_t *counts;     /* pieces that begin before a word of them */
     uint32_t pieces_len;
     uint32_t *pieces;         /* first character of each; one more: the end */
     uint32_t *edits;          /* insertion of each piece */
@@ -14998,94 +15064,74 @@ CRDTI_FN uint64_t crdti_plant_rank(const crdti_plant *p, uint32_t right)
     return (uint64_t)rank << 32 | (p->pieces[piece + 1] - right);
 }
 
-/* Whether `a` comes before `b` in the text: both are children of one piece, on
- * the same side. */
-CRDTI_FN int crdti_plant_before(const crdti_plant *p, uint32_t a, uint32_t b)
+CRDTI_INLINE uint32_t crdti_plant_replica(const crdti_plant *p,
+                                          const crdti_edit *edit)
 {
-    const crdti_edit *x = &p->d->edits[a], *y = &p->d->edits[b];
+    return p->delta ? p->delta->replicas[edit->replica].number : edit->replica;
+}
+
+/* The order in the text of two pieces that are children of one, on the same
+ * side. */
+CRDTI_FN int crdti_plant_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdti_plant *p = (const crdti_plant *)ctx;
+    const crdti_edit *x = &p->d->edits[p->edits[a]];
+    const crdti_edit *y = &p->d->edits[p->edits[b]];
     uint64_t x_rank = crdti_plant_rank(p, x->right);
     uint64_t y_rank = crdti_plant_rank(p, y->right);
+    const crdti_replica *replicas = p->doc->replicas.ptr;
     int order;
     if (x_rank != y_rank)
-        return x_rank < y_rank;
-    order = crdti_id_order(&p->delta->replicas[x->replica].id,
-                           &p->delta->replicas[y->replica].id);
-    return order ? order < 0 : x->name < y->name;
+        return x_rank < y_rank ? -1 : 1;
+    order = crdti_id_order(&replicas[crdti_plant_replica(p, x)].id,
+                           &replicas[crdti_plant_replica(p, y)].id);
+    return order ? order : (x->name > y->name) - (x->name < y->name);
 }
 
-/* Sorts a list of children as they come in the text. Hardly ever more than
- * one. */
-CRDTI_FN uint32_t crdti_plant_sort(crdti_plant *p, uint32_t list)
+/* Puts children on the stack, the last in the text on top; `more` is one of
+ * them, or NO_CHAR. Hardly ever more than one. */
+CRDTI_FN void crdti_plant_push(crdti_plant *p, uint32_t list, uint32_t more)
 {
-    uint32_t sorted = 0, at, next, *link;
-    if (!list || !p->next[list - 1])
-        return list;
-    for (at = list; at; at = next) {
-        next = p->next[at - 1];
-        for (link = &sorted; *link && crdti_plant_before(p, *link - 1, at - 1);
-             link = &p->next[*link - 1])
-            continue;
-        p->next[at - 1] = *link;
-        *link = at;
-    }
-    return sorted;
-}
-
-/* Puts children on the stack, the last on top; the piece that goes on with the
- * insertion of piece `at` is one of them. Whether their right origins are
- * where they can be. */
-CRDTI_FN int crdti_plant_push(crdti_plant *p, uint32_t list, uint32_t at)
-{
-    uint32_t more = CRDTI_NO_CHAR;
-    if (at != CRDTI_NO_CHAR && at + 1 < p->pieces_len &&
-        p->edits[at + 1] == p->edits[at])
-        more = at + 1;
+    uint32_t from = p->stack_len;
     for (; list; list = p->next[list - 1]) {
         const crdti_edit *edit = &p->d->edits[list - 1];
-        if (more != CRDTI_NO_CHAR &&
-            crdti_plant_before(p, p->edits[at], list - 1)) {
-            p->stack[p->stack_len++] = more;
-            more = CRDTI_NO_CHAR;
-        }
-        if (crdti_plant_rank(p, edit->right) == UINT64_MAX)
-            return 0;
         p->stack[p->stack_len++] = crdti_piece_of(p, edit->name);
+        p->is_lost |= crdti_plant_rank(p, edit->right) == UINT64_MAX;
     }
     if (more != CRDTI_NO_CHAR)
         p->stack[p->stack_len++] = more;
-    return 1;
+    if (p->stack_len - from > 1)
+        crdti_sort(crdti_plant_order, p, p->stack + from, p->stack_len - from);
 }
 
-CRDTI_FN void crdti_plant_push_lefts(crdti_plant *p, uint32_t list)
+/* The piece that goes on with the insertion of piece `at`, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_plant_more(const crdti_plant *p, uint32_t at)
 {
-    for (list = crdti_plant_sort(p, list); list; list = p->next[list - 1])
-        p->stack[p->stack_len++] =
-            crdti_piece_of(p, p->d->edits[list - 1].name);
+    return at + 1 < p->pieces_len && p->edits[at + 1] == p->edits[at]
+               ? at + 1
+               : CRDTI_NO_CHAR;
 }
 
-/* The order of all pieces, from the end. 0: only a search can tell. */
-CRDTI_FN int crdti_plant_walk(crdti_plant *p)
+/* The order of all pieces, from the end. */
+CRDTI_FN void crdti_plant_walk(crdti_plant *p)
 {
     uint32_t first = 0, at;
     size_t i;
     for (i = 0; i < p->d->inserts_len; i++)
         crdti_plant_hang(p, p->d->inserts[i], &first);
-    if (!crdti_plant_push(p, crdti_plant_sort(p, first), CRDTI_NO_CHAR))
-        return 0;
+    crdti_plant_push(p, first, CRDTI_NO_CHAR);
     while (p->stack_len) {
         at = p->stack[--p->stack_len];
         if (at & CRDTI_PLANT_EMIT) {
             at &= ~CRDTI_PLANT_EMIT;
             p->order[p->order_len++] = at;
             p->ranks[at] = p->order_len;
-            crdti_plant_push_lefts(p, p->lefts[at]);
+            crdti_plant_push(p, p->lefts[at], CRDTI_NO_CHAR);
             continue;
         }
         p->stack[p->stack_len++] = at | CRDTI_PLANT_EMIT;
-        if (!crdti_plant_push(p, crdti_plant_sort(p, p->rights[at]), at))
-            return 0;
+        crdti_plant_push(p, p->rights[at], crdti_plant_more(p, at));
     }
-    return 1;
 }
 
 /* >>authors --------------------------------------------------------------- */
@@ -15156,11 +15202,9 @@ CRDTI_FN void crdti_plant_count(crdti_plant *p)
     for (i = 0; i < p->d->edits_len; i++) {
         const crdti_edit *edit = &p->d->edits[i];
         crdti_graft_need *need = &p->needs[edit->replica];
-        uint32_t done = 0, from = edit->name;
+        uint32_t done = 0;
         if (edit->kind != CRDTI_INSERTION_EDIT) {
-            from -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
-            need->deletions += 1 + crdti_piece_of(p, from + edit->len - 1) -
-                               crdti_piece_of(p, from);
+            need->deletions++; /* they are of one insertion */
             continue;
         }
         need->chars += edit->len;
@@ -15238,22 +15282,6 @@ CRDTI_FN void crdti_plant_insert(crdti_plant *p, crdti_author *author,
     }
 }
 
-CRDTI_FN void crdti_plant_delete(crdti_plant *p, crdti_author *author,
-                                 const crdti_edit *edit)
-{
-    int back = edit->kind == CRDTI_BACKWARDS_EDIT;
-    uint32_t done = 0, told = edit->name, len;
-    for (; done < edit->len; done += len) {
-        uint32_t piece = crdti_piece_of(p, told);
-        len = back ? told - p->pieces[piece] + 1 : p->pieces[piece + 1] - told;
-        if (len > edit->len - done)
-            len = edit->len - done;
-        crdti_deletion_add(author, edit->seq + done, crdti_plant_name(p, told),
-                           len, back ? CRDTI_BACKWARDS : 0);
-        told = back ? told - len : told + len;
-    }
-}
-
 /* Of insertions in the order of the text: by replica and seq. */
 CRDTI_FN int crdti_edit_order(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -15321,7 +15349,9 @@ CRDTI_FN void crdti_plant_write(crdti_plant *p)
         if (edit->kind == CRDTI_INSERTION_EDIT)
             crdti_plant_insert(p, author, edit, &content);
         else
-            crdti_plant_delete(p, author, edit);
+            crdti_deletion_add(
+                author, edit->seq, crdti_plant_name(p, edit->name), edit->len,
+                edit->kind == CRDTI_BACKWARDS_EDIT ? CRDTI_BACKWARDS : 0);
     }
 }
 
@@ -15351,20 +15381,30 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
 
 /* Appends visible characters: one span, or one of each insertion where they
  * are wide. */
-CRDTI_FN void crdti_plant_shown(crdti_plant *p, const crdti_edit *edit,
-                                uint32_t name, uint32_t len)
+CRDTI_FN void crdti_plant_shown(crdti_plant *p, uint32_t name, uint32_t len)
 {
-    const crdti_author *author =
-        crdti_author_at(p->doc, p->needs[edit->replica].author);
-    while (len && !p->is_ascii) {
+    const crdti_author *author;
+    if (p->is_ascii) {
+        crdti_plant_span(p, name, len);
+        return;
+    }
+    author = crdti_author_at(p->doc, crdti_name_author(&p->s->extents, name));
+    while (len) {
         const crdti_insertion *at = crdti_insertion_of(author, name);
         uint32_t part = (uint32_t)crdti_min(len, at->name + at->len - name);
         crdti_plant_span(p, name, part | (at->more_bytes ? CRDTI_WIDE : 0));
         name += part;
         len -= part;
     }
-    if (len)
-        crdti_plant_span(p, name, len);
+}
+
+/* How many characters of its insertion are in the piece. (Between insertions
+ * of the document there may be names that nobody uses.) */
+CRDTI_INLINE uint32_t crdti_piece_len(const crdti_plant *p, uint32_t piece)
+{
+    const crdti_edit *edit = &p->d->edits[p->edits[piece]];
+    return (uint32_t)crdti_min(p->pieces[piece + 1], edit->name + edit->len) -
+           p->pieces[piece];
 }
 
 CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
@@ -15375,7 +15415,7 @@ CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
     crdti_leaf_at(p->doc, p->leaf)->is_hashed = 0;
     for (i = p->order_len; i > 0; i--) {
         uint32_t piece = p->order[i - 1], told = p->pieces[piece];
-        uint32_t len = p->pieces[piece + 1] - told;
+        uint32_t len = crdti_piece_len(p, piece);
         const crdti_edit *edit = &p->d->edits[p->edits[piece]];
         uint32_t name = edit->here + (told - edit->name);
         for (done = 0; done < len; done += run) {
@@ -15384,7 +15424,7 @@ CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
             if (dead[at / 64] >> at % 64 & 1)
                 crdti_plant_span(p, name + done, run | CRDTI_HIDDEN);
             else
-                crdti_plant_shown(p, edit, name + done, run);
+                crdti_plant_shown(p, name + done, run);
         }
     }
 }
@@ -15445,29 +15485,34 @@ CRDTI_FN void crdti_plant_forks(crdti_plant *p)
 
 /* >>all of it ------------------------------------------------------------- */
 
-/* Memory for the tree; each change from dead to alive makes a span. */
-CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
+/* What the tree takes; each change from dead to alive makes a span, and where
+ * they are wide each of the insertions. */
+CRDTI_FN void crdti_plant_size(crdti_plant *p, size_t insertions)
 {
     const uint64_t *dead = p->d->dead;
-    size_t spans = p->pieces_len, words = p->d->chars / 64 + 1, i;
+    size_t spans = p->pieces_len + (p->is_ascii ? 0 : insertions);
+    size_t words = p->d->chars / 64 + 1, i;
     uint64_t before = 0;
-    crdt_err err = CRDT_OK;
-    if (p->s->is_list) {
-        err = crdti_positions_reserve(p->doc, p->s, p->d->chars);
-        if (!err)
-            crdti_positions_hold(p->doc, p->s, p->d->chars);
-        return err;
-    }
     for (i = 0; i < words; i++) {
         spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
         before = dead[i] >> 63;
     }
-    if (!p->is_ascii)
-        for (i = 0; i < p->delta->replicas_len; i++)
-            spans += p->needs[i].insertions;
-    spans = spans / CRDTI_PLANT_FILL + 1;
-    return crdti_nodes_reserve(p->doc, spans,
-                               spans / (CRDTI_PLANT_FILL - 1) + 4);
+    p->leaves = spans / CRDTI_PLANT_FILL + 1;
+    p->forks = p->leaves / (CRDTI_PLANT_FILL - 1) + 4;
+}
+
+/* Memory for that. */
+CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p, size_t insertions)
+{
+    crdt_err err;
+    if (!p->s->is_list) {
+        crdti_plant_size(p, insertions);
+        return crdti_nodes_reserve(p->doc, p->leaves, p->forks);
+    }
+    err = crdti_positions_reserve(p->doc, p->s, p->d->chars);
+    if (!err)
+        crdti_positions_hold(p->doc, p->s, p->d->chars);
+    return err;
 }
 
 CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
@@ -15498,19 +15543,25 @@ CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
 CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
 {
     crdt_err err;
+    size_t insertions = 0, i;
     *done = 0;
     if (p->d->outside_len || !p->d->chars)
         return CRDT_OK;
     err = crdti_plant_cut(p);
-    if (err || !crdti_plant_walk(p))
+    if (err)
         return err;
+    crdti_plant_walk(p);
+    if (p->is_lost)
+        return CRDT_OK;
     p->is_ascii = p->d->content.len == p->d->alive;
     crdti_plant_count(p);
     if (p->d->is_laid_out && !crdti_plant_sort_layout(p))
         return CRDT_ERR_CORRUPT;
+    for (i = 0; i < p->delta->replicas_len; i++)
+        insertions += p->needs[i].insertions;
     err = crdti_plant_authors(p);
     if (!err)
-        err = crdti_plant_reserve(p);
+        err = crdti_plant_reserve(p, insertions);
     if (!err) {
         if (p->d->is_laid_out)
             crdti_plant_write_layout(p);
@@ -15522,6 +15573,119 @@ CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
     }
     crdti_zero(p->needs, p->delta->replicas_len * sizeof *p->needs);
     return err;
+}
+
+#endif
+/* >> replant.h */
+/*
+ * Replants: the order of a sequence that is there already, found anew as that
+ * of a plant, all at once. For joins whose insertions one by one would walk
+ * past each other for too long: as many as insert at one spot.
+ *
+ *     records   of the authors; new ones are written down, but not placed
+ *     order     plant.h: O(n log n)
+ *     leaves    built anew; what was visible is so again
+ *
+ * It is only an acceleration: where there is no memory for it, they walk.
+ */
+#ifndef CRDTI_REPLANT_H
+#define CRDTI_REPLANT_H
+
+
+/* The insertions of all authors, by name. */
+CRDTI_FN void crdti_replant_gather(crdti_plant *p)
+{
+    const crdti_extents *extents = &p->s->extents;
+    crdti_delta_sequence *d = p->d;
+    size_t i;
+    for (i = 0; i < extents->len; i++) {
+        const crdti_extent *extent = &extents->ptr[i];
+        const crdti_author *author = crdti_author_at(p->doc, extent->author);
+        const crdti_insertion *at = author->insertions.ptr;
+        const crdti_insertion *end = at + author->insertions.len;
+        if (author->insertions.len)
+            at = crdti_insertion_of(author, extent->name);
+        for (; at < end; at++) {
+            crdti_edit *edit = &d->edits[d->edits_len];
+            if (at->name < extent->name)
+                continue;
+            if (i + 1 < extents->len && at->name >= extent[1].name)
+                break;
+            edit->replica = author->replica;
+            edit->name = edit->here = at->name;
+            edit->len = at->len;
+            edit->left = at->left;
+            edit->right = at->right;
+            d->inserts[d->edits_len] = (uint32_t)d->edits_len;
+            d->edits_len++;
+        }
+    }
+    d->inserts_len = d->edits_len;
+}
+
+/* Arrays for them, and what is not visible now. */
+CRDTI_FN crdt_err crdti_replant_make(crdti_plant *p)
+{
+    crdti_delta_sequence *d = p->d;
+    crdti_spot spot = { 0, 0, 0 };
+    size_t count = 0, words = p->s->names_used / 64 + 1;
+    uint32_t at;
+    for (at = p->s->authors; at; at = crdti_author_at(p->doc, at)->next)
+        count += crdti_author_at(p->doc, at)->insertions.len;
+    d->chars = p->s->names_used;
+    d->edits =
+        (crdti_edit *)crdti_arena_alloc(p->arena, count * sizeof *d->edits);
+    d->inserts = (uint32_t *)crdti_plant_array(p, count, 0);
+    d->dead = (uint64_t *)crdti_plant_array(p, 2 * words, 1);
+    if (!d->edits || !d->inserts || !d->dead)
+        return CRDT_ERR_NOMEM;
+    crdti_replant_gather(p);
+    crdti_bits_set(d->dead, 0, d->chars);
+    spot.leaf = p->s->first;
+    while (crdti_spot_next_shown(p->doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(p->doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_bits_clear(d->dead, leaf->names[spot.at], spot.off);
+    }
+    return CRDT_OK;
+}
+
+/* Finds the order, and what it takes. Nothing is changed yet. */
+CRDTI_FN crdt_err crdti_replant_prepare(crdti_plant *p)
+{
+    uint32_t len = 0, all = 0, i;
+    crdt_err err = crdti_replant_make(p);
+    if (!err)
+        err = crdti_plant_cut(p);
+    if (err)
+        return err;
+    crdti_plant_walk(p);
+    for (i = 0; i < p->order_len; i++)
+        len += crdti_piece_len(p, p->order[i]);
+    for (i = 0; i < p->d->edits_len; i++)
+        all += p->d->edits[i].len;
+    if (len != all)
+        return CRDT_ERR_CORRUPT;
+    crdti_plant_size(p, p->d->edits_len);
+    return CRDT_OK;
+}
+
+/* The new order takes the place of the old one. Cannot fail. */
+CRDTI_FN void crdti_replant_apply(crdti_plant *p)
+{
+    crdti_sequence *s = p->s;
+    crdti_widths_close(p->doc, s);
+    crdti_spans_free(p->doc, s);
+    crdti_homes_drop(&p->doc->alloc, &s->homes);
+    crdti_zero(&s->cursor, sizeof s->cursor);
+    crdti_zero(&s->total, sizeof s->total);
+    s->root = s->first = crdti_leaf_take(p->doc, s);
+    crdti_plant_leaves(p);
+    crdti_plant_forks(p);
+    s->cursor_is_known = 0;
+    s->is_hashed = 0;
+    s->changes++;
+    crdti_homes_make(p->doc, s);
 }
 
 #endif
@@ -15554,9 +15718,17 @@ typedef struct crdti_graft {
     crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
     size_t leaves, forks;   /* that lists will hold */
+    uint32_t height;        /* of the highest tree */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
+    size_t steps;  /* past other insertions, in all */
+    int is_placed; /* all that is inserted */
 } crdti_graft;
+
+/* When insertions have walked as far as it takes to find all places anew. */
+#ifndef CRDTI_STEPS_MAX
+#define CRDTI_STEPS_MAX 64u
+#endif
 
 /* How many dots of the edit we have. */
 CRDTI_INLINE uint32_t crdti_edit_known(const crdti_graft *g,
@@ -15841,30 +16013,36 @@ CRDTI_FN void crdti_graft_count_rest(crdti_graft *g)
     g->trees += g->doc->authors.live;
 }
 
+/* Memory for so many nodes, and all that is to come. */
+CRDTI_FN crdt_err crdti_graft_nodes(crdti_graft *g, size_t leaves,
+                                    size_t forks)
+{
+    crdt_doc *doc = g->doc;
+    crdt_err err;
+    doc->held_leaves += leaves += g->leaves;
+    doc->held_forks += forks += g->forks;
+    err = crdti_spans_reserve_at(doc, g->height + 2, g->trees, g->cuts);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= forks;
+    return err;
+}
+
 CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
 {
     size_t i;
-    uint32_t height = 0;
     crdt_err err = CRDT_OK;
     for (i = 0; i < g->delta->sequences_len && !err; i++) {
         g->d = &g->delta->sequences[i];
         err = crdti_graft_prepare_one(g);
-        if (!err && g->s->height > height)
-            height = g->s->height;
+        if (!err && g->s->height > g->height)
+            g->height = g->s->height;
     }
     if (err)
         return err;
     crdti_graft_count_rest(g);
     g->touched = (uint32_t *)crdti_arena_alloc(
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
-    if (!g->touched)
-        return CRDT_ERR_NOMEM;
-    g->doc->held_leaves += g->leaves;
-    g->doc->held_forks += g->forks;
-    err = crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
-    g->doc->held_leaves -= g->leaves;
-    g->doc->held_forks -= g->forks;
-    return err;
+    return g->touched ? crdti_graft_nodes(g, 0, 0) : CRDT_ERR_NOMEM;
 }
 
 /* Names of an author that goes were used by nobody. */
@@ -15924,20 +16102,26 @@ CRDTI_FN uint32_t crdti_graft_name(const crdti_graft *g, uint32_t told)
         edit->seq + (told - edit->name));
 }
 
-/* Puts `len` characters, alive with those bytes or dead, at the spot. */
+/* Writes down `len` characters, alive with those bytes or dead, and puts them
+ * at the spot, if there is one. */
 CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
                               crdti_origins *origins, crdti_spot *spot,
                               uint32_t len, crdt_bytes bytes)
 {
     do {
+        crdti_author *at = crdti_author_at(g->doc, author);
         crdti_piece piece;
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = len;
         if (bytes.len)
             piece = crdti_piece_take(&bytes);
-        crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece, spot);
+        if (spot)
+            crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece,
+                                spot);
+        else
+            crdti_insertion_write(g->doc, g->s, author, *seq, origins, &piece);
         *seq += piece.width.chars;
-        origins->left = crdti_author_at(g->doc, author)->free_name - 1;
+        origins->left = at->free_name - 1;
     } while (bytes.len);
 }
 
@@ -15957,9 +16141,14 @@ CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
     return crdti_spot_behind(g->doc, g->s, ours->left);
 }
 
+/* The author changes the sequence. (Lists were touched before.) */
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
+    if (!g->s->is_list) {
+        g->doc->actor = at->replica;
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
+    }
     if (at->is_touched)
         return;
     at->is_touched = 1;
@@ -15986,12 +16175,22 @@ CRDTI_FN void crdti_graft_list(crdti_graft *g)
     }
 }
 
-CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
+/* Has those of the positions visible, which are hidden, where elements stand.
+ */
+CRDTI_FN void crdti_graft_look(crdti_graft *g, const crdti_edit *edit)
+{
+    crdti_names_look(g->doc, g->s, edit->here,
+                     edit->len - crdti_edit_known(g, edit));
+}
+
+/* Takes what is new of the insertion; `is_placed`: to where it belongs. */
+CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
+                                 int is_placed)
 {
     uint32_t known = crdti_edit_known(g, edit), at, len, author;
     uint64_t seq = edit->seq + known;
     crdti_origins origins;
-    crdti_spot spot;
+    crdti_spot spot = { 0, 0, 0 };
     crdt_bytes bytes;
     author = crdti_graft_author(g, edit->replica);
     for (at = 0; at < known; at += len)
@@ -16000,24 +16199,116 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
         crdti_author_at(g->doc, author)->party += known;
     if (known == edit->len)
         return;
+    crdti_graft_touch(g, author);
     origins.left = known ? crdti_graft_name(g, edit->name + known - 1)
                          : crdti_graft_name(g, edit->left);
     origins.right = crdti_graft_name(g, edit->right);
     origins.replica = g->delta->replicas[edit->replica].number;
     origins.end = 0;
-    spot = crdti_integrate(g->doc, g->s, &origins,
-                           crdti_graft_start(g, &origins));
+    if (is_placed)
+        spot = crdti_integrate(g->doc, g->s, &origins,
+                               crdti_graft_start(g, &origins), &g->steps);
     edit->here = crdti_author_at(g->doc, author)->free_name;
     g->before = origins;
     g->before.end = edit->here;
     for (at = known; at < edit->len; at += len) {
         len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
-        crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
+        crdti_graft_put(g, author, &seq, &origins, is_placed ? &spot : NULL,
+                        len, bytes);
     }
+    if (!is_placed)
+        return;
     g->s->cursor = spot;
     if (g->s->is_list)
-        crdti_names_look(g->doc, g->s, edit->here, edit->len - known);
-    crdti_graft_touch(g, author);
+        crdti_graft_look(g, edit);
+}
+
+/* >>many at one spot ------------------------------------------------------ */
+
+/* Of an insertion that is written down: has all that is alive visible. */
+CRDTI_FN void crdti_graft_reveal(crdti_graft *g, crdti_plant *p,
+                                 const crdti_edit *edit)
+{
+    const crdti_author *author =
+        crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
+    uint32_t len = edit->len - crdti_edit_known(g, edit);
+    const crdti_insertion *at;
+    if (!len)
+        return;
+    for (at = crdti_insertion_of(author, edit->here);
+         at < author->insertions.ptr + author->insertions.len &&
+         at->name < edit->here + len;
+         at++) {
+        uint32_t from = (uint32_t)crdti_max(at->name, edit->here);
+        uint32_t to =
+            (uint32_t)crdti_min(at->name + at->len, edit->here + len);
+        if (at->content == CRDTI_CONTENT_GONE)
+            continue;
+        crdti_bits_clear(p->d->dead, from, to - from);
+        crdti_news_born(g->doc, g->s, from, to - from);
+    }
+}
+
+/* Puts an insertion that is written down where it belongs. */
+CRDTI_FN void crdti_graft_place(crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t name = edit->here, len;
+    uint32_t end = name + (edit->len - crdti_edit_known(g, edit));
+    crdti_origins origins;
+    crdti_spot spot;
+    if (name == end)
+        return;
+    origins = crdti_origins_of(g->doc, g->s, name);
+    spot = crdti_integrate(g->doc, g->s, &origins,
+                           crdti_spot_behind(g->doc, g->s, origins.left),
+                           &g->steps);
+    for (; name < end; name += len) {
+        const crdti_author *author =
+            crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
+        const crdti_insertion *at = crdti_insertion_of(author, name);
+        uint32_t flags = at->content == CRDTI_CONTENT_GONE ? CRDTI_HIDDEN
+                         : at->more_bytes                  ? CRDTI_WIDE
+                                                           : 0;
+        len = (uint32_t)crdti_min(at->name + at->len, end) - name;
+        crdti_span_put(g->doc, g->s, &spot, name, len | flags, 0);
+    }
+    g->s->cursor = spot;
+}
+
+/* Takes what is inserted from the i-th edit on, all at once. */
+CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
+{
+    crdti_arena_mark mark = crdti_arena_here(&g->doc->scratch);
+    crdti_delta_sequence all;
+    crdti_plant p;
+    size_t k;
+    crdt_err err;
+    for (k = i; k < g->d->edits_len; k++)
+        if (g->d->edits[k].kind == CRDTI_INSERTION_EDIT)
+            crdti_graft_insert(g, &g->d->edits[k], 0);
+    crdti_zero(&all, sizeof all);
+    crdti_zero(&p, sizeof p);
+    p.doc = g->doc;
+    p.d = &all;
+    p.s = g->s;
+    p.arena = &g->doc->scratch;
+    err = crdti_replant_prepare(&p);
+    if (!err && !g->s->is_list) /* that holds what it may need */
+        err = crdti_graft_nodes(g, 2 * p.leaves, 2 * p.forks + p.leaves / 14);
+    for (k = i; k < g->d->edits_len; k++) {
+        if (g->d->edits[k].kind != CRDTI_INSERTION_EDIT)
+            continue;
+        if (err)
+            crdti_graft_place(g, &g->d->edits[k]);
+        else
+            crdti_graft_reveal(g, &p, &g->d->edits[k]);
+    }
+    if (!err)
+        crdti_replant_apply(&p);
+    crdti_arena_reset(&g->doc->scratch, mark);
+    for (k = i; k < g->d->edits_len && g->s->is_list; k++)
+        crdti_graft_look(g, &g->d->edits[k]);
+    g->is_placed = 1;
 }
 
 /* Hides what is visible of `len` names from `name` on. `killer`: the author to
@@ -16089,6 +16380,7 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
     int back = edit->kind == CRDTI_BACKWARDS_EDIT;
     if (done == edit->len)
         return;
+    crdti_graft_touch(g, author);
     if (done)
         told = crdti_graft_step(g, told, done, back);
     while (done < edit->len) {
@@ -16100,7 +16392,6 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
         if (done < edit->len)
             told = crdti_graft_step(g, told, count, back);
     }
-    crdti_graft_touch(g, author);
 }
 
 /* What we have and the delta shows dead, without saying by whom. */
@@ -16108,14 +16399,16 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
 {
     uint32_t known = crdti_edit_known(g, edit), at, len;
     for (at = 0; at < known; at += len) {
-        uint32_t told = edit->name + at, i;
+        uint32_t told = edit->name + at, i, done, name;
         len = crdti_bits_run(g->d->dead, told, known - at);
         if (!(g->d->dead[told / 64] >> told % 64 & 1))
             continue;
         g->doc->actor = CRDTI_NOBODY; /* that is not told */
         crdti_touch(g->doc, g->s->object, crdti_no_key());
-        for (i = 0; i < len; i++)
-            crdti_graft_hide(g, crdti_graft_name(g, told + i), 1);
+        for (i = 0; i < len; i += done) {
+            done = crdti_graft_victims(g, told + i, len - i, 0, &name);
+            crdti_graft_hide(g, name, done);
+        }
     }
 }
 
@@ -16138,9 +16431,6 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
     for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
         if (!crdti_author_at(g->doc, at)->last)
             continue; /* one of ours that has not written yet */
-        g->doc->actor = crdti_author_at(g->doc, at)->replica;
-        if (!g->s->is_list)
-            crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
     if (g->s->is_list)
@@ -16168,7 +16458,7 @@ CRDTI_FN void crdti_graft_touch_lists(crdti_graft *g)
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
 {
-    size_t i, k;
+    size_t i, k, most = CRDTI_STEPS_MAX * (size_t)(g->doc->leaves.live + 1);
     for (i = 0; i < g->delta->sequences_len; i++) {
         crdti_delta_sequence *d = g->d = &g->delta->sequences[i];
         uint32_t number = g->delta->objects[d->object].number;
@@ -16176,6 +16466,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         g->s->cursor_is_known = 0;
         g->s->room = 0;
         g->s->is_met = 0;
+        g->is_placed = 0;
         g->content = d->content.ptr;
         g->before.end = CRDTI_NO_CHAR;
         if (d->is_planted) {
@@ -16184,14 +16475,12 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
-            if (crdti_edit_known(g, edit) < edit->len && !d->is_list) {
-                g->doc->actor = g->delta->replicas[edit->replica].number;
-                crdti_touch(g->doc, number, crdti_no_key());
-            }
-            if (edit->kind == CRDTI_INSERTION_EDIT)
-                crdti_graft_insert(g, edit);
-            else
+            if (edit->kind != CRDTI_INSERTION_EDIT)
                 crdti_graft_delete(g, edit);
+            else if (!g->is_placed && g->steps >= most)
+                crdti_graft_replant(g, k);
+            else if (!g->is_placed)
+                crdti_graft_insert(g, edit, 1);
         }
         for (k = 0; k < d->inserts_len && !d->is_list; k++)
             crdti_graft_dead(g, &d->edits[d->inserts[k]]);
@@ -17515,7 +17804,8 @@ CRDTI_FN void crdti_stroke_insert(crdti_strokes *k, crdti_stroke *stroke,
 {
     crdti_spot spot = crdti_integrate(
         k->doc, k->graft.s, &stroke->origins,
-        crdti_spot_behind(k->doc, k->graft.s, stroke->origins.left));
+        crdti_spot_behind(k->doc, k->graft.s, stroke->origins.left),
+        &k->graft.steps); /* which are few: so are strokes */
     crdti_graft_put(&k->graft, k->author, seq, &stroke->origins, &spot,
                     stroke->n, stroke->bytes);
     k->graft.s->cursor = spot;
@@ -17580,6 +17870,7 @@ CRDTI_FN crdt_err crdti_strokes_join(crdt_doc *doc, crdti_trail *trail,
     k.doc = k.graft.doc = doc;
     k.trail = *trail;
     k.first = trail->seq + 1;
+    k.graft.steps = 0;
     k.len = k.pieces = k.chars = k.bytes = k.parts = 0;
     crdti_get_strokes(r, &k);
     err = r->err;

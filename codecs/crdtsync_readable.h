@@ -1566,25 +1566,18 @@ CRDTI_FN void crdti_readable_put_target(crdti_edit_writer *e,
                                         const crdti_edit *edit)
 {
     int inserts = edit->kind == CRDTI_INSERTION_EDIT;
-    int back = edit->kind == CRDTI_BACKWARDS_EDIT;
     uint32_t target = inserts ? edit->left : edit->name;
-    unsigned at = inserts                  ? CRDTI_EDIT_INSERT
-                  : back || edit->len == 1 ? CRDTI_EDIT_BACK
-                                           : CRDTI_EDIT_MORE;
-    unsigned near_by = inserts ? CRDTI_EDIT_INSERT_NEAR
-                       : back  ? CRDTI_EDIT_BACK_NEAR
-                               : CRDTI_EDIT_DELETE_NEAR;
-    unsigned again = inserts ? CRDTI_EDIT_INSERT_AGAIN
-                     : back  ? CRDTI_EDIT_MORE
-                             : CRDTI_EDIT_DELETE_AGAIN;
     if (!crdti_is_outside(target)) {
-        crdti_put_target(e, target, target, at, near_by, again, edit->len);
+        crdti_put_target(e, target, target, edit->kind, edit->len);
         return;
     }
     crdti_put_more(e, CRDTI_MORE_OUTSIDE);
     crdti_readable_put_outside(&e->w, d, &outside[target & ~CRDTI_OUTSIDE], 1,
                                0);
-    crdti_put_head(e, near_by, edit->len);
+    crdti_put_head(
+        e,
+        crdti_edit_choice(e->cursor, e->target, target, edit->kind, edit->len),
+        edit->len);
 }
 
 CRDTI_FN void crdti_readable_put_edit(crdti_edit_writer *e,

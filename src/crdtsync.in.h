@@ -60,6 +60,7 @@
 #include "edit.h"
 #include "truncate.h"
 #include "plant.h"
+#include "replant.h"
 #include "graft.h"
 #include "join.h"
 #include "stroke.h"

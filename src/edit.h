@@ -167,6 +167,34 @@ CRDTI_INLINE void crdti_children_put(crdti_children *children, uint32_t slot,
     children->edits[slot] = edit;
 }
 
+/* >>how an edit tells its target ------------------------------------------ */
+
+CRDTI_INLINE uint64_t crdti_edit_distance(uint32_t from, uint32_t to)
+{
+    int64_t by = (int64_t)(int32_t)to - (int32_t)from;
+    return (uint64_t)(by < 0 ? -by : by);
+}
+
+/* The one way for an edit of that kind: nothing else is written or read. */
+CRDTI_FN unsigned crdti_edit_choice(uint32_t cursor, uint32_t target,
+                                    uint32_t told, uint8_t kind, uint32_t len)
+{
+    int inserts = kind == CRDTI_INSERTION_EDIT;
+    int back = kind == CRDTI_BACKWARDS_EDIT;
+    if (!crdti_is_outside(told) && told == cursor) {
+        if (inserts)
+            return CRDTI_EDIT_INSERT;
+        if (back || len == 1)
+            return CRDTI_EDIT_BACK;
+    }
+    if (back)
+        return CRDTI_EDIT_BACK_NEAR;
+    if (!crdti_is_outside(told) &&
+        crdti_edit_distance(target, told) < crdti_edit_distance(cursor, told))
+        return inserts ? CRDTI_EDIT_INSERT_AGAIN : CRDTI_EDIT_DELETE_AGAIN;
+    return inserts ? CRDTI_EDIT_INSERT_NEAR : CRDTI_EDIT_DELETE_NEAR;
+}
+
 /* >>bits ------------------------------------------------------------------ */
 
 CRDTI_INLINE uint32_t crdti_bits_count(uint64_t word)
@@ -248,6 +276,7 @@ typedef struct crdti_edit_reader {
     uint32_t right;   /* told for the next insertion, when has_right */
     uint32_t outside; /* target told for the next edit, when has_outside */
     int has_author, has_right, has_outside;
+    unsigned more; /* what may still be told before the edit */
 } crdti_edit_reader;
 
 /* A dot that is not in the delta, as a reference. */
@@ -289,6 +318,11 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
     const uint8_t *at = e->r->ptr;
     uint64_t replica;
     int64_t gap;
+    if (what < e->more) { /* in this order, each once */
+        crdti_reader_fail_at(e->r, at - 1, CRDT_ERR_CORRUPT);
+        return;
+    }
+    e->more = what + 1;
     if (what == CRDTI_MORE_RIGHT) {
         crdti_get_right(e);
     } else if (what == CRDTI_MORE_OUTSIDE) {
@@ -299,8 +333,8 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
     } else if (what == CRDTI_MORE_AUTHOR) {
         replica = crdti_get_varint(e->r);
         gap = crdti_get_zigzag(e->r);
-        e->has_author = 1;
         if (replica >= e->delta->replicas_len ||
+            (e->has_author && replica == e->replica && !gap) ||
             gap > (int64_t)CRDTSYNC_MAX_SEQ ||
             gap < (e->d->is_laid_out ? -(int64_t)CRDTSYNC_MAX_SEQ : 0) ||
             (int64_t)e->next[replica] + gap <= 0 ||
@@ -309,6 +343,7 @@ CRDTI_FN void crdti_get_more(crdti_edit_reader *e, unsigned what)
             crdti_reader_fail_at(e->r, at, CRDT_ERR_CORRUPT);
             return;
         }
+        e->has_author = 1;
         e->replica = (uint32_t)replica;
         e->next[replica] += (uint64_t)gap;
     } else {
@@ -330,21 +365,23 @@ CRDTI_FN uint32_t crdti_get_near(crdti_edit_reader *e, uint32_t from)
     return (uint32_t)(int32_t)to;
 }
 
-CRDTI_FN uint32_t crdti_get_target(crdti_edit_reader *e, unsigned what)
+/* The target of an edit whose kind and length are known. */
+CRDTI_FN uint32_t crdti_get_target(crdti_edit_reader *e, unsigned what,
+                                   const crdti_edit *edit)
 {
-    uint32_t target = e->cursor;
-    if (e->has_outside) {
-        e->has_outside = 0;
-        return e->outside;
-    }
-    if (what == CRDTI_EDIT_INSERT || what == CRDTI_EDIT_BACK)
-        return target;
-    target = crdti_get_near(e, what == CRDTI_EDIT_INSERT_AGAIN ||
-                                       what == CRDTI_EDIT_DELETE_AGAIN
-                                   ? e->target
-                                   : e->cursor);
-    e->target = target;
-    return target;
+    const uint8_t *at = e->r->ptr;
+    uint32_t told = e->cursor, last = e->target;
+    int again =
+        what == CRDTI_EDIT_INSERT_AGAIN || what == CRDTI_EDIT_DELETE_AGAIN;
+    if (e->has_outside)
+        told = e->outside;
+    else if (what != CRDTI_EDIT_INSERT && what != CRDTI_EDIT_BACK)
+        told = e->target = crdti_get_near(e, again ? e->target : e->cursor);
+    if (what !=
+        crdti_edit_choice(e->cursor, last, told, edit->kind, edit->len))
+        crdti_reader_fail_at(e->r, at - 1, CRDT_ERR_CORRUPT);
+    e->has_outside = 0;
+    return told;
 }
 
 /* What follows a deletion: the cursor is before what it took. */
@@ -383,13 +420,25 @@ CRDTI_FN int crdti_edit_has_victims(const crdti_delta *delta,
            (edit->kind == CRDTI_BACKWARDS_EDIT ? first + 1 : room);
 }
 
+/* Whether both are one character, of the delta or outside. */
+CRDTI_FN int crdti_is_same_told(const crdti_delta_sequence *d, uint32_t a,
+                                uint32_t b)
+{
+    const crdti_outside *x, *y;
+    if (!crdti_is_outside(a) || !crdti_is_outside(b))
+        return a == b;
+    x = &d->outside[a & ~CRDTI_OUTSIDE];
+    y = &d->outside[b & ~CRDTI_OUTSIDE];
+    return x->replica == y->replica && x->seq == y->seq;
+}
+
 CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
                                crdti_edit *edit, uint32_t place)
 {
     crdti_delta_sequence *d = e->d;
     uint32_t slot = 0, expected;
     edit->kind = CRDTI_INSERTION_EDIT;
-    edit->left = crdti_get_target(e, what);
+    edit->left = crdti_get_target(e, what, edit);
     if (edit->len > CRDTI_NAMES_MAX - d->chars - e->delta->chars) {
         crdti_reader_fail(e->r, CRDT_ERR_LIMIT);
         return;
@@ -399,8 +448,9 @@ CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
                    : crdti_right_expected(d, &e->children, edit->left, &slot);
     edit->right = e->has_right ? e->right : expected;
     /* It is told where it must be, and only there: one form. */
-    if (e->has_right ? e->right == expected && !crdti_is_outside(expected)
-                     : crdti_is_outside(edit->left))
+    if (crdti_is_outside(edit->left)
+            ? !e->has_right
+            : e->has_right && crdti_is_same_told(d, e->right, expected))
         crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
     e->has_right = 0;
     edit->name = d->chars;
@@ -417,10 +467,10 @@ CRDTI_FN void crdti_get_delete(crdti_edit_reader *e, unsigned what,
     crdti_delta_sequence *d = e->d;
     int back = what == CRDTI_EDIT_BACK || what == CRDTI_EDIT_BACK_NEAR;
     edit->kind = back ? CRDTI_BACKWARDS_EDIT : CRDTI_FORWARDS_EDIT;
-    edit->name = crdti_get_target(e, what);
+    edit->name = crdti_get_target(e, what, edit);
     if (e->r->err)
         return;
-    if (!crdti_edit_has_victims(e->delta, d, edit)) {
+    if (e->has_right || !crdti_edit_has_victims(e->delta, d, edit)) {
         crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
         return;
     }
@@ -437,6 +487,7 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
     uint8_t head = crdti_get_u8(e->r);
     uint64_t len, top;
     unsigned what;
+    e->more = 0;
     while ((head & 7) == CRDTI_EDIT_MORE && !e->r->err) {
         crdti_get_more(e, head >> 3);
         head = crdti_get_u8(e->r);
@@ -472,6 +523,14 @@ CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
         crdti_get_delete(e, what, edit);
 }
 
+/* Whether nothing has said yet that one of them is dead. */
+CRDTI_FN int crdti_are_alive(const crdti_delta_sequence *d, uint32_t from,
+                             uint32_t len)
+{
+    return !(d->dead[from / 64] >> from % 64 & 1) &&
+           crdti_bits_run(d->dead, from, len) == len;
+}
+
 /* Those that are dead without an edit that says so. */
 CRDTI_FN void crdti_get_dead(crdti_reader *r, crdti_delta_sequence *d)
 {
@@ -482,7 +541,9 @@ CRDTI_FN void crdti_get_dead(crdti_reader *r, crdti_delta_sequence *d)
         uint64_t gap = crdti_get_varint(r), count = crdti_get_varint(r);
         if (r->err)
             return;
-        if (gap > d->chars - from || !count || count > d->chars - from - gap) {
+        if (gap > d->chars - from || !count || count > d->chars - from - gap ||
+            (i && !gap) ||
+            !crdti_are_alive(d, (uint32_t)(from + gap), (uint32_t)count)) {
             crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
             return;
         }
@@ -616,14 +677,21 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
 CRDTI_FN void crdti_get_sequences(crdti_reader *r, crdti_arena *arena,
                                   crdti_delta *d)
 {
+    const uint8_t *at = r->ptr;
     size_t i, len = crdti_get_count(r, UINT32_MAX, 6);
     uint64_t *next;
+    if (!r->err && !len)
+        crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     d->sequences = (crdti_delta_sequence *)crdti_get_array(
         r, arena, len, sizeof *d->sequences);
     next =
         (uint64_t *)crdti_get_array(r, arena, d->replicas_len, sizeof *next);
     for (i = 0; i < len && !r->err; i++) {
+        at = r->ptr;
         crdti_get_sequence(r, arena, d, next, &d->sequences[i]);
+        if (i && !d->sequences[i].is_laid_out && /* those are by path */
+            d->sequences[i].object <= d->sequences[i - 1].object)
+            crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
         d->chars += d->sequences[i].chars;
     }
     d->sequences_len = len;
@@ -743,32 +811,23 @@ CRDTI_FN void crdti_put_author(crdti_edit_writer *e, crdti_party *party,
     party->written = seq + len - 1;
 }
 
-/* Head and target of an edit. `at`, `near_`, `again`: what it is called when
- * the target is the cursor, or near one of the two. */
+/* Head and target of an edit. */
 CRDTI_FN void crdti_put_target(crdti_edit_writer *e, uint32_t name,
-                               uint32_t told, unsigned at, unsigned near_by,
-                               unsigned again, uint32_t len)
+                               uint32_t told, uint8_t kind, uint32_t len)
 {
-    int64_t by, from_target;
+    unsigned what = crdti_edit_choice(e->cursor, e->target, told, kind, len);
+    int again =
+        what == CRDTI_EDIT_INSERT_AGAIN || what == CRDTI_EDIT_DELETE_AGAIN;
     if (crdti_is_outside(told)) {
         crdti_put_more(e, CRDTI_MORE_OUTSIDE);
         crdti_put_outside(e, name, 1, 0);
-        crdti_put_head(e, near_by, len);
+    }
+    crdti_put_head(e, what, len);
+    if (crdti_is_outside(told) || what == CRDTI_EDIT_INSERT ||
+        what == CRDTI_EDIT_BACK)
         return;
-    }
-    if (told == e->cursor && at != CRDTI_EDIT_MORE) {
-        crdti_put_head(e, at, len);
-        return;
-    }
-    by = (int64_t)(int32_t)told - (int32_t)e->cursor;
-    from_target = (int64_t)(int32_t)told - (int32_t)e->target;
-    if (again != CRDTI_EDIT_MORE &&
-        (from_target < 0 ? -from_target : from_target) < (by < 0 ? -by : by)) {
-        by = from_target;
-        near_by = again;
-    }
-    crdti_put_head(e, near_by, len);
-    crdti_put_zigzag(&e->w, by);
+    crdti_put_zigzag(&e->w, (int64_t)(int32_t)told -
+                                (int32_t)(again ? e->target : e->cursor));
     e->target = told;
 }
 
@@ -820,8 +879,7 @@ CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
         else
             crdti_put_varint(&e->w, right * UINT64_C(2) + 1);
     }
-    crdti_put_target(e, left, told, CRDTI_EDIT_INSERT, CRDTI_EDIT_INSERT_NEAR,
-                     CRDTI_EDIT_INSERT_AGAIN, edit->len);
+    crdti_put_target(e, left, told, edit->kind, edit->len);
     if (!e->d.is_list)
         crdti_put_alive(e, at->name + skip, edit);
     party->names[party->insertion++ - party->first_insertion] = edit->name;
@@ -858,13 +916,7 @@ CRDTI_FN uint32_t crdti_put_deletion_of(crdti_edit_writer *e,
     edit->name = told;
     edit->len = len;
     crdti_put_author(e, party, seq, len);
-    if (back)
-        crdti_put_target(e, name, told, CRDTI_EDIT_BACK, CRDTI_EDIT_BACK_NEAR,
-                         CRDTI_EDIT_MORE, len);
-    else
-        crdti_put_target(e, name, told,
-                         len == 1 ? CRDTI_EDIT_BACK : CRDTI_EDIT_MORE,
-                         CRDTI_EDIT_DELETE_NEAR, CRDTI_EDIT_DELETE_AGAIN, len);
+    crdti_put_target(e, name, told, edit->kind, len);
     e->d.edits_len++;
     e->cursor = CRDTI_NO_CHAR;
     if (crdti_is_outside(told))

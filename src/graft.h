@@ -15,6 +15,7 @@
 #include "delta.h"
 #include "edit.h"
 #include "plant.h"
+#include "replant.h"
 #include "sequence.h"
 #include "text.h"
 
@@ -31,9 +32,17 @@ typedef struct crdti_graft {
     crdti_origins before;   /* of the last insertion; `end`: its name */
     size_t cuts, trees;     /* spans that may be cut in all, and where */
     size_t leaves, forks;   /* that lists will hold */
+    uint32_t height;        /* of the highest tree */
     uint32_t *touched;      /* authors with news */
     size_t touched_len, touched_cap;
+    size_t steps;  /* past other insertions, in all */
+    int is_placed; /* all that is inserted */
 } crdti_graft;
+
+/* When insertions have walked as far as it takes to find all places anew. */
+#ifndef CRDTI_STEPS_MAX
+#define CRDTI_STEPS_MAX 64u
+#endif
 
 /* How many dots of the edit we have. */
 CRDTI_INLINE uint32_t crdti_edit_known(const crdti_graft *g,
@@ -318,30 +327,36 @@ CRDTI_FN void crdti_graft_count_rest(crdti_graft *g)
     g->trees += g->doc->authors.live;
 }
 
+/* Memory for so many nodes, and all that is to come. */
+CRDTI_FN crdt_err crdti_graft_nodes(crdti_graft *g, size_t leaves,
+                                    size_t forks)
+{
+    crdt_doc *doc = g->doc;
+    crdt_err err;
+    doc->held_leaves += leaves += g->leaves;
+    doc->held_forks += forks += g->forks;
+    err = crdti_spans_reserve_at(doc, g->height + 2, g->trees, g->cuts);
+    doc->held_leaves -= leaves;
+    doc->held_forks -= forks;
+    return err;
+}
+
 CRDTI_FN crdt_err crdti_graft_prepare(crdti_graft *g)
 {
     size_t i;
-    uint32_t height = 0;
     crdt_err err = CRDT_OK;
     for (i = 0; i < g->delta->sequences_len && !err; i++) {
         g->d = &g->delta->sequences[i];
         err = crdti_graft_prepare_one(g);
-        if (!err && g->s->height > height)
-            height = g->s->height;
+        if (!err && g->s->height > g->height)
+            g->height = g->s->height;
     }
     if (err)
         return err;
     crdti_graft_count_rest(g);
     g->touched = (uint32_t *)crdti_arena_alloc(
         &g->doc->scratch, g->touched_cap * sizeof *g->touched);
-    if (!g->touched)
-        return CRDT_ERR_NOMEM;
-    g->doc->held_leaves += g->leaves;
-    g->doc->held_forks += g->forks;
-    err = crdti_spans_reserve_at(g->doc, height + 2, g->trees, g->cuts);
-    g->doc->held_leaves -= g->leaves;
-    g->doc->held_forks -= g->forks;
-    return err;
+    return g->touched ? crdti_graft_nodes(g, 0, 0) : CRDT_ERR_NOMEM;
 }
 
 /* Names of an author that goes were used by nobody. */
@@ -401,20 +416,26 @@ CRDTI_FN uint32_t crdti_graft_name(const crdti_graft *g, uint32_t told)
         edit->seq + (told - edit->name));
 }
 
-/* Puts `len` characters, alive with those bytes or dead, at the spot. */
+/* Writes down `len` characters, alive with those bytes or dead, and puts them
+ * at the spot, if there is one. */
 CRDTI_FN void crdti_graft_put(crdti_graft *g, uint32_t author, uint64_t *seq,
                               crdti_origins *origins, crdti_spot *spot,
                               uint32_t len, crdt_bytes bytes)
 {
     do {
+        crdti_author *at = crdti_author_at(g->doc, author);
         crdti_piece piece;
         crdti_zero(&piece, sizeof piece);
         piece.width.chars = len;
         if (bytes.len)
             piece = crdti_piece_take(&bytes);
-        crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece, spot);
+        if (spot)
+            crdti_insertion_put(g->doc, g->s, author, *seq, origins, &piece,
+                                spot);
+        else
+            crdti_insertion_write(g->doc, g->s, author, *seq, origins, &piece);
         *seq += piece.width.chars;
-        origins->left = crdti_author_at(g->doc, author)->free_name - 1;
+        origins->left = at->free_name - 1;
     } while (bytes.len);
 }
 
@@ -434,9 +455,14 @@ CRDTI_FN crdti_spot crdti_graft_start(const crdti_graft *g,
     return crdti_spot_behind(g->doc, g->s, ours->left);
 }
 
+/* The author changes the sequence. (Lists were touched before.) */
 CRDTI_FN void crdti_graft_touch(crdti_graft *g, uint32_t author)
 {
     crdti_author *at = crdti_author_at(g->doc, author);
+    if (!g->s->is_list) {
+        g->doc->actor = at->replica;
+        crdti_touch(g->doc, g->s->object, crdti_no_key());
+    }
     if (at->is_touched)
         return;
     at->is_touched = 1;
@@ -463,12 +489,22 @@ CRDTI_FN void crdti_graft_list(crdti_graft *g)
     }
 }
 
-CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
+/* Has those of the positions visible, which are hidden, where elements stand.
+ */
+CRDTI_FN void crdti_graft_look(crdti_graft *g, const crdti_edit *edit)
+{
+    crdti_names_look(g->doc, g->s, edit->here,
+                     edit->len - crdti_edit_known(g, edit));
+}
+
+/* Takes what is new of the insertion; `is_placed`: to where it belongs. */
+CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit,
+                                 int is_placed)
 {
     uint32_t known = crdti_edit_known(g, edit), at, len, author;
     uint64_t seq = edit->seq + known;
     crdti_origins origins;
-    crdti_spot spot;
+    crdti_spot spot = { 0, 0, 0 };
     crdt_bytes bytes;
     author = crdti_graft_author(g, edit->replica);
     for (at = 0; at < known; at += len)
@@ -477,24 +513,116 @@ CRDTI_FN void crdti_graft_insert(crdti_graft *g, crdti_edit *edit)
         crdti_author_at(g->doc, author)->party += known;
     if (known == edit->len)
         return;
+    crdti_graft_touch(g, author);
     origins.left = known ? crdti_graft_name(g, edit->name + known - 1)
                          : crdti_graft_name(g, edit->left);
     origins.right = crdti_graft_name(g, edit->right);
     origins.replica = g->delta->replicas[edit->replica].number;
     origins.end = 0;
-    spot = crdti_integrate(g->doc, g->s, &origins,
-                           crdti_graft_start(g, &origins));
+    if (is_placed)
+        spot = crdti_integrate(g->doc, g->s, &origins,
+                               crdti_graft_start(g, &origins), &g->steps);
     edit->here = crdti_author_at(g->doc, author)->free_name;
     g->before = origins;
     g->before.end = edit->here;
     for (at = known; at < edit->len; at += len) {
         len = crdti_graft_stretch(g, edit->name + at, edit->len - at, &bytes);
-        crdti_graft_put(g, author, &seq, &origins, &spot, len, bytes);
+        crdti_graft_put(g, author, &seq, &origins, is_placed ? &spot : NULL,
+                        len, bytes);
     }
+    if (!is_placed)
+        return;
     g->s->cursor = spot;
     if (g->s->is_list)
-        crdti_names_look(g->doc, g->s, edit->here, edit->len - known);
-    crdti_graft_touch(g, author);
+        crdti_graft_look(g, edit);
+}
+
+/* >>many at one spot ------------------------------------------------------ */
+
+/* Of an insertion that is written down: has all that is alive visible. */
+CRDTI_FN void crdti_graft_reveal(crdti_graft *g, crdti_plant *p,
+                                 const crdti_edit *edit)
+{
+    const crdti_author *author =
+        crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
+    uint32_t len = edit->len - crdti_edit_known(g, edit);
+    const crdti_insertion *at;
+    if (!len)
+        return;
+    for (at = crdti_insertion_of(author, edit->here);
+         at < author->insertions.ptr + author->insertions.len &&
+         at->name < edit->here + len;
+         at++) {
+        uint32_t from = (uint32_t)crdti_max(at->name, edit->here);
+        uint32_t to =
+            (uint32_t)crdti_min(at->name + at->len, edit->here + len);
+        if (at->content == CRDTI_CONTENT_GONE)
+            continue;
+        crdti_bits_clear(p->d->dead, from, to - from);
+        crdti_news_born(g->doc, g->s, from, to - from);
+    }
+}
+
+/* Puts an insertion that is written down where it belongs. */
+CRDTI_FN void crdti_graft_place(crdti_graft *g, const crdti_edit *edit)
+{
+    uint32_t name = edit->here, len;
+    uint32_t end = name + (edit->len - crdti_edit_known(g, edit));
+    crdti_origins origins;
+    crdti_spot spot;
+    if (name == end)
+        return;
+    origins = crdti_origins_of(g->doc, g->s, name);
+    spot = crdti_integrate(g->doc, g->s, &origins,
+                           crdti_spot_behind(g->doc, g->s, origins.left),
+                           &g->steps);
+    for (; name < end; name += len) {
+        const crdti_author *author =
+            crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
+        const crdti_insertion *at = crdti_insertion_of(author, name);
+        uint32_t flags = at->content == CRDTI_CONTENT_GONE ? CRDTI_HIDDEN
+                         : at->more_bytes                  ? CRDTI_WIDE
+                                                           : 0;
+        len = (uint32_t)crdti_min(at->name + at->len, end) - name;
+        crdti_span_put(g->doc, g->s, &spot, name, len | flags, 0);
+    }
+    g->s->cursor = spot;
+}
+
+/* Takes what is inserted from the i-th edit on, all at once. */
+CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
+{
+    crdti_arena_mark mark = crdti_arena_here(&g->doc->scratch);
+    crdti_delta_sequence all;
+    crdti_plant p;
+    size_t k;
+    crdt_err err;
+    for (k = i; k < g->d->edits_len; k++)
+        if (g->d->edits[k].kind == CRDTI_INSERTION_EDIT)
+            crdti_graft_insert(g, &g->d->edits[k], 0);
+    crdti_zero(&all, sizeof all);
+    crdti_zero(&p, sizeof p);
+    p.doc = g->doc;
+    p.d = &all;
+    p.s = g->s;
+    p.arena = &g->doc->scratch;
+    err = crdti_replant_prepare(&p);
+    if (!err && !g->s->is_list) /* that holds what it may need */
+        err = crdti_graft_nodes(g, 2 * p.leaves, 2 * p.forks + p.leaves / 14);
+    for (k = i; k < g->d->edits_len; k++) {
+        if (g->d->edits[k].kind != CRDTI_INSERTION_EDIT)
+            continue;
+        if (err)
+            crdti_graft_place(g, &g->d->edits[k]);
+        else
+            crdti_graft_reveal(g, &p, &g->d->edits[k]);
+    }
+    if (!err)
+        crdti_replant_apply(&p);
+    crdti_arena_reset(&g->doc->scratch, mark);
+    for (k = i; k < g->d->edits_len && g->s->is_list; k++)
+        crdti_graft_look(g, &g->d->edits[k]);
+    g->is_placed = 1;
 }
 
 /* Hides what is visible of `len` names from `name` on. `killer`: the author to
@@ -566,6 +694,7 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
     int back = edit->kind == CRDTI_BACKWARDS_EDIT;
     if (done == edit->len)
         return;
+    crdti_graft_touch(g, author);
     if (done)
         told = crdti_graft_step(g, told, done, back);
     while (done < edit->len) {
@@ -577,7 +706,6 @@ CRDTI_FN void crdti_graft_delete(crdti_graft *g, const crdti_edit *edit)
         if (done < edit->len)
             told = crdti_graft_step(g, told, count, back);
     }
-    crdti_graft_touch(g, author);
 }
 
 /* What we have and the delta shows dead, without saying by whom. */
@@ -585,14 +713,16 @@ CRDTI_FN void crdti_graft_dead(crdti_graft *g, const crdti_edit *edit)
 {
     uint32_t known = crdti_edit_known(g, edit), at, len;
     for (at = 0; at < known; at += len) {
-        uint32_t told = edit->name + at, i;
+        uint32_t told = edit->name + at, i, done, name;
         len = crdti_bits_run(g->d->dead, told, known - at);
         if (!(g->d->dead[told / 64] >> told % 64 & 1))
             continue;
         g->doc->actor = CRDTI_NOBODY; /* that is not told */
         crdti_touch(g->doc, g->s->object, crdti_no_key());
-        for (i = 0; i < len; i++)
-            crdti_graft_hide(g, crdti_graft_name(g, told + i), 1);
+        for (i = 0; i < len; i += done) {
+            done = crdti_graft_victims(g, told + i, len - i, 0, &name);
+            crdti_graft_hide(g, name, done);
+        }
     }
 }
 
@@ -615,9 +745,6 @@ CRDTI_FN void crdti_graft_show(crdti_graft *g)
     for (at = g->s->authors; at; at = crdti_author_at(g->doc, at)->next) {
         if (!crdti_author_at(g->doc, at)->last)
             continue; /* one of ours that has not written yet */
-        g->doc->actor = crdti_author_at(g->doc, at)->replica;
-        if (!g->s->is_list)
-            crdti_touch(g->doc, g->s->object, crdti_no_key());
         crdti_graft_touch(g, at);
     }
     if (g->s->is_list)
@@ -645,7 +772,7 @@ CRDTI_FN void crdti_graft_touch_lists(crdti_graft *g)
 
 CRDTI_FN void crdti_graft_apply(crdti_graft *g)
 {
-    size_t i, k;
+    size_t i, k, most = CRDTI_STEPS_MAX * (size_t)(g->doc->leaves.live + 1);
     for (i = 0; i < g->delta->sequences_len; i++) {
         crdti_delta_sequence *d = g->d = &g->delta->sequences[i];
         uint32_t number = g->delta->objects[d->object].number;
@@ -653,6 +780,7 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         g->s->cursor_is_known = 0;
         g->s->room = 0;
         g->s->is_met = 0;
+        g->is_placed = 0;
         g->content = d->content.ptr;
         g->before.end = CRDTI_NO_CHAR;
         if (d->is_planted) {
@@ -661,14 +789,12 @@ CRDTI_FN void crdti_graft_apply(crdti_graft *g)
         }
         for (k = 0; k < d->edits_len; k++) {
             crdti_edit *edit = &d->edits[k];
-            if (crdti_edit_known(g, edit) < edit->len && !d->is_list) {
-                g->doc->actor = g->delta->replicas[edit->replica].number;
-                crdti_touch(g->doc, number, crdti_no_key());
-            }
-            if (edit->kind == CRDTI_INSERTION_EDIT)
-                crdti_graft_insert(g, edit);
-            else
+            if (edit->kind != CRDTI_INSERTION_EDIT)
                 crdti_graft_delete(g, edit);
+            else if (!g->is_placed && g->steps >= most)
+                crdti_graft_replant(g, k);
+            else if (!g->is_placed)
+                crdti_graft_insert(g, edit, 1);
         }
         for (k = 0; k < d->inserts_len && !d->is_list; k++)
             crdti_graft_dead(g, &d->edits[d->inserts[k]]);

@@ -32,15 +32,17 @@
 
 typedef struct crdti_plant {
     crdt_doc *doc;
-    const crdti_delta *delta;
+    const crdti_delta *delta; /* NULL: edits tell replicas of the document */
     crdti_delta_sequence *d;
     crdti_sequence *s;
     crdti_arena *arena;
     crdti_graft_need *needs; /* by replica of the message; zeros */
     int is_ascii;
-    uint32_t leaf;    /* the last one so far */
-    uint64_t *starts; /* a bit where a piece begins */
-    uint32_t *counts; /* pieces that begin before a word of them */
+    size_t leaves, forks; /* that the tree takes */
+    int is_lost;          /* a right origin is where no honest one can be */
+    uint32_t leaf;        /* the last one so far */
+    uint64_t *starts;     /* a bit where a piece begins */
+    uint32_t *counts;     /* pieces that begin before a word of them */
     uint32_t pieces_len;
     uint32_t *pieces;         /* first character of each; one more: the end */
     uint32_t *edits;          /* insertion of each piece */
@@ -156,94 +158,74 @@ CRDTI_FN uint64_t crdti_plant_rank(const crdti_plant *p, uint32_t right)
     return (uint64_t)rank << 32 | (p->pieces[piece + 1] - right);
 }
 
-/* Whether `a` comes before `b` in the text: both are children of one piece, on
- * the same side. */
-CRDTI_FN int crdti_plant_before(const crdti_plant *p, uint32_t a, uint32_t b)
+CRDTI_INLINE uint32_t crdti_plant_replica(const crdti_plant *p,
+                                          const crdti_edit *edit)
 {
-    const crdti_edit *x = &p->d->edits[a], *y = &p->d->edits[b];
+    return p->delta ? p->delta->replicas[edit->replica].number : edit->replica;
+}
+
+/* The order in the text of two pieces that are children of one, on the same
+ * side. */
+CRDTI_FN int crdti_plant_order(const void *ctx, uint32_t a, uint32_t b)
+{
+    const crdti_plant *p = (const crdti_plant *)ctx;
+    const crdti_edit *x = &p->d->edits[p->edits[a]];
+    const crdti_edit *y = &p->d->edits[p->edits[b]];
     uint64_t x_rank = crdti_plant_rank(p, x->right);
     uint64_t y_rank = crdti_plant_rank(p, y->right);
+    const crdti_replica *replicas = p->doc->replicas.ptr;
     int order;
     if (x_rank != y_rank)
-        return x_rank < y_rank;
-    order = crdti_id_order(&p->delta->replicas[x->replica].id,
-                           &p->delta->replicas[y->replica].id);
-    return order ? order < 0 : x->name < y->name;
+        return x_rank < y_rank ? -1 : 1;
+    order = crdti_id_order(&replicas[crdti_plant_replica(p, x)].id,
+                           &replicas[crdti_plant_replica(p, y)].id);
+    return order ? order : (x->name > y->name) - (x->name < y->name);
 }
 
-/* Sorts a list of children as they come in the text. Hardly ever more than
- * one. */
-CRDTI_FN uint32_t crdti_plant_sort(crdti_plant *p, uint32_t list)
+/* Puts children on the stack, the last in the text on top; `more` is one of
+ * them, or NO_CHAR. Hardly ever more than one. */
+CRDTI_FN void crdti_plant_push(crdti_plant *p, uint32_t list, uint32_t more)
 {
-    uint32_t sorted = 0, at, next, *link;
-    if (!list || !p->next[list - 1])
-        return list;
-    for (at = list; at; at = next) {
-        next = p->next[at - 1];
-        for (link = &sorted; *link && crdti_plant_before(p, *link - 1, at - 1);
-             link = &p->next[*link - 1])
-            continue;
-        p->next[at - 1] = *link;
-        *link = at;
-    }
-    return sorted;
-}
-
-/* Puts children on the stack, the last on top; the piece that goes on with the
- * insertion of piece `at` is one of them. Whether their right origins are
- * where they can be. */
-CRDTI_FN int crdti_plant_push(crdti_plant *p, uint32_t list, uint32_t at)
-{
-    uint32_t more = CRDTI_NO_CHAR;
-    if (at != CRDTI_NO_CHAR && at + 1 < p->pieces_len &&
-        p->edits[at + 1] == p->edits[at])
-        more = at + 1;
+    uint32_t from = p->stack_len;
     for (; list; list = p->next[list - 1]) {
         const crdti_edit *edit = &p->d->edits[list - 1];
-        if (more != CRDTI_NO_CHAR &&
-            crdti_plant_before(p, p->edits[at], list - 1)) {
-            p->stack[p->stack_len++] = more;
-            more = CRDTI_NO_CHAR;
-        }
-        if (crdti_plant_rank(p, edit->right) == UINT64_MAX)
-            return 0;
         p->stack[p->stack_len++] = crdti_piece_of(p, edit->name);
+        p->is_lost |= crdti_plant_rank(p, edit->right) == UINT64_MAX;
     }
     if (more != CRDTI_NO_CHAR)
         p->stack[p->stack_len++] = more;
-    return 1;
+    if (p->stack_len - from > 1)
+        crdti_sort(crdti_plant_order, p, p->stack + from, p->stack_len - from);
 }
 
-CRDTI_FN void crdti_plant_push_lefts(crdti_plant *p, uint32_t list)
+/* The piece that goes on with the insertion of piece `at`, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_plant_more(const crdti_plant *p, uint32_t at)
 {
-    for (list = crdti_plant_sort(p, list); list; list = p->next[list - 1])
-        p->stack[p->stack_len++] =
-            crdti_piece_of(p, p->d->edits[list - 1].name);
+    return at + 1 < p->pieces_len && p->edits[at + 1] == p->edits[at]
+               ? at + 1
+               : CRDTI_NO_CHAR;
 }
 
-/* The order of all pieces, from the end. 0: only a search can tell. */
-CRDTI_FN int crdti_plant_walk(crdti_plant *p)
+/* The order of all pieces, from the end. */
+CRDTI_FN void crdti_plant_walk(crdti_plant *p)
 {
     uint32_t first = 0, at;
     size_t i;
     for (i = 0; i < p->d->inserts_len; i++)
         crdti_plant_hang(p, p->d->inserts[i], &first);
-    if (!crdti_plant_push(p, crdti_plant_sort(p, first), CRDTI_NO_CHAR))
-        return 0;
+    crdti_plant_push(p, first, CRDTI_NO_CHAR);
     while (p->stack_len) {
         at = p->stack[--p->stack_len];
         if (at & CRDTI_PLANT_EMIT) {
             at &= ~CRDTI_PLANT_EMIT;
             p->order[p->order_len++] = at;
             p->ranks[at] = p->order_len;
-            crdti_plant_push_lefts(p, p->lefts[at]);
+            crdti_plant_push(p, p->lefts[at], CRDTI_NO_CHAR);
             continue;
         }
         p->stack[p->stack_len++] = at | CRDTI_PLANT_EMIT;
-        if (!crdti_plant_push(p, crdti_plant_sort(p, p->rights[at]), at))
-            return 0;
+        crdti_plant_push(p, p->rights[at], crdti_plant_more(p, at));
     }
-    return 1;
 }
 
 /* >>authors --------------------------------------------------------------- */
@@ -314,11 +296,9 @@ CRDTI_FN void crdti_plant_count(crdti_plant *p)
     for (i = 0; i < p->d->edits_len; i++) {
         const crdti_edit *edit = &p->d->edits[i];
         crdti_graft_need *need = &p->needs[edit->replica];
-        uint32_t done = 0, from = edit->name;
+        uint32_t done = 0;
         if (edit->kind != CRDTI_INSERTION_EDIT) {
-            from -= edit->kind == CRDTI_BACKWARDS_EDIT ? edit->len - 1 : 0;
-            need->deletions += 1 + crdti_piece_of(p, from + edit->len - 1) -
-                               crdti_piece_of(p, from);
+            need->deletions++; /* they are of one insertion */
             continue;
         }
         need->chars += edit->len;
@@ -396,22 +376,6 @@ CRDTI_FN void crdti_plant_insert(crdti_plant *p, crdti_author *author,
     }
 }
 
-CRDTI_FN void crdti_plant_delete(crdti_plant *p, crdti_author *author,
-                                 const crdti_edit *edit)
-{
-    int back = edit->kind == CRDTI_BACKWARDS_EDIT;
-    uint32_t done = 0, told = edit->name, len;
-    for (; done < edit->len; done += len) {
-        uint32_t piece = crdti_piece_of(p, told);
-        len = back ? told - p->pieces[piece] + 1 : p->pieces[piece + 1] - told;
-        if (len > edit->len - done)
-            len = edit->len - done;
-        crdti_deletion_add(author, edit->seq + done, crdti_plant_name(p, told),
-                           len, back ? CRDTI_BACKWARDS : 0);
-        told = back ? told - len : told + len;
-    }
-}
-
 /* Of insertions in the order of the text: by replica and seq. */
 CRDTI_FN int crdti_edit_order(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -479,7 +443,9 @@ CRDTI_FN void crdti_plant_write(crdti_plant *p)
         if (edit->kind == CRDTI_INSERTION_EDIT)
             crdti_plant_insert(p, author, edit, &content);
         else
-            crdti_plant_delete(p, author, edit);
+            crdti_deletion_add(
+                author, edit->seq, crdti_plant_name(p, edit->name), edit->len,
+                edit->kind == CRDTI_BACKWARDS_EDIT ? CRDTI_BACKWARDS : 0);
     }
 }
 
@@ -509,20 +475,30 @@ CRDTI_FN void crdti_plant_span(crdti_plant *p, uint32_t name, uint32_t lens)
 
 /* Appends visible characters: one span, or one of each insertion where they
  * are wide. */
-CRDTI_FN void crdti_plant_shown(crdti_plant *p, const crdti_edit *edit,
-                                uint32_t name, uint32_t len)
+CRDTI_FN void crdti_plant_shown(crdti_plant *p, uint32_t name, uint32_t len)
 {
-    const crdti_author *author =
-        crdti_author_at(p->doc, p->needs[edit->replica].author);
-    while (len && !p->is_ascii) {
+    const crdti_author *author;
+    if (p->is_ascii) {
+        crdti_plant_span(p, name, len);
+        return;
+    }
+    author = crdti_author_at(p->doc, crdti_name_author(&p->s->extents, name));
+    while (len) {
         const crdti_insertion *at = crdti_insertion_of(author, name);
         uint32_t part = (uint32_t)crdti_min(len, at->name + at->len - name);
         crdti_plant_span(p, name, part | (at->more_bytes ? CRDTI_WIDE : 0));
         name += part;
         len -= part;
     }
-    if (len)
-        crdti_plant_span(p, name, len);
+}
+
+/* How many characters of its insertion are in the piece. (Between insertions
+ * of the document there may be names that nobody uses.) */
+CRDTI_INLINE uint32_t crdti_piece_len(const crdti_plant *p, uint32_t piece)
+{
+    const crdti_edit *edit = &p->d->edits[p->edits[piece]];
+    return (uint32_t)crdti_min(p->pieces[piece + 1], edit->name + edit->len) -
+           p->pieces[piece];
 }
 
 CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
@@ -533,7 +509,7 @@ CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
     crdti_leaf_at(p->doc, p->leaf)->is_hashed = 0;
     for (i = p->order_len; i > 0; i--) {
         uint32_t piece = p->order[i - 1], told = p->pieces[piece];
-        uint32_t len = p->pieces[piece + 1] - told;
+        uint32_t len = crdti_piece_len(p, piece);
         const crdti_edit *edit = &p->d->edits[p->edits[piece]];
         uint32_t name = edit->here + (told - edit->name);
         for (done = 0; done < len; done += run) {
@@ -542,7 +518,7 @@ CRDTI_FN void crdti_plant_leaves(crdti_plant *p)
             if (dead[at / 64] >> at % 64 & 1)
                 crdti_plant_span(p, name + done, run | CRDTI_HIDDEN);
             else
-                crdti_plant_shown(p, edit, name + done, run);
+                crdti_plant_shown(p, name + done, run);
         }
     }
 }
@@ -603,29 +579,34 @@ CRDTI_FN void crdti_plant_forks(crdti_plant *p)
 
 /* >>all of it ------------------------------------------------------------- */
 
-/* Memory for the tree; each change from dead to alive makes a span. */
-CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p)
+/* What the tree takes; each change from dead to alive makes a span, and where
+ * they are wide each of the insertions. */
+CRDTI_FN void crdti_plant_size(crdti_plant *p, size_t insertions)
 {
     const uint64_t *dead = p->d->dead;
-    size_t spans = p->pieces_len, words = p->d->chars / 64 + 1, i;
+    size_t spans = p->pieces_len + (p->is_ascii ? 0 : insertions);
+    size_t words = p->d->chars / 64 + 1, i;
     uint64_t before = 0;
-    crdt_err err = CRDT_OK;
-    if (p->s->is_list) {
-        err = crdti_positions_reserve(p->doc, p->s, p->d->chars);
-        if (!err)
-            crdti_positions_hold(p->doc, p->s, p->d->chars);
-        return err;
-    }
     for (i = 0; i < words; i++) {
         spans += crdti_bits_count(dead[i] ^ (dead[i] << 1 | before));
         before = dead[i] >> 63;
     }
-    if (!p->is_ascii)
-        for (i = 0; i < p->delta->replicas_len; i++)
-            spans += p->needs[i].insertions;
-    spans = spans / CRDTI_PLANT_FILL + 1;
-    return crdti_nodes_reserve(p->doc, spans,
-                               spans / (CRDTI_PLANT_FILL - 1) + 4);
+    p->leaves = spans / CRDTI_PLANT_FILL + 1;
+    p->forks = p->leaves / (CRDTI_PLANT_FILL - 1) + 4;
+}
+
+/* Memory for that. */
+CRDTI_FN crdt_err crdti_plant_reserve(crdti_plant *p, size_t insertions)
+{
+    crdt_err err;
+    if (!p->s->is_list) {
+        crdti_plant_size(p, insertions);
+        return crdti_nodes_reserve(p->doc, p->leaves, p->forks);
+    }
+    err = crdti_positions_reserve(p->doc, p->s, p->d->chars);
+    if (!err)
+        crdti_positions_hold(p->doc, p->s, p->d->chars);
+    return err;
 }
 
 CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
@@ -656,19 +637,25 @@ CRDTI_FN crdt_err crdti_plant_authors(crdti_plant *p)
 CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
 {
     crdt_err err;
+    size_t insertions = 0, i;
     *done = 0;
     if (p->d->outside_len || !p->d->chars)
         return CRDT_OK;
     err = crdti_plant_cut(p);
-    if (err || !crdti_plant_walk(p))
+    if (err)
         return err;
+    crdti_plant_walk(p);
+    if (p->is_lost)
+        return CRDT_OK;
     p->is_ascii = p->d->content.len == p->d->alive;
     crdti_plant_count(p);
     if (p->d->is_laid_out && !crdti_plant_sort_layout(p))
         return CRDT_ERR_CORRUPT;
+    for (i = 0; i < p->delta->replicas_len; i++)
+        insertions += p->needs[i].insertions;
     err = crdti_plant_authors(p);
     if (!err)
-        err = crdti_plant_reserve(p);
+        err = crdti_plant_reserve(p, insertions);
     if (!err) {
         if (p->d->is_laid_out)
             crdti_plant_write_layout(p);

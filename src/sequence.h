@@ -69,7 +69,8 @@ CRDTI_FN crdt_err crdti_sequence_get(crdt_doc *doc, uint32_t object,
     return CRDT_OK;
 }
 
-/* Gives back the tree: leaves and what is above them. */
+/* Gives back the tree: leaves and what is above them. What a list holds it
+ * then has in hand, and the first leaf. */
 CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
 {
     uint32_t node = s->root, level = s->height, i;
@@ -97,8 +98,6 @@ CRDTI_FN void crdti_spans_free(crdt_doc *doc, crdti_sequence *s)
         level++;
     }
     s->root = s->first = s->height = 0;
-    doc->held_leaves -= s->is_list; /* the first one */
-    crdti_positions_release(doc, s);
 }
 
 /* Frees all that is in it. */
@@ -111,6 +110,8 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     }
     s->authors = s->own = 0;
     crdti_spans_free(doc, s);
+    doc->held_leaves -= s->is_list; /* the first one */
+    crdti_positions_release(doc, s);
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
     crdti_news_clear(&doc->alloc, s);
@@ -219,14 +220,15 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
 }
 
 /* The spot where an insertion belongs, which is not before `spot`. O(log n)
- * when nobody else inserted there. */
+ * when nobody else inserted there; else in as many steps, which are counted. */
 CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
                                     const crdti_sequence *s,
-                                    const crdti_origins *ours, crdti_spot spot)
+                                    const crdti_origins *ours, crdti_spot spot,
+                                    size_t *steps)
 {
     crdti_spot at = spot;
     int passing = 0;
-    while (crdti_spot_next(doc, &at)) {
+    for (; crdti_spot_next(doc, &at); ++*steps) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, at.leaf);
         uint32_t other = leaf->names[at.at] + at.off;
         uint32_t rest = crdti_span_len(leaf, at.at) - at.off;
@@ -335,24 +337,34 @@ CRDTI_FN int crdti_insertion_add(crdti_author *author, uint64_t seq,
     return goes_on;
 }
 
+/* The same for the sequence. */
+CRDTI_FN int crdti_insertion_write(crdt_doc *doc, crdti_sequence *s,
+                                   uint32_t index, uint64_t seq,
+                                   const crdti_origins *origins,
+                                   const crdti_piece *piece)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    if (s->is_list)
+        crdti_positions_hold(doc, s, piece->width.chars);
+    author->last = seq + piece->width.chars - 1;
+    return crdti_insertion_add(author, seq, origins->left, origins->right,
+                               piece);
+}
+
 /* Writes it down and puts it at the spot, which is behind it then. */
 CRDTI_FN void crdti_insertion_put(crdt_doc *doc, crdti_sequence *s,
                                   uint32_t index, uint64_t seq,
                                   const crdti_origins *origins,
                                   const crdti_piece *piece, crdti_spot *spot)
 {
-    crdti_author *author = crdti_author_at(doc, index);
-    uint32_t name = author->free_name, flags = crdti_piece_flags(piece);
+    uint32_t name = crdti_author_at(doc, index)->free_name;
+    uint32_t flags = crdti_piece_flags(piece);
     const crdti_leaf *leaf = crdti_leaf_at(doc, spot->leaf);
-    int goes_on =
-        crdti_insertion_add(author, seq, origins->left, origins->right, piece);
-    if (s->is_list)
-        crdti_positions_hold(doc, s, piece->width.chars);
+    int goes_on = crdti_insertion_write(doc, s, index, seq, origins, piece);
     goes_on = goes_on && spot->off == crdti_span_len(leaf, spot->at) &&
               leaf->names[spot->at] + spot->off == name &&
               (leaf->lens[spot->at] & ~CRDTI_SPAN_LEN) == flags;
     crdti_span_put(doc, s, spot, name, piece->width.chars | flags, goes_on);
-    author->last = seq + piece->width.chars - 1;
 }
 
 /* That `count` characters, from `name` on or back from it, were deleted by the
@@ -364,7 +376,7 @@ CRDTI_FN void crdti_deletion_add(crdti_author *author, uint64_t seq,
     crdti_deletion *at = author->deletions.ptr + author->deletions.len;
     crdti_deletion *last = author->deletions.len ? at - 1 : NULL;
     uint32_t len = last ? crdti_deletion_len(last) : 0;
-    author->last = seq + count - 1;
+    author->last = crdti_max(author->last, seq + count - 1);
     if (last && last->seq + len == seq) {
         if (name == last->name + len && !direction &&
             !(last->len & CRDTI_BACKWARDS)) {

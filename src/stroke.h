@@ -430,7 +430,8 @@ CRDTI_FN void crdti_stroke_insert(crdti_strokes *k, crdti_stroke *stroke,
 {
     crdti_spot spot = crdti_integrate(
         k->doc, k->graft.s, &stroke->origins,
-        crdti_spot_behind(k->doc, k->graft.s, stroke->origins.left));
+        crdti_spot_behind(k->doc, k->graft.s, stroke->origins.left),
+        &k->graft.steps); /* which are few: so are strokes */
     crdti_graft_put(&k->graft, k->author, seq, &stroke->origins, &spot,
                     stroke->n, stroke->bytes);
     k->graft.s->cursor = spot;
@@ -495,6 +496,7 @@ CRDTI_FN crdt_err crdti_strokes_join(crdt_doc *doc, crdti_trail *trail,
     k.doc = k.graft.doc = doc;
     k.trail = *trail;
     k.first = trail->seq + 1;
+    k.graft.steps = 0;
     k.len = k.pieces = k.chars = k.bytes = k.parts = 0;
     crdti_get_strokes(r, &k);
     err = r->err;
