@@ -153,7 +153,7 @@ TEST(a_row_says_its_dot_and_its_element)
     crdt_doc *doc = replica(1);
     crdt_obj set = set_of(doc, "s", CRDT_AW_SET);
     crdt_obj counter = crdt_map_counter(crdt_root(doc), CRDT_STR("c"));
-    uint32_t block;
+    uint32_t block = 0;
     int i;
     for (i = 0; i < 6; i++) {
         other_changes(counter, i * i);
