@@ -3165,14 +3165,17 @@ CRDT_API crdt_err crdt_vv_set(crdt_vv *vv, const crdt_id *replica,
     return CRDT_OK;
 }
 
-/* The same, unless it has as much already. */
-CRDTI_FN crdt_err crdti_vv_raise(crdt_vv *vv, const crdt_dot *dot)
+/* The same, unless it has as much already. `*place` is where it may well be;
+ * vectors of one document have their entries at the same places. */
+CRDTI_FN crdt_err crdti_vv_raise(crdt_vv *vv, const crdt_dot *dot,
+                                 size_t *place)
 {
-    size_t place = crdti_vv_place(vv, &dot->replica);
-    if (!crdti_vv_is_at(vv, place, &dot->replica))
-        return crdti_vv_insert_at(vv, place, &dot->replica, dot->seq);
-    if (vv->entries[place].seq < dot->seq)
-        vv->entries[place].seq = dot->seq;
+    if (!crdti_vv_is_at(vv, *place, &dot->replica))
+        *place = crdti_vv_place(vv, &dot->replica);
+    if (!crdti_vv_is_at(vv, *place, &dot->replica))
+        return crdti_vv_insert_at(vv, *place, &dot->replica, dot->seq);
+    if (vv->entries[*place].seq < dot->seq)
+        vv->entries[*place].seq = dot->seq;
     return CRDT_OK;
 }
 
@@ -6580,12 +6583,22 @@ CRDTI_FN crdt_err crdti_home_change(const crdt_alloc *alloc,
     return crdti_home_insert(alloc, homes, &at, end, behind);
 }
 
+/* Whether they go on with the last entry, as when one types. */
+CRDTI_INLINE int crdti_home_goes_on(const crdti_homes *homes, uint32_t name,
+                                    uint32_t leaf)
+{
+    const crdti_home_block *last = homes->blocks.ptr[homes->blocks.len - 1];
+    uint32_t at = last->len - 1;
+    return last->names[at] <= name && last->leaves[at] == leaf;
+}
+
 /* The same, for who can go on without. */
 CRDTI_FN void crdti_home_set(const crdt_alloc *alloc, crdti_homes *homes,
                              uint32_t name, uint32_t len, uint32_t leaf)
 {
-    if (homes->is_known &&
-        crdti_home_change(alloc, homes, name, name + len, leaf))
+    if (!homes->is_known || crdti_home_goes_on(homes, name, leaf))
+        return;
+    if (crdti_home_change(alloc, homes, name, name + len, leaf))
         crdti_homes_drop(alloc, homes);
 }
 
@@ -19388,11 +19401,12 @@ CRDTI_FN crdt_err crdti_track_learn(crdti_share *share, crdti_track *track,
 CRDTI_FN crdt_err crdti_track_learn_dot(crdti_share *share, crdti_track *track,
                                         const crdt_dot *dot)
 {
-    crdt_err err = crdti_vv_raise(&track->known, dot);
+    size_t place = 0;
+    crdt_err err = crdti_vv_raise(&track->known, dot, &place);
     if (!err)
-        err = crdti_vv_raise(&track->sent, dot);
+        err = crdti_vv_raise(&track->sent, dot, &place);
     if (!err)
-        err = crdti_vv_raise(&share->acked, dot);
+        err = crdti_vv_raise(&share->acked, dot, &place);
     return err;
 }
 
@@ -19807,18 +19821,21 @@ CRDTI_FN int crdti_track_say_strokes(crdti_session *s, size_t number,
 {
     crdti_track *track = &s->tracks.ptr[number];
     size_t start = s->out.len;
+    size_t place = crdti_vv_place(&track->sent, &dot->replica);
     crdti_writer w;
+    if (!crdti_vv_is_at(&track->sent, place, &dot->replica) ||
+        track->sent.entries[place].seq != track->told.seq)
+        return 0;
     crdti_writer_init(&w, &s->out);
     crdti_put_varint(&w, number);
-    if (crdt_vv_get(&track->sent, &dot->replica) != track->told.seq ||
-        !crdti_strokes_put(s->shares->ptr[number].doc, &track->told, dot->seq,
+    if (!crdti_strokes_put(s->shares->ptr[number].doc, &track->told, dot->seq,
                            &w) ||
         crdti_say(s, &w, CRDTI_STROKES, start)) {
         s->out.len = start;
         return 0;
     }
     track->flights[track->flights_len].dot = *dot;
-    crdti_vv_raise(&track->sent, dot); /* it is in there: no memory needed */
+    track->sent.entries[place].seq = dot->seq;
     crdti_track_depart(s, number);
     return 1;
 }

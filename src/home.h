@@ -224,12 +224,22 @@ CRDTI_FN crdt_err crdti_home_change(const crdt_alloc *alloc,
     return crdti_home_insert(alloc, homes, &at, end, behind);
 }
 
+/* Whether they go on with the last entry, as when one types. */
+CRDTI_INLINE int crdti_home_goes_on(const crdti_homes *homes, uint32_t name,
+                                    uint32_t leaf)
+{
+    const crdti_home_block *last = homes->blocks.ptr[homes->blocks.len - 1];
+    uint32_t at = last->len - 1;
+    return last->names[at] <= name && last->leaves[at] == leaf;
+}
+
 /* The same, for who can go on without. */
 CRDTI_FN void crdti_home_set(const crdt_alloc *alloc, crdti_homes *homes,
                              uint32_t name, uint32_t len, uint32_t leaf)
 {
-    if (homes->is_known &&
-        crdti_home_change(alloc, homes, name, name + len, leaf))
+    if (!homes->is_known || crdti_home_goes_on(homes, name, leaf))
+        return;
+    if (crdti_home_change(alloc, homes, name, name + len, leaf))
         crdti_homes_drop(alloc, homes);
 }
 

@@ -356,11 +356,12 @@ CRDTI_FN crdt_err crdti_track_learn(crdti_share *share, crdti_track *track,
 CRDTI_FN crdt_err crdti_track_learn_dot(crdti_share *share, crdti_track *track,
                                         const crdt_dot *dot)
 {
-    crdt_err err = crdti_vv_raise(&track->known, dot);
+    size_t place = 0;
+    crdt_err err = crdti_vv_raise(&track->known, dot, &place);
     if (!err)
-        err = crdti_vv_raise(&track->sent, dot);
+        err = crdti_vv_raise(&track->sent, dot, &place);
     if (!err)
-        err = crdti_vv_raise(&share->acked, dot);
+        err = crdti_vv_raise(&share->acked, dot, &place);
     return err;
 }
 
@@ -775,18 +776,21 @@ CRDTI_FN int crdti_track_say_strokes(crdti_session *s, size_t number,
 {
     crdti_track *track = &s->tracks.ptr[number];
     size_t start = s->out.len;
+    size_t place = crdti_vv_place(&track->sent, &dot->replica);
     crdti_writer w;
+    if (!crdti_vv_is_at(&track->sent, place, &dot->replica) ||
+        track->sent.entries[place].seq != track->told.seq)
+        return 0;
     crdti_writer_init(&w, &s->out);
     crdti_put_varint(&w, number);
-    if (crdt_vv_get(&track->sent, &dot->replica) != track->told.seq ||
-        !crdti_strokes_put(s->shares->ptr[number].doc, &track->told, dot->seq,
+    if (!crdti_strokes_put(s->shares->ptr[number].doc, &track->told, dot->seq,
                            &w) ||
         crdti_say(s, &w, CRDTI_STROKES, start)) {
         s->out.len = start;
         return 0;
     }
     track->flights[track->flights_len].dot = *dot;
-    crdti_vv_raise(&track->sent, dot); /* it is in there: no memory needed */
+    track->sent.entries[place].seq = dot->seq;
     crdti_track_depart(s, number);
     return 1;
 }

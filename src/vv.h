@@ -121,14 +121,17 @@ CRDT_API crdt_err crdt_vv_set(crdt_vv *vv, const crdt_id *replica,
     return CRDT_OK;
 }
 
-/* The same, unless it has as much already. */
-CRDTI_FN crdt_err crdti_vv_raise(crdt_vv *vv, const crdt_dot *dot)
+/* The same, unless it has as much already. `*place` is where it may well be;
+ * vectors of one document have their entries at the same places. */
+CRDTI_FN crdt_err crdti_vv_raise(crdt_vv *vv, const crdt_dot *dot,
+                                 size_t *place)
 {
-    size_t place = crdti_vv_place(vv, &dot->replica);
-    if (!crdti_vv_is_at(vv, place, &dot->replica))
-        return crdti_vv_insert_at(vv, place, &dot->replica, dot->seq);
-    if (vv->entries[place].seq < dot->seq)
-        vv->entries[place].seq = dot->seq;
+    if (!crdti_vv_is_at(vv, *place, &dot->replica))
+        *place = crdti_vv_place(vv, &dot->replica);
+    if (!crdti_vv_is_at(vv, *place, &dot->replica))
+        return crdti_vv_insert_at(vv, *place, &dot->replica, dot->seq);
+    if (vv->entries[*place].seq < dot->seq)
+        vv->entries[*place].seq = dot->seq;
     return CRDT_OK;
 }
 
