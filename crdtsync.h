@@ -1611,10 +1611,21 @@ CRDTI_HOT void crdti_put_varint(crdti_writer *w, uint64_t number)
     w->buf->len = (size_t)(p - w->buf->ptr);
 }
 
-CRDTI_HOT void crdti_put_zigzag(crdti_writer *w, int64_t number)
+CRDTI_INLINE uint64_t crdti_zigzag_fold(int64_t number)
 {
     uint64_t twice = (uint64_t)number << 1;
-    crdti_put_varint(w, number < 0 ? ~twice : twice);
+    return number < 0 ? ~twice : twice;
+}
+
+CRDTI_INLINE int64_t crdti_zigzag_unfold(uint64_t number)
+{
+    int64_t half = (int64_t)(number >> 1);
+    return number & 1 ? -half - 1 : half;
+}
+
+CRDTI_HOT void crdti_put_zigzag(crdti_writer *w, int64_t number)
+{
+    crdti_put_varint(w, crdti_zigzag_fold(number));
 }
 
 CRDTI_HOT void crdti_put_raw(crdti_writer *w, crdt_bytes bytes)
@@ -1746,9 +1757,7 @@ CRDTI_HOT uint64_t crdti_get_varint(crdti_reader *r)
 
 CRDTI_HOT int64_t crdti_get_zigzag(crdti_reader *r)
 {
-    uint64_t number = crdti_get_varint(r);
-    int64_t half = (int64_t)(number >> 1);
-    return number & 1 ? -half - 1 : half;
+    return crdti_zigzag_unfold(crdti_get_varint(r));
 }
 
 /* A number of things that follow: LIMIT above `max`, TRUNCATED when the bytes
@@ -2578,22 +2587,21 @@ CRDTI_FN void crdti_pool_init(crdti_pool *p, size_t size)
     p->live = 0;
 }
 
-/* Valid until the pool grows. */
-CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
-{
-    CRDTI_ASSERT(index > 0 && index < p->used);
-    return p->base + (size_t)index * p->size;
-}
-
-/* The same where the type is known, and so how to multiply by its size. */
-#define CRDTI_POOL_AT(T, p, index) ((T *)crdti_pool_at_of(p, index, sizeof(T)))
-
 CRDTI_INLINE void *crdti_pool_at_of(const crdti_pool *p, uint32_t index,
                                     size_t size)
 {
     CRDTI_ASSERT(index > 0 && index < p->used && size == p->size);
     return p->base + index * size;
 }
+
+/* Valid until the pool grows. */
+CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
+{
+    return crdti_pool_at_of(p, index, p->size);
+}
+
+/* The same where the type is known, and so how to multiply by its size. */
+#define CRDTI_POOL_AT(T, p, index) ((T *)crdti_pool_at_of(p, index, sizeof(T)))
 
 /* Doubles while small; a large block grows by a quarter: it is mostly mapped
  * anew, not copied, and half of it unused would weigh more. */
@@ -3177,6 +3185,27 @@ CRDTI_FN crdt_err crdti_vv_raise(crdt_vv *vv, const crdt_dot *dot,
     if (vv->entries[*place].seq < dot->seq)
         vv->entries[*place].seq = dot->seq;
     return CRDT_OK;
+}
+
+/* The one replica of which `after` has more than `before`, or NULL. */
+CRDTI_FN const crdt_dot *crdti_vv_grown(const crdt_vv *before,
+                                        const crdt_vv *after)
+{
+    const crdt_dot *grown = NULL;
+    size_t i, j = 0;
+    for (i = 0; i < after->len; i++) {
+        const crdt_dot *dot = &after->entries[i];
+        while (j < before->len &&
+               crdti_id_order(&before->entries[j].replica, &dot->replica) < 0)
+            j++;
+        if (crdti_vv_is_at(before, j, &dot->replica) &&
+            before->entries[j].seq >= dot->seq)
+            continue;
+        if (grown)
+            return NULL;
+        grown = dot;
+    }
+    return grown;
 }
 
 /* How many replicas of b are not in a. */
@@ -7750,6 +7779,48 @@ CRDTI_FN crdti_origins crdti_origins_of(const crdt_doc *doc,
     return origins;
 }
 
+/* The dot of a character, in a document that knows its replica: of a list,
+ * where an element may stand. */
+typedef struct crdti_position {
+    uint32_t replica;
+    uint64_t seq;
+} crdti_position;
+
+CRDTI_FN crdti_position crdti_name_position(const crdt_doc *doc,
+                                            const crdti_sequence *s,
+                                            uint32_t name)
+{
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    crdti_position position;
+    position.replica = author->replica;
+    position.seq = at->seq + (name - at->name);
+    return position;
+}
+
+/* The character, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t object,
+                                      crdti_position at)
+{
+    uint32_t author = crdti_author_find(doc, object, at.replica);
+    return author ? crdti_seq_name(crdti_author_at(doc, author), at.seq)
+                  : CRDTI_NO_CHAR;
+}
+
+/* What is inserted at the spot names as its origins. */
+CRDTI_FN crdti_origins crdti_origins_at(const crdt_doc *doc, crdti_spot spot)
+{
+    crdti_origins origins;
+    crdti_zero(&origins, sizeof origins);
+    origins.left = CRDTI_NO_CHAR;
+    if (spot.off)
+        origins.left =
+            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
+    origins.right = crdti_right_origin(doc, spot);
+    return origins;
+}
+
 /* The order in the text; `last` is where NO_CHAR is: 0 the beginning, 1 the
  * end. */
 CRDTI_FN int crdti_name_order(const crdt_doc *doc, const crdti_sequence *s,
@@ -10320,11 +10391,7 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
     crdti_origins origins;
     doc->actor = doc->self;
     crdti_touch(doc, s->object, crdti_no_key());
-    origins.left = CRDTI_NO_CHAR;
-    if (spot.off)
-        origins.left =
-            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
-    origins.right = crdti_right_origin(doc, spot);
+    origins = crdti_origins_at(doc, spot);
     doc->unmetered += width.chars - 1;
     while (utf8.len) {
         crdti_piece piece = crdti_piece_take(&utf8);
@@ -10664,8 +10731,7 @@ CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
                                    crdt_side side, crdt_anchor *out)
 {
     crdti_sequence *s;
-    const crdti_author *author;
-    const crdti_insertion *insertion;
+    crdti_position dot;
     crdti_spot spot;
     uint32_t chars, count, name;
     crdt_err err = crdti_text_begin(text, &s);
@@ -10682,10 +10748,9 @@ CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
         return CRDT_OK;
     name = crdti_leaf_at(text.doc, spot.leaf)->names[spot.at] + spot.off -
            (side == CRDT_LEFT);
-    author = crdti_author_at(text.doc, crdti_name_author(&s->extents, name));
-    insertion = crdti_insertion_of(author, name);
-    out->dot.replica = text.doc->replicas.ptr[author->replica].id;
-    out->dot.seq = insertion->seq + (name - insertion->name);
+    dot = crdti_name_position(text.doc, s, name);
+    out->dot.replica = text.doc->replicas.ptr[dot.replica].id;
+    out->dot.seq = dot.seq;
     return CRDT_OK;
 }
 
@@ -10694,7 +10759,8 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
 {
     crdti_sequence *s;
     crdti_spot spot;
-    uint32_t replica, author, name = CRDTI_NO_CHAR;
+    crdti_position dot;
+    uint32_t name = CRDTI_NO_CHAR;
     crdt_err err = crdti_text_begin(text, &s);
     if (!err && (!anchor || (unsigned)unit > CRDT_UTF16))
         err = CRDT_ERR_ARG;
@@ -10704,13 +10770,10 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
         *out = anchor->side == CRDT_RIGHT ? crdti_width_in(s->total, unit) : 0;
         return CRDT_OK;
     }
-    replica = crdti_replica_find(text.doc, &anchor->dot.replica);
-    author = replica == UINT32_MAX
-                 ? 0
-                 : crdti_author_find(text.doc, text.index, replica);
-    if (author)
-        name =
-            crdti_seq_name(crdti_author_at(text.doc, author), anchor->dot.seq);
+    dot.replica = crdti_replica_find(text.doc, &anchor->dot.replica);
+    dot.seq = anchor->dot.seq;
+    if (dot.replica != UINT32_MAX)
+        name = crdti_position_name(text.doc, text.index, dot);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(text.doc, s);
@@ -10755,12 +10818,6 @@ CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key)
 
 /* >>names of elements ----------------------------------------------------- */
 
-/* A dot in a document that knows its replica. */
-typedef struct crdti_position {
-    uint32_t replica;
-    uint64_t seq;
-} crdti_position;
-
 /* Writes both keys: that of the value is the first part of that of the moves.
  */
 CRDTI_FN void crdti_element_put(const crdt_id *replica, uint64_t seq,
@@ -10800,13 +10857,6 @@ CRDTI_FN int crdti_is_first_of(const crdt_doc *doc, const crdti_op *op,
     uint8_t own[CRDTI_MOVES_KEY];
     crdti_element_put(&doc->replicas.ptr[op->replica].id, op->seq, own);
     return crdt_bytes_equal(key, crdt_bytes_of(own, CRDTI_ELEMENT_KEY));
-}
-
-/* The entry of its value, or of its moves, or 0. */
-CRDTI_FN uint32_t crdti_element_entry(const crdt_doc *doc, uint32_t list,
-                                      const uint8_t *key, size_t len)
-{
-    return crdti_entry_find(doc, list, crdt_bytes_of(key, len));
 }
 
 /* For the type table. */
@@ -10854,6 +10904,15 @@ CRDTI_FN crdti_position crdti_op_position(const crdt_doc *doc, uint32_t index)
     return at;
 }
 
+/* The key of the moves of the element of that key. */
+CRDTI_FN crdt_bytes crdti_moves_key(const uint8_t *key,
+                                    uint8_t moves[CRDTI_MOVES_KEY])
+{
+    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
+    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    return crdt_bytes_of(moves, CRDTI_MOVES_KEY);
+}
+
 /* The entry of the moves of that element, if one of them is alive, or 0. */
 CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t list,
                                       const uint8_t *key)
@@ -10862,9 +10921,7 @@ CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t list,
     uint32_t entry;
     if (!doc->moves.len)
         return 0;
-    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
-    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    entry = crdti_element_entry(doc, list, moves, sizeof moves);
+    entry = crdti_entry_find(doc, list, crdti_moves_key(key, moves));
     return entry && crdti_entry_at(doc, entry)->ops ? entry : 0;
 }
 
@@ -10898,7 +10955,7 @@ CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
                   .ptr;
     else
         crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, own);
-    return crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
+    return crdti_entry_find(doc, list, crdt_bytes_of(key, CRDTI_ELEMENT_KEY));
 }
 
 /* Whether its element is visible: it stands there, or did once and may come
@@ -10921,29 +10978,6 @@ CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
     moves = crdti_element_moves(
         doc, list, crdti_entry_key(crdti_entry_at(doc, entry)).ptr);
     return move == (moves ? crdti_entry_winner(doc, moves) : 0);
-}
-
-/* The position of a character of the sequence. */
-CRDTI_FN crdti_position crdti_name_position(const crdt_doc *doc,
-                                            const crdti_sequence *s,
-                                            uint32_t name)
-{
-    const crdti_author *author =
-        crdti_author_at(doc, crdti_name_author(&s->extents, name));
-    const crdti_insertion *at = crdti_insertion_of(author, name);
-    crdti_position position;
-    position.replica = author->replica;
-    position.seq = at->seq + (name - at->name);
-    return position;
-}
-
-/* The character of the position, or NO_CHAR. */
-CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t list,
-                                      crdti_position at)
-{
-    uint32_t author = crdti_author_find(doc, list, at.replica);
-    return author ? crdti_seq_name(crdti_author_at(doc, author), at.seq)
-                  : CRDTI_NO_CHAR;
 }
 
 CRDTI_FN int crdti_spot_shows(const crdt_doc *doc, crdti_spot spot)
@@ -11178,11 +11212,7 @@ CRDTI_FN void crdti_list_put(crdt_doc *doc, crdti_sequence *s, size_t at)
     crdti_zero(&piece, sizeof piece);
     piece.width.chars = 1;
     piece.shows = 1;
-    origins.left = CRDTI_NO_CHAR;
-    if (spot.off)
-        origins.left =
-            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
-    origins.right = crdti_right_origin(doc, spot);
+    origins = crdti_origins_at(doc, spot);
     crdti_insertion_put(doc, s, s->own, doc->written, &origins, &piece, &spot);
     crdti_author_list(doc, s->own);
     crdti_text_move_cursor(s, spot, chars + 1);
@@ -11301,16 +11331,15 @@ CRDTI_FN crdt_err crdti_element_move(crdt_doc *doc, uint32_t entry)
 {
     uint8_t key[CRDTI_MOVES_KEY];
     uint32_t list = crdti_entry_at(doc, entry)->object;
+    crdt_bytes moves;
     crdti_op draft;
     crdt_err err;
     crdti_zero(&draft, sizeof draft);
-    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
-               CRDTI_ELEMENT_KEY);
-    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    moves =
+        crdti_moves_key(crdti_entry_key(crdti_entry_at(doc, entry)).ptr, key);
     if (crdti_table_reserve(&doc->alloc, &doc->moves, 1))
         return CRDT_ERR_NOMEM;
-    err = crdti_entry_get(doc, list, crdt_bytes_of(key, sizeof key),
-                          &draft.entry);
+    err = crdti_entry_get(doc, list, moves, &draft.entry);
     if (err)
         return err;
     draft.kind = CRDTI_MOVE;
@@ -13632,6 +13661,20 @@ CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
     return len < most ? len : most;
 }
 
+/* Marks the names of a sequence that are not shown; all bits are 0. */
+CRDTI_FN void crdti_names_dead(const crdt_doc *doc, const crdti_sequence *s,
+                               uint64_t *dead)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    crdti_bits_set(dead, 0, s->names_used);
+    spot.leaf = s->first;
+    while (crdti_spot_next_shown(doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_bits_clear(dead, leaf->names[spot.at], spot.off);
+    }
+}
+
 /* >>decoding -------------------------------------------------------------- */
 
 /* What is known while edits are read. */
@@ -14156,13 +14199,10 @@ CRDTI_FN void crdti_put_more(crdti_edit_writer *e, unsigned what)
 CRDTI_FN void crdti_put_outside(crdti_edit_writer *e, uint32_t name,
                                 uint64_t step, uint64_t plus)
 {
-    const crdti_author *author =
-        crdti_author_at(e->doc, crdti_name_author(&e->s->extents, name));
-    const crdti_insertion *at = crdti_insertion_of(author, name);
-    const crdti_replica *replica = &e->doc->replicas.ptr[author->replica];
-    crdti_put_varint(&e->w, replica->wire * step + plus);
-    crdti_put_varint(&e->w, e->cut->base.ptr[replica->wire] -
-                                (at->seq + (name - at->name)));
+    crdti_position dot = crdti_name_position(e->doc, e->s, name);
+    uint32_t wire = e->doc->replicas.ptr[dot.replica].wire;
+    crdti_put_varint(&e->w, wire * step + plus);
+    crdti_put_varint(&e->w, e->cut->base.ptr[wire] - dot.seq);
     e->d.outside_len++;
 }
 
@@ -14691,7 +14731,7 @@ CRDTI_FN void crdti_deletions_truncate(crdt_doc *doc, crdti_author *author)
 typedef struct crdti_shed {
     uint32_t author;
     const crdti_author *from; /* the same */
-    const uint64_t *alive;    /* by name */
+    const uint64_t *dead;     /* by name */
     crdti_insertion *insertions;
     uint8_t *content;
     size_t len, bytes;
@@ -14751,7 +14791,7 @@ CRDTI_FN int crdti_shed_keeps(const crdti_shed *shed,
 {
     if (of->content == CRDTI_CONTENT_GONE)
         return 0;
-    if (shed->alive[at / 64] >> at % 64 & 1)
+    if (!(shed->dead[at / 64] >> at % 64 & 1))
         return 1;
     return len < of->len && len < CRDTI_SHED_MIN;
 }
@@ -14762,7 +14802,7 @@ CRDTI_FN void crdti_shed_insertion(crdti_shed *shed, const crdti_insertion *of)
     int keeps = -1;
     for (; at < end; at += run) {
         int now;
-        run = crdti_bits_run(shed->alive, at, end - at);
+        run = crdti_bits_run(shed->dead, at, end - at);
         now = crdti_shed_keeps(shed, of, at, run);
         if (keeps >= 0 && now != keeps) {
             crdti_shed_put(shed, of, from, at - from, keeps);
@@ -14787,7 +14827,7 @@ typedef CRDTI_ARRAY(crdti_shed) crdti_sheds;
 
 /* Makes the author anew without what is dead, where that saves memory. */
 CRDTI_FN crdt_err crdti_author_shed(crdt_doc *doc, uint32_t index,
-                                    const uint64_t *alive, crdti_sheds *sheds)
+                                    const uint64_t *dead, crdti_sheds *sheds)
 {
     const crdti_author *author = crdti_author_at(doc, index);
     crdti_shed *shed;
@@ -14798,7 +14838,7 @@ CRDTI_FN crdt_err crdti_author_shed(crdt_doc *doc, uint32_t index,
     crdti_zero(shed, sizeof *shed);
     shed->author = index;
     shed->from = author;
-    shed->alive = alive;
+    shed->dead = dead;
     crdti_shed_all(shed);
     size = shed->len * sizeof *shed->insertions;
     more = shed->len - crdti_min_size(shed->len, author->insertions.len);
@@ -14839,38 +14879,25 @@ CRDTI_FN void crdti_sheds_end(crdt_doc *doc, crdti_sheds *sheds, int keep)
     crdti_array_free(&doc->alloc, sheds);
 }
 
-/* Marks what is shown. */
-CRDTI_FN void crdti_names_alive(const crdt_doc *doc, const crdti_sequence *s,
-                                uint64_t *alive)
-{
-    crdti_spot spot = { 0, 0, 0 };
-    spot.leaf = s->first;
-    while (crdti_spot_next_shown(doc, &spot)) {
-        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
-        spot.off = crdti_span_len(leaf, spot.at);
-        crdti_bits_set(alive, leaf->names[spot.at], spot.off);
-    }
-}
-
 /* But how wide that was which has died is yet to be told. */
 CRDTI_FN crdt_err crdti_sequence_shed(crdt_doc *doc, crdti_sequence *s,
                                       crdti_sheds *sheds)
 {
     size_t size = ((size_t)s->names_used / 64 + 1) * sizeof(uint64_t);
-    uint64_t *alive;
+    uint64_t *dead;
     uint32_t at = s->authors;
     crdt_err err = CRDT_OK;
     if (s->is_list || s->died.len)
         return CRDT_OK;
-    alive = (uint64_t *)crdti_alloc(&doc->alloc, size);
-    if (!alive)
+    dead = (uint64_t *)crdti_alloc(&doc->alloc, size);
+    if (!dead)
         return CRDT_ERR_NOMEM;
-    crdti_zero(alive, size);
-    crdti_names_alive(doc, s, alive);
+    crdti_zero(dead, size);
+    crdti_names_dead(doc, s, dead);
     for (; at && !err; at = crdti_author_at(doc, at)->next)
         if (crdti_author_at(doc, at)->content.len)
-            err = crdti_author_shed(doc, at, alive, sheds);
-    crdti_free(&doc->alloc, alive, size);
+            err = crdti_author_shed(doc, at, dead, sheds);
+    crdti_free(&doc->alloc, dead, size);
     return err;
 }
 
@@ -15640,7 +15667,6 @@ CRDTI_FN void crdti_replant_gather(crdti_plant *p)
 CRDTI_FN crdt_err crdti_replant_make(crdti_plant *p)
 {
     crdti_delta_sequence *d = p->d;
-    crdti_spot spot = { 0, 0, 0 };
     size_t count = 0, words = p->s->names_used / 64 + 1;
     uint32_t at;
     for (at = p->s->authors; at; at = crdti_author_at(p->doc, at)->next)
@@ -15653,13 +15679,7 @@ CRDTI_FN crdt_err crdti_replant_make(crdti_plant *p)
     if (!d->edits || !d->inserts || !d->dead)
         return CRDT_ERR_NOMEM;
     crdti_replant_gather(p);
-    crdti_bits_set(d->dead, 0, d->chars);
-    spot.leaf = p->s->first;
-    while (crdti_spot_next_shown(p->doc, &spot)) {
-        const crdti_leaf *leaf = crdti_leaf_at(p->doc, spot.leaf);
-        spot.off = crdti_span_len(leaf, spot.at);
-        crdti_bits_clear(d->dead, leaf->names[spot.at], spot.off);
-    }
+    crdti_names_dead(p->doc, p->s, d->dead);
     return CRDT_OK;
 }
 
@@ -16265,6 +16285,8 @@ CRDTI_FN void crdti_graft_reveal(crdti_graft *g, crdti_plant *p,
 /* Puts an insertion that is written down where it belongs. */
 CRDTI_FN void crdti_graft_place(crdti_graft *g, const crdti_edit *edit)
 {
+    const crdti_author *author =
+        crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
     uint32_t name = edit->here, len;
     uint32_t end = name + (edit->len - crdti_edit_known(g, edit));
     crdti_origins origins;
@@ -16276,8 +16298,6 @@ CRDTI_FN void crdti_graft_place(crdti_graft *g, const crdti_edit *edit)
                            crdti_spot_behind(g->doc, g->s, origins.left),
                            &g->steps);
     for (; name < end; name += len) {
-        const crdti_author *author =
-            crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
         const crdti_insertion *at = crdti_insertion_of(author, name);
         uint32_t flags = at->content == CRDTI_CONTENT_GONE ? CRDTI_HIDDEN
                          : at->more_bytes                  ? CRDTI_WIDE
@@ -17497,7 +17517,7 @@ typedef struct crdti_stroke_writer {
 CRDTI_FN void crdti_put_stroke_dot(crdti_stroke_writer *k, uint32_t name)
 {
     crdti_position dot;
-    uint64_t told;
+    uint64_t from, told;
     int is_own;
     if (name == CRDTI_NO_CHAR) {
         crdti_put_varint(k->w, 0);
@@ -17506,8 +17526,8 @@ CRDTI_FN void crdti_put_stroke_dot(crdti_stroke_writer *k, uint32_t name)
     dot = crdti_name_position(k->doc, k->s, name);
     is_own = dot.replica != k->trail.cursor.replica;
     k->fails |= dot.replica == k->trail.replica ? dot.seq >= k->first : is_own;
-    told = dot.seq - (is_own ? k->trail.seq : k->trail.cursor.seq);
-    told = told >> 63 ? ~(told << 1) : told << 1;
+    from = is_own ? k->trail.seq : k->trail.cursor.seq;
+    told = crdti_zigzag_fold((int64_t)(dot.seq - from));
     crdti_put_varint(k->w, 1 + (told << 1 | (unsigned)is_own));
 }
 
@@ -17540,6 +17560,7 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
     uint32_t done = (uint32_t)(k->trail.seq + 1 - at->seq);
     uint32_t name = at->name + done, left = at->left, right = at->right;
     const uint8_t *from;
+    uint64_t seq;
     int goes_on =
         done || (!k->strokes && crdti_insertion_follows(k->author, at));
     size_t len;
@@ -17560,8 +17581,8 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
     if (k->fails)
         return;
     crdti_put_raw(k->w, crdt_bytes_of(from, len));
-    k->trail.seq = k->trail.cursor.seq = at->seq + at->len - 1;
-    k->trail.cursor.replica = k->trail.replica;
+    seq = at->seq + at->len - 1;
+    crdti_trail_go(&k->trail, seq - k->trail.seq, k->trail.replica, seq);
 }
 
 /* What was deleted of one insertion. */
@@ -17579,9 +17600,8 @@ CRDTI_FN void crdti_put_erased(crdti_stroke_writer *k,
     crdti_put_stroke_head(k, (size_t)n, back ? CRDTI_BACK : CRDTI_FORTH);
     crdti_put_stroke_dot(k, name);
     seq = at->seq + (name - at->name);
-    k->trail.seq += n;
-    k->trail.cursor.seq = back ? seq - (n - 1) : seq + (n - 1);
-    k->trail.cursor.replica = author->replica;
+    crdti_trail_go(&k->trail, n, author->replica,
+                   back ? seq - (n - 1) : seq + (n - 1));
 }
 
 CRDTI_FN void crdti_put_stroke(crdti_stroke_writer *k)
@@ -17659,14 +17679,13 @@ CRDTI_FN crdti_position crdti_get_stroke_dot(crdti_reader *r,
                                              const crdti_strokes *k)
 {
     const uint8_t *at = r->ptr;
-    uint64_t told = crdti_get_varint(r) - 1, distance;
+    uint64_t told = crdti_get_varint(r) - 1;
     crdti_position dot = { 0, 0 };
     if (r->err || told == UINT64_MAX)
         return dot;
-    distance = told >> 2;
-    distance = told & 2 ? ~distance : distance;
     dot.replica = told & 1 ? k->trail.replica : k->trail.cursor.replica;
-    dot.seq = (told & 1 ? k->trail.seq : k->trail.cursor.seq) + distance;
+    dot.seq = told & 1 ? k->trail.seq : k->trail.cursor.seq;
+    dot.seq += (uint64_t)crdti_zigzag_unfold(told >> 1);
     if (!dot.seq || dot.seq > CRDTSYNC_MAX_SEQ ||
         (dot.replica == k->trail.replica && dot.seq >= k->first))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
@@ -17686,9 +17705,8 @@ CRDTI_FN void crdti_get_typed(crdti_reader *r, crdti_strokes *k,
         (stroke->kind == CRDTI_TYPE && k->len))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     stroke->n = stroke->width.chars;
-    k->trail.seq += stroke->n;
-    k->trail.cursor.replica = k->trail.replica;
-    k->trail.cursor.seq = k->trail.seq;
+    crdti_trail_go(&k->trail, stroke->n, k->trail.replica,
+                   k->trail.seq + stroke->n);
     k->chars += stroke->n;
     k->bytes += n;
     if (!r->err)
@@ -17713,10 +17731,8 @@ CRDTI_FN void crdti_get_erased(crdti_reader *r, crdti_strokes *k,
     if (!seq ||
         (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
-    k->trail.seq += n;
-    k->trail.cursor = stroke->left;
-    k->trail.cursor.seq =
-        stroke->kind == CRDTI_BACK ? seq - (n - 1) : seq + (n - 1);
+    crdti_trail_go(&k->trail, n, stroke->left.replica,
+                   stroke->kind == CRDTI_BACK ? seq - (n - 1) : seq + (n - 1));
 }
 
 CRDTI_FN void crdti_get_strokes(crdti_reader *r, crdti_strokes *k)
@@ -18674,23 +18690,17 @@ CRDTI_FN void crdti_frame_end(crdti_writer *w, size_t start)
  * whose length is known only when they are written. */
 CRDTI_FN void crdti_frame_wrap(crdti_writer *w, uint8_t kind, size_t start)
 {
-    size_t len, left, head = 3;
-    uint8_t *at;
+    size_t len, head;
     if (w->err)
         return;
     len = w->buf->len - start;
-    for (left = len; left >= 0x80; left >>= 7)
-        head++;
-    if (!crdti_put_room(w, head))
+    head = 2 + crdti_varint_size(len);
+    if (!crdti_put_room(w, CRDTI_FRAME_OVERHEAD))
         return;
-    at = w->buf->ptr + start;
-    crdti_move(at + head, at, len);
-    w->buf->len += head;
-    *at++ = CRDTI_FRAME_MAGIC;
-    *at++ = (uint8_t)(CRDTI_FRAME_VERSION << 5 | kind);
-    for (left = len; left >= 0x80; left >>= 7)
-        *at++ = (uint8_t)(left | 0x80);
-    *at = (uint8_t)left;
+    crdti_move(w->buf->ptr + start + head, w->buf->ptr + start, len);
+    w->buf->len = start;
+    crdti_frame_begin(w, kind, len);
+    w->buf->len += len;
     crdti_frame_end(w, start);
 }
 
@@ -19783,27 +19793,6 @@ CRDTI_FN crdt_err crdti_session_receive(crdti_session *s, crdt_bytes bytes,
 
 /* >>pushing --------------------------------------------------------------- */
 
-/* The one replica of which `after` has more than `before`, or NULL. */
-CRDTI_FN const crdt_dot *crdti_vv_grown(const crdt_vv *before,
-                                        const crdt_vv *after)
-{
-    const crdt_dot *grown = NULL;
-    size_t i, j = 0;
-    for (i = 0; i < after->len; i++) {
-        const crdt_dot *dot = &after->entries[i];
-        while (j < before->len &&
-               crdti_id_order(&before->entries[j].replica, &dot->replica) < 0)
-            j++;
-        if (crdti_vv_is_at(before, j, &dot->replica) &&
-            before->entries[j].seq >= dot->seq)
-            continue;
-        if (grown)
-            return NULL;
-        grown = dot;
-    }
-    return grown;
-}
-
 /* A delta has gone out, or into `out`. */
 CRDTI_FN void crdti_track_depart(crdti_session *s, size_t number)
 {
@@ -19822,14 +19811,17 @@ CRDTI_FN int crdti_track_say_strokes(crdti_session *s, size_t number,
     crdti_track *track = &s->tracks.ptr[number];
     size_t start = s->out.len;
     size_t place = crdti_vv_place(&track->sent, &dot->replica);
+    crdt_doc *doc = s->shares->ptr[number].doc;
     crdti_writer w;
-    if (!crdti_vv_is_at(&track->sent, place, &dot->replica) ||
+    if (!s->is_ordered || !track->is_chained || !track->told.text ||
+        !crdti_id_equal(&doc->replicas.ptr[track->told.replica].id,
+                        &dot->replica) ||
+        !crdti_vv_is_at(&track->sent, place, &dot->replica) ||
         track->sent.entries[place].seq != track->told.seq)
         return 0;
     crdti_writer_init(&w, &s->out);
     crdti_put_varint(&w, number);
-    if (!crdti_strokes_put(s->shares->ptr[number].doc, &track->told, dot->seq,
-                           &w) ||
+    if (!crdti_strokes_put(doc, &track->told, dot->seq, &w) ||
         crdti_say(s, &w, CRDTI_STROKES, start)) {
         s->out.len = start;
         return 0;
@@ -19848,8 +19840,7 @@ CRDTI_FN int crdti_track_type(crdti_session *s, size_t number)
     const crdt_doc *doc = s->shares->ptr[number].doc;
     const crdti_replica *own = &doc->replicas.ptr[doc->self];
     crdt_dot dot;
-    if (!s->is_ordered || !track->is_chained || !track->told.text ||
-        track->told.replica != doc->self || own->seq == track->told.seq ||
+    if (track->told.replica != doc->self || own->seq == track->told.seq ||
         track->pushed + 1 != doc->changes)
         return 0;
     dot.replica = own->id;
@@ -19857,21 +19848,16 @@ CRDTI_FN int crdti_track_type(crdti_session *s, size_t number)
     return crdti_track_say_strokes(s, number, &dot);
 }
 
-/* Has `out` hold what the peer lacks, if anything. */
+/* Says what the peer lacks, or has `out` hold it. */
 CRDTI_FN crdt_err crdti_track_extract(crdti_session *s, size_t number)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
     crdti_flight *flight = &track->flights[track->flights_len];
     const crdt_dot *grown = crdti_vv_grown(&track->sent, &share->vv);
-    uint32_t replica;
     crdt_err err;
-    if (s->is_ordered && track->is_chained && track->told.text && grown) {
-        replica = crdti_replica_find(share->doc, &grown->replica);
-        if (replica == track->told.replica &&
-            crdti_track_say_strokes(s, number, grown))
-            return CRDT_OK;
-    }
+    if (grown && crdti_track_say_strokes(s, number, grown))
+        return CRDT_OK;
     err = crdt_vv_copy(&flight->vv, &share->vv);
     if (!err)
         err = crdti_delta_put(share->doc, &track->sent,

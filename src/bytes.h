@@ -163,10 +163,21 @@ CRDTI_HOT void crdti_put_varint(crdti_writer *w, uint64_t number)
     w->buf->len = (size_t)(p - w->buf->ptr);
 }
 
-CRDTI_HOT void crdti_put_zigzag(crdti_writer *w, int64_t number)
+CRDTI_INLINE uint64_t crdti_zigzag_fold(int64_t number)
 {
     uint64_t twice = (uint64_t)number << 1;
-    crdti_put_varint(w, number < 0 ? ~twice : twice);
+    return number < 0 ? ~twice : twice;
+}
+
+CRDTI_INLINE int64_t crdti_zigzag_unfold(uint64_t number)
+{
+    int64_t half = (int64_t)(number >> 1);
+    return number & 1 ? -half - 1 : half;
+}
+
+CRDTI_HOT void crdti_put_zigzag(crdti_writer *w, int64_t number)
+{
+    crdti_put_varint(w, crdti_zigzag_fold(number));
 }
 
 CRDTI_HOT void crdti_put_raw(crdti_writer *w, crdt_bytes bytes)
@@ -298,9 +309,7 @@ CRDTI_HOT uint64_t crdti_get_varint(crdti_reader *r)
 
 CRDTI_HOT int64_t crdti_get_zigzag(crdti_reader *r)
 {
-    uint64_t number = crdti_get_varint(r);
-    int64_t half = (int64_t)(number >> 1);
-    return number & 1 ? -half - 1 : half;
+    return crdti_zigzag_unfold(crdti_get_varint(r));
 }
 
 /* A number of things that follow: LIMIT above `max`, TRUNCATED when the bytes

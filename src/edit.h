@@ -262,6 +262,20 @@ CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
     return len < most ? len : most;
 }
 
+/* Marks the names of a sequence that are not shown; all bits are 0. */
+CRDTI_FN void crdti_names_dead(const crdt_doc *doc, const crdti_sequence *s,
+                               uint64_t *dead)
+{
+    crdti_spot spot = { 0, 0, 0 };
+    crdti_bits_set(dead, 0, s->names_used);
+    spot.leaf = s->first;
+    while (crdti_spot_next_shown(doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_bits_clear(dead, leaf->names[spot.at], spot.off);
+    }
+}
+
 /* >>decoding -------------------------------------------------------------- */
 
 /* What is known while edits are read. */
@@ -786,13 +800,10 @@ CRDTI_FN void crdti_put_more(crdti_edit_writer *e, unsigned what)
 CRDTI_FN void crdti_put_outside(crdti_edit_writer *e, uint32_t name,
                                 uint64_t step, uint64_t plus)
 {
-    const crdti_author *author =
-        crdti_author_at(e->doc, crdti_name_author(&e->s->extents, name));
-    const crdti_insertion *at = crdti_insertion_of(author, name);
-    const crdti_replica *replica = &e->doc->replicas.ptr[author->replica];
-    crdti_put_varint(&e->w, replica->wire * step + plus);
-    crdti_put_varint(&e->w, e->cut->base.ptr[replica->wire] -
-                                (at->seq + (name - at->name)));
+    crdti_position dot = crdti_name_position(e->doc, e->s, name);
+    uint32_t wire = e->doc->replicas.ptr[dot.replica].wire;
+    crdti_put_varint(&e->w, wire * step + plus);
+    crdti_put_varint(&e->w, e->cut->base.ptr[wire] - dot.seq);
     e->d.outside_len++;
 }
 

@@ -49,23 +49,17 @@ CRDTI_FN void crdti_frame_end(crdti_writer *w, size_t start)
  * whose length is known only when they are written. */
 CRDTI_FN void crdti_frame_wrap(crdti_writer *w, uint8_t kind, size_t start)
 {
-    size_t len, left, head = 3;
-    uint8_t *at;
+    size_t len, head;
     if (w->err)
         return;
     len = w->buf->len - start;
-    for (left = len; left >= 0x80; left >>= 7)
-        head++;
-    if (!crdti_put_room(w, head))
+    head = 2 + crdti_varint_size(len);
+    if (!crdti_put_room(w, CRDTI_FRAME_OVERHEAD))
         return;
-    at = w->buf->ptr + start;
-    crdti_move(at + head, at, len);
-    w->buf->len += head;
-    *at++ = CRDTI_FRAME_MAGIC;
-    *at++ = (uint8_t)(CRDTI_FRAME_VERSION << 5 | kind);
-    for (left = len; left >= 0x80; left >>= 7)
-        *at++ = (uint8_t)(left | 0x80);
-    *at = (uint8_t)left;
+    crdti_move(w->buf->ptr + start + head, w->buf->ptr + start, len);
+    w->buf->len = start;
+    crdti_frame_begin(w, kind, len);
+    w->buf->len += len;
     crdti_frame_end(w, start);
 }
 

@@ -566,6 +566,8 @@ CRDTI_FN void crdti_graft_reveal(crdti_graft *g, crdti_plant *p,
 /* Puts an insertion that is written down where it belongs. */
 CRDTI_FN void crdti_graft_place(crdti_graft *g, const crdti_edit *edit)
 {
+    const crdti_author *author =
+        crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
     uint32_t name = edit->here, len;
     uint32_t end = name + (edit->len - crdti_edit_known(g, edit));
     crdti_origins origins;
@@ -577,8 +579,6 @@ CRDTI_FN void crdti_graft_place(crdti_graft *g, const crdti_edit *edit)
                            crdti_spot_behind(g->doc, g->s, origins.left),
                            &g->steps);
     for (; name < end; name += len) {
-        const crdti_author *author =
-            crdti_author_at(g->doc, crdti_graft_author(g, edit->replica));
         const crdti_insertion *at = crdti_insertion_of(author, name);
         uint32_t flags = at->content == CRDTI_CONTENT_GONE ? CRDTI_HIDDEN
                          : at->more_bytes                  ? CRDTI_WIDE

@@ -34,12 +34,6 @@ CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key)
 
 /* >>names of elements ----------------------------------------------------- */
 
-/* A dot in a document that knows its replica. */
-typedef struct crdti_position {
-    uint32_t replica;
-    uint64_t seq;
-} crdti_position;
-
 /* Writes both keys: that of the value is the first part of that of the moves.
  */
 CRDTI_FN void crdti_element_put(const crdt_id *replica, uint64_t seq,
@@ -79,13 +73,6 @@ CRDTI_FN int crdti_is_first_of(const crdt_doc *doc, const crdti_op *op,
     uint8_t own[CRDTI_MOVES_KEY];
     crdti_element_put(&doc->replicas.ptr[op->replica].id, op->seq, own);
     return crdt_bytes_equal(key, crdt_bytes_of(own, CRDTI_ELEMENT_KEY));
-}
-
-/* The entry of its value, or of its moves, or 0. */
-CRDTI_FN uint32_t crdti_element_entry(const crdt_doc *doc, uint32_t list,
-                                      const uint8_t *key, size_t len)
-{
-    return crdti_entry_find(doc, list, crdt_bytes_of(key, len));
 }
 
 /* For the type table. */
@@ -133,6 +120,15 @@ CRDTI_FN crdti_position crdti_op_position(const crdt_doc *doc, uint32_t index)
     return at;
 }
 
+/* The key of the moves of the element of that key. */
+CRDTI_FN crdt_bytes crdti_moves_key(const uint8_t *key,
+                                    uint8_t moves[CRDTI_MOVES_KEY])
+{
+    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
+    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    return crdt_bytes_of(moves, CRDTI_MOVES_KEY);
+}
+
 /* The entry of the moves of that element, if one of them is alive, or 0. */
 CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t list,
                                       const uint8_t *key)
@@ -141,9 +137,7 @@ CRDTI_FN uint32_t crdti_element_moves(const crdt_doc *doc, uint32_t list,
     uint32_t entry;
     if (!doc->moves.len)
         return 0;
-    crdti_copy(moves, key, CRDTI_ELEMENT_KEY);
-    moves[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
-    entry = crdti_element_entry(doc, list, moves, sizeof moves);
+    entry = crdti_entry_find(doc, list, crdti_moves_key(key, moves));
     return entry && crdti_entry_at(doc, entry)->ops ? entry : 0;
 }
 
@@ -177,7 +171,7 @@ CRDTI_FN uint32_t crdti_position_element(const crdt_doc *doc, uint32_t list,
                   .ptr;
     else
         crdti_element_put(&doc->replicas.ptr[at.replica].id, at.seq, own);
-    return crdti_element_entry(doc, list, key, CRDTI_ELEMENT_KEY);
+    return crdti_entry_find(doc, list, crdt_bytes_of(key, CRDTI_ELEMENT_KEY));
 }
 
 /* Whether its element is visible: it stands there, or did once and may come
@@ -200,29 +194,6 @@ CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
     moves = crdti_element_moves(
         doc, list, crdti_entry_key(crdti_entry_at(doc, entry)).ptr);
     return move == (moves ? crdti_entry_winner(doc, moves) : 0);
-}
-
-/* The position of a character of the sequence. */
-CRDTI_FN crdti_position crdti_name_position(const crdt_doc *doc,
-                                            const crdti_sequence *s,
-                                            uint32_t name)
-{
-    const crdti_author *author =
-        crdti_author_at(doc, crdti_name_author(&s->extents, name));
-    const crdti_insertion *at = crdti_insertion_of(author, name);
-    crdti_position position;
-    position.replica = author->replica;
-    position.seq = at->seq + (name - at->name);
-    return position;
-}
-
-/* The character of the position, or NO_CHAR. */
-CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t list,
-                                      crdti_position at)
-{
-    uint32_t author = crdti_author_find(doc, list, at.replica);
-    return author ? crdti_seq_name(crdti_author_at(doc, author), at.seq)
-                  : CRDTI_NO_CHAR;
 }
 
 CRDTI_FN int crdti_spot_shows(const crdt_doc *doc, crdti_spot spot)
@@ -457,11 +428,7 @@ CRDTI_FN void crdti_list_put(crdt_doc *doc, crdti_sequence *s, size_t at)
     crdti_zero(&piece, sizeof piece);
     piece.width.chars = 1;
     piece.shows = 1;
-    origins.left = CRDTI_NO_CHAR;
-    if (spot.off)
-        origins.left =
-            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
-    origins.right = crdti_right_origin(doc, spot);
+    origins = crdti_origins_at(doc, spot);
     crdti_insertion_put(doc, s, s->own, doc->written, &origins, &piece, &spot);
     crdti_author_list(doc, s->own);
     crdti_text_move_cursor(s, spot, chars + 1);
@@ -580,16 +547,15 @@ CRDTI_FN crdt_err crdti_element_move(crdt_doc *doc, uint32_t entry)
 {
     uint8_t key[CRDTI_MOVES_KEY];
     uint32_t list = crdti_entry_at(doc, entry)->object;
+    crdt_bytes moves;
     crdti_op draft;
     crdt_err err;
     crdti_zero(&draft, sizeof draft);
-    crdti_copy(key, crdti_entry_key(crdti_entry_at(doc, entry)).ptr,
-               CRDTI_ELEMENT_KEY);
-    key[CRDTI_ELEMENT_KEY] = CRDTI_MOVES;
+    moves =
+        crdti_moves_key(crdti_entry_key(crdti_entry_at(doc, entry)).ptr, key);
     if (crdti_table_reserve(&doc->alloc, &doc->moves, 1))
         return CRDT_ERR_NOMEM;
-    err = crdti_entry_get(doc, list, crdt_bytes_of(key, sizeof key),
-                          &draft.entry);
+    err = crdti_entry_get(doc, list, moves, &draft.entry);
     if (err)
         return err;
     draft.kind = CRDTI_MOVE;

@@ -38,22 +38,21 @@ CRDTI_FN void crdti_pool_init(crdti_pool *p, size_t size)
     p->live = 0;
 }
 
-/* Valid until the pool grows. */
-CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
-{
-    CRDTI_ASSERT(index > 0 && index < p->used);
-    return p->base + (size_t)index * p->size;
-}
-
-/* The same where the type is known, and so how to multiply by its size. */
-#define CRDTI_POOL_AT(T, p, index) ((T *)crdti_pool_at_of(p, index, sizeof(T)))
-
 CRDTI_INLINE void *crdti_pool_at_of(const crdti_pool *p, uint32_t index,
                                     size_t size)
 {
     CRDTI_ASSERT(index > 0 && index < p->used && size == p->size);
     return p->base + index * size;
 }
+
+/* Valid until the pool grows. */
+CRDTI_INLINE void *crdti_pool_at(const crdti_pool *p, uint32_t index)
+{
+    return crdti_pool_at_of(p, index, p->size);
+}
+
+/* The same where the type is known, and so how to multiply by its size. */
+#define CRDTI_POOL_AT(T, p, index) ((T *)crdti_pool_at_of(p, index, sizeof(T)))
 
 /* Doubles while small; a large block grows by a quarter: it is mostly mapped
  * anew, not copied, and half of it unused would weigh more. */

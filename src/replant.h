@@ -49,7 +49,6 @@ CRDTI_FN void crdti_replant_gather(crdti_plant *p)
 CRDTI_FN crdt_err crdti_replant_make(crdti_plant *p)
 {
     crdti_delta_sequence *d = p->d;
-    crdti_spot spot = { 0, 0, 0 };
     size_t count = 0, words = p->s->names_used / 64 + 1;
     uint32_t at;
     for (at = p->s->authors; at; at = crdti_author_at(p->doc, at)->next)
@@ -62,13 +61,7 @@ CRDTI_FN crdt_err crdti_replant_make(crdti_plant *p)
     if (!d->edits || !d->inserts || !d->dead)
         return CRDT_ERR_NOMEM;
     crdti_replant_gather(p);
-    crdti_bits_set(d->dead, 0, d->chars);
-    spot.leaf = p->s->first;
-    while (crdti_spot_next_shown(p->doc, &spot)) {
-        const crdti_leaf *leaf = crdti_leaf_at(p->doc, spot.leaf);
-        spot.off = crdti_span_len(leaf, spot.at);
-        crdti_bits_clear(d->dead, leaf->names[spot.at], spot.off);
-    }
+    crdti_names_dead(p->doc, p->s, d->dead);
     return CRDT_OK;
 }
 

@@ -187,6 +187,48 @@ CRDTI_FN crdti_origins crdti_origins_of(const crdt_doc *doc,
     return origins;
 }
 
+/* The dot of a character, in a document that knows its replica: of a list,
+ * where an element may stand. */
+typedef struct crdti_position {
+    uint32_t replica;
+    uint64_t seq;
+} crdti_position;
+
+CRDTI_FN crdti_position crdti_name_position(const crdt_doc *doc,
+                                            const crdti_sequence *s,
+                                            uint32_t name)
+{
+    const crdti_author *author =
+        crdti_author_at(doc, crdti_name_author(&s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    crdti_position position;
+    position.replica = author->replica;
+    position.seq = at->seq + (name - at->name);
+    return position;
+}
+
+/* The character, or NO_CHAR. */
+CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t object,
+                                      crdti_position at)
+{
+    uint32_t author = crdti_author_find(doc, object, at.replica);
+    return author ? crdti_seq_name(crdti_author_at(doc, author), at.seq)
+                  : CRDTI_NO_CHAR;
+}
+
+/* What is inserted at the spot names as its origins. */
+CRDTI_FN crdti_origins crdti_origins_at(const crdt_doc *doc, crdti_spot spot)
+{
+    crdti_origins origins;
+    crdti_zero(&origins, sizeof origins);
+    origins.left = CRDTI_NO_CHAR;
+    if (spot.off)
+        origins.left =
+            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
+    origins.right = crdti_right_origin(doc, spot);
+    return origins;
+}
+
 /* The order in the text; `last` is where NO_CHAR is: 0 the beginning, 1 the
  * end. */
 CRDTI_FN int crdti_name_order(const crdt_doc *doc, const crdti_sequence *s,

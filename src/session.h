@@ -738,27 +738,6 @@ CRDTI_FN crdt_err crdti_session_receive(crdti_session *s, crdt_bytes bytes,
 
 /* >>pushing --------------------------------------------------------------- */
 
-/* The one replica of which `after` has more than `before`, or NULL. */
-CRDTI_FN const crdt_dot *crdti_vv_grown(const crdt_vv *before,
-                                        const crdt_vv *after)
-{
-    const crdt_dot *grown = NULL;
-    size_t i, j = 0;
-    for (i = 0; i < after->len; i++) {
-        const crdt_dot *dot = &after->entries[i];
-        while (j < before->len &&
-               crdti_id_order(&before->entries[j].replica, &dot->replica) < 0)
-            j++;
-        if (crdti_vv_is_at(before, j, &dot->replica) &&
-            before->entries[j].seq >= dot->seq)
-            continue;
-        if (grown)
-            return NULL;
-        grown = dot;
-    }
-    return grown;
-}
-
 /* A delta has gone out, or into `out`. */
 CRDTI_FN void crdti_track_depart(crdti_session *s, size_t number)
 {
@@ -777,14 +756,17 @@ CRDTI_FN int crdti_track_say_strokes(crdti_session *s, size_t number,
     crdti_track *track = &s->tracks.ptr[number];
     size_t start = s->out.len;
     size_t place = crdti_vv_place(&track->sent, &dot->replica);
+    crdt_doc *doc = s->shares->ptr[number].doc;
     crdti_writer w;
-    if (!crdti_vv_is_at(&track->sent, place, &dot->replica) ||
+    if (!s->is_ordered || !track->is_chained || !track->told.text ||
+        !crdti_id_equal(&doc->replicas.ptr[track->told.replica].id,
+                        &dot->replica) ||
+        !crdti_vv_is_at(&track->sent, place, &dot->replica) ||
         track->sent.entries[place].seq != track->told.seq)
         return 0;
     crdti_writer_init(&w, &s->out);
     crdti_put_varint(&w, number);
-    if (!crdti_strokes_put(s->shares->ptr[number].doc, &track->told, dot->seq,
-                           &w) ||
+    if (!crdti_strokes_put(doc, &track->told, dot->seq, &w) ||
         crdti_say(s, &w, CRDTI_STROKES, start)) {
         s->out.len = start;
         return 0;
@@ -803,8 +785,7 @@ CRDTI_FN int crdti_track_type(crdti_session *s, size_t number)
     const crdt_doc *doc = s->shares->ptr[number].doc;
     const crdti_replica *own = &doc->replicas.ptr[doc->self];
     crdt_dot dot;
-    if (!s->is_ordered || !track->is_chained || !track->told.text ||
-        track->told.replica != doc->self || own->seq == track->told.seq ||
+    if (track->told.replica != doc->self || own->seq == track->told.seq ||
         track->pushed + 1 != doc->changes)
         return 0;
     dot.replica = own->id;
@@ -812,21 +793,16 @@ CRDTI_FN int crdti_track_type(crdti_session *s, size_t number)
     return crdti_track_say_strokes(s, number, &dot);
 }
 
-/* Has `out` hold what the peer lacks, if anything. */
+/* Says what the peer lacks, or has `out` hold it. */
 CRDTI_FN crdt_err crdti_track_extract(crdti_session *s, size_t number)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
     crdti_flight *flight = &track->flights[track->flights_len];
     const crdt_dot *grown = crdti_vv_grown(&track->sent, &share->vv);
-    uint32_t replica;
     crdt_err err;
-    if (s->is_ordered && track->is_chained && track->told.text && grown) {
-        replica = crdti_replica_find(share->doc, &grown->replica);
-        if (replica == track->told.replica &&
-            crdti_track_say_strokes(s, number, grown))
-            return CRDT_OK;
-    }
+    if (grown && crdti_track_say_strokes(s, number, grown))
+        return CRDT_OK;
     err = crdt_vv_copy(&flight->vv, &share->vv);
     if (!err)
         err = crdti_delta_put(share->doc, &track->sent,

@@ -110,7 +110,7 @@ typedef struct crdti_stroke_writer {
 CRDTI_FN void crdti_put_stroke_dot(crdti_stroke_writer *k, uint32_t name)
 {
     crdti_position dot;
-    uint64_t told;
+    uint64_t from, told;
     int is_own;
     if (name == CRDTI_NO_CHAR) {
         crdti_put_varint(k->w, 0);
@@ -119,8 +119,8 @@ CRDTI_FN void crdti_put_stroke_dot(crdti_stroke_writer *k, uint32_t name)
     dot = crdti_name_position(k->doc, k->s, name);
     is_own = dot.replica != k->trail.cursor.replica;
     k->fails |= dot.replica == k->trail.replica ? dot.seq >= k->first : is_own;
-    told = dot.seq - (is_own ? k->trail.seq : k->trail.cursor.seq);
-    told = told >> 63 ? ~(told << 1) : told << 1;
+    from = is_own ? k->trail.seq : k->trail.cursor.seq;
+    told = crdti_zigzag_fold((int64_t)(dot.seq - from));
     crdti_put_varint(k->w, 1 + (told << 1 | (unsigned)is_own));
 }
 
@@ -153,6 +153,7 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
     uint32_t done = (uint32_t)(k->trail.seq + 1 - at->seq);
     uint32_t name = at->name + done, left = at->left, right = at->right;
     const uint8_t *from;
+    uint64_t seq;
     int goes_on =
         done || (!k->strokes && crdti_insertion_follows(k->author, at));
     size_t len;
@@ -173,8 +174,8 @@ CRDTI_FN void crdti_put_typed(crdti_stroke_writer *k,
     if (k->fails)
         return;
     crdti_put_raw(k->w, crdt_bytes_of(from, len));
-    k->trail.seq = k->trail.cursor.seq = at->seq + at->len - 1;
-    k->trail.cursor.replica = k->trail.replica;
+    seq = at->seq + at->len - 1;
+    crdti_trail_go(&k->trail, seq - k->trail.seq, k->trail.replica, seq);
 }
 
 /* What was deleted of one insertion. */
@@ -192,9 +193,8 @@ CRDTI_FN void crdti_put_erased(crdti_stroke_writer *k,
     crdti_put_stroke_head(k, (size_t)n, back ? CRDTI_BACK : CRDTI_FORTH);
     crdti_put_stroke_dot(k, name);
     seq = at->seq + (name - at->name);
-    k->trail.seq += n;
-    k->trail.cursor.seq = back ? seq - (n - 1) : seq + (n - 1);
-    k->trail.cursor.replica = author->replica;
+    crdti_trail_go(&k->trail, n, author->replica,
+                   back ? seq - (n - 1) : seq + (n - 1));
 }
 
 CRDTI_FN void crdti_put_stroke(crdti_stroke_writer *k)
@@ -272,14 +272,13 @@ CRDTI_FN crdti_position crdti_get_stroke_dot(crdti_reader *r,
                                              const crdti_strokes *k)
 {
     const uint8_t *at = r->ptr;
-    uint64_t told = crdti_get_varint(r) - 1, distance;
+    uint64_t told = crdti_get_varint(r) - 1;
     crdti_position dot = { 0, 0 };
     if (r->err || told == UINT64_MAX)
         return dot;
-    distance = told >> 2;
-    distance = told & 2 ? ~distance : distance;
     dot.replica = told & 1 ? k->trail.replica : k->trail.cursor.replica;
-    dot.seq = (told & 1 ? k->trail.seq : k->trail.cursor.seq) + distance;
+    dot.seq = told & 1 ? k->trail.seq : k->trail.cursor.seq;
+    dot.seq += (uint64_t)crdti_zigzag_unfold(told >> 1);
     if (!dot.seq || dot.seq > CRDTSYNC_MAX_SEQ ||
         (dot.replica == k->trail.replica && dot.seq >= k->first))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
@@ -299,9 +298,8 @@ CRDTI_FN void crdti_get_typed(crdti_reader *r, crdti_strokes *k,
         (stroke->kind == CRDTI_TYPE && k->len))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
     stroke->n = stroke->width.chars;
-    k->trail.seq += stroke->n;
-    k->trail.cursor.replica = k->trail.replica;
-    k->trail.cursor.seq = k->trail.seq;
+    crdti_trail_go(&k->trail, stroke->n, k->trail.replica,
+                   k->trail.seq + stroke->n);
     k->chars += stroke->n;
     k->bytes += n;
     if (!r->err)
@@ -326,10 +324,8 @@ CRDTI_FN void crdti_get_erased(crdti_reader *r, crdti_strokes *k,
     if (!seq ||
         (stroke->kind == CRDTI_BACK ? n > seq : n > CRDTSYNC_MAX_SEQ - seq))
         crdti_reader_fail_at(r, at, CRDT_ERR_CORRUPT);
-    k->trail.seq += n;
-    k->trail.cursor = stroke->left;
-    k->trail.cursor.seq =
-        stroke->kind == CRDTI_BACK ? seq - (n - 1) : seq + (n - 1);
+    crdti_trail_go(&k->trail, n, stroke->left.replica,
+                   stroke->kind == CRDTI_BACK ? seq - (n - 1) : seq + (n - 1));
 }
 
 CRDTI_FN void crdti_get_strokes(crdti_reader *r, crdti_strokes *k)

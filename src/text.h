@@ -205,11 +205,7 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
     crdti_origins origins;
     doc->actor = doc->self;
     crdti_touch(doc, s->object, crdti_no_key());
-    origins.left = CRDTI_NO_CHAR;
-    if (spot.off)
-        origins.left =
-            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
-    origins.right = crdti_right_origin(doc, spot);
+    origins = crdti_origins_at(doc, spot);
     doc->unmetered += width.chars - 1;
     while (utf8.len) {
         crdti_piece piece = crdti_piece_take(&utf8);
@@ -549,8 +545,7 @@ CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
                                    crdt_side side, crdt_anchor *out)
 {
     crdti_sequence *s;
-    const crdti_author *author;
-    const crdti_insertion *insertion;
+    crdti_position dot;
     crdti_spot spot;
     uint32_t chars, count, name;
     crdt_err err = crdti_text_begin(text, &s);
@@ -567,10 +562,9 @@ CRDT_API crdt_err crdt_text_anchor(crdt_obj text, crdt_unit unit, size_t at,
         return CRDT_OK;
     name = crdti_leaf_at(text.doc, spot.leaf)->names[spot.at] + spot.off -
            (side == CRDT_LEFT);
-    author = crdti_author_at(text.doc, crdti_name_author(&s->extents, name));
-    insertion = crdti_insertion_of(author, name);
-    out->dot.replica = text.doc->replicas.ptr[author->replica].id;
-    out->dot.seq = insertion->seq + (name - insertion->name);
+    dot = crdti_name_position(text.doc, s, name);
+    out->dot.replica = text.doc->replicas.ptr[dot.replica].id;
+    out->dot.seq = dot.seq;
     return CRDT_OK;
 }
 
@@ -579,7 +573,8 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
 {
     crdti_sequence *s;
     crdti_spot spot;
-    uint32_t replica, author, name = CRDTI_NO_CHAR;
+    crdti_position dot;
+    uint32_t name = CRDTI_NO_CHAR;
     crdt_err err = crdti_text_begin(text, &s);
     if (!err && (!anchor || (unsigned)unit > CRDT_UTF16))
         err = CRDT_ERR_ARG;
@@ -589,13 +584,10 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
         *out = anchor->side == CRDT_RIGHT ? crdti_width_in(s->total, unit) : 0;
         return CRDT_OK;
     }
-    replica = crdti_replica_find(text.doc, &anchor->dot.replica);
-    author = replica == UINT32_MAX
-                 ? 0
-                 : crdti_author_find(text.doc, text.index, replica);
-    if (author)
-        name =
-            crdti_seq_name(crdti_author_at(text.doc, author), anchor->dot.seq);
+    dot.replica = crdti_replica_find(text.doc, &anchor->dot.replica);
+    dot.seq = anchor->dot.seq;
+    if (dot.replica != UINT32_MAX)
+        name = crdti_position_name(text.doc, text.index, dot);
     if (name == CRDTI_NO_CHAR)
         return CRDT_ERR_NOT_FOUND;
     crdti_homes_make(text.doc, s);

@@ -40,7 +40,7 @@ CRDTI_FN void crdti_deletions_truncate(crdt_doc *doc, crdti_author *author)
 typedef struct crdti_shed {
     uint32_t author;
     const crdti_author *from; /* the same */
-    const uint64_t *alive;    /* by name */
+    const uint64_t *dead;     /* by name */
     crdti_insertion *insertions;
     uint8_t *content;
     size_t len, bytes;
@@ -100,7 +100,7 @@ CRDTI_FN int crdti_shed_keeps(const crdti_shed *shed,
 {
     if (of->content == CRDTI_CONTENT_GONE)
         return 0;
-    if (shed->alive[at / 64] >> at % 64 & 1)
+    if (!(shed->dead[at / 64] >> at % 64 & 1))
         return 1;
     return len < of->len && len < CRDTI_SHED_MIN;
 }
@@ -111,7 +111,7 @@ CRDTI_FN void crdti_shed_insertion(crdti_shed *shed, const crdti_insertion *of)
     int keeps = -1;
     for (; at < end; at += run) {
         int now;
-        run = crdti_bits_run(shed->alive, at, end - at);
+        run = crdti_bits_run(shed->dead, at, end - at);
         now = crdti_shed_keeps(shed, of, at, run);
         if (keeps >= 0 && now != keeps) {
             crdti_shed_put(shed, of, from, at - from, keeps);
@@ -136,7 +136,7 @@ typedef CRDTI_ARRAY(crdti_shed) crdti_sheds;
 
 /* Makes the author anew without what is dead, where that saves memory. */
 CRDTI_FN crdt_err crdti_author_shed(crdt_doc *doc, uint32_t index,
-                                    const uint64_t *alive, crdti_sheds *sheds)
+                                    const uint64_t *dead, crdti_sheds *sheds)
 {
     const crdti_author *author = crdti_author_at(doc, index);
     crdti_shed *shed;
@@ -147,7 +147,7 @@ CRDTI_FN crdt_err crdti_author_shed(crdt_doc *doc, uint32_t index,
     crdti_zero(shed, sizeof *shed);
     shed->author = index;
     shed->from = author;
-    shed->alive = alive;
+    shed->dead = dead;
     crdti_shed_all(shed);
     size = shed->len * sizeof *shed->insertions;
     more = shed->len - crdti_min_size(shed->len, author->insertions.len);
@@ -188,38 +188,25 @@ CRDTI_FN void crdti_sheds_end(crdt_doc *doc, crdti_sheds *sheds, int keep)
     crdti_array_free(&doc->alloc, sheds);
 }
 
-/* Marks what is shown. */
-CRDTI_FN void crdti_names_alive(const crdt_doc *doc, const crdti_sequence *s,
-                                uint64_t *alive)
-{
-    crdti_spot spot = { 0, 0, 0 };
-    spot.leaf = s->first;
-    while (crdti_spot_next_shown(doc, &spot)) {
-        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
-        spot.off = crdti_span_len(leaf, spot.at);
-        crdti_bits_set(alive, leaf->names[spot.at], spot.off);
-    }
-}
-
 /* But how wide that was which has died is yet to be told. */
 CRDTI_FN crdt_err crdti_sequence_shed(crdt_doc *doc, crdti_sequence *s,
                                       crdti_sheds *sheds)
 {
     size_t size = ((size_t)s->names_used / 64 + 1) * sizeof(uint64_t);
-    uint64_t *alive;
+    uint64_t *dead;
     uint32_t at = s->authors;
     crdt_err err = CRDT_OK;
     if (s->is_list || s->died.len)
         return CRDT_OK;
-    alive = (uint64_t *)crdti_alloc(&doc->alloc, size);
-    if (!alive)
+    dead = (uint64_t *)crdti_alloc(&doc->alloc, size);
+    if (!dead)
         return CRDT_ERR_NOMEM;
-    crdti_zero(alive, size);
-    crdti_names_alive(doc, s, alive);
+    crdti_zero(dead, size);
+    crdti_names_dead(doc, s, dead);
     for (; at && !err; at = crdti_author_at(doc, at)->next)
         if (crdti_author_at(doc, at)->content.len)
-            err = crdti_author_shed(doc, at, alive, sheds);
-    crdti_free(&doc->alloc, alive, size);
+            err = crdti_author_shed(doc, at, dead, sheds);
+    crdti_free(&doc->alloc, dead, size);
     return err;
 }
 

@@ -135,6 +135,27 @@ CRDTI_FN crdt_err crdti_vv_raise(crdt_vv *vv, const crdt_dot *dot,
     return CRDT_OK;
 }
 
+/* The one replica of which `after` has more than `before`, or NULL. */
+CRDTI_FN const crdt_dot *crdti_vv_grown(const crdt_vv *before,
+                                        const crdt_vv *after)
+{
+    const crdt_dot *grown = NULL;
+    size_t i, j = 0;
+    for (i = 0; i < after->len; i++) {
+        const crdt_dot *dot = &after->entries[i];
+        while (j < before->len &&
+               crdti_id_order(&before->entries[j].replica, &dot->replica) < 0)
+            j++;
+        if (crdti_vv_is_at(before, j, &dot->replica) &&
+            before->entries[j].seq >= dot->seq)
+            continue;
+        if (grown)
+            return NULL;
+        grown = dot;
+    }
+    return grown;
+}
+
 /* How many replicas of b are not in a. */
 CRDTI_FN size_t crdti_vv_fresh(const crdt_vv *a, const crdt_vv *b)
 {

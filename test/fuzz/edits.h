@@ -19,6 +19,40 @@ static inline uint32_t pick(struct choices *c, uint32_t below)
     return c->ptr < c->end ? *c->ptr++ % below : 0;
 }
 
+/* Replicas 1, 2 and 4 have written, by that function, all of which FUZZ_SELF
+ * has. */
+static inline crdt_doc *written_doc(void (*write)(struct choices *,
+                                                  crdt_doc *))
+{
+    static uint8_t noise[400];
+    static crdt_buf bytes = CRDT_BUF_INIT;
+    static const int ids[3] = { 1, 2, 4 };
+    struct choices c;
+    crdt_doc *docs[3], *doc;
+    uint32_t i;
+    for (i = 0; i < sizeof noise; i++)
+        noise[i] = (uint8_t)(i * i * 7 + i / 3);
+    c.ptr = noise;
+    c.end = noise + sizeof noise;
+    for (i = 0; i < 3 && !bytes.len; i++)
+        docs[i] = fuzz_doc_new(ids[i]);
+    for (i = 0; i < 40 && !bytes.len; i++) {
+        write(&c, docs[i % 3]);
+        if (i % 4 == 3)
+            fuzz_pull(docs[i / 4 % 3], docs[(i / 4 + 1) % 3]);
+    }
+    if (!bytes.len) {
+        fuzz_pull(docs[0], docs[1]);
+        fuzz_pull(docs[0], docs[2]);
+        FUZZ_CHECK(crdt_delta(docs[0], NULL, &bytes) == CRDT_OK);
+        for (i = 0; i < 3; i++)
+            crdt_doc_free(docs[i]);
+    }
+    doc = fuzz_doc_new(FUZZ_SELF);
+    FUZZ_CHECK(crdt_join(doc, crdt_buf_bytes(&bytes)) == CRDT_OK);
+    return doc;
+}
+
 enum { EDITS_MAX = 200 };
 
 static struct build_replica replicas[FUZZ_OTHERS];

@@ -78,38 +78,6 @@ static void write_list(struct choices *c, crdt_doc *doc)
     (void)crdt_commit(doc);
 }
 
-/* Replicas 1, 2 and 4 have written, all of which FUZZ_SELF has. */
-static crdt_doc *list_doc(void)
-{
-    static uint8_t noise[400];
-    static crdt_buf bytes = CRDT_BUF_INIT;
-    static const int ids[3] = { 1, 2, 4 };
-    struct choices c;
-    crdt_doc *docs[3], *doc;
-    uint32_t i;
-    for (i = 0; i < sizeof noise; i++)
-        noise[i] = (uint8_t)(i * i * 7 + i / 3);
-    c.ptr = noise;
-    c.end = noise + sizeof noise;
-    for (i = 0; i < 3 && !bytes.len; i++)
-        docs[i] = fuzz_doc_new(ids[i]);
-    for (i = 0; i < 40 && !bytes.len; i++) {
-        write_list(&c, docs[i % 3]);
-        if (i % 4 == 3)
-            fuzz_pull(docs[i / 4 % 3], docs[(i / 4 + 1) % 3]);
-    }
-    if (!bytes.len) {
-        fuzz_pull(docs[0], docs[1]);
-        fuzz_pull(docs[0], docs[2]);
-        FUZZ_CHECK(crdt_delta(docs[0], NULL, &bytes) == CRDT_OK);
-        for (i = 0; i < 3; i++)
-            crdt_doc_free(docs[i]);
-    }
-    doc = fuzz_doc_new(FUZZ_SELF);
-    FUZZ_CHECK(crdt_join(doc, crdt_buf_bytes(&bytes)) == CRDT_OK);
-    return doc;
-}
-
 /* >>hostile --------------------------------------------------------------- */
 
 static struct build_op ops[OPS_MAX];
@@ -271,7 +239,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static crdt_buf payload = CRDT_BUF_INIT;
     struct choices c;
-    crdt_doc *doc = list_doc(), *fresh = fuzz_doc_new(FUZZ_OTHERS + 1);
+    crdt_doc *doc = written_doc(write_list),
+             *fresh = fuzz_doc_new(FUZZ_OTHERS + 1);
     c.ptr = data;
     c.end = data + size;
     while (c.ptr < c.end) {
