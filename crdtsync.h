@@ -7328,12 +7328,6 @@ CRDTI_FN crdti_spot crdti_spot_of(const crdt_doc *doc, const crdti_sequence *s,
     return spot;
 }
 
-CRDTI_FN int crdti_home_order(const void *ctx, uint32_t a, uint32_t b)
-{
-    (void)ctx;
-    return (a > b) - (a < b);
-}
-
 /* Has the homes known. NOMEM: they are not, and all is slower. */
 CRDTI_FN void crdti_homes_make(crdt_doc *doc, crdti_sequence *s)
 {
