@@ -1599,16 +1599,21 @@ CRDTI_HOT void crdti_put_u64le(crdti_writer *w, uint64_t word)
     w->buf->len += 8;
 }
 
+/* Behind its last byte. */
+CRDTI_INLINE uint8_t *crdti_varint_store(uint8_t *p, uint64_t number)
+{
+    for (; number >= 0x80; number >>= 7)
+        *p++ = (uint8_t)(number | 0x80);
+    *p++ = (uint8_t)number;
+    return p;
+}
+
 /* Room is checked once for the longest form, not for every byte. */
 CRDTI_HOT void crdti_put_varint(crdti_writer *w, uint64_t number)
 {
     uint8_t *p = crdti_put_room(w, CRDTI_VARINT_MAX);
-    if (!p)
-        return;
-    for (; number >= 0x80; number >>= 7)
-        *p++ = (uint8_t)(number | 0x80);
-    *p++ = (uint8_t)number;
-    w->buf->len = (size_t)(p - w->buf->ptr);
+    if (p)
+        w->buf->len = (size_t)(crdti_varint_store(p, number) - w->buf->ptr);
 }
 
 CRDTI_INLINE uint64_t crdti_zigzag_fold(int64_t number)
@@ -18662,13 +18667,21 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
  * with a network of their own; the others between nodes (message.h). */
 enum { CRDTI_FRAME_DELTA = 1, CRDTI_FRAME_KINDS = 32 };
 
+/* Writes what stands before the payload. Where that begins. */
+CRDTI_INLINE uint8_t *crdti_frame_head(uint8_t *p, uint8_t kind, size_t len)
+{
+    p[0] = CRDTI_FRAME_MAGIC;
+    p[1] = (uint8_t)(CRDTI_FRAME_VERSION << 5 | kind);
+    return crdti_varint_store(p + 2, len);
+}
+
 /* Starts a frame at the end of the buffer. The payload length must be known,
  * so that nothing has to be moved. */
 CRDTI_FN void crdti_frame_begin(crdti_writer *w, uint8_t kind, size_t len)
 {
-    crdti_put_u8(w, CRDTI_FRAME_MAGIC);
-    crdti_put_u8(w, (uint8_t)(CRDTI_FRAME_VERSION << 5 | kind));
-    crdti_put_varint(w, len);
+    uint8_t *p = crdti_put_room(w, 2 + CRDTI_VARINT_MAX);
+    if (p)
+        w->buf->len = (size_t)(crdti_frame_head(p, kind, len) - w->buf->ptr);
 }
 
 /* Ends the frame that started at `start`. */
@@ -18689,12 +18702,11 @@ CRDTI_FN void crdti_frame_wrap(crdti_writer *w, uint8_t kind, size_t start)
         return;
     len = w->buf->len - start;
     head = 2 + crdti_varint_size(len);
-    if (!crdti_put_room(w, CRDTI_FRAME_OVERHEAD))
+    if (!crdti_put_room(w, head))
         return;
     crdti_move(w->buf->ptr + start + head, w->buf->ptr + start, len);
-    w->buf->len = start;
-    crdti_frame_begin(w, kind, len);
-    w->buf->len += len;
+    crdti_frame_head(w->buf->ptr + start, kind, len);
+    w->buf->len += head;
     crdti_frame_end(w, start);
 }
 

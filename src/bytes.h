@@ -151,16 +151,21 @@ CRDTI_HOT void crdti_put_u64le(crdti_writer *w, uint64_t word)
     w->buf->len += 8;
 }
 
+/* Behind its last byte. */
+CRDTI_INLINE uint8_t *crdti_varint_store(uint8_t *p, uint64_t number)
+{
+    for (; number >= 0x80; number >>= 7)
+        *p++ = (uint8_t)(number | 0x80);
+    *p++ = (uint8_t)number;
+    return p;
+}
+
 /* Room is checked once for the longest form, not for every byte. */
 CRDTI_HOT void crdti_put_varint(crdti_writer *w, uint64_t number)
 {
     uint8_t *p = crdti_put_room(w, CRDTI_VARINT_MAX);
-    if (!p)
-        return;
-    for (; number >= 0x80; number >>= 7)
-        *p++ = (uint8_t)(number | 0x80);
-    *p++ = (uint8_t)number;
-    w->buf->len = (size_t)(p - w->buf->ptr);
+    if (p)
+        w->buf->len = (size_t)(crdti_varint_store(p, number) - w->buf->ptr);
 }
 
 CRDTI_INLINE uint64_t crdti_zigzag_fold(int64_t number)
