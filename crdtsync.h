@@ -26,7 +26,7 @@
  *     6 documents      7 objects    8 maps      9 registers 10 counters
  *     11 flags         12 sets      13 texts      14 lists
  *     15 events and paths           16 deltas     17 nodes
- *     18 settings (limits.h)
+ *     18 members  19 full syncs     20 settings (limits.h)
  *
  * >>1 CONVENTIONS
  *
@@ -91,6 +91,12 @@
 #define CRDTSYNC_MAX_VALUE 1048576u
 #endif
 
+/* Characters, and places of lists, of which one delta tells that they are dead:
+ * a few bytes may stand for many. What that takes is 40 MiB. */
+#ifndef CRDTSYNC_MAX_DEAD
+#define CRDTSYNC_MAX_DEAD 134217728u
+#endif
+
 /* Containers inside containers, the root not counted. */
 #ifndef CRDTSYNC_MAX_DEPTH
 #define CRDTSYNC_MAX_DEPTH 64u
@@ -117,6 +123,11 @@
 #define CRDTSYNC_MAX_IN_FLIGHT 8u
 #endif
 
+/* Bytes of deltas that a peer may send us before we have answered any. */
+#ifndef CRDTSYNC_MAX_WINDOW
+#define CRDTSYNC_MAX_WINDOW 1048576u
+#endif
+
 /* Documents of one node, its links, and the bytes of a name of either. */
 #ifndef CRDTSYNC_MAX_SHARED
 #define CRDTSYNC_MAX_SHARED 1024u
@@ -128,9 +139,36 @@
 #define CRDTSYNC_MAX_NAME 64u
 #endif
 
+/* Members of a document whose versions are kept track of; with more that are
+ * active nothing is forgotten by itself. Bytes of what is told of them. */
+#ifndef CRDTSYNC_MAX_MEMBERS
+#define CRDTSYNC_MAX_MEMBERS 128u
+#endif
+#ifndef CRDTSYNC_MAX_ROSTER
+#define CRDTSYNC_MAX_ROSTER 1048576u
+#endif
+
+/* Presence: bytes of one value, values that are kept for one node (over all
+ * its documents), and how long one may live. */
+#ifndef CRDTSYNC_MAX_PRESENCE
+#define CRDTSYNC_MAX_PRESENCE 256u
+#endif
+#ifndef CRDTSYNC_MAX_PRESENT
+#define CRDTSYNC_MAX_PRESENT 1024u
+#endif
+#ifndef CRDTSYNC_MAX_PRESENCE_MS
+#define CRDTSYNC_MAX_PRESENCE_MS 600000u
+#endif
+
 /* How long a new peer may take to introduce itself. */
 #ifndef CRDTSYNC_HANDSHAKE_MS
 #define CRDTSYNC_HANDSHAKE_MS 5000u
+#endif
+
+/* How long a frame may take to come whole, once it has begun: bytes that go on
+ * without an end are no sign of life. */
+#ifndef CRDTSYNC_FRAME_MS
+#define CRDTSYNC_FRAME_MS 30000u
 #endif
 
 /* Changes of one replica: far beyond reach, and sums of two never overflow. */
@@ -140,6 +178,10 @@
 
 #endif
 
+/* Semantic: before 1.0.0 each minor version may change this interface. */
+#define CRDTSYNC_VERSION_MAJOR 0
+#define CRDTSYNC_VERSION_MINOR 1
+#define CRDTSYNC_VERSION_PATCH 0
 #define CRDTSYNC_VERSION "0.1.0"
 
 /* CRDTSYNC_STATIC makes every public function static, for a program of one
@@ -184,7 +226,12 @@ extern "C" {
     X(ERR_IO, "the system reported an input or output error")                 \
     X(ERR_UNSUPPORTED, "this build or system does not have that")             \
     X(ERR_RIGHTS, "this replica does not own enough of the counter")          \
-    X(ERR_GONE, "the element has been removed for good")
+    X(ERR_GONE, "the element has been removed for good")                      \
+    X(ERR_FORGOTTEN, "this names what is forgotten here; send all there is")  \
+    X(ERR_LOCKED, "another has it open")                                      \
+    X(ERR_FULL, "there is no room left on the disk")                          \
+    X(ERR_FROZEN, "a strict full sync is under way; nothing can be written")  \
+    X(ERR_TRUST, "anybody may be there: seal it, or say CRDT_TRUSTED_PEERS")
 
 typedef enum crdt_err {
 /* clang-format off */
@@ -198,6 +245,10 @@ typedef enum crdt_err {
 /* The name ("CRDT_ERR_NOMEM") and the sentence of an error; never NULL. */
 CRDT_API const char *crdt_err_name(crdt_err err);
 CRDT_API const char *crdt_err_text(crdt_err err);
+
+/* CRDTSYNC_VERSION of the implementation that is linked: whether that is of
+ * the header that the caller sees. */
+CRDT_API const char *crdt_library_version(void);
 
 /* >>3 BYTES --------------------------------------------------------------- */
 
@@ -908,8 +959,9 @@ CRDT_API crdt_err crdt_delta(crdt_doc *doc, const crdt_vv *since,
 /* Joins a delta, all or nothing. CAUSAL when it builds on what we lack: ask
  * for a delta since our own vector. SKEW: try again later, it is not lost.
  * FORK: our replica id, or a dot, has been used twice; see
- * crdt_doc_reincarnate. CORRUPT, TRUNCATED, VERSION, CHECKSUM, LIMIT, NOMEM.
- * O(delta x log n). */
+ * crdt_doc_reincarnate. FORGOTTEN: it names deleted text that was swept here
+ * (crdt_sweep): ask for the whole state. CORRUPT, TRUNCATED, VERSION,
+ * CHECKSUM, LIMIT, NOMEM. O(delta x log n). */
 CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta);
 /* As crdt_join; when the bytes are at fault, `*offset` is where. */
 CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta,
@@ -925,6 +977,15 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
  * What `cut` names beyond our own vector is ignored. The bytes of deleted text
  * go too. O(removals + length of texts). NOMEM. */
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
+
+/* Drops deleted characters of texts, and places of lists, that nobody can name
+ * any more. `floor` is how far all members have truncated: the least of their
+ * crdt_doc_floor, of each replica; and all that they had written by then must
+ * have been joined. AGAIN: that is not as far as this document has truncated.
+ * Anchors to what has gone are NOT_FOUND. If a member names it all the same,
+ * its delta is FORGOTTEN here, but the delta of all it has is not. NOMEM:
+ * only part of it has gone. O(n log n). */
+CRDT_API crdt_err crdt_sweep(crdt_doc *doc, const crdt_vv *floor);
 
 /* Appends the state in canonical form: replicas that have applied the same
  * changes write the same bytes, whatever the order and whatever is forgotten.
@@ -962,7 +1023,16 @@ enum {
     CRDT_RELIABLE = 1,  /* nothing is lost while the link is up */
     CRDT_ORDERED = 2,   /* bytes arrive in the order of sending */
     CRDT_BROADCAST = 4, /* peer 0 reaches everyone */
-    CRDT_STREAM = 8     /* bytes may arrive cut or joined differently */
+    CRDT_STREAM = 8,    /* bytes may arrive cut or joined differently */
+    CRDT_SEALED = 16,   /* only known peers come in, and nobody else reads or
+                           changes anything */
+    /* No adapter says this, but the program, of a transport that is not
+     * sealed: whoever can reach it may read and write the documents.
+     *
+     *     tcp.properties |= CRDT_TRUSTED_PEERS;
+     *     crdt_node_attach(node, &tcp);
+     */
+    CRDT_TRUSTED_PEERS = 32
 };
 
 /* A transport, made by an adapter's constructor. The node that it is given to
@@ -987,7 +1057,67 @@ typedef struct crdt_transport {
     void (*close)(void *ctx); /* frees ctx too */
 } crdt_transport;
 
+/* Hears of one thing after another. Bytes are borrowed for the call; any error
+ * ends the walk. */
+typedef crdt_err crdt_bytes_fn(void *ctx, crdt_bytes bytes);
+
+/* A store, made by an adapter's constructor: where a node keeps its documents.
+ * It knows nothing of CRDTs: a record is bytes, and a document is the name of
+ * a list of records. The node that it is given to owns it and closes it. All
+ * functions are called from the node's thread, may wait for the disk, and must
+ * not call back into the node.
+ *
+ *     append a.1  append b.1  sync  append a.2  | crash
+ *     a: a.1, maybe a.2     b: b.1                never a.2 without a.1
+ *
+ * IO is for good: what is on the disk is not known any more, so all that
+ * follows answers IO too, and the store is to be opened anew. After FULL and
+ * NOMEM nothing has changed: try again when there is room. */
+typedef struct crdt_store {
+    int version;
+    void *ctx;
+    /* Random. The same one when a store is opened as it was closed: cleanly,
+     * and in its own place. After a crash, damage, a restored backup, or in a
+     * copy, it is a new one, and documents take new replica ids. */
+    crdt_id life;
+    /* Adds a record behind those of the document, which may be new. Copies the
+     * bytes; names have at most CRDTSYNC_MAX_NAME. Not durable before a sync.
+     * LIMIT, NOMEM, FULL, IO. */
+    crdt_err (*append)(void *ctx, crdt_bytes doc, crdt_bytes record);
+    /* With `durably`, all that was appended will be there after a power
+     * failure; without, after the end of the process. FULL, IO. */
+    crdt_err (*sync)(void *ctx, int durably);
+    /* A record that holds all that those of the document do takes their
+     * place: at once, or after any number of syncs, but in one. Until then the
+     * others are told. Otherwise as append. */
+    crdt_err (*snapshot)(void *ctx, crdt_bytes doc, crdt_bytes record);
+    /* Tells all records of the document in order; none when there is no such
+     * document. CORRUPT: some are missing or damaged. Those before were told;
+     * those behind are set aside, also that for which fn answered CORRUPT,
+     * and the next that is added must be a snapshot. Any other error of fn is
+     * passed on and changes nothing. NOMEM, IO. */
+    crdt_err (*load)(void *ctx, crdt_bytes doc, crdt_bytes_fn *fn, void *to);
+    /* Tells the name of each document, in any order; fn must not use the
+     * store. */
+    crdt_err (*list)(void *ctx, crdt_bytes_fn *fn, void *to);
+    /* Frees ctx too. `cleanly`: all that the documents hold is in here and
+     * durable, and nobody goes on under their replica ids. */
+    void (*close)(void *ctx, int cleanly);
+} crdt_store;
+
 typedef struct crdt_node crdt_node;
+
+/* What goes out when something has changed. How it is joined is the same. */
+typedef enum crdt_shipping {
+    CRDT_SHIP_DELTA = 0, /* what the peer lacks, all of it in one delta */
+    CRDT_SHIP_OPS = 1,   /* each commit at once in a delta of its own, up to
+                            CRDTSYNC_MAX_IN_FLIGHT; what else a peer lacks
+                            goes as above */
+    CRDT_SHIP_STATE = 2  /* the whole document, each time: for comparison */
+} crdt_shipping;
+/* For store_ms: never waits for the disk. What was sent survives the end of
+ * this process, not that of the machine. */
+#define CRDT_STORE_LAZY UINT32_MAX
 
 typedef struct crdt_node_config {
     const crdt_alloc *alloc;
@@ -998,30 +1128,60 @@ typedef struct crdt_node_config {
     uint32_t heartbeat_ms; /* 0: 2,000. A peer silent for three is dropped */
     uint32_t sync_ms;      /* 0: 30,000. Anti-entropy: digests are compared
                               this often though nothing seems to be missing */
+    crdt_shipping shipping;
+    const crdt_store *store; /* NULL: nothing outlives the process. Copied */
+    /* 0: what is committed is made durable before anything more is sent. N:
+     * so only every N ms, and what is to be sent waits for that; fewer syncs
+     * for more delay. Or CRDT_STORE_LAZY. */
+    uint32_t store_ms;
+    uint32_t roster_ms; /* 0: 10,000. Members tell what they have at most
+                              this often */
+    uint32_t evict_ms;  /* Members silent for so long are evicted; 0: never.
+                              The same at all nodes, and some roster_ms */
+    int keeps_history;  /* 1: forgets nothing by itself */
+    int no_members;     /* 1: keeps no table of members, and so none is kept
+                              by its peers either: nothing is forgotten, and
+                              there are no full syncs */
 } crdt_node_config;
 
-/* NOMEM, IO (no randomness), ARG, LIMIT (name). */
+/* Takes over the store; on failure it stays the caller's. NOMEM, IO (no
+ * randomness), ARG, LIMIT (name). */
 CRDT_API crdt_err crdt_node_new(crdt_node **out,
                                 const crdt_node_config *config);
-/* Says goodbye, closes the transports; documents stay the caller's. NULL is
- * allowed. */
+/* Stores what is committed, says goodbye, closes transports and store;
+ * documents stay the caller's. The replica ids of those that were stored stay
+ * with the store: they go on under fresh ones. NULL is allowed. */
 CRDT_API void crdt_node_free(crdt_node *node);
 
 /* From now on keeps `doc` equal with every peer's document of that name. The
- * document must outlive the node. ARG (name twice, too long), LIMIT, NOMEM. */
+ * document must outlive the node. ARG (name twice, too long), LIMIT, NOMEM.
+ *
+ * With a store, what is stored under that name comes first, and what is
+ * committed or joined from now on is stored. A document that is still empty
+ * takes its replica id from the store when that is safe, and a fresh one when
+ * it is not. What is damaged is set aside (crdt_node_stats.damaged) and comes
+ * back from peers. UNCOMMITTED; IO, VERSION and what else load or a join
+ * answers: the document may then hold a part, so throw it away. */
 CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
                                   crdt_doc *doc);
 
 /* Hands a transport over; on failure it stays the caller's. The table is
- * copied. What its start() answers, NOMEM, LIMIT. */
+ * copied. TRUST (neither CRDT_SEALED nor CRDT_TRUSTED_PEERS), what its start()
+ * answers, NOMEM, LIMIT. */
 CRDT_API crdt_err crdt_node_attach(crdt_node *node,
                                    const crdt_transport *transport);
 
-/* One round: receives, joins, answers, pushes what has been committed, runs
- * timers; waits at most timeout_ms when there is nothing to do. NOMEM and IO
- * leave the node usable: call again. */
+/* One round: receives, joins, answers, stores and pushes what has been
+ * committed, runs timers; waits at most timeout_ms when there is nothing to
+ * do. NOMEM and IO leave the node usable: call again.
+ *
+ * Errors of the store: nothing is sent until it stores again. FULL: that may
+ * be when there is room. IO: never; read what you need, free the node, and
+ * begin with a new one. While changes are uncommitted and others have come,
+ * nothing is sent either. */
 CRDT_API crdt_err crdt_node_poll(crdt_node *node, int timeout_ms);
-/* Only pushes what has been committed. */
+/* Only stores and pushes what has been committed. With a store and store_ms 0,
+ * CRDT_OK says that all that is committed is durable. */
 CRDT_API crdt_err crdt_node_flush(crdt_node *node);
 
 typedef enum crdt_peer_state {
@@ -1053,11 +1213,137 @@ CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
 CRDT_API crdt_err crdt_node_acked(const crdt_node *node, crdt_bytes name,
                                   crdt_vv *out);
 
+/* Presence: what others of the group see of this node for a while, such as
+ * where its cursor is: at most 256 bytes for each document, never stored and
+ * no part of it. It goes wherever changes go, also through nodes that know
+ * nothing of it, and is gone after `ttl_ms` (at most ten minutes) unless it is
+ * set again; and from the start when `value` is empty. Over links that lose
+ * things it is told three times, and may be lost all the same: set it now and
+ * then. NOT_FOUND (document), LIMIT, NOMEM. */
+CRDT_API crdt_err crdt_node_set_presence(crdt_node *node, crdt_bytes name,
+                                         crdt_bytes value, uint32_t ttl_ms);
+
+typedef struct crdt_presence {
+    crdt_id node; /* whose it is */
+    crdt_bytes value;
+    uint64_t ttl_ms; /* that it still has */
+} crdt_presence;
+
+/* Fills `out` for the index-th other node that is present, in no order;
+ * NOT_FOUND behind the last. Borrowed until the next poll. O(all presences). */
+CRDT_API crdt_err crdt_node_presence(const crdt_node *node, crdt_bytes name,
+                                     size_t index, crdt_presence *out);
+
+/* >>18 MEMBERS -------------------------------------------------------------
+ * Who takes part in a document, known to all who do, however they are linked;
+ * docs/membership.md. `name` is that of the document; a call that does not
+ * know it answers NOT_FOUND, and LIMIT when there is no table of members: more
+ * than CRDTSYNC_MAX_MEMBERS are active, or some node keeps none.
+ */
+
+typedef enum crdt_member_status {
+    CRDT_MEMBER_ACTIVE,
+    CRDT_MEMBER_EVICTED, /* as another said; it comes back when it is heard */
+    CRDT_MEMBER_LEFT     /* as itself said */
+} crdt_member_status;
+
+/* Where a member is in a full sync. */
+typedef enum crdt_phase {
+    CRDT_PHASE_WORK, /* in none */
+    CRDT_PHASE_SYNC, /* has said what it has */
+    CRDT_PHASE_READY /* has all of the cut */
+} crdt_phase;
+
+typedef struct crdt_member_info {
+    crdt_id replica, node;
+    crdt_member_status status;
+    crdt_id evicted_by; /* zero unless evicted */
+    crdt_phase phase;
+    int is_self;
+    uint64_t unacked;   /* own changes of ours that it has not confirmed */
+    uint64_t missing;   /* changes of anyone that we have and it has not */
+    uint64_t lag;       /* changes it has and we lack, as far as it told */
+    uint64_t silent_ms; /* since we last knew that it lives */
+} crdt_member_info;
+
+/* Fills `out` for the index-th member; the first is we. NOT_FOUND behind the
+ * last. What it says of others is what they last said of themselves. */
+CRDT_API crdt_err crdt_node_member(const crdt_node *node, crdt_bytes name,
+                                   size_t index, crdt_member_info *out);
+
+/* What all active members have applied; at most what we have told of us.
+ * Overwrites `out`. NOMEM. */
+CRDT_API crdt_err crdt_node_stable(const crdt_node *node, crdt_bytes name,
+                                   crdt_vv *out);
+/* The least floor of all active members: what is dead below it nobody names
+ * any more. AGAIN while not all members know the same ones, or we lack
+ * something that one of them had written. Overwrites `out`. NOMEM. */
+CRDT_API crdt_err crdt_node_floors(const crdt_node *node, crdt_bytes name,
+                                   crdt_vv *out);
+
+/* Says that we take part no longer: nobody waits for us. Poll until the peers
+ * have heard. Writing takes part again. Ends a full sync here. */
+CRDT_API crdt_err crdt_node_leave(crdt_node *node, crdt_bytes name);
+/* Has all others no longer wait for a member. When it is heard again it is
+ * back, and nothing that it wrote is lost. NOT_FOUND; ARG: ourselves. */
+CRDT_API crdt_err crdt_node_evict(crdt_node *node, crdt_bytes name,
+                                  const crdt_id *replica);
+
+/* >>19 FULL SYNCS ----------------------------------------------------------
+ * All active members agree on a cut that each has, compare their documents
+ * there, and begin a new epoch; removals below the cut are forgotten.
+ */
+
+typedef enum crdt_sync_mode {
+    CRDT_SYNC_OPEN, /* writing goes on; who writes meanwhile does not compare */
+    CRDT_SYNC_STRICT /* writes answer CRDT_ERR_FROZEN until it is over */
+} crdt_sync_mode;
+
+/* Asks for a full sync; the coming polls do it. After `lease_ms` (0: 10,000)
+ * it is given up, and everyone who took part is back in WORK, also those cut
+ * off. When one is under way it stands for this one. A strict one waits for
+ * crdt_commit. ARG, UNSUPPORTED (we have left). */
+CRDT_API crdt_err crdt_node_full_sync(crdt_node *node, crdt_bytes name,
+                                      crdt_sync_mode mode, uint32_t lease_ms);
+
+typedef struct crdt_epoch_info {
+    crdt_phase phase;    /* ours */
+    int is_strict;       /* that of the sync under way */
+    uint64_t number;     /* epochs committed */
+    crdt_id proposer;    /* of the sync under way, or of the last one */
+    size_t members;      /* active */
+    size_t waiting;      /* of these, who have yet to answer, or to be there */
+    crdt_id waiting_for; /* the first of them */
+    uint64_t left_ms;    /* of the lease */
+    uint64_t compared;   /* digests that were equal, at the last commit that
+                            we saw ourselves */
+    uint64_t alarms;     /* how often digests differed */
+    const crdt_vv *cut;  /* of the last epoch; NULL: not known here. Borrowed
+                            until the next poll */
+} crdt_epoch_info;
+
+CRDT_API crdt_err crdt_node_epoch(const crdt_node *node, crdt_bytes name,
+                                  crdt_epoch_info *out);
+
+/* For nodes without a store, which keeps this by itself: appends what is known
+ * of members and epochs, and reads it back after a restart, before the first
+ * poll. Who keeps the document on disk keeps this beside it, or the members
+ * that are away are not waited for any more, and what was promised in a full
+ * sync is only known to the others. NOMEM; CORRUPT, TRUNCATED, CHECKSUM,
+ * VERSION. */
+CRDT_API crdt_err crdt_node_members_save(const crdt_node *node,
+                                         crdt_bytes name, crdt_buf *out);
+CRDT_API crdt_err crdt_node_members_load(crdt_node *node, crdt_bytes name,
+                                         crdt_bytes bytes);
+
 typedef struct crdt_node_stats {
     uint64_t sent_bytes, sent_frames, received_bytes, received_frames;
     uint64_t deltas_sent, deltas_joined, deltas_refused;
     uint64_t waiting; /* deltas held back: clock ahead, or causes missing */
     uint64_t alarms;  /* equal vectors with unequal digests, forks */
+    uint64_t delta_bytes, news_bytes; /* of deltas received; of them, by share
+                                         of changes, what was new */
+    uint64_t damaged; /* documents of which the store had lost a part */
 } crdt_node_stats;
 CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out);
 
@@ -2102,6 +2388,11 @@ CRDT_API const char *crdt_err_text(crdt_err err)
     return "an error that this version does not know";
 }
 
+CRDT_API const char *crdt_library_version(void)
+{
+    return CRDTSYNC_VERSION;
+}
+
 #endif
 /* >> system.h */
 /*
@@ -2812,11 +3103,6 @@ CRDTI_HOT int crdti_id_order(const crdt_id *a, const crdt_id *b)
     return (x > y) - (x < y);
 }
 
-CRDTI_INLINE int crdti_dot_equal(const crdt_dot *a, const crdt_dot *b)
-{
-    return a->seq == b->seq && crdti_id_equal(&a->replica, &b->replica);
-}
-
 CRDT_API int crdt_id_compare(const crdt_id *a, const crdt_id *b)
 {
     return crdti_id_order(a, b);
@@ -2845,7 +3131,7 @@ CRDT_API void crdt_id_text(const crdt_id *id, char out[33])
  *     remove 20..30  [3..9]  [12..19]  [31..40] one was split
  *
  * Finding is O(log n), at the end O(1); a change in the middle moves what is
- * behind it; union and subtract are one pass over both. A set of zeros is an
+ * behind it; subtract is one pass over both. A set of zeros is an
  * empty one. On CRDT_ERR_NOMEM, the only error, the set is as it was.
  */
 #ifndef CRDTI_IVSET_H
@@ -3002,24 +3288,6 @@ CRDTI_FN void crdti_ivset_push(crdti_ivset *set, uint64_t lo, uint64_t hi)
     }
     set->ptr[set->len].lo = lo;
     set->ptr[set->len++].hi = hi;
-}
-
-/* a := a and b. */
-CRDTI_FN crdt_err crdti_ivset_union(const crdt_alloc *alloc, crdti_ivset *a,
-                                    const crdti_ivset *b)
-{
-    size_t i, end = a->len + b->len, j = 0;
-    if (a == b || b->len == 0)
-        return CRDT_OK;
-    i = crdti_ivset_shift(alloc, a, b->len);
-    if (i == SIZE_MAX)
-        return CRDT_ERR_NOMEM;
-    while (i < end || j < b->len) {
-        int from_b = i == end || (j < b->len && b->ptr[j].lo < a->ptr[i].lo);
-        crdti_run run = from_b ? b->ptr[j++] : a->ptr[i++];
-        crdti_ivset_push(a, run.lo, run.hi);
-    }
-    return CRDT_OK;
 }
 
 /* Pushes what b leaves of the run; returns the first run of b that may reach
@@ -3259,6 +3527,40 @@ CRDT_API crdt_err crdt_vv_merge(crdt_vv *a, const crdt_vv *b)
     if (!err)
         crdti_vv_merge_reserved(a, b, fresh);
     return err;
+}
+
+/* a := pointwise minimum of a and b. */
+CRDTI_FN void crdti_vv_meet(crdt_vv *a, const crdt_vv *b)
+{
+    size_t i, j = 0, len = 0;
+    for (i = 0; i < a->len; i++) {
+        crdt_dot dot = a->entries[i];
+        while (j < b->len &&
+               crdti_id_order(&b->entries[j].replica, &dot.replica) < 0)
+            j++;
+        if (!crdti_vv_is_at(b, j, &dot.replica))
+            continue;
+        dot.seq = crdti_min(dot.seq, b->entries[j].seq);
+        a->entries[len++] = dot;
+    }
+    a->len = len;
+}
+
+/* How many changes it covers. */
+CRDTI_FN uint64_t crdti_vv_sum(const crdt_vv *vv)
+{
+    uint64_t sum = 0;
+    size_t i;
+    for (i = 0; i < vv->len; i++)
+        sum += vv->entries[i].seq;
+    return sum;
+}
+
+/* Whether b covers all that a does. */
+CRDTI_FN int crdti_vv_is_in(const crdt_vv *a, const crdt_vv *b)
+{
+    crdt_order order = crdt_vv_compare(a, b);
+    return order == CRDT_EQUAL || order == CRDT_BEFORE;
 }
 
 CRDT_API crdt_err crdt_vv_copy(crdt_vv *a, const crdt_vv *b)
@@ -4183,6 +4485,9 @@ typedef struct crdti_type {
     void (*scope)(crdt_doc *doc, uint32_t object, uint32_t killer, int how);
     /* An entry has become visible, or is no longer. NULL: nothing to do. */
     void (*looked)(crdt_doc *doc, const crdti_entry *entry);
+    /* Of a list: whether that position is shown, or may be again. */
+    int (*keeps)(const crdt_doc *doc, uint32_t object, uint32_t replica,
+                 uint64_t seq);
 } crdti_type;
 
 enum { CRDTI_SCOPE_KILL, CRDTI_SCOPE_KILL_MARKED, CRDTI_SCOPE_LOWER };
@@ -4217,13 +4522,19 @@ struct crdt_doc {
     uint64_t unmetered; /* of the uncommitted: characters but the first of an
                            edit; a commit is limited in edits */
     uint64_t changes;   /* how often the version vector has grown */
+    uint32_t floors;    /* and the floor */
+    uint32_t restored;  /* and what was swept, by coming back (restore.h) */
+    int is_loading;     /* what comes is our own: stamps are not in doubt */
     uint64_t seed;      /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
     crdti_hlc hlc;
     crdti_arena scratch; /* of one delta at a time; its block stays */
     crdt_digest digest;
     crdt_err error;
-    crdti_watch *watch; /* or NULL: place.h */
+    int is_frozen;                /* nothing is to be written here: epoch.h */
+    crdti_watch *watch;           /* or NULL: place.h */
+    void (*committed)(void *ctx); /* or NULL: after each commit */
+    void *committed_ctx;
 };
 
 /* >>access ---------------------------------------------------------------- */
@@ -5895,6 +6206,8 @@ CRDTI_FN crdt_err crdti_write_check(const crdt_doc *doc, size_t count)
         doc->written - doc->replicas.ptr[doc->self].seq - doc->unmetered;
     if (crdti_is_telling(doc))
         return CRDT_ERR_AGAIN;
+    if (doc->is_frozen)
+        return CRDT_ERR_FROZEN;
     if (count > CRDTSYNC_MAX_COMMIT_OPS - open ||
         count > CRDTSYNC_MAX_SEQ - doc->written)
         return CRDT_ERR_LIMIT;
@@ -6050,6 +6363,102 @@ CRDTI_FN crdt_err crdti_write_scope(crdt_doc *doc, const crdti_op *draft)
 
 #endif
 /* 4 sequences */
+/* >> bits.h */
+/*
+ * Sets of small numbers as bits of 64-bit words: characters that are dead, or
+ * old, by name.
+ */
+#ifndef CRDTI_BITS_H
+#define CRDTI_BITS_H
+
+
+CRDTI_INLINE int crdti_bit_is_set(const uint64_t *bits, uint32_t at)
+{
+    return (int)(bits[at / 64] >> at % 64 & 1);
+}
+
+CRDTI_INLINE uint32_t crdti_bits_count(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) +
+           (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* The place of the lowest bit; there is one. */
+CRDTI_INLINE uint32_t crdti_bit_lowest(uint64_t word)
+{
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_ctzll(word);
+#else
+    return crdti_bits_count((word & (0 - word)) - 1);
+#endif
+}
+
+CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
+{
+    uint32_t end = from + len;
+    while (from < end) {
+        uint32_t bit = from % 64, count = 64 - bit;
+        if (count > end - from)
+            count = end - from;
+        bits[from / 64] |=
+            (count == 64 ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << bit;
+        from += count;
+    }
+}
+
+CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
+{
+    uint32_t end = from + len;
+    while (from < end) {
+        uint32_t bit = from % 64, count = 64 - bit;
+        if (count > end - from)
+            count = end - from;
+        bits[from / 64] &= ~((UINT64_MAX >> (64 - count)) << bit);
+        from += count;
+    }
+}
+
+/* How many bits from `from` on, `most` at most, are as the first one. */
+CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
+                                     uint32_t most)
+{
+    uint64_t flip = 0 - (bits[from / 64] >> from % 64 & 1);
+    uint64_t word = (bits[from / 64] ^ flip) >> from % 64;
+    uint32_t len;
+    if (CRDTI_LIKELY(word != 0)) {
+        len = crdti_bit_lowest(word);
+        return len < most ? len : most;
+    }
+    for (len = 64 - from % 64; len < most; len += 64) {
+        word = bits[(from + len) / 64] ^ flip;
+        if (word) {
+            len += crdti_bit_lowest(word);
+            break;
+        }
+    }
+    return len < most ? len : most;
+}
+
+/* How many bits from `from` on it takes until behind the last that is set; 0:
+ * none of the `len` is. */
+CRDTI_FN uint32_t crdti_bits_reach(const uint64_t *bits, uint32_t from,
+                                   uint32_t len)
+{
+    while (len && !crdti_bit_is_set(bits, from + len - 1)) {
+        uint32_t bit = (from + len - 1) % 64;
+        /* The rest of a word at once, when it is empty. */
+        if (bit < len && !(bits[(from + len - 1) / 64] << (63 - bit)))
+            len -= bit + 1;
+        else
+            len--;
+    }
+    return len;
+}
+
+#endif
 /* >> author.h */
 /*
  * Authors: what one replica wrote in one sequence (a text or a list), and how
@@ -6201,6 +6610,27 @@ CRDTI_FN void crdti_author_list(crdt_doc *doc, uint32_t index)
     if (author->older)
         crdti_author_at(doc, author->older)->newer = index;
     replica->newest_author = index;
+}
+
+/* Puts it where its `last` belongs. O(authors of the replica). */
+CRDTI_FN void crdti_author_file(crdt_doc *doc, uint32_t index)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    crdti_replica *replica = &doc->replicas.ptr[author->replica];
+    author->newer = 0;
+    author->older = replica->newest_author;
+    while (author->older &&
+           crdti_author_at(doc, author->older)->last > author->last) {
+        author->newer = author->older;
+        author->older = crdti_author_at(doc, author->older)->older;
+    }
+    if (author->older)
+        crdti_author_at(doc, author->older)->newer = index;
+    if (author->newer)
+        crdti_author_at(doc, author->newer)->older = index;
+    else
+        replica->newest_author = index;
+    author->is_listed = 1;
 }
 
 /* Frees the author, which is no longer, or not yet, in a list of authors. */
@@ -6683,7 +7113,6 @@ CRDTI_FN crdt_err crdti_home_push(const crdt_alloc *alloc, crdti_homes *homes,
 
 #define CRDTI_HIDDEN 0x80000000u
 #define CRDTI_WIDE 0x40000000u
-#define CRDTI_OLD 0x20000000u /* hidden below the floor */
 #define CRDTI_SPAN_LEN 0x1fffffffu
 
 typedef struct crdti_leaf {
@@ -6738,6 +7167,9 @@ typedef struct crdti_sequence {
     uint32_t held;   /* of a list: positions that leaves are held for */
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
+    uint64_t *old;          /* a bit by name: see old.h; NULL: none */
+    size_t old_words;
+    uint32_t old_floors; /* doc->floors when they were found */
     uint32_t prev_sequence, next_sequence; /* of the document */
     crdt_digest digest; /* its share of the document's, when is_hashed */
 } crdti_sequence;
@@ -7196,7 +7628,6 @@ CRDTI_FN int crdti_hidden_goes_on(const crdti_leaf *leaf, uint32_t at)
 {
     return at + 1u < leaf->len && leaf->lens[at] & CRDTI_HIDDEN &&
            leaf->lens[at + 1] & CRDTI_HIDDEN &&
-           !((leaf->lens[at] ^ leaf->lens[at + 1]) & CRDTI_OLD) &&
            leaf->names[at] + crdti_span_len(leaf, at) == leaf->names[at + 1];
 }
 
@@ -7569,23 +8000,56 @@ CRDTI_FN int crdti_spot_next_shown(const crdt_doc *doc, crdti_spot *spot)
     return 0;
 }
 
-/* The character behind the spot, or NO_CHAR. */
-CRDTI_FN uint32_t crdti_name_behind(const crdt_doc *doc, crdti_spot spot)
+/* Marks the names of what is shown. */
+CRDTI_FN void crdti_names_shown(const crdt_doc *doc, const crdti_sequence *s,
+                                uint64_t *shown)
 {
-    if (!crdti_spot_next(doc, &spot))
-        return CRDTI_NO_CHAR;
-    return crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off;
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->first;
+    while (crdti_spot_next_shown(doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_bits_set(shown, leaf->names[spot.at], spot.off);
+    }
 }
 
-/* The right origin of what is inserted at the spot: what is deleted below the
- * floor is passed over, so that nothing new names it. */
-CRDTI_FN uint32_t crdti_right_origin(const crdt_doc *doc, crdti_spot spot)
+/* >>old ones -------------------------------------------------------------- */
+
+CRDTI_FN void crdti_old_forget(crdt_doc *doc, crdti_sequence *s)
 {
+    crdti_free(&doc->alloc, s->old, s->old_words * sizeof *s->old);
+    s->old = NULL;
+    s->old_words = 0;
+    s->old_floors = 0;
+}
+
+CRDTI_INLINE int crdti_name_is_old(const crdti_sequence *s, uint32_t name)
+{
+    return name / 64 < s->old_words && crdti_bit_is_set(s->old, name);
+}
+
+/* Another names it: which are old is to be found anew. */
+CRDTI_INLINE void crdti_old_named(crdti_sequence *s, uint32_t name)
+{
+    if (CRDTI_UNLIKELY(s->old != NULL) && crdti_name_is_old(s, name))
+        s->old_floors = 0;
+}
+
+/* The right origin of what is inserted at the spot: old ones are passed over,
+ * so that nothing new names them. Whether there were any. */
+CRDTI_FN uint32_t crdti_right_origin(const crdt_doc *doc,
+                                     const crdti_sequence *s, crdti_spot spot,
+                                     int *passes)
+{
+    *passes = 0;
     while (crdti_spot_next(doc, &spot)) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
-        if (!(leaf->lens[spot.at] & CRDTI_OLD))
-            return leaf->names[spot.at] + spot.off;
-        spot.off = crdti_span_len(leaf, spot.at);
+        uint32_t name = leaf->names[spot.at] + spot.off;
+        if (!crdti_name_is_old(s, name))
+            return name;
+        *passes = 1;
+        spot.off += crdti_bits_run(s->old, name,
+                                   crdti_span_len(leaf, spot.at) - spot.off);
     }
     return CRDTI_NO_CHAR;
 }
@@ -7605,7 +8069,7 @@ CRDTI_FN uint32_t crdti_right_origin(const crdt_doc *doc, crdti_spot spot)
  *     o names something before left       ours is before it: stop
  *     o names left, as we do              the one whose right is further right
  *                                         comes first; of equals the smaller
- *                                         replica id
+ *                                         replica id, then the earlier
  *     o names something behind left       it goes with what it follows
  *
  * So insertions stay whole, typed forwards or backwards. (Weidner & Kleppmann
@@ -7706,6 +8170,7 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
     crdti_news_clear(&doc->alloc, s);
+    crdti_old_forget(doc, s);
 }
 
 /* Makes it one that nothing was ever written to, as it was before a join that
@@ -7747,7 +8212,7 @@ CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
 typedef struct crdti_origins {
     uint32_t left, right;
     uint32_t replica;
-    uint32_t end; /* of the insertion: the name behind its last one */
+    uint32_t end; /* the name behind the insertion's last; 0: it is new */
 } crdti_origins;
 
 /* The spot behind a character; of NO_CHAR the beginning. */
@@ -7807,19 +8272,6 @@ CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t object,
                   : CRDTI_NO_CHAR;
 }
 
-/* What is inserted at the spot names as its origins. */
-CRDTI_FN crdti_origins crdti_origins_at(const crdt_doc *doc, crdti_spot spot)
-{
-    crdti_origins origins;
-    crdti_zero(&origins, sizeof origins);
-    origins.left = CRDTI_NO_CHAR;
-    if (spot.off)
-        origins.left =
-            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
-    origins.right = crdti_right_origin(doc, spot);
-    return origins;
-}
-
 /* The order in the text; `last` is where NO_CHAR is: 0 the beginning, 1 the
  * end. */
 CRDTI_FN int crdti_name_order(const crdt_doc *doc, const crdti_sequence *s,
@@ -7847,8 +8299,12 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
     if (CRDTI_RULE(RIGHT_ORIGINS))
         order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
     *passing = order < 0;
-    return order == 0 &&
-           crdti_id_order(&doc->replicas.ptr[ours->replica].id,
+    if (order)
+        return 0;
+    /* One replica does that only where it has passed over old ones. */
+    if (ours->replica == theirs->replica)
+        return ours->end && ours->end < theirs->end;
+    return crdti_id_order(&doc->replicas.ptr[ours->replica].id,
                           &doc->replicas.ptr[theirs->replica].id) < 0;
 }
 
@@ -7879,6 +8335,30 @@ CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
             spot = at;
     }
     return spot;
+}
+
+/* >>inserting ------------------------------------------------------------- */
+
+/* What the replica inserts at the spot names as its origins. Among old
+ * characters, which are passed over, it goes where all others will put it. */
+CRDTI_FN crdti_origins crdti_origins_at(crdt_doc *doc, crdti_sequence *s,
+                                        crdti_spot *spot)
+{
+    crdti_origins origins;
+    size_t steps = 0;
+    int passes;
+    crdti_zero(&origins, sizeof origins);
+    origins.replica = doc->self;
+    origins.left = CRDTI_NO_CHAR;
+    if (spot->off)
+        origins.left =
+            crdti_leaf_at(doc, spot->leaf)->names[spot->at] + spot->off - 1;
+    origins.right = crdti_right_origin(doc, s, *spot, &passes);
+    if (passes) {
+        crdti_homes_make(doc, s);
+        *spot = crdti_integrate(doc, s, &origins, *spot, &steps);
+    }
+    return origins;
 }
 
 /* >>writing down ---------------------------------------------------------- */
@@ -7979,6 +8459,8 @@ CRDTI_FN int crdti_insertion_write(crdt_doc *doc, crdti_sequence *s,
     crdti_author *author = crdti_author_at(doc, index);
     if (s->is_list)
         crdti_positions_hold(doc, s, piece->width.chars);
+    crdti_old_named(s, origins->left);
+    crdti_old_named(s, origins->right);
     author->last = seq + piece->width.chars - 1;
     return crdti_insertion_add(author, seq, origins->left, origins->right,
                                piece);
@@ -8256,6 +8738,271 @@ CRDTI_FN void crdti_sequences_digest(crdt_doc *doc)
     for (at = doc->sequences; at;
          at = crdti_sequence_at(doc, at)->next_sequence)
         crdti_sequence_digest(doc, crdti_sequence_at(doc, at));
+}
+
+#endif
+/* >> old.h */
+/*
+ * Old characters: deleted, and never to be named again.
+ *
+ *     H e l l o          'o' is deleted below the floor, and no character has
+ *     H e l [l o] p      it as an origin: it is old. The second 'l' is an
+ *                        origin of 'o' only, so it is old with it.
+ *
+ * What is not old:
+ *
+ *     visible     also what may be so again: places of a list
+ *     remembered  a deletion above the floor, or a removal above, took it
+ *     an origin   of what is not old, at any remove
+ *
+ * What is inserted names no old characters (crdti_right_origin). So once every
+ * member has truncated as far, and all that they had written until then has
+ * come, nobody can name one, and they may be swept (sweep.h). As nothing but
+ * old ones names them, those that stay are in the same order without them.
+ */
+#ifndef CRDTI_OLD_H
+#define CRDTI_OLD_H
+
+
+typedef struct crdti_old {
+    const crdt_doc *doc;
+    const crdti_sequence *s;
+    uint64_t *kept;  /* by name: those that are not old by themselves */
+    uint32_t *reach; /* of each insertion: how many are not, from the first */
+    uint32_t *stack; /* origins of kept ones, to be kept */
+    size_t stack_len;
+} crdti_old;
+
+CRDTI_FN size_t crdti_names_words(const crdti_sequence *s)
+{
+    return (size_t)s->names_used / 64 + 1;
+}
+
+/* >>by themselves --------------------------------------------------------- */
+
+/* What deletions say of which is remembered; those below the floor are not. */
+CRDTI_FN void crdti_old_keep_deleted(crdti_old *o, const crdti_author *author)
+{
+    size_t i;
+    for (i = 0; i < author->deletions.len; i++) {
+        const crdti_deletion *at = &author->deletions.ptr[i];
+        uint32_t len = crdti_deletion_len(at);
+        uint32_t back = at->len & CRDTI_BACKWARDS ? len - 1 : 0;
+        crdti_bits_set(o->kept, at->name - back, len);
+    }
+}
+
+/* What may be shown again: elements of a list that are not forgotten. */
+CRDTI_FN void crdti_old_keep_places(crdti_old *o, const crdti_author *author)
+{
+    const crdti_type *type =
+        crdti_type_at(o->doc, crdti_object_at(o->doc, o->s->object));
+    uint32_t k;
+    size_t i;
+    for (i = 0; type->keeps && i < author->insertions.len; i++) {
+        const crdti_insertion *at = &author->insertions.ptr[i];
+        for (k = 0; k < at->len; k++)
+            if (type->keeps(o->doc, o->s->object, author->replica,
+                            at->seq + k))
+                crdti_bits_set(o->kept, at->name + k, 1);
+    }
+}
+
+/* What removals above may have taken, up to `dead`, and what is not below the
+ * floor. */
+CRDTI_FN void crdti_old_keep_recent(crdti_old *o, const crdti_author *author,
+                                    uint64_t dead, uint64_t floor)
+{
+    size_t i;
+    for (i = 0; i < author->insertions.len; i++) {
+        const crdti_insertion *at = &author->insertions.ptr[i];
+        uint64_t last = at->seq + at->len - 1;
+        if (at->seq <= dead)
+            crdti_bits_set(o->kept, at->name,
+                           (uint32_t)(crdti_min(last, dead) - at->seq + 1));
+        if (last > floor)
+            crdti_bits_set(o->kept, at->name, at->len);
+    }
+}
+
+/* Marks how far removals have killed that are remembered: in what is above the
+ * sequence, and of a list in what it holds. Or clears the marks. */
+CRDTI_FN void crdti_old_mark(const crdt_doc *doc, uint32_t entry, int raise)
+{
+    uint32_t at = crdti_entry_at(doc, entry)->kills;
+    for (; at; at = crdti_kill_at(doc, at)->next) {
+        const crdti_kill *kill = crdti_kill_at(doc, at);
+        uint64_t *mark = &doc->replicas.ptr[kill->replica].mark;
+        *mark = raise ? crdti_max(*mark, kill->last) : 0;
+    }
+}
+
+CRDTI_FN void crdti_old_marks(const crdti_old *o, int raise)
+{
+    const crdti_object *object = crdti_object_at(o->doc, o->s->object);
+    uint32_t entry = object->entries;
+    for (; entry; entry = crdti_entry_at(o->doc, entry)->next)
+        crdti_old_mark(o->doc, entry, raise);
+    while (object->entry) {
+        crdti_old_mark(o->doc, object->entry, raise);
+        object = crdti_object_at(
+            o->doc, crdti_entry_at(o->doc, object->entry)->object);
+    }
+}
+
+/* >>by what names them ---------------------------------------------------- */
+
+/* Of an insertion, what is before one that is kept is kept: `len` of it. */
+CRDTI_FN void crdti_old_keep(crdti_old *o, const crdti_author *author,
+                             const crdti_insertion *at, uint32_t len)
+{
+    uint32_t *reach =
+        &o->reach[author->party + (size_t)(at - author->insertions.ptr)];
+    if (!*reach && len) {
+        if (at->left != CRDTI_NO_CHAR)
+            o->stack[o->stack_len++] = at->left;
+        if (at->right != CRDTI_NO_CHAR)
+            o->stack[o->stack_len++] = at->right;
+    }
+    if (*reach < len)
+        *reach = len;
+}
+
+CRDTI_FN void crdti_old_keep_origins(crdti_old *o)
+{
+    uint32_t index;
+    size_t i;
+    for (index = o->s->authors; index;
+         index = crdti_author_at(o->doc, index)->next) {
+        const crdti_author *author = crdti_author_at(o->doc, index);
+        for (i = 0; i < author->insertions.len; i++) {
+            const crdti_insertion *at = &author->insertions.ptr[i];
+            crdti_old_keep(o, author, at,
+                           crdti_bits_reach(o->kept, at->name, at->len));
+        }
+    }
+    while (o->stack_len) {
+        uint32_t name = o->stack[--o->stack_len];
+        const crdti_author *author =
+            crdti_author_at(o->doc, crdti_name_author(&o->s->extents, name));
+        const crdti_insertion *at = crdti_insertion_of(author, name);
+        crdti_old_keep(o, author, at, name - at->name + 1);
+    }
+}
+
+/* >>all of it ------------------------------------------------------------- */
+
+/* Memory, and zeros, for all names and insertions. An author's `party` is
+ * where its insertions are. */
+CRDTI_FN crdt_err crdti_old_begin(crdti_old *o, crdt_doc *doc,
+                                  const crdti_sequence *s)
+{
+    size_t words = crdti_names_words(s), insertions = 0, size;
+    uint32_t at;
+    for (at = s->authors; at; at = crdti_author_at(doc, at)->next) {
+        crdti_author_at(doc, at)->party = (uint32_t)insertions;
+        insertions += crdti_author_at(doc, at)->insertions.len;
+    }
+    size = crdti_mul_size(insertions + 1, sizeof(uint32_t));
+    o->doc = doc;
+    o->s = s;
+    o->stack_len = 0;
+    o->kept =
+        (uint64_t *)crdti_arena_alloc(&doc->scratch, words * sizeof *o->kept);
+    o->reach = (uint32_t *)crdti_arena_alloc(&doc->scratch, size);
+    o->stack =
+        (uint32_t *)crdti_arena_alloc(&doc->scratch, crdti_mul_size(size, 2));
+    if (!o->kept || !o->reach || !o->stack)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(o->kept, words * sizeof *o->kept);
+    crdti_zero(o->reach, size);
+    return CRDT_OK;
+}
+
+CRDTI_FN void crdti_old_end(const crdti_old *o)
+{
+    uint32_t at;
+    for (at = o->s->authors; at; at = crdti_author_at(o->doc, at)->next)
+        crdti_author_at(o->doc, at)->party = 0;
+}
+
+CRDTI_FN void crdti_old_keep_all(crdti_old *o)
+{
+    uint32_t at;
+    crdti_names_shown(o->doc, o->s, o->kept);
+    crdti_old_marks(o, 1);
+    for (at = o->s->authors; at; at = crdti_author_at(o->doc, at)->next) {
+        const crdti_author *author = crdti_author_at(o->doc, at);
+        const crdti_replica *replica = &o->doc->replicas.ptr[author->replica];
+        crdti_old_keep_deleted(o, author);
+        crdti_old_keep_places(o, author);
+        crdti_old_keep_recent(o, author, replica->mark, replica->floor);
+    }
+    crdti_old_marks(o, 0);
+    crdti_old_keep_origins(o);
+}
+
+/* Sets the bits of those that are old, unless there are none to set. How many
+ * there are. */
+CRDTI_FN uint32_t crdti_old_tell(const crdti_old *o, uint64_t *old)
+{
+    uint32_t at, count = 0, reach;
+    size_t i;
+    for (at = o->s->authors; at; at = crdti_author_at(o->doc, at)->next) {
+        const crdti_author *author = crdti_author_at(o->doc, at);
+        for (i = 0; i < author->insertions.len; i++) {
+            const crdti_insertion *of = &author->insertions.ptr[i];
+            reach = o->reach[author->party + i];
+            count += of->len - reach;
+            if (old && reach < of->len)
+                crdti_bits_set(old, of->name + reach, of->len - reach);
+        }
+    }
+    return count;
+}
+
+/* Which are old, by name; NULL: none. The caller frees that many words.
+ * O(n log n). */
+CRDTI_FN crdt_err crdti_old_find(crdt_doc *doc, const crdti_sequence *s,
+                                 uint64_t **out)
+{
+    crdti_arena_mark mark = crdti_arena_here(&doc->scratch);
+    size_t size = crdti_names_words(s) * sizeof(uint64_t);
+    crdti_old o;
+    crdt_err err = crdti_old_begin(&o, doc, s);
+    *out = NULL;
+    if (!err)
+        crdti_old_keep_all(&o);
+    if (!err && crdti_old_tell(&o, NULL)) {
+        *out = (uint64_t *)crdti_alloc(&doc->alloc, size);
+        if (*out) {
+            crdti_zero(*out, size);
+            crdti_old_tell(&o, *out);
+        } else {
+            err = CRDT_ERR_NOMEM;
+        }
+    }
+    crdti_old_end(&o);
+    crdti_arena_reset(&doc->scratch, mark);
+    return err;
+}
+
+/* Has them known, for what is to be inserted: that costs as much once after
+ * the floor has risen, or another has named one that was old. */
+CRDTI_FN crdt_err crdti_old_know(crdt_doc *doc, crdti_sequence *s)
+{
+    uint64_t *old;
+    crdt_err err;
+    if (CRDTI_LIKELY(s->old_floors == doc->floors))
+        return CRDT_OK;
+    err = crdti_old_find(doc, s, &old);
+    if (err)
+        return err;
+    crdti_old_forget(doc, s);
+    s->old = old;
+    s->old_words = old ? crdti_names_words(s) : 0;
+    s->old_floors = doc->floors;
+    return CRDT_OK;
 }
 
 #endif
@@ -10390,7 +11137,7 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
     crdti_origins origins;
     doc->actor = doc->self;
     crdti_touch(doc, s->object, crdti_no_key());
-    origins = crdti_origins_at(doc, spot);
+    origins = crdti_origins_at(doc, s, &spot);
     doc->unmetered += width.chars - 1;
     while (utf8.len) {
         crdti_piece piece = crdti_piece_take(&utf8);
@@ -10502,6 +11249,8 @@ CRDTI_FN crdt_err crdti_text_prepare(crdt_doc *doc, crdti_sequence *s,
     if (!err && count)
         err = crdti_array_reserve(
             &doc->alloc, &crdti_author_at(doc, s->own)->deletions, spans + 1);
+    if (!err && utf8.len)
+        err = crdti_old_know(doc, s);
     if (!err && utf8.len)
         err = crdti_insertions_reserve(doc, s, s->own, pieces, width.chars,
                                        utf8.len);
@@ -10966,6 +11715,18 @@ CRDTI_FN int crdti_position_lives(const crdt_doc *doc, uint32_t list,
     return entry && crdti_entry_at(doc, entry)->is_visible;
 }
 
+/* Whether anything is known of its element, or of a move to it: then it may
+ * come to be visible. */
+CRDTI_FN int crdti_list_keeps(const crdt_doc *doc, uint32_t list,
+                              uint32_t replica, uint64_t seq)
+{
+    crdti_position at;
+    uint32_t move;
+    at.replica = replica;
+    at.seq = seq;
+    return crdti_position_element(doc, list, at, &move) || move;
+}
+
 /* Whether its element is visible and stands there. */
 CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
@@ -10982,6 +11743,16 @@ CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
 CRDTI_FN int crdti_spot_shows(const crdt_doc *doc, crdti_spot spot)
 {
     return !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN);
+}
+
+/* Shows characters of one span again: none of them is old any more. */
+CRDTI_FN void crdti_names_show(crdt_doc *doc, crdti_sequence *s,
+                               crdti_spot *spot, uint32_t name, uint32_t len)
+{
+    uint32_t i;
+    for (i = 0; i < len; i++)
+        crdti_old_named(s, name + i);
+    crdti_span_show(doc, s, spot, len);
 }
 
 /* Shows or hides characters behind the spot, up to `most` in one span, as they
@@ -11004,7 +11775,7 @@ CRDTI_FN uint32_t crdti_spot_look(crdt_doc *doc, crdti_sequence *s,
     }
     if (shows != crdti_spot_shows(doc, *spot)) {
         if (shows)
-            crdti_span_show(doc, s, spot, len);
+            crdti_names_show(doc, s, spot, name, len);
         else
             crdti_span_hide(doc, s, spot, len);
         crdti_spot_next(doc, spot);
@@ -11194,6 +11965,8 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
     if (!err)
         err = crdti_text_own(list.doc, s);
     if (!err)
+        err = crdti_old_know(list.doc, s);
+    if (!err)
         err = crdti_insertions_reserve(list.doc, s, s->own, 1, 1, 0);
     return err ? err : crdti_positions_reserve(list.doc, s, 1);
 }
@@ -11211,7 +11984,7 @@ CRDTI_FN void crdti_list_put(crdt_doc *doc, crdti_sequence *s, size_t at)
     crdti_zero(&piece, sizeof piece);
     piece.width.chars = 1;
     piece.shows = 1;
-    origins = crdti_origins_at(doc, spot);
+    origins = crdti_origins_at(doc, s, &spot);
     crdti_insertion_put(doc, s, s->own, doc->written, &origins, &piece, &spot);
     crdti_author_list(doc, s->own);
     crdti_text_move_cursor(s, spot, chars + 1);
@@ -11776,37 +12549,38 @@ CRDT_API crdt_err crdt_text_set(crdt_obj text, crdt_bytes utf8)
 /* What is told by keys and entries alone. */
 #define CRDTI_MAP(name, kinds)                                                \
     { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_map_has_key, crdti_map_read,  \
-      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop, NULL, NULL }
+      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop, NULL, NULL, NULL }
 #define CRDTI_REGISTER(name, kinds, read)                                     \
     { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, NULL, read, NULL, NULL, NULL,    \
-      NULL, NULL, NULL, NULL, NULL, NULL }
+      NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 #define CRDTI_FLAG(name, kinds, visible)                                      \
     { name, kinds, CRDTI_ONE_VALUE, 1, 0, 1, NULL, crdti_flag_read, NULL,     \
-      NULL, NULL, NULL, visible, NULL, NULL, NULL, NULL }
+      NULL, NULL, NULL, visible, NULL, NULL, NULL, NULL, NULL }
 #define CRDTI_SET(name, kinds, has_rows, visible)                             \
     { name, kinds, CRDTI_BY_ELEMENT, 1, has_rows, 1, crdti_element_is_key,    \
       crdti_set_read, NULL, NULL, NULL, NULL, visible, NULL,                  \
-      crdti_order_drop, NULL, NULL }
+      crdti_order_drop, NULL, NULL, NULL }
 /* What is in it are no ops: see sequence.h. */
 #define CRDTI_SEQUENCE(name, kinds, read)                                     \
     { name, kinds, CRDTI_BY_STEPS, 1, 0, 0, crdti_text_has_key, read, NULL,   \
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
-      crdti_sequence_scope, NULL }
+      crdti_sequence_scope, NULL, NULL }
 #define CRDTI_LIST(name, kinds)                                               \
     { name, kinds, CRDTI_BY_INDEX, 1, 0, 1, crdti_list_has_key,               \
       crdti_list_read, NULL, NULL, crdti_list_born, crdti_list_died,          \
-      crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked }
+      crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked, \
+      crdti_list_keeps }
 /* What has a state of its own. */
 #define CRDTI_COUNTER(name)                                                   \
     { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, CRDTI_ONE_VALUE, 0,   \
       0, 0, crdti_counter_has_key, crdti_counter_read, crdti_counter_reserve, \
       crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
-      NULL, crdti_counter_settle, crdti_counter_drop, NULL, NULL }
+      NULL, crdti_counter_settle, crdti_counter_drop, NULL, NULL, NULL }
 #define CRDTI_BOUNDED(name)                                                   \
     { name, CRDTI_TAKES(CRDTI_ADD), CRDTI_ONE_VALUE, 0, 0, 1,                 \
       crdti_bounded_has_key, crdti_bounded_read, crdti_bounded_reserve,       \
       crdti_bounded_reset_draft, crdti_bounded_born, crdti_bounded_died,      \
-      NULL, NULL, crdti_bounded_drop, NULL, NULL }
+      NULL, NULL, crdti_bounded_drop, NULL, NULL, NULL }
 
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)
@@ -11819,10 +12593,11 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         REMOVE = 1u << CRDTI_REMOVE
     };
     /* name, kinds, shape, is_scope, has_rows, is_keyed, has_key, read,
-     * reserve, reset, born, died, visible, settle, drop, scope, looked */
+     * reserve, reset, born, died, visible, settle, drop, scope, looked,
+     * keeps */
     static const crdti_type table[CRDT_TYPE_COUNT] = {
         { "none", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-          NULL, NULL, NULL, NULL },
+          NULL, NULL, NULL, NULL, NULL },
         CRDTI_MAP("map", ANY),
         CRDTI_REGISTER("register", VALUE, crdti_register_read),
         CRDTI_COUNTER("counter"),
@@ -12747,6 +13522,8 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     doc->unmetered = 0;
+    if (doc->committed)
+        doc->committed(doc->committed_ctx);
     crdti_tell(doc);
     return CRDT_OK;
 }
@@ -13244,8 +14021,10 @@ CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
         doc->replicas.ptr[op->as.voids[i].replica].mark = 1;
 }
 
-/* Leaves out the replicas that the delta has nothing to say of. */
-CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
+/* Leaves out the replicas that the delta has nothing to say of. What its joiner
+ * has for `certain` (NULL: all of the base) need not be told it. */
+CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut,
+                               const crdt_vv *certain)
 {
     size_t i, to = 0;
     for (i = 0; i < cut->ops.len; i++)
@@ -13254,7 +14033,9 @@ CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
         crdti_cut_mark_author(doc, cut, cut->authors.ptr[i]);
     for (i = 0; i < cut->replicas.len; i++) {
         crdti_replica *replica = &doc->replicas.ptr[cut->replicas.ptr[i]];
-        int named = replica->mark || replica->seq > cut->base.ptr[i];
+        uint64_t base = cut->base.ptr[i];
+        int named = replica->mark || replica->seq > base ||
+                    (certain && base > crdt_vv_get(certain, &replica->id));
         replica->mark = 0;
         replica->wire = CRDTI_NOT_NAMED;
         if (!named)
@@ -13269,14 +14050,15 @@ CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
 /* What a delta is for. */
 enum {
     CRDTI_FOR_ALL = 0,       /* says all that its joiner must have */
-    CRDTI_FOR_FOLLOWER = 1,  /* joined only by who has `since` for certain, so
-                                it need not name what has not changed */
+    CRDTI_FOR_FOLLOWER = 1,  /* joined only by who has `certain`, so it need
+                                not name what has not changed */
     CRDTI_FOR_COMPARISON = 2 /* canonical */
 };
 
 /* Collects Delta(since); crdti_cut_free also when it fails. */
 CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
-                                 int purpose, crdti_cut *cut)
+                                 int purpose, const crdt_vv *certain,
+                                 crdti_cut *cut)
 {
     size_t i;
     crdt_err err;
@@ -13299,7 +14081,7 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
         crdti_sort(crdti_author_order, doc, cut->authors.ptr,
                    cut->authors.len);
     if (!err && purpose == CRDTI_FOR_FOLLOWER && !cut->is_snapshot)
-        crdti_cut_narrow(doc, cut);
+        crdti_cut_narrow(doc, cut, certain);
     return err;
 }
 
@@ -13386,7 +14168,14 @@ CRDTI_INLINE int crdti_is_outside(uint32_t name)
     return name & CRDTI_OUTSIDE && name != CRDTI_NO_CHAR;
 }
 
+/* What a joiner gets by a delta. */
+typedef struct crdti_gain {
+    uint64_t dots, news; /* that it tells of; that the joiner had not */
+    crdt_dot missing;    /* what it builds on and the joiner lacks; seq 0 */
+} crdti_gain;
+
 typedef struct crdti_delta {
+    crdti_gain gain; /* as join.h finds it */
     int is_snapshot, has_sequences;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;
@@ -13593,85 +14382,18 @@ CRDTI_FN unsigned crdti_edit_choice(uint32_t cursor, uint32_t target,
     return inserts ? CRDTI_EDIT_INSERT_NEAR : CRDTI_EDIT_DELETE_NEAR;
 }
 
-/* >>bits ------------------------------------------------------------------ */
-
-CRDTI_INLINE uint32_t crdti_bits_count(uint64_t word)
-{
-    word -= word >> 1 & UINT64_C(0x5555555555555555);
-    word = (word & UINT64_C(0x3333333333333333)) +
-           (word >> 2 & UINT64_C(0x3333333333333333));
-    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
-}
-
-/* The place of the lowest bit; there is one. */
-CRDTI_INLINE uint32_t crdti_bit_lowest(uint64_t word)
-{
-#if defined(__GNUC__)
-    return (uint32_t)__builtin_ctzll(word);
-#else
-    return crdti_bits_count((word & (0 - word)) - 1);
-#endif
-}
-
-CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
-{
-    uint32_t end = from + len;
-    while (from < end) {
-        uint32_t bit = from % 64, count = 64 - bit;
-        if (count > end - from)
-            count = end - from;
-        bits[from / 64] |=
-            (count == 64 ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << bit;
-        from += count;
-    }
-}
-
-CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
-{
-    uint32_t end = from + len;
-    while (from < end) {
-        uint32_t bit = from % 64, count = 64 - bit;
-        if (count > end - from)
-            count = end - from;
-        bits[from / 64] &= ~((UINT64_MAX >> (64 - count)) << bit);
-        from += count;
-    }
-}
-
-/* How many bits from `from` on, `most` at most, are as the first one. */
-CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
-                                     uint32_t most)
-{
-    uint64_t flip = 0 - (bits[from / 64] >> from % 64 & 1);
-    uint64_t word = (bits[from / 64] ^ flip) >> from % 64;
-    uint32_t len;
-    if (CRDTI_LIKELY(word != 0)) {
-        len = crdti_bit_lowest(word);
-        return len < most ? len : most;
-    }
-    for (len = 64 - from % 64; len < most; len += 64) {
-        word = bits[(from + len) / 64] ^ flip;
-        if (word) {
-            len += crdti_bit_lowest(word);
-            break;
-        }
-    }
-    return len < most ? len : most;
-}
+/* >>what is dead ---------------------------------------------------------- */
 
 /* Marks the names of a sequence that are not shown; all bits are 0. */
 CRDTI_FN void crdti_names_dead(const crdt_doc *doc, const crdti_sequence *s,
                                uint64_t *dead)
 {
-    crdti_spot spot = { 0, 0, 0 };
-    crdti_bits_set(dead, 0, s->names_used);
-    spot.leaf = s->first;
-    while (crdti_spot_next_shown(doc, &spot)) {
-        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
-        spot.off = crdti_span_len(leaf, spot.at);
-        crdti_bits_clear(dead, leaf->names[spot.at], spot.off);
-    }
+    uint32_t i, words = s->names_used / 64, rest = s->names_used % 64;
+    crdti_names_shown(doc, s, dead);
+    for (i = 0; i < words; i++)
+        dead[i] = ~dead[i];
+    if (rest)
+        dead[words] ^= ((uint64_t)1 << rest) - 1;
 }
 
 /* >>decoding -------------------------------------------------------------- */
@@ -14699,7 +15421,8 @@ CRDTI_FN void crdti_put_sequences(crdti_writer *w, crdt_doc *doc,
  *     content     of what is deleted, whoever has seen that
  *
  * Deleted characters themselves stay, with their names and origins: another
- * may insert beside them until all members have truncated.
+ * may insert beside them until all members have truncated; then they may be
+ * swept (sweep.h).
  */
 #ifndef CRDTI_TRUNCATE_H
 #define CRDTI_TRUNCATE_H
@@ -14906,6 +15629,7 @@ CRDTI_FN crdt_err crdti_sequence_shed(crdt_doc *doc, crdti_sequence *s,
 CRDTI_FN void crdti_forget(crdt_doc *doc)
 {
     uint32_t at, author;
+    doc->floors++;
     crdti_kills_truncate(doc);
     for (at = doc->sequences; at;
          at = crdti_sequence_at(doc, at)->next_sequence)
@@ -15615,6 +16339,537 @@ CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
 }
 
 #endif
+/* >> remake.h */
+/*
+ * Remakes: a sequence written anew, with fewer characters or with more. What
+ * goes is swept (sweep.h); what comes was swept here and is named by somebody
+ * who still had it (restore.h). What is visible does not change.
+ *
+ *     authors   a 0..4 hello   5..6 ly        '4' and '3' go
+ *     anew      a 0..2 hel     3..4 ly        names follow on each other again
+ *
+ * All of it is made beside the old one, which stays when there is no memory.
+ */
+#ifndef CRDTI_REMAKE_H
+#define CRDTI_REMAKE_H
+
+
+/* Characters that come. Those of one author are in the order of their seqs. */
+typedef struct crdti_absent {
+    uint64_t seq;
+    uint32_t author, len;
+    uint32_t next;   /* of the author, + 1 */
+    uint32_t edit;   /* of the delta that has them, */
+    uint32_t offset; /* from that character of it on */
+    uint32_t name;   /* that the first gets */
+} crdti_absent;
+
+/* An author as it is to be. */
+typedef struct crdti_remade {
+    uint32_t author;
+    uint32_t absent; /* the first that comes, + 1 */
+    uint32_t *names; /* of the first character, by old insertion */
+    crdti_author made;
+} crdti_remade;
+
+typedef struct crdti_remake {
+    crdt_doc *doc;
+    crdti_sequence *s;
+    const uint64_t *old; /* a bit by name: they go; or NULL */
+    crdti_absent *absent;
+    uint32_t absent_len;
+    uint32_t more; /* characters in all of them */
+    crdti_remade *authors;
+    size_t authors_len;
+    crdti_extents extents;
+    uint32_t names_used, chars;
+    crdti_plant plant; /* leaves are laid out as those of one */
+    size_t spans;
+    uint32_t end, flags; /* of the span at hand */
+    int is_counting;
+} crdti_remake;
+
+/* How many of so many characters of an insertion stay: those that go are its
+ * last. */
+CRDTI_FN uint32_t crdti_remake_stay(const crdti_remake *r, uint32_t name,
+                                    uint32_t len)
+{
+    if (!r->old)
+        return len;
+    return crdti_bit_is_set(r->old, name) ? 0
+                                          : crdti_bits_run(r->old, name, len);
+}
+
+CRDTI_FN uint32_t crdti_remake_len(const crdti_remake *r,
+                                   const crdti_insertion *at)
+{
+    return crdti_remake_stay(r, at->name, at->len);
+}
+
+/* What the character is called then; it stays. */
+CRDTI_FN uint32_t crdti_remake_name(const crdti_remake *r, uint32_t name)
+{
+    const crdti_author *author;
+    const crdti_insertion *at;
+    if (name == CRDTI_NO_CHAR)
+        return name;
+    author = crdti_author_at(r->doc, crdti_name_author(&r->s->extents, name));
+    at = crdti_insertion_of(author, name);
+    return r->authors[author->party - 1].names[at - author->insertions.ptr] +
+           (name - at->name);
+}
+
+/* >>authors --------------------------------------------------------------- */
+
+CRDTI_FN void crdti_remake_absent(crdti_remake *r, crdti_author *made,
+                                  crdti_absent *absent)
+{
+    crdti_insertion *to = made->insertions.ptr + made->insertions.len++;
+    crdti_zero(to, sizeof *to);
+    to->seq = absent->seq;
+    to->name = absent->name = r->names_used;
+    to->len = absent->len;
+    to->left = to->right = CRDTI_NO_CHAR; /* told later */
+    to->content = CRDTI_CONTENT_GONE;
+    r->names_used += absent->len;
+}
+
+/* Origins are told later too, when all names are known. */
+CRDTI_FN void crdti_remake_insertion(crdti_remake *r, const crdti_author *from,
+                                     crdti_author *made,
+                                     const crdti_insertion *at)
+{
+    crdti_insertion *to;
+    uint32_t len = crdti_remake_len(r, at);
+    crdti_width width;
+    if (!len)
+        return;
+    to = &made->insertions.ptr[made->insertions.len++];
+    *to = *at;
+    to->name = r->names_used;
+    to->len = len;
+    r->names_used += len;
+    if (at->content == CRDTI_CONTENT_GONE)
+        return;
+    width = crdti_content_width(from, at, at->name, len);
+    to->more_bytes = (uint16_t)width.more_bytes;
+    to->more_units = (uint16_t)width.more_units;
+    to->content = (uint32_t)made->content.len;
+    crdti_copy(made->content.ptr + made->content.len,
+               from->content.ptr + at->content,
+               crdti_width_in(width, CRDT_UTF8));
+    made->content.len += crdti_width_in(width, CRDT_UTF8);
+}
+
+/* All insertions of the author, new ones between, in the order of seqs. */
+CRDTI_FN void crdti_remake_insertions(crdti_remake *r, crdti_remade *remade)
+{
+    const crdti_author *from = crdti_author_at(r->doc, remade->author);
+    uint32_t begin = r->names_used, next = remade->absent;
+    size_t i;
+    for (i = 0; i < from->insertions.len; i++) {
+        const crdti_insertion *at = &from->insertions.ptr[i];
+        for (; next && r->absent[next - 1].seq < at->seq;
+             next = r->absent[next - 1].next)
+            crdti_remake_absent(r, &remade->made, &r->absent[next - 1]);
+        remade->names[i] = r->names_used;
+        crdti_remake_insertion(r, from, &remade->made, at);
+    }
+    for (; next; next = r->absent[next - 1].next)
+        crdti_remake_absent(r, &remade->made, &r->absent[next - 1]);
+    remade->made.free_name = remade->made.end_name = r->names_used;
+    if (r->names_used == begin)
+        return;
+    r->extents.ptr[r->extents.len].name = begin;
+    r->extents.ptr[r->extents.len++].author = remade->author;
+    r->chars += r->names_used - begin;
+    r->names_used++; /* names of two authors never follow on each other */
+}
+
+/* How many of the deletion, behind the first `done`, are of one insertion. */
+CRDTI_FN uint32_t crdti_deletion_part(const crdti_remake *r,
+                                      const crdti_deletion *at, uint32_t done,
+                                      uint32_t *name)
+{
+    uint32_t rest = crdti_deletion_len(at) - done;
+    int back = (at->len & CRDTI_BACKWARDS) != 0;
+    const crdti_insertion *of;
+    *name = back ? at->name - done : at->name + done;
+    of = crdti_insertion_of(
+        crdti_author_at(r->doc, crdti_name_author(&r->s->extents, *name)),
+        *name);
+    return (uint32_t)crdti_min(rest, back ? *name - of->name + 1
+                                          : of->name + of->len - *name);
+}
+
+/* Writes the deletions of the author, or counts into how many they may fall.
+ */
+CRDTI_FN size_t crdti_remake_deletions(const crdti_remake *r,
+                                       const crdti_author *from,
+                                       crdti_author *made)
+{
+    size_t i, parts = 0;
+    for (i = 0; i < from->deletions.len; i++) {
+        const crdti_deletion *at = &from->deletions.ptr[i];
+        uint32_t done, name, part;
+        for (done = 0; done < crdti_deletion_len(at); done += part, parts++) {
+            part = crdti_deletion_part(r, at, done, &name);
+            if (made)
+                crdti_deletion_add(made, at->seq + done,
+                                   crdti_remake_name(r, name), part,
+                                   at->len & CRDTI_BACKWARDS);
+        }
+    }
+    return parts;
+}
+
+/* How many bytes stay of the insertion. */
+CRDTI_FN size_t crdti_remake_bytes(const crdti_author *from,
+                                   const crdti_insertion *at, uint32_t len)
+{
+    if (!len || at->content == CRDTI_CONTENT_GONE)
+        return 0;
+    return crdti_width_in(crdti_content_width(from, at, at->name, len),
+                          CRDT_UTF8);
+}
+
+CRDTI_FN crdt_err crdti_remake_reserve(crdti_remake *r, crdti_remade *remade)
+{
+    const crdti_author *from = crdti_author_at(r->doc, remade->author);
+    crdti_author *made = &remade->made;
+    const crdt_alloc *alloc = &r->doc->alloc;
+    uint32_t next = remade->absent;
+    size_t i, insertions = 0, bytes = 0;
+    for (; next; next = r->absent[next - 1].next)
+        insertions++;
+    for (i = 0; i < from->insertions.len; i++) {
+        const crdti_insertion *at = &from->insertions.ptr[i];
+        uint32_t len = crdti_remake_len(r, at);
+        insertions += len != 0;
+        bytes += crdti_remake_bytes(from, at, len);
+    }
+    remade->names = (uint32_t *)crdti_arena_alloc(
+        &r->doc->scratch, (from->insertions.len + 1) * sizeof(uint32_t));
+    if (!remade->names ||
+        crdti_array_reserve(alloc, &made->insertions, insertions) ||
+        crdti_array_reserve(alloc, &made->deletions,
+                            crdti_remake_deletions(r, from, NULL)) ||
+        crdti_array_reserve(alloc, &made->content, bytes))
+        return CRDT_ERR_NOMEM;
+    return CRDT_OK;
+}
+
+/* Now that all have their names. */
+CRDTI_FN void crdti_remake_origins(crdti_remake *r, crdti_remade *remade)
+{
+    const crdti_author *from = crdti_author_at(r->doc, remade->author);
+    crdti_insertion *to = remade->made.insertions.ptr;
+    size_t i;
+    for (i = 0; i < from->insertions.len; i++) {
+        const crdti_insertion *at = &from->insertions.ptr[i];
+        if (!crdti_remake_len(r, at))
+            continue;
+        while (to->seq < at->seq)
+            to++;
+        to->left = crdti_remake_name(r, at->left);
+        to->right = crdti_remake_name(r, at->right);
+    }
+    crdti_remake_deletions(r, from, &remade->made);
+}
+
+/* A record for each author, with what comes of it. */
+CRDTI_FN crdt_err crdti_remake_list(crdti_remake *r)
+{
+    uint32_t at, i;
+    for (at = r->s->authors; at; at = crdti_author_at(r->doc, at)->next)
+        r->authors_len++;
+    r->authors = (crdti_remade *)crdti_arena_alloc(
+        &r->doc->scratch, (r->authors_len + 1) * sizeof *r->authors);
+    if (!r->authors)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(r->authors, r->authors_len * sizeof *r->authors);
+    for (at = r->s->authors, i = 0; at; i++) {
+        crdti_author *author = crdti_author_at(r->doc, at);
+        r->authors[i].author = at;
+        author->party = i + 1;
+        at = author->next;
+    }
+    for (i = r->absent_len; i > 0; i--) {
+        crdti_absent *absent = &r->absent[i - 1];
+        uint32_t party = crdti_author_at(r->doc, absent->author)->party;
+        absent->next = r->authors[party - 1].absent;
+        r->authors[party - 1].absent = i;
+        r->more += absent->len;
+    }
+    return crdti_array_reserve(&r->doc->alloc, &r->extents,
+                               r->authors_len + 1);
+}
+
+CRDTI_FN crdt_err crdti_remake_authors(crdti_remake *r)
+{
+    size_t i;
+    crdt_err err = crdti_remake_list(r);
+    if (!err && r->more + (uint64_t)r->s->names_used + r->authors_len >=
+                    CRDTI_NAMES_MAX)
+        err = CRDT_ERR_LIMIT;
+    for (i = 0; i < r->authors_len && !err; i++) {
+        err = crdti_remake_reserve(r, &r->authors[i]);
+        if (!err)
+            crdti_remake_insertions(r, &r->authors[i]);
+    }
+    for (i = 0; i < r->authors_len && !err; i++)
+        crdti_remake_origins(r, &r->authors[i]);
+    return err;
+}
+
+/* >>leaves ---------------------------------------------------------------- */
+
+/* Appends characters of an old span, or counts the spans that come of it. */
+CRDTI_FN void crdti_remake_span(crdti_remake *r, uint32_t name, uint32_t len,
+                                uint32_t flags, int goes_on)
+{
+    int joins = name == r->end && flags == r->flags &&
+                (flags & CRDTI_HIDDEN || (goes_on && !(flags & CRDTI_WIDE)));
+    r->end = name + len;
+    r->flags = flags;
+    r->spans += !joins;
+    if (r->is_counting)
+        return;
+    if (joins) {
+        crdti_leaf *leaf = crdti_leaf_at(r->doc, r->plant.leaf);
+        leaf->lens[leaf->len - 1] += len;
+    } else {
+        crdti_plant_span(&r->plant, name, len | flags);
+    }
+}
+
+CRDTI_FN void crdti_remake_old_span(crdti_remake *r, uint32_t name,
+                                    uint32_t len, uint32_t flags)
+{
+    const crdti_author *author =
+        crdti_author_at(r->doc, crdti_name_author(&r->s->extents, name));
+    const crdti_insertion *at = crdti_insertion_of(author, name);
+    int goes_on = 0;
+    for (; len; at++) {
+        uint32_t part = (uint32_t)crdti_min(len, at->len - (name - at->name));
+        uint32_t stay = crdti_remake_stay(r, name, part);
+        if (stay) {
+            crdti_remake_span(r, crdti_remake_name(r, name), stay, flags,
+                              goes_on);
+            goes_on = 1;
+        }
+        name += part;
+        len -= part;
+    }
+}
+
+/* All spans, in the order of the text. */
+CRDTI_FN void crdti_remake_spans(crdti_remake *r, uint32_t leaf)
+{
+    uint32_t i;
+    r->end = CRDTI_NO_CHAR;
+    for (; leaf; leaf = crdti_leaf_at(r->doc, leaf)->next)
+        for (i = 0; i < crdti_leaf_at(r->doc, leaf)->len; i++) {
+            const crdti_leaf *at = crdti_leaf_at(r->doc, leaf);
+            crdti_remake_old_span(r, at->names[i], crdti_span_len(at, i),
+                                  at->lens[i] & ~CRDTI_SPAN_LEN);
+        }
+}
+
+/* Memory for the tree, beside the old one. */
+CRDTI_FN crdt_err crdti_remake_nodes(crdti_remake *r)
+{
+    size_t leaves, forks;
+    r->is_counting = 1;
+    crdti_remake_spans(r, r->s->first);
+    r->is_counting = 0;
+    leaves = r->spans / CRDTI_PLANT_FILL + 1;
+    forks = leaves / (CRDTI_PLANT_FILL - 1) + 4;
+    r->plant.doc = r->doc;
+    r->plant.s = r->s;
+    r->plant.stack = (uint32_t *)crdti_arena_alloc(
+        &r->doc->scratch, (forks + 1) * sizeof(uint32_t));
+    if (!r->plant.stack)
+        return CRDT_ERR_NOMEM;
+    if (r->s->is_list) { /* it holds those for what it has */
+        leaves += crdti_leaves_more(r->s, r->more);
+        forks += crdti_forks_more(r->s, r->more);
+    } else {
+        leaves += r->absent_len; /* each may split one */
+        forks += r->absent_len / CRDTI_LEAF_LEAST + r->s->height + 4;
+    }
+    return crdti_nodes_reserve(r->doc, leaves, forks);
+}
+
+/* >>all of it ------------------------------------------------------------- */
+
+CRDTI_FN void crdti_remake_begin(crdti_remake *r, crdt_doc *doc,
+                                 crdti_sequence *s)
+{
+    crdti_zero(r, sizeof *r);
+    r->doc = doc;
+    r->s = s;
+}
+
+/* Takes all memory and makes what is to be. */
+CRDTI_FN crdt_err crdti_remake_prepare(crdti_remake *r)
+{
+    crdt_err err = crdti_remake_authors(r);
+    return err ? err : crdti_remake_nodes(r);
+}
+
+/* The author has what was made of it; what it had is freed with the rest. */
+CRDTI_FN void crdti_remake_swap(crdti_remake *r, crdti_remade *remade)
+{
+    crdti_author *author = crdti_author_at(r->doc, remade->author);
+    crdti_author was = *author, *made = &remade->made;
+    author->free_name = made->free_name;
+    author->end_name = made->end_name;
+    author->insertions = made->insertions;
+    author->deletions = made->deletions;
+    author->content = made->content;
+    made->insertions = was.insertions;
+    made->deletions = was.deletions;
+    made->content = was.content;
+}
+
+/* The tree of leaves that have been laid out, `first` on. */
+CRDTI_FN void crdti_remake_tree(crdti_remake *r, uint32_t first)
+{
+    crdti_sequence *s = r->s;
+    s->root = s->first = first;
+    s->height = 0;
+    crdti_zero(&s->total, sizeof s->total);
+    crdti_plant_forks(&r->plant);
+    if (s->is_list) {
+        crdti_positions_release(r->doc, s);
+        crdti_positions_hold(r->doc, s, r->chars);
+    }
+    crdti_homes_drop(&r->doc->alloc, &s->homes);
+    crdti_zero(&s->cursor, sizeof s->cursor);
+    s->cursor_is_known = 0;
+    s->room = 0;
+    s->changes++;
+}
+
+/* Authors of whom nothing is left go. */
+CRDTI_FN void crdti_remake_leave(crdti_remake *r)
+{
+    uint32_t *link = &r->s->authors, at;
+    while ((at = *link) != 0) {
+        crdti_author *author = crdti_author_at(r->doc, at);
+        if (author->insertions.len || author->deletions.len) {
+            link = &author->next;
+            continue;
+        }
+        *link = author->next;
+        if (r->s->own == at)
+            r->s->own = 0;
+        crdti_author_free(r->doc, at);
+    }
+}
+
+/* What is to be becomes so. Cannot fail. */
+CRDTI_FN void crdti_remake_apply(crdti_remake *r)
+{
+    crdti_sequence *s = r->s;
+    crdti_extents was = s->extents;
+    uint32_t first;
+    size_t i;
+    crdti_widths_close(r->doc, s);
+    r->plant.leaf = first = crdti_leaf_take(r->doc, s);
+    crdti_remake_spans(r, s->first);
+    crdti_spans_free(r->doc, s);
+    for (i = 0; i < r->authors_len; i++)
+        crdti_remake_swap(r, &r->authors[i]);
+    s->extents = r->extents;
+    r->extents = was;
+    s->names_used = r->names_used;
+    crdti_remake_tree(r, first);
+    crdti_old_forget(r->doc, s);
+}
+
+/* Frees what is not needed any more. */
+CRDTI_FN void crdti_remake_end(crdti_remake *r)
+{
+    size_t i;
+    for (i = 0; r->authors && i < r->authors_len; i++) {
+        crdti_author *made = &r->authors[i].made;
+        crdti_author_at(r->doc, r->authors[i].author)->party = 0;
+        crdti_array_free(&r->doc->alloc, &made->insertions);
+        crdti_array_free(&r->doc->alloc, &made->deletions);
+        crdti_array_free(&r->doc->alloc, &made->content);
+    }
+    crdti_array_free(&r->doc->alloc, &r->extents);
+}
+
+#endif
+/* >> sweep.h */
+/*
+ * The sweep: old characters go (old.h), when every member has truncated as far
+ * as this replica has.
+ *
+ * It is never wrong, only early: if somebody names one that is gone all the
+ * same, the change is refused (FORGOTTEN) until it comes with the whole state,
+ * in which what it names comes back (restore.h).
+ */
+#ifndef CRDTI_SWEEP_H
+#define CRDTI_SWEEP_H
+
+
+CRDTI_FN crdt_err crdti_sweep_remake(crdt_doc *doc, crdti_sequence *s,
+                                     const uint64_t *old)
+{
+    crdti_arena_mark mark = crdti_arena_here(&doc->scratch);
+    crdti_remake r;
+    crdt_err err;
+    crdti_remake_begin(&r, doc, s);
+    r.old = old;
+    err = crdti_remake_prepare(&r);
+    if (!err)
+        crdti_remake_apply(&r);
+    crdti_remake_end(&r);
+    if (!err)
+        crdti_remake_leave(&r);
+    crdti_arena_reset(&doc->scratch, mark);
+    return err;
+}
+
+/* But not while it is yet to be told what has changed, by name. */
+CRDTI_FN crdt_err crdti_sequence_sweep(crdt_doc *doc, crdti_sequence *s)
+{
+    size_t words = crdti_names_words(s);
+    uint64_t *old;
+    crdt_err err;
+    if (s->born.len || s->died.len)
+        return CRDT_OK;
+    err = crdti_old_find(doc, s, &old);
+    if (!err && old)
+        err = crdti_sweep_remake(doc, s, old);
+    crdti_free(&doc->alloc, old, words * sizeof *old);
+    return err;
+}
+
+CRDT_API crdt_err crdt_sweep(crdt_doc *doc, const crdt_vv *floor)
+{
+    size_t i;
+    uint32_t at;
+    crdt_err err = CRDT_OK;
+    if (!doc || !floor)
+        return CRDT_ERR_ARG;
+    if (crdti_is_telling(doc))
+        return CRDT_ERR_AGAIN;
+    for (i = 0; i < doc->replicas.len; i++)
+        if (doc->replicas.ptr[i].floor >
+            crdt_vv_get(floor, &doc->replicas.ptr[i].id))
+            return CRDT_ERR_AGAIN;
+    for (at = doc->floors ? doc->sequences : 0; at && !err;
+         at = crdti_sequence_at(doc, at)->next_sequence)
+        err = crdti_sequence_sweep(doc, crdti_sequence_at(doc, at));
+    return err;
+}
+
+#endif
 /* >> replant.h */
 /*
  * Replants: the order of a sequence that is there already, found anew as that
@@ -15630,6 +16885,17 @@ CRDTI_FN crdt_err crdti_plant_sequence(crdti_plant *p, int *done)
 #ifndef CRDTI_REPLANT_H
 #define CRDTI_REPLANT_H
 
+
+CRDTI_FN void crdti_replant_begin(crdti_plant *p, crdti_delta_sequence *all,
+                                  crdt_doc *doc, crdti_sequence *s)
+{
+    crdti_zero(all, sizeof *all);
+    crdti_zero(p, sizeof *p);
+    p->doc = doc;
+    p->d = all;
+    p->s = s;
+    p->arena = &doc->scratch;
+}
 
 /* The insertions of all authors, by name. */
 CRDTI_FN void crdti_replant_gather(crdti_plant *p)
@@ -15721,6 +16987,284 @@ CRDTI_FN void crdti_replant_apply(crdti_plant *p)
 }
 
 #endif
+/* >> restore.h */
+/*
+ * Restores: characters that were swept here (sweep.h), and that somebody names
+ * who had them still, come back before the delta that has them is joined: dead,
+ * and where they were, as their origins say. So whatever was swept where, and
+ * when, all replicas order alike what is there.
+ */
+#ifndef CRDTI_RESTORE_H
+#define CRDTI_RESTORE_H
+
+
+/* Insertions that have walked so far, to find their places one by one. */
+#define CRDTI_RESTORE_STEPS 4096u
+
+typedef struct crdti_restore {
+    crdt_doc *doc;
+    const crdti_delta *delta;
+    crdti_delta_sequence *d;
+    crdti_sequence *s;
+    const uint64_t *have; /* own seq by replica of the message */
+    crdti_absent *absent; /* NULL: they are counted */
+    uint32_t absent_len;
+    size_t steps;
+} crdti_restore;
+
+/* How many dots of the edit we have. */
+CRDTI_INLINE uint32_t crdti_dots_known(const uint64_t *have,
+                                       const crdti_edit *edit)
+{
+    uint64_t seq = have[edit->replica];
+    if (seq < edit->seq)
+        return 0;
+    return (uint32_t)crdti_min(edit->len, seq - edit->seq + 1);
+}
+
+/* >>what is absent -------------------------------------------------------- */
+
+/* Characters of an edit that we had once: below the floor, or there are two
+ * that use one replica id. */
+CRDTI_FN crdt_err crdti_restore_add(crdti_restore *b, uint32_t author,
+                                    uint32_t edit, uint64_t first,
+                                    uint64_t end)
+{
+    const crdti_edit *of = &b->d->edits[edit];
+    uint32_t number = b->delta->replicas[of->replica].number;
+    crdti_absent *to;
+    if (first == end)
+        return CRDT_OK;
+    if (end - 1 > b->doc->replicas.ptr[number].floor)
+        return CRDT_ERR_FORK;
+    if (b->absent) {
+        to = &b->absent[b->absent_len];
+        crdti_zero(to, sizeof *to);
+        to->seq = first;
+        to->author = author;
+        to->len = (uint32_t)(end - first);
+        to->edit = edit;
+        to->offset = (uint32_t)(first - of->seq);
+    }
+    b->absent_len++;
+    return CRDT_OK;
+}
+
+/* Those of the edit, of which `known` are known, that are not here. */
+CRDTI_FN crdt_err crdti_restore_look(crdti_restore *b, uint32_t index,
+                                     uint32_t known)
+{
+    const crdti_edit *edit = &b->d->edits[index];
+    uint32_t number = b->delta->replicas[edit->replica].number;
+    uint32_t author = crdti_author_find(b->doc, b->s->object, number);
+    uint64_t next = edit->seq, end = edit->seq + known;
+    crdt_err err = CRDT_OK;
+    size_t i;
+    if (author) {
+        const crdti_author *by = crdti_author_at(b->doc, author);
+        for (i = crdti_insertion_place(by, next);
+             i < by->insertions.len && !err; i++) {
+            const crdti_insertion *at = &by->insertions.ptr[i];
+            if (at->seq >= end)
+                break;
+            if (at->seq > next)
+                err = crdti_restore_add(b, author, index, next, at->seq);
+            next = crdti_min(at->seq + at->len, end);
+        }
+    }
+    return err ? err : crdti_restore_add(b, author, index, next, end);
+}
+
+/* Whether we know that character, as of what we know all origins are. */
+CRDTI_FN int crdti_restore_knows(const crdti_restore *b, uint32_t told)
+{
+    const crdti_edit *edit;
+    if (told == CRDTI_NO_CHAR || crdti_is_outside(told))
+        return 1;
+    edit = crdti_edit_of(b->d, told);
+    return told - edit->name < crdti_dots_known(b->have, edit);
+}
+
+CRDTI_FN crdt_err crdti_restore_find(crdti_restore *b)
+{
+    uint32_t i;
+    crdt_err err = CRDT_OK;
+    b->absent_len = 0;
+    for (i = 0; i < b->d->edits_len && !err; i++) {
+        const crdti_edit *edit = &b->d->edits[i];
+        uint32_t known = crdti_dots_known(b->have, edit),
+                 before = b->absent_len;
+        if (!known || edit->kind != CRDTI_INSERTION_EDIT)
+            continue;
+        err = crdti_restore_look(b, i, known);
+        if (b->absent_len > before && (!crdti_restore_knows(b, edit->left) ||
+                                       !crdti_restore_knows(b, edit->right)))
+            return CRDT_ERR_CORRUPT;
+    }
+    return err;
+}
+
+/* Those whom we have nothing of, in this sequence, are authors of it again. */
+CRDTI_FN crdt_err crdti_restore_authors(crdti_restore *b)
+{
+    uint32_t i;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < b->absent_len && !err; i++) {
+        crdti_absent *absent = &b->absent[i];
+        const crdti_edit *edit = &b->d->edits[absent->edit];
+        err = crdti_author_get(b->doc, &b->s->authors, b->s->object,
+                               b->delta->replicas[edit->replica].number,
+                               &absent->author);
+    }
+    return err;
+}
+
+/* >>places ---------------------------------------------------------------- */
+
+/* The name, now, of a character that we know. */
+CRDTI_FN uint32_t crdti_restore_name(const crdti_restore *b, uint32_t told)
+{
+    const crdti_edit *edit;
+    const crdti_outside *outside;
+    uint32_t replica;
+    uint64_t seq;
+    if (told == CRDTI_NO_CHAR)
+        return told;
+    if (crdti_is_outside(told)) {
+        outside = &b->d->outside[told & ~CRDTI_OUTSIDE];
+        replica = outside->replica;
+        seq = outside->seq;
+    } else {
+        edit = crdti_edit_of(b->d, told);
+        replica = edit->replica;
+        seq = edit->seq + (told - edit->name);
+    }
+    return crdti_seq_name(
+        crdti_author_at(b->doc,
+                        crdti_author_find(b->doc, b->s->object,
+                                          b->delta->replicas[replica].number)),
+        seq);
+}
+
+CRDTI_FN void crdti_restore_origins(crdti_restore *b,
+                                    const crdti_absent *absent)
+{
+    const crdti_edit *edit = &b->d->edits[absent->edit];
+    crdti_insertion *at = crdti_insertion_of(
+        crdti_author_at(b->doc, absent->author), absent->name);
+    at->left = crdti_restore_name(
+        b, absent->offset ? edit->name + absent->offset - 1 : edit->left);
+    at->right = crdti_restore_name(b, edit->right);
+}
+
+CRDTI_FN void crdti_restore_place(crdti_restore *b, const crdti_absent *absent)
+{
+    crdti_origins origins = crdti_origins_of(b->doc, b->s, absent->name);
+    crdti_spot spot = crdti_integrate(
+        b->doc, b->s, &origins, crdti_spot_behind(b->doc, b->s, origins.left),
+        &b->steps);
+    crdti_span_put(b->doc, b->s, &spot, absent->name,
+                   absent->len | CRDTI_HIDDEN, 0);
+}
+
+/* All places at once. 0: there is no memory, and nothing has changed. */
+CRDTI_FN int crdti_restore_replant(crdti_restore *b)
+{
+    crdti_arena_mark mark = crdti_arena_here(&b->doc->scratch);
+    crdti_delta_sequence all;
+    crdti_plant p;
+    crdt_err err;
+    crdti_replant_begin(&p, &all, b->doc, b->s);
+    err = crdti_replant_prepare(&p);
+    if (!err && !b->s->is_list)
+        err = crdti_nodes_reserve(b->doc, p.leaves, p.forks);
+    if (!err)
+        crdti_replant_apply(&p);
+    crdti_arena_reset(&b->doc->scratch, mark);
+    return !err;
+}
+
+/* In the order of the delta: each behind what it names. */
+CRDTI_FN void crdti_restore_places(crdti_restore *b)
+{
+    uint32_t i;
+    int can_replant = 1;
+    for (i = 0; i < b->absent_len; i++)
+        crdti_restore_origins(b, &b->absent[i]);
+    crdti_homes_make(b->doc, b->s);
+    for (i = 0; i < b->absent_len; i++) {
+        if (can_replant && b->steps > CRDTI_RESTORE_STEPS) {
+            can_replant = 0;
+            if (crdti_restore_replant(b))
+                return;
+        }
+        crdti_restore_place(b, &b->absent[i]);
+    }
+}
+
+/* Authors that had nothing, or nothing so late, are in the order of their
+ * replica again. */
+CRDTI_FN void crdti_restore_file(crdti_restore *b)
+{
+    uint32_t i;
+    for (i = 0; i < b->absent_len; i++) {
+        const crdti_absent *absent = &b->absent[i];
+        crdti_author *author = crdti_author_at(b->doc, absent->author);
+        uint64_t last = absent->seq + absent->len - 1;
+        if (last <= author->last)
+            continue;
+        crdti_author_unlist(b->doc, absent->author);
+        author->last = last;
+    }
+    for (i = 0; i < b->absent_len; i++)
+        if (!crdti_author_at(b->doc, b->absent[i].author)->is_listed)
+            crdti_author_file(b->doc, b->absent[i].author);
+}
+
+/* >>all of it ------------------------------------------------------------- */
+
+CRDTI_FN crdt_err crdti_restore_remake(crdti_restore *b)
+{
+    crdti_remake r;
+    crdt_err err = crdti_restore_authors(b);
+    if (err)
+        return err;
+    crdti_remake_begin(&r, b->doc, b->s);
+    r.absent = b->absent;
+    r.absent_len = b->absent_len;
+    err = crdti_remake_prepare(&r);
+    if (!err)
+        crdti_remake_apply(&r);
+    crdti_remake_end(&r);
+    if (err)
+        return err;
+    crdti_restore_file(b);
+    crdti_restore_places(b);
+    return CRDT_OK;
+}
+
+/* Has all characters of the section here that we know. What outside ones are
+ * called changes. FORK, CORRUPT, LIMIT, NOMEM: nothing has changed. */
+CRDTI_FN crdt_err crdti_restore_all(crdti_restore *b)
+{
+    crdti_sequence *s = b->s;
+    crdt_err err = crdti_restore_find(b);
+    if (err || !b->absent_len)
+        return err;
+    if (s->born.len || s->died.len) { /* those are names */
+        b->doc->watch->is_lost = 1;
+        crdti_news_clear(&b->doc->alloc, s);
+    }
+    b->absent = (crdti_absent *)crdti_arena_alloc(
+        &b->doc->scratch, b->absent_len * sizeof *b->absent);
+    if (!b->absent)
+        return CRDT_ERR_NOMEM;
+    crdti_restore_find(b);
+    b->doc->restored++;
+    return crdti_restore_remake(b);
+}
+
+#endif
 /* >> graft.h */
 /*
  * Grafts: what a delta brings to sequences, put where it belongs.
@@ -15762,14 +17306,10 @@ typedef struct crdti_graft {
 #define CRDTI_STEPS_MAX 64u
 #endif
 
-/* How many dots of the edit we have. */
 CRDTI_INLINE uint32_t crdti_edit_known(const crdti_graft *g,
                                        const crdti_edit *edit)
 {
-    uint64_t have = g->have[edit->replica];
-    if (have < edit->seq)
-        return 0;
-    return (uint32_t)crdti_min(edit->len, have - edit->seq + 1);
+    return crdti_dots_known(g->have, edit);
 }
 
 CRDTI_FN uint32_t crdti_graft_author(const crdti_graft *g, uint32_t replica)
@@ -15875,7 +17415,18 @@ CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
     }
 }
 
-/* Finds the characters that are not in the delta. CORRUPT: there is none. */
+/* What a character that is not here is answered with. */
+CRDTI_FN crdt_err crdti_graft_absent(const crdti_graft *g,
+                                     const crdti_outside *outside)
+{
+    uint32_t number = g->delta->replicas[outside->replica].number;
+    return outside->seq <= g->doc->replicas.ptr[number].floor
+               ? CRDT_ERR_FORGOTTEN
+               : CRDT_ERR_CORRUPT;
+}
+
+/* Finds the characters that are not in the delta. CORRUPT: there is none.
+ * FORGOTTEN: there is none any more. */
 CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
 {
     size_t i;
@@ -15887,22 +17438,24 @@ CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
             outside->name =
                 crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
         if (outside->name == CRDTI_NO_CHAR)
-            return CRDT_ERR_CORRUPT;
+            return crdti_graft_absent(g, outside);
     }
     return CRDT_OK;
 }
 
-/* Whether what we have of the edit is here, where the delta says it is. */
-CRDTI_FN int crdti_graft_is_here(const crdti_graft *g, const crdti_edit *edit)
+/* Has here what we know of the insertions, where the delta says it is. */
+CRDTI_FN crdt_err crdti_graft_restore(crdti_graft *g)
 {
-    uint32_t known = crdti_edit_known(g, edit), author;
-    size_t insertions;
-    if (!known || edit->kind != CRDTI_INSERTION_EDIT)
-        return 1;
-    author = crdti_graft_author(g, edit->replica);
-    return author &&
-           crdti_author_count(crdti_author_at(g->doc, author), edit->seq,
-                              edit->seq + known - 1, &insertions) == known;
+    crdti_restore b;
+    crdt_err err;
+    crdti_zero(&b, sizeof b);
+    b.doc = g->doc;
+    b.delta = g->delta;
+    b.d = g->d;
+    b.s = g->s;
+    b.have = g->have;
+    err = crdti_restore_all(&b);
+    return err || !b.absent ? err : crdti_graft_outside(g);
 }
 
 /* Whether all that a deletion of others' characters takes is here. */
@@ -16000,15 +17553,15 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
         err = crdti_graft_outside(g);
     if (!err && !g->d->is_planted && g->d->is_laid_out)
         err = CRDT_ERR_UNSUPPORTED;
+    if (!err && !g->d->is_planted)
+        err = crdti_graft_restore(g);
     if (err || g->d->is_planted)
         return err;
     g->content = d->content.ptr;
-    for (i = 0; i < d->edits_len; i++) {
-        if (!crdti_graft_is_here(g, &d->edits[i]))
-            return CRDT_ERR_FORK;
+    for (i = 0; i < d->edits_len; i++)
         if (!crdti_graft_has_victims(g, &d->edits[i]))
-            return CRDT_ERR_CORRUPT;
-    }
+            return crdti_graft_absent(
+                g, &d->outside[d->edits[i].name & ~CRDTI_OUTSIDE]);
     for (i = 0; i < d->edits_len; i++)
         crdti_graft_count(g, &d->edits[i]);
     for (i = 0; i < d->edits_len; i++)
@@ -16318,12 +17871,7 @@ CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
     for (k = i; k < g->d->edits_len; k++)
         if (g->d->edits[k].kind == CRDTI_INSERTION_EDIT)
             crdti_graft_insert(g, &g->d->edits[k], 0);
-    crdti_zero(&all, sizeof all);
-    crdti_zero(&p, sizeof p);
-    p.doc = g->doc;
-    p.d = &all;
-    p.s = g->s;
-    p.arena = &g->doc->scratch;
+    crdti_replant_begin(&p, &all, g->doc, g->s);
     err = crdti_replant_prepare(&p);
     if (!err && !g->s->is_list) /* that holds what it may need */
         err = crdti_graft_nodes(g, 2 * p.leaves, 2 * p.forks + p.leaves / 14);
@@ -16645,7 +18193,7 @@ CRDTI_FN crdt_err crdti_join_skew(const crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     uint64_t wall, ahead_ms;
-    if (!j->delta->last_stamp)
+    if (!j->delta->last_stamp || doc->is_loading)
         return CRDT_OK; /* nor need the clock be read */
     wall = doc->clock.wall_ms(doc->clock.ctx);
     ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
@@ -16655,6 +18203,32 @@ CRDTI_FN crdt_err crdti_join_skew(const crdti_join *j)
         return CRDT_OK;
     doc->ahead_ms = ahead_ms;
     return CRDT_ERR_SKEW;
+}
+
+/* Of a list all places come dead; those that are not have an op each. */
+CRDTI_FN crdt_err crdti_join_dead(const crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    uint64_t dead = 0;
+    size_t i;
+    for (i = 0; i < d->sequences_len; i++)
+        dead += d->sequences[i].chars - d->sequences[i].alive;
+    return dead > (uint64_t)CRDTSYNC_MAX_DEAD + d->ops_len &&
+                   !j->doc->is_loading
+               ? CRDT_ERR_LIMIT
+               : CRDT_OK;
+}
+
+CRDTI_FN void crdti_join_gain(crdti_gain *gain,
+                              const crdti_delta_replica *replica,
+                              uint64_t have)
+{
+    gain->dots += replica->top - replica->base;
+    gain->news += replica->top - crdti_min(have, replica->top);
+    if (replica->base <= have)
+        return;
+    gain->missing.replica = replica->id;
+    gain->missing.seq = replica->base;
 }
 
 /* OK with *news 0: we have it all, and as the state is a function of the
@@ -16671,10 +18245,13 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
         j->have[i] = replica->number == UINT32_MAX
                          ? 0
                          : doc->replicas.ptr[replica->number].seq;
+        crdti_join_gain(&j->delta->gain, replica, j->have[i]);
         /* No waiting helps where others know more of us than we do. */
         if (replica->number == doc->self && replica->top > j->have[i])
             return CRDT_ERR_FORK;
-        if (replica->base > j->have[i])
+        if (replica->base > j->have[i] &&
+            (replica->top > replica->base ? CRDTI_RULE(GAPS_REFUSED)
+                                          : CRDTI_RULE(CAUSES_FIRST)))
             err = CRDT_ERR_CAUSAL;
         *news |= replica->top > j->have[i];
     }
@@ -17033,6 +18610,48 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     return CRDT_OK;
 }
 
+/* Whether the element of that key was swept with its place (sweep.h), and
+ * nothing of the delta has brought it back. Moves of it may live on without. */
+CRDTI_FN int crdti_join_is_swept(const crdti_join *j, uint32_t object,
+                                 crdt_bytes key)
+{
+    const crdti_delta_object *in = &j->delta->objects[object];
+    crdti_position at;
+    return in->type == CRDT_LIST && key.len == CRDTI_ELEMENT_KEY &&
+           crdti_element_get(j->doc, key.ptr, &at) &&
+           at.seq <= j->doc->replicas.ptr[at.replica].floor &&
+           crdti_position_name(j->doc, in->number, at) == CRDTI_NO_CHAR;
+}
+
+/* Whether the object is in such an element, however deep. */
+CRDTI_FN int crdti_join_is_below_swept(const crdti_join *j, uint32_t object)
+{
+    const crdti_delta_object *objects = j->delta->objects;
+    for (; object; object = objects[object].parent)
+        if (crdti_join_is_swept(j, objects[object].parent,
+                                objects[object].key))
+            return 1;
+    return 0;
+}
+
+/* What is new and lives has a place. */
+CRDTI_FN crdt_err crdti_join_places(const crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    for (i = 0; i < d->ops_len && j->doc->floors; i++) {
+        const crdti_delta_op *op = &d->ops[i];
+        if (j->made[i] && crdti_op_is_alive(&op->op) &&
+            (crdti_join_is_swept(j, op->object, op->key) ||
+             crdti_join_is_below_swept(j, op->object)))
+            return CRDT_ERR_FORGOTTEN;
+    }
+    for (i = 0; i < d->sequences_len && j->doc->floors; i++)
+        if (crdti_join_is_below_swept(j, d->sequences[i].object))
+            return CRDT_ERR_FORGOTTEN;
+    return CRDT_OK;
+}
+
 CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
 {
     crdt_doc *doc = j->doc;
@@ -17386,6 +19005,8 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         return err;
     err = crdti_join_elements(&j);
     if (!err)
+        err = crdti_join_dead(&j);
+    if (!err)
         err = crdti_join_replicas(&j);
     if (!err)
         err = crdti_join_objects(&j);
@@ -17395,6 +19016,8 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         err = crdti_join_ops(&j);
     if (!err)
         err = crdti_graft_prepare(&j.graft);
+    if (!err)
+        err = crdti_join_places(&j);
     if (err)
         crdti_join_undo(&j);
     else
@@ -17599,6 +19222,9 @@ CRDTI_FN void crdti_put_erased(crdti_stroke_writer *k,
     crdti_put_stroke_head(k, (size_t)n, back ? CRDTI_BACK : CRDTI_FORTH);
     crdti_put_stroke_dot(k, name);
     seq = at->seq + (name - at->name);
+    /* The last of them, too, must have been there before. */
+    k->fails |=
+        !back && author->replica == k->trail.replica && seq + n > k->first;
     crdti_trail_go(&k->trail, n, author->replica,
                    back ? seq - (n - 1) : seq + (n - 1));
 }
@@ -18262,15 +19888,16 @@ CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,
         crdti_put_sequences(w, doc, cut);
 }
 
-/* Appends Delta(since) without frame. */
+/* Appends Delta(since) without frame. `certain`: see crdti_cut_narrow. */
 CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
-                                  int purpose, crdt_buf *out)
+                                  int purpose, const crdt_vv *certain,
+                                  crdt_buf *out)
 {
     crdti_cut cut;
     crdti_writer w;
     size_t start = out->len;
     crdti_writer_init(&w, out);
-    w.err = crdti_cut_make(doc, since, purpose, &cut);
+    w.err = crdti_cut_make(doc, since, purpose, certain, &cut);
     if (!w.err)
         crdti_put_cut(&w, doc, &cut);
     crdti_cut_free(doc, &cut);
@@ -18665,7 +20292,7 @@ CRDTI_FN void crdti_get_delta(crdti_reader *r, crdti_arena *arena,
 
 /* The numbers are part of the wire format. 1 is used in files and by programs
  * with a network of their own; the others between nodes (message.h). */
-enum { CRDTI_FRAME_DELTA = 1, CRDTI_FRAME_KINDS = 32 };
+enum { CRDTI_FRAME_DELTA = 1 };
 
 /* Writes what stands before the payload. Where that begins. */
 CRDTI_INLINE uint8_t *crdti_frame_head(uint8_t *p, uint8_t kind, size_t len)
@@ -18673,15 +20300,6 @@ CRDTI_INLINE uint8_t *crdti_frame_head(uint8_t *p, uint8_t kind, size_t len)
     p[0] = CRDTI_FRAME_MAGIC;
     p[1] = (uint8_t)(CRDTI_FRAME_VERSION << 5 | kind);
     return crdti_varint_store(p + 2, len);
-}
-
-/* Starts a frame at the end of the buffer. The payload length must be known,
- * so that nothing has to be moved. */
-CRDTI_FN void crdti_frame_begin(crdti_writer *w, uint8_t kind, size_t len)
-{
-    uint8_t *p = crdti_put_room(w, 2 + CRDTI_VARINT_MAX);
-    if (p)
-        w->buf->len = (size_t)(crdti_frame_head(p, kind, len) - w->buf->ptr);
 }
 
 /* Ends the frame that started at `start`. */
@@ -18738,7 +20356,7 @@ CRDTI_FN crdt_err crdti_frame_get(crdt_bytes bytes, size_t max,
     out->kind = kind & 31;
     out->payload = crdti_get_raw(&r, (size_t)len);
     out->size = (size_t)(r.ptr - r.start) + 4;
-    if (!r.err && crdti_reader_left(&r) >= 4 &&
+    if (!r.err && crdti_reader_left(&r) >= 4 && CRDTI_RULE(TORN_REFUSED) &&
         crdti_crc32c(0, crdt_bytes_of(r.start, out->size - 4)) !=
             crdti_load32(r.ptr))
         crdti_reader_fail(&r, CRDT_ERR_CHECKSUM);
@@ -18766,7 +20384,7 @@ CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
         return CRDT_ERR_ARG;
     start = out->len;
     crdti_writer_init(&w, out);
-    w.err = crdti_delta_put(doc, since, purpose, out);
+    w.err = crdti_delta_put(doc, since, purpose, NULL, out);
     crdti_frame_wrap(&w, CRDTI_FRAME_DELTA, start);
     if (w.err)
         out->len = start;
@@ -18840,6 +20458,7 @@ CRDTI_FN void crdti_delta_trail(const crdt_doc *doc, const crdti_delta *d,
 typedef struct crdti_reach {
     crdt_vv top;
     crdti_trail trail;
+    crdti_gain gain;
 } crdti_reach;
 
 /* Decodes and joins a payload. `*offset` is where a decoder stopped; `reach`
@@ -18860,7 +20479,11 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     crdti_reader_init(&r, payload);
     crdti_get_delta(&r, &doc->scratch, &delta);
     *offset = r.err_at;
-    err = r.err ? r.err : crdti_delta_join(doc, &delta);
+    err = r.err;
+    if (!err)
+        err = crdti_delta_join(doc, &delta);
+    if (reach)
+        reach->gain = delta.gain;
     if (!err && reach)
         err = crdti_range_put(&delta, 1, &reach->top);
     if (!err && reach)
@@ -18929,18 +20552,24 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 /*
  * Messages between two nodes: the payload of a frame, one kind each.
  *
- *     HELLO   who I am, what I speak, which documents I share
- *     STATE   my version vector and digest of a document; `asks`: and yours?
- *     DIGEST  my digest of a document: silence means yours is the same
- *     CHUNK   a piece of a delta
- *     STROKES a delta that goes on where the last one ended, in short
- *     ANSWER  your delta is joined, or why not
- *     ALIVE   nothing; so that silence means death
- *     BYE     why I hang up
+ *     HELLO    who I am, what I speak, how much I take
+ *     DOCS     which documents I share, and a print of each
+ *     STATE    my version vector and digest of a document; `asks`: and yours?
+ *     DIGEST   my print of a document: silence means yours is the same
+ *     UPDATE   a delta
+ *     STROKES  a delta that goes on where the last one ended, in short
+ *     ANSWER   your delta is joined, or why not
+ *     HAVE     what I have got and do not send, as others will
+ *     PIECE    a part of a message that is too long for one frame
+ *     GOT      which parts of it have come
+ *     PRESENCE a value of a node that lives for a while
+ *     ROSTER   what has changed in my table of members: gossip.h
+ *     ALIVE    nothing; so that silence means death
+ *     BYE      why I hang up
  *
- * Documents go by their number in the HELLO of the sender. A HELLO may be said
- * again when there are more. What stands behind the known fields of a HELLO,
- * and kinds that are not known, come from a newer version and are skipped.
+ * Documents go by their number in the list of the sender, which only grows.
+ * What stands behind the known fields of a HELLO, and kinds that are not
+ * known, come from a newer version and are skipped.
  */
 #ifndef CRDTI_MESSAGE_H
 #define CRDTI_MESSAGE_H
@@ -18948,91 +20577,175 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
 
 #define CRDTI_PROTOCOL_MIN 1u
 #define CRDTI_PROTOCOL_MAX 1u
+#define CRDTI_FRAME_MIN 1024u /* payload that everyone takes */
 
 /* The numbers are part of the wire format, and go on from frame.h. */
 enum {
     CRDTI_HELLO = 2,
     CRDTI_STATE = 3,
     CRDTI_DIGEST = 4,
-    CRDTI_CHUNK = 5,
+    CRDTI_UPDATE = 5,
     CRDTI_ANSWER = 6,
     CRDTI_ALIVE = 7,
     CRDTI_BYE = 8,
-    CRDTI_STROKES = 9
+    CRDTI_STROKES = 9,
+    CRDTI_DOCS = 10,
+    CRDTI_PIECE = 11,
+    CRDTI_ROSTER = 12,
+    CRDTI_GOT = 16,
+    CRDTI_HAVE = 17,
+    CRDTI_PRESENCE = 18
+};
+
+/* What a node can do beyond what every one can. Both use what both can. */
+enum {
+    CRDTI_CAN_STROKES = 1,
+    CRDTI_CAN_HAVE = 2,
+    CRDTI_CAN_PRESENCE = 4,
+    CRDTI_CAN_ROSTER = 8,
+    CRDTI_CAN = 15
 };
 
 typedef struct crdti_hello {
     uint64_t oldest, newest; /* protocol versions spoken */
     crdt_id node;
-    uint64_t nonce;     /* of this link, drawn by the sender */
-    uint64_t frame_max; /* bytes of payload the sender takes */
+    uint64_t nonce;      /* of this link, drawn by the sender */
+    uint64_t heard;      /* the nonce of the other side, or 0 */
+    uint64_t can;        /* bits; those that we do not know are cleared */
+    uint64_t frame_max;  /* bytes of payload the sender takes at once, */
+    uint64_t window;     /* and unanswered */
+    uint64_t docs;       /* how many it shares, */
+    uint64_t docs_heard; /* and has heard that the other side does */
     crdt_bytes name;
-    size_t docs;
 } crdti_hello;
 
-/* Followed by the names of the documents, by crdti_put_bytes. */
 CRDTI_FN void crdti_put_hello(crdti_writer *w, const crdti_hello *hello)
 {
     crdti_put_varint(w, hello->oldest);
     crdti_put_varint(w, hello->newest);
     crdti_put_raw(w, crdt_bytes_of(hello->node.b, sizeof hello->node.b));
     crdti_put_u64le(w, hello->nonce);
+    crdti_put_u64le(w, hello->heard);
+    crdti_put_varint(w, hello->can);
     crdti_put_varint(w, hello->frame_max);
-    crdti_put_bytes(w, hello->name);
+    crdti_put_varint(w, hello->window);
     crdti_put_varint(w, hello->docs);
+    crdti_put_varint(w, hello->docs_heard);
+    crdti_put_bytes(w, hello->name);
+}
+
+CRDTI_FN crdt_id crdti_get_id(crdti_reader *r)
+{
+    crdt_id id;
+    crdt_bytes raw = crdti_get_raw(r, sizeof id.b);
+    crdti_zero(&id, sizeof id);
+    if (raw.len)
+        crdti_copy(id.b, raw.ptr, raw.len);
+    return id;
 }
 
 CRDTI_FN void crdti_get_hello(crdti_reader *r, crdti_hello *hello)
 {
-    crdt_bytes node;
     crdti_zero(hello, sizeof *hello);
     hello->oldest = crdti_get_varint(r);
     hello->newest = crdti_get_varint(r);
     if (!r->err && (hello->oldest > CRDTI_PROTOCOL_MAX ||
                     hello->newest < CRDTI_PROTOCOL_MIN))
         crdti_reader_fail(r, CRDT_ERR_VERSION);
-    node = crdti_get_raw(r, sizeof hello->node.b);
-    if (node.len)
-        crdti_copy(hello->node.b, node.ptr, node.len);
+    hello->node = crdti_get_id(r);
     hello->nonce = crdti_get_u64le(r);
+    hello->heard = crdti_get_u64le(r);
+    hello->can = crdti_get_varint(r) & CRDTI_CAN;
     hello->frame_max = crdti_get_varint(r);
+    hello->window = crdti_get_varint(r);
+    hello->docs = crdti_get_count(r, CRDTSYNC_MAX_SHARED, 0);
+    hello->docs_heard = crdti_get_varint(r);
     hello->name = crdti_get_bytes(r, CRDTSYNC_MAX_NAME);
-    hello->docs = crdti_get_count(r, CRDTSYNC_MAX_SHARED, 1);
 }
 
-typedef struct crdti_chunk {
+/* A delta; its bytes go to the end of the message. */
+typedef struct crdti_update {
     uint64_t doc;
-    uint64_t id;            /* of the delta; from 1, one by one */
-    int follows;            /* is to be joined right after the one before */
-    uint64_t total, offset; /* bytes of the delta, and before this piece */
-    crdt_bytes bytes;
-} crdti_chunk;
+    uint64_t id; /* of the delta; from 1, one by one */
+    uint8_t how; /* CRDTI_FOLLOWS | CRDTI_LATE */
+    crdt_bytes delta;
+} crdti_update;
 
-#define CRDTI_CHUNK_OVERHEAD (5 * CRDTI_VARINT_MAX)
+#define CRDTI_CAST_ID ((uint64_t)1 << 32) /* and above: said to all at once */
 
-CRDTI_FN void crdti_put_chunk(crdti_writer *w, const crdti_chunk *chunk)
+enum {
+    CRDTI_FOLLOWS = 1, /* to be joined right after the one before */
+    CRDTI_LATE = 2     /* held back in vain: nobody else brought it */
+};
+
+CRDTI_FN void crdti_get_update(crdti_reader *r, crdti_update *update)
 {
-    crdti_put_varint(w, chunk->doc);
-    crdti_put_varint(w, chunk->id << 1 | (chunk->follows ? 1u : 0u));
-    crdti_put_varint(w, chunk->total);
-    crdti_put_varint(w, chunk->offset);
-    crdti_put_bytes(w, chunk->bytes);
+    update->doc = crdti_get_varint(r);
+    update->id = crdti_get_varint(r);
+    update->how = crdti_get_u8(r);
+    update->delta = crdti_get_raw(r, crdti_reader_left(r));
 }
 
-CRDTI_FN void crdti_get_chunk(crdti_reader *r, crdti_chunk *chunk)
+/* The result of a delta that was joined, and held nothing new. */
+#define CRDTI_KNEW 64u
+
+/* A part of the message whose payload has `total` bytes. */
+typedef struct crdti_parcel_piece {
+    uint64_t id;  /* of the message; from 1 */
+    uint8_t asks; /* say what you have got of it */
+    uint8_t kind; /* of the message: UPDATE or STATE */
+    uint64_t total, offset;
+    crdt_bytes bytes;
+} crdti_parcel_piece;
+
+#define CRDTI_PIECE_HEAD (3 * CRDTI_VARINT_MAX + 2)
+
+CRDTI_FN void crdti_put_piece(crdti_writer *w, const crdti_parcel_piece *piece)
 {
-    chunk->doc = crdti_get_varint(r);
-    chunk->id = crdti_get_varint(r);
-    chunk->follows = (int)(chunk->id & 1);
-    chunk->id >>= 1;
-    chunk->total = crdti_get_varint(r);
-    if (chunk->total > CRDTSYNC_MAX_TRANSFER)
+    crdti_put_varint(w, piece->id);
+    crdti_put_u8(w, piece->asks);
+    crdti_put_u8(w, piece->kind);
+    crdti_put_varint(w, piece->total);
+    crdti_put_varint(w, piece->offset);
+    crdti_put_raw(w, piece->bytes);
+}
+
+CRDTI_FN void crdti_get_piece(crdti_reader *r, crdti_parcel_piece *piece)
+{
+    piece->id = crdti_get_varint(r);
+    piece->asks = crdti_get_u8(r);
+    piece->kind = crdti_get_u8(r);
+    piece->total = crdti_get_varint(r);
+    if (piece->total > CRDTSYNC_MAX_TRANSFER)
         crdti_reader_fail(r, CRDT_ERR_LIMIT);
-    chunk->offset = crdti_get_varint(r);
-    chunk->bytes = crdti_get_bytes(r, SIZE_MAX);
-    if (!r->err && (chunk->bytes.len == 0 || chunk->offset > chunk->total ||
-                    chunk->bytes.len > chunk->total - chunk->offset))
+    piece->offset = crdti_get_varint(r);
+    piece->bytes = crdti_get_raw(r, crdti_reader_left(r));
+    if (!r->err &&
+        (!piece->id || !piece->bytes.len || piece->offset > piece->total ||
+         piece->bytes.len > piece->total - piece->offset ||
+         (piece->kind != CRDTI_UPDATE && piece->kind != CRDTI_STATE)))
         crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+}
+
+/* What has come of the message, as runs of bytes; `end` is that of the piece
+ * which asked. Where there are too many, those before it: the others have been
+ * told, or will be. */
+#define CRDTI_RUNS_TOLD 40u
+
+CRDTI_FN void crdti_put_got(crdti_writer *w, uint64_t id, uint64_t end,
+                            const crdti_ivset *have)
+{
+    size_t i, last = crdti_min_size(
+                  have->len, crdti_max_size(crdti_ivset_behind(have, end),
+                                            CRDTI_RUNS_TOLD));
+    uint64_t at = 0;
+    crdti_put_varint(w, id);
+    crdti_put_varint(w, end);
+    for (i = last - crdti_min_size(last, CRDTI_RUNS_TOLD); i < last; i++) {
+        crdti_put_varint(w, have->ptr[i].lo - at);
+        crdti_put_varint(w, have->ptr[i].hi - have->ptr[i].lo);
+        at = have->ptr[i].hi + 1;
+    }
 }
 
 CRDTI_FN void crdti_put_digest(crdti_writer *w, crdt_digest digest)
@@ -19054,6 +20767,21 @@ CRDTI_FN int crdti_digest_equal(crdt_digest a, crdt_digest b)
     return a.lo == b.lo && a.hi == b.hi;
 }
 
+/* One word for a vector and a digest. */
+CRDTI_FN uint64_t crdti_print_of(const crdt_vv *vv, crdt_digest digest)
+{
+    uint64_t print =
+        crdti_mix(digest.lo ^ CRDTI_HASH_1, digest.hi ^ CRDTI_HASH_2);
+    size_t i;
+    for (i = 0; i < vv->len; i++) {
+        const crdt_dot *dot = &vv->entries[i];
+        print = crdti_mix(print ^ crdti_load64(dot->replica.b),
+                          CRDTI_HASH_1 ^ crdti_load64(dot->replica.b + 8));
+        print = crdti_mix(print ^ dot->seq, CRDTI_HASH_2);
+    }
+    return print;
+}
+
 /* A message ends where its bytes end. */
 CRDTI_FN void crdti_get_end(crdti_reader *r)
 {
@@ -19062,49 +20790,2073 @@ CRDTI_FN void crdti_get_end(crdti_reader *r)
 }
 
 #endif
-/* >> session.h */
+/* >> roster.h */
 /*
- * A session: one peer, several documents, bytes in and bytes out. It knows no
- * transport and no clock; a node (node.h) gives it both.
+ * The roster: who takes part in a document, and what each of them has.
  *
- *     HELLO ->            <- HELLO         who, which documents
- *     STATE ->            <- STATE         both say what they have
- *     CHUNK ->            <- CHUNK         each sends what the other lacks
- *     ANSWER ->           <- ANSWER        joined: both know that both have it
- *     CHUNK -> ...                         live: whatever is committed
+ *     members   we     a    counter 7   active    applied  floor  pact
+ *               b      b    counter 12  active    applied  floor  pact
+ *               c      c    counter 3   evicted by a
  *
- * Per document it tracks two vectors of the peer: `known`, what it has said it
- * has, and `sent`, what it will have when all that is under way arrives. What
- * goes out is Delta(sent). What the peer sends raises both, so nothing goes
- * back to where it came from. At most CRDTSYNC_MAX_IN_FLIGHT deltas are
- * unanswered; what is committed meanwhile gathers in the next one.
+ * A member is one incarnation of one replica. Its record is written by itself
+ * alone and numbered by a counter that only it raises, so the newest record
+ * wins, whichever way it came. Others may say one thing of it, that it is
+ * evicted, under the counter it had; when it hears that, it raises the counter
+ * and is back. So joining two rosters is commutative, associative and
+ * idempotent, like everything here. (Das et al. 2002, SWIM)
  *
- * A delta whose predecessor was joined, or is under way, says only what has
- * changed: that it *follows* stands for all the rest of its base. It is joined
- * right after its predecessor or not at all. Where nothing gets lost or out of
- * order, keystrokes are told in the short form (stroke.h).
+ * What every active member has applied is *stable*: no one will ask for less.
+ * Each record also names the *view*, the set of active members its writer
+ * knew. When all name the same view, nobody knows of a member that another
+ * does not; only then do their floors mean all floors.
  *
- * A delta that cannot be joined is refused, the refuser says what it has, and
- * the sender starts again from there: no case needs a memory of what was lost.
+ * A node with a store keeps the table in it (keep.h): whoever is told that we
+ * are a member, or what we have accepted, must find us so after a crash. Then
+ * we are another incarnation; the one before has left, and what it promised is
+ * ours. Numbers leap then, beyond all that may have been said and not stored.
+ *
+ * With more active members than CRDTSYNC_MAX_MEMBERS the table is given up,
+ * here and by everyone who hears of it: then nothing is forgotten by itself.
  */
-#ifndef CRDTI_SESSION_H
-#define CRDTI_SESSION_H
+#ifndef CRDTI_ROSTER_H
+#define CRDTI_ROSTER_H
+
+
+/* Two that go by one id say so no oftener, or they would all the time. */
+#define CRDTI_TWIN_MS 1000u
+#define CRDTI_ROSTER_LEAP ((uint64_t)1 << 32) /* of numbers, in a restart */
+
+/* An attempt at a full sync: the higher one wins. Number 0: none. */
+typedef struct crdti_ballot {
+    uint64_t number;
+    crdt_id proposer;
+} crdti_ballot;
+
+/* What a member has said about full syncs: epoch.h. */
+typedef struct crdti_pact {
+    uint64_t epoch;      /* how many were committed */
+    crdti_ballot ballot; /* the highest it takes part in, or did */
+    uint8_t phase;       /* crdt_phase */
+    uint8_t is_strict;
+    uint32_t lease_ms;
+    crdti_ballot accepted; /* in which it last accepted a cut: */
+    crdt_vv cut;
+    crdt_digest digest; /* of the document at the cut, if */
+    uint8_t is_exact;   /* it was just there, */
+    uint8_t is_done;    /* and whether this is the cut of `epoch` */
+} crdti_pact;
+
+typedef struct crdti_member {
+    crdt_id replica, node;
+    uint64_t counter;
+    uint8_t status; /* crdt_member_status */
+    crdt_id by;     /* who evicted it */
+    uint64_t view;
+    crdt_vv applied, floor;
+    crdti_pact pact;
+    /* Not told to others: */
+    uint64_t stamp;    /* `changes` of the roster when this record came */
+    uint64_t from;     /* the link that it came through */
+    uint64_t heard_ms; /* `awake_ms` of the roster when it came */
+} crdti_member;
+
+typedef struct crdti_roster {
+    const crdt_alloc *alloc;
+    CRDTI_ARRAY(crdti_member) members; /* none, or we first */
+    uint64_t changes;                  /* of records, ours included */
+    uint64_t urgent;   /* up to this one they are to be told at once */
+    uint64_t promises; /* changes that a crash must not undo */
+    uint64_t view;
+    int is_off;       /* given up */
+    uint64_t twin_ms; /* when we had to say again that we are we */
+    /* tend.h: */
+    uint64_t awake_ms; /* of the node */
+    uint64_t renewed_at, renew_at;
+    uint64_t said; /* sum of the seqs in our record when it was renewed */
+    uint64_t stable, stable_at; /* sum of seqs, and since when */
+    uint64_t swept;             /* the same, of the floors */
+    uint64_t led_at;            /* when we truncated as the first */
+    /* epoch.h: */
+    uint64_t lease_until;
+    uint64_t wanted_until; /* the program's wish; 0: none */
+    uint64_t wanted_seq;   /* our changes when it was made */
+    int wants_strict;
+    int is_adopted;    /* the cut that we propose is an older one */
+    uint64_t stepped;  /* `changes` when last looked at */
+    uint64_t compared; /* digests, at the last commit */
+    uint64_t alarms;   /* that they differed */
+} crdti_roster;
+
+/* >>making and ending ----------------------------------------------------- */
+
+CRDTI_FN void crdti_member_init(crdti_member *member, const crdt_alloc *alloc)
+{
+    crdti_zero(member, sizeof *member);
+    member->applied.alloc = member->floor.alloc = alloc;
+    member->pact.cut.alloc = alloc;
+}
+
+CRDTI_FN void crdti_member_free(crdti_member *member)
+{
+    crdt_vv_free(&member->applied);
+    crdt_vv_free(&member->floor);
+    crdt_vv_free(&member->pact.cut);
+}
+
+CRDTI_FN void crdti_roster_free(crdti_roster *r)
+{
+    size_t i;
+    for (i = 0; i < r->members.len; i++)
+        crdti_member_free(&r->members.ptr[i]);
+    crdti_array_free(r->alloc, &r->members);
+}
+
+CRDTI_FN void crdti_roster_give_up(crdti_roster *r)
+{
+    crdti_roster_free(r);
+    r->is_off = 1;
+    r->urgent = ++r->changes;
+    r->promises++;
+}
+
+/* >>reading --------------------------------------------------------------- */
+
+CRDTI_FN crdti_member *crdti_roster_self(const crdti_roster *r)
+{
+    return r->members.ptr;
+}
+
+CRDTI_FN crdti_member *crdti_roster_find(const crdti_roster *r,
+                                         const crdt_id *replica)
+{
+    size_t i;
+    for (i = 0; i < r->members.len; i++)
+        if (crdti_id_equal(&r->members.ptr[i].replica, replica))
+            return &r->members.ptr[i];
+    return NULL;
+}
+
+CRDTI_FN int crdti_is_active(const crdti_member *member)
+{
+    return member->status == CRDT_MEMBER_ACTIVE;
+}
+
+CRDTI_FN size_t crdti_roster_active(const crdti_roster *r)
+{
+    size_t i, active = 0;
+    for (i = 0; i < r->members.len; i++)
+        active += (size_t)crdti_is_active(&r->members.ptr[i]);
+    return active;
+}
+
+/* The member at that node, or NULL: one that is active, or has left, which
+ * goes on listening as long as it likes. */
+CRDTI_FN const crdti_member *crdti_roster_at_node(const crdti_roster *r,
+                                                  const crdt_id *node)
+{
+    size_t i;
+    for (i = 0; i < r->members.len; i++)
+        if (r->members.ptr[i].status != CRDT_MEMBER_EVICTED &&
+            crdti_id_equal(&r->members.ptr[i].node, node))
+            return &r->members.ptr[i];
+    return NULL;
+}
+
+/* A number for the whole table: equal ones, equal tables. */
+CRDTI_FN uint64_t crdti_roster_hash(const crdti_roster *r)
+{
+    uint64_t hash = 0;
+    size_t i;
+    for (i = 0; i < r->members.len; i++) {
+        const crdti_member *member = &r->members.ptr[i];
+        hash += crdti_hash(member->replica.b, 16,
+                           crdti_mix(member->counter ^ CRDTI_HASH_1,
+                                     member->status ^ CRDTI_HASH_2) ^
+                               crdti_load64(member->node.b));
+    }
+    return hash;
+}
+
+CRDTI_FN void crdti_roster_look_around(crdti_roster *r)
+{
+    size_t i;
+    r->view = 0;
+    for (i = 0; i < r->members.len; i++)
+        if (crdti_is_active(&r->members.ptr[i]))
+            r->view += crdti_hash(r->members.ptr[i].replica.b, 16, 0);
+}
+
+/* Whether all active members know of the same ones. */
+CRDTI_FN int crdti_roster_agrees(const crdti_roster *r)
+{
+    size_t i;
+    for (i = 0; i < r->members.len; i++)
+        if (crdti_is_active(&r->members.ptr[i]) &&
+            r->members.ptr[i].view != r->view)
+            return 0;
+    return r->members.len > 0;
+}
+
+/* Whether we know nobody, and yet have what others wrote: who has lost the
+ * table in a restart, say. Then we are not all there is. */
+CRDTI_FN int crdti_roster_is_lost(const crdti_roster *r)
+{
+    const crdti_member *self = crdti_roster_self(r);
+    return r->members.len == 1 && self->applied.len > 0 &&
+           (self->applied.len > 1 ||
+            !crdt_vv_get(&self->applied, &self->replica));
+}
+
+/* >>cuts ------------------------------------------------------------------ */
+
+/* out := what all active members have applied, or, with `floor`, have as their
+ * floor; of us that is as our record says. */
+CRDTI_FN crdt_err crdti_roster_cut(const crdti_roster *r, int floor,
+                                   crdt_vv *out)
+{
+    const crdti_member *self = crdti_roster_self(r);
+    size_t i;
+    crdt_err err;
+    if (!self)
+        return CRDT_ERR_LIMIT;
+    err = crdt_vv_copy(out, floor ? &self->floor : &self->applied);
+    for (i = 1; i < r->members.len && !err; i++) {
+        const crdti_member *member = &r->members.ptr[i];
+        if (crdti_is_active(member) && CRDTI_RULE(ALL_HAVE_IT))
+            crdti_vv_meet(out, floor ? &member->floor : &member->applied);
+    }
+    return err;
+}
+
+/* Whether the floors are those of all, and nothing is under way that was
+ * written before they were what they are. */
+CRDTI_FN int crdti_roster_has_floors(const crdti_roster *r)
+{
+    const crdti_member *self = crdti_roster_self(r);
+    size_t i;
+    if (!crdti_roster_agrees(r))
+        return 0;
+    for (i = 1; i < r->members.len; i++) {
+        const crdti_member *member = &r->members.ptr[i];
+        if (crdti_is_active(member) &&
+            crdt_vv_get(&self->applied, &member->replica) <
+                crdt_vv_get(&member->applied, &member->replica))
+            return 0;
+    }
+    return 1;
+}
+
+/* >>changing -------------------------------------------------------------- */
+
+CRDTI_FN void crdti_roster_touch(crdti_roster *r, crdti_member *member,
+                                 uint64_t from)
+{
+    member->stamp = ++r->changes;
+    member->from = from;
+    crdti_roster_look_around(r);
+}
+
+/* Our record as the document is now. NOMEM: it may be half so. */
+CRDTI_FN crdt_err crdti_roster_refresh(crdti_roster *r, const crdt_doc *doc)
+{
+    crdti_member *self = crdti_roster_self(r);
+    crdt_err err = crdt_doc_vv(doc, &self->applied);
+    return err ? err : crdt_doc_floor(doc, &self->floor);
+}
+
+/* Our record says something new. */
+CRDTI_FN void crdti_roster_renew(crdti_roster *r, int is_urgent)
+{
+    crdti_member *self = crdti_roster_self(r);
+    self->counter++;
+    crdti_roster_touch(r, self, 0);
+    self->view = r->view;
+    r->said = crdti_vv_sum(&self->applied) + crdti_vv_sum(&self->floor);
+    if (!is_urgent)
+        return;
+    r->urgent = r->changes;
+    r->promises++;
+}
+
+/* Room for one more. One that is gone makes place; when it comes back as if
+ * nothing had been, it has to be evicted once more, and that is all. */
+CRDTI_FN crdt_err crdti_roster_reserve(crdti_roster *r)
+{
+    size_t i;
+    if (r->members.len < CRDTSYNC_MAX_MEMBERS)
+        return crdti_array_reserve(r->alloc, &r->members, 1);
+    for (i = 1; i < r->members.len; i++) {
+        if (crdti_is_active(&r->members.ptr[i]))
+            continue;
+        crdti_member_free(&r->members.ptr[i]);
+        r->members.ptr[i] = r->members.ptr[--r->members.len];
+        return CRDT_OK;
+    }
+    return CRDT_ERR_LIMIT;
+}
+
+/* Of two records of one member, whether a is the newer. With equal counters
+ * one of them was written before a restart without memory. */
+CRDTI_FN int crdti_member_beats(const crdti_member *a, const crdti_member *b)
+{
+    int order;
+    if (a->counter != b->counter)
+        return a->counter > b->counter;
+    if (a->status != b->status)
+        return a->status > b->status;
+    order = crdti_id_order(&a->node, &b->node);
+    return order ? order > 0 : crdti_id_order(&a->by, &b->by) > 0;
+}
+
+CRDTI_FN int crdti_ballot_order(const crdti_ballot *a, const crdti_ballot *b)
+{
+    if (a->number != b->number)
+        return a->number > b->number ? 1 : -1;
+    return crdti_id_order(&a->proposer, &b->proposer);
+}
+
+/* Somebody has a record of ours. One that is newer is from before we lost our
+ * memory: what we promised then still holds. */
+CRDTI_FN void crdti_roster_hear_self(crdti_roster *r, crdti_member *heard)
+{
+    crdti_member *self = crdti_roster_self(r);
+    int forgot = heard->counter > self->counter;
+    if (!crdti_is_active(self) || !CRDTI_RULE(EVICTED_RETURN) ||
+        (!crdti_member_beats(heard, self) &&
+         (heard->counter < self->counter ||
+          crdti_id_equal(&heard->node, &self->node))))
+        return;
+    self->counter = heard->counter;
+    if (forgot &&
+        (heard->pact.epoch > self->pact.epoch ||
+         crdti_ballot_order(&heard->pact.ballot, &self->pact.ballot) > 0)) {
+        crdti_pact pact = self->pact;
+        self->pact = heard->pact;
+        self->pact.phase = CRDT_PHASE_WORK;
+        heard->pact = pact;
+    }
+    crdti_roster_renew(r, !r->twin_ms ||
+                              r->awake_ms - r->twin_ms >= CRDTI_TWIN_MS);
+    r->twin_ms = r->awake_ms + 1;
+}
+
+/* Whether others wait for what is new in the record. */
+CRDTI_FN int crdti_member_is_pressing(const crdti_member *now,
+                                      const crdti_member *before)
+{
+    const crdti_pact *a = &now->pact, *b = &before->pact;
+    return now->status != before->status || a->phase != b->phase ||
+           a->epoch != b->epoch || (a->phase && now->view != before->view) ||
+           crdti_ballot_order(&a->ballot, &b->ballot) ||
+           crdti_ballot_order(&a->accepted, &b->accepted);
+}
+
+/* A record has come; what it holds is taken out of it, or freed with it.
+ * NOMEM: nothing has changed. */
+CRDTI_FN crdt_err crdti_roster_join(crdti_roster *r, crdti_member *heard,
+                                    uint64_t from)
+{
+    crdti_member *member = crdti_roster_find(r, &heard->replica), old;
+    crdt_err err;
+    if (!r->members.len)
+        return CRDT_OK;
+    if (member && member == crdti_roster_self(r)) {
+        crdti_roster_hear_self(r, heard);
+        return CRDT_OK;
+    }
+    if (member && !crdti_member_beats(heard, member))
+        return CRDT_OK;
+    if (!member) {
+        err = crdti_roster_reserve(r);
+        if (err == CRDT_ERR_LIMIT)
+            crdti_roster_give_up(r);
+        if (err)
+            return err == CRDT_ERR_LIMIT ? CRDT_OK : err;
+        member = &r->members.ptr[r->members.len++];
+        crdti_member_init(member, r->alloc);
+    }
+    old = *member;
+    *member = *heard;
+    *heard = old;
+    member->heard_ms = r->awake_ms;
+    crdti_roster_touch(r, member, from);
+    if (crdti_member_is_pressing(member, &old))
+        r->urgent = r->changes;
+    r->promises += !old.counter || member->status != old.status;
+    return CRDT_OK;
+}
+
+/* Evicts it. It may well come back. */
+CRDTI_FN void crdti_roster_evict(crdti_roster *r, crdti_member *member)
+{
+    member->status = CRDT_MEMBER_EVICTED;
+    member->by = crdti_roster_self(r)->replica;
+    crdti_roster_touch(r, member, 0);
+    r->urgent = r->changes;
+    r->promises++;
+}
+
+/* We take part from now on, under the document's replica id. NOMEM, LIMIT:
+ * nothing has changed. */
+CRDTI_FN crdt_err crdti_roster_enter(crdti_roster *r, const crdt_doc *doc,
+                                     const crdt_id *node)
+{
+    crdti_member self;
+    crdt_err err = crdti_roster_reserve(r);
+    crdti_member_init(&self, r->alloc);
+    if (!err)
+        err = crdt_doc_vv(doc, &self.applied);
+    if (!err)
+        err = crdt_doc_floor(doc, &self.floor);
+    if (err) {
+        crdti_member_free(&self);
+        return err;
+    }
+    self.replica = crdt_doc_replica(doc);
+    self.node = *node;
+    crdti_move(r->members.ptr + 1, r->members.ptr,
+               r->members.len++ * sizeof self);
+    r->members.ptr[0] = self;
+    crdti_roster_renew(r, 0);
+    r->promises++;
+    return CRDT_OK;
+}
+
+/* That incarnation of ours writes no more, and what it promised is ours now. */
+CRDTI_FN void crdti_roster_inherit(crdti_roster *r, crdti_member *old)
+{
+    crdti_member *self = crdti_roster_self(r);
+    crdti_pact pact = self->pact;
+    self->pact = old->pact;
+    old->pact = pact;
+    old->status = CRDT_MEMBER_LEFT;
+    crdt_vv_clear(&old->applied);
+    crdt_vv_clear(&old->floor);
+}
+
+/* The first record of the table that we had before a restart: who we were. */
+CRDTI_FN void crdti_roster_recall(crdti_roster *r, crdti_member *was)
+{
+    was->counter += CRDTI_ROSTER_LEAP;
+    was->pact.phase = CRDT_PHASE_WORK;
+    if (r->members.len &&
+        !crdti_id_equal(&was->replica, &crdti_roster_self(r)->replica))
+        crdti_roster_inherit(r, was);
+}
+
+/* The document has a new replica id: the old one writes no more. */
+CRDTI_FN crdt_err crdti_roster_reenter(crdti_roster *r, const crdt_doc *doc)
+{
+    crdti_member *self = crdti_roster_self(r);
+    crdt_id node = self->node, id = crdt_doc_replica(doc);
+    crdti_member *known = crdti_roster_find(r, &id);
+    crdt_err err = known ? CRDT_ERR_FORK : crdti_roster_enter(r, doc, &node);
+    if (err)
+        return err;
+    crdti_roster_inherit(r, &r->members.ptr[1]);
+    r->members.ptr[1].counter++;
+    r->wanted_seq = 0; /* that of another */
+    crdti_roster_touch(r, &r->members.ptr[1], 0);
+    crdti_roster_renew(r, 1);
+    return CRDT_OK;
+}
+
+#endif
+/* >> gossip.h */
+/*
+ * Gossip: how rosters (roster.h) come to be the same.
+ *
+ *     ROSTER  doc  id  message               or in pieces:
+ *             doc  id  total  offset  bytes
+ *
+ *     message flags from news ack hash       what it covers
+ *             ids                            named by number from here on
+ *             records                        those changed in (from, to]
+ *
+ * Each side numbers the changes of its own table and tells each peer what has
+ * changed since what that one has, but for what came from there. `ack` says
+ * up to where the peer's numbers have arrived; where links lose, what is not
+ * acknowledged is said again. Whoever finds a gap asks. Two that meet begin
+ * with their own record and a hash of the table, two that meet again with the
+ * hash, and when the hashes are equal that was all. Records may come in any
+ * order, and twice.
+ */
+#ifndef CRDTI_GOSSIP_H
+#define CRDTI_GOSSIP_H
+
+
+#define CRDTI_GOSSIP_AGAIN_MS 250u /* when an acknowledgement is missing */
+#define CRDTI_GOSSIP_FEW 4u        /* members that are told unasked */
+#define CRDTI_GOSSIP_OVERHEAD (5 * CRDTI_VARINT_MAX)
+#define CRDTI_GOSSIP_ASKS 1u
+#define CRDTI_GOSSIP_OFF 2u
+#define CRDTI_GOSSIP_TELLS 4u /* there are records */
+
+/* What of a roster one peer knows, and we of its. */
+typedef struct crdti_gossip {
+    uint64_t told, acked; /* our changes, said and arrived */
+    uint64_t heard;       /* theirs */
+    uint64_t looked;      /* ours, and there was nothing for this peer */
+    uint64_t said_at;
+    crdt_buf out; /* message being cut into pieces */
+    size_t out_at;
+    uint64_t out_id;
+    crdt_buf in; /* message being put together */
+    uint64_t in_id, in_total;
+    int has_said, owes, asks; /* began; is to acknowledge; lacks something */
+} crdti_gossip;
+
+/* The link that it goes over. */
+typedef struct crdti_way {
+    uint64_t nonce;
+    int is_ordered; /* nothing gets lost or out of order */
+    int is_known;   /* the peer was, before: then it may know us, too */
+    uint32_t wait_ms;
+} crdti_way;
+
+CRDTI_FN void crdti_gossip_free(crdti_gossip *g)
+{
+    crdt_buf_free(&g->out);
+    crdt_buf_free(&g->in);
+}
+
+/* >>records as bytes ------------------------------------------------------ */
+
+/* An id by its place in the message's list. */
+CRDTI_FN void crdti_put_place(crdti_writer *w, const crdt_vv *ids,
+                              const crdt_id *id)
+{
+    crdti_put_varint(w, crdti_vv_place(ids, id));
+}
+
+CRDTI_FN void crdti_put_placed_vv(crdti_writer *w, const crdt_vv *ids,
+                                  const crdt_vv *vv)
+{
+    size_t i, at = 0, next = 0;
+    crdti_put_varint(w, vv->len);
+    for (i = 0; i < vv->len; i++) {
+        at = crdti_vv_place(ids, &vv->entries[i].replica);
+        crdti_put_varint(w, at - next);
+        crdti_put_varint(w, vv->entries[i].seq);
+        next = at + 1;
+    }
+}
+
+/* status 0-1, phase 2-3, strict 4, accepted 5, exact 6, done 7 */
+CRDTI_FN uint8_t crdti_member_head(const crdti_member *m)
+{
+    const crdti_pact *pact = &m->pact;
+    int accepted = pact->accepted.number != 0;
+    return (uint8_t)(m->status | pact->phase << 2 | pact->is_strict << 4 |
+                     accepted << 5 | pact->is_exact << 6 | pact->is_done << 7);
+}
+
+CRDTI_FN void crdti_put_pact(crdti_writer *w, const crdt_vv *ids,
+                             const crdti_pact *pact)
+{
+    crdti_put_varint(w, pact->epoch);
+    crdti_put_varint(w, pact->ballot.number);
+    if (pact->ballot.number) {
+        crdti_put_place(w, ids, &pact->ballot.proposer);
+        crdti_put_varint(w, pact->lease_ms);
+    }
+    if (!pact->accepted.number)
+        return;
+    crdti_put_varint(w, pact->accepted.number);
+    crdti_put_place(w, ids, &pact->accepted.proposer);
+    crdti_put_placed_vv(w, ids, &pact->cut);
+    if (pact->is_exact)
+        crdti_put_digest(w, pact->digest);
+}
+
+CRDTI_FN void crdti_put_member(crdti_writer *w, const crdt_vv *ids,
+                               const crdti_member *m)
+{
+    crdti_put_place(w, ids, &m->replica);
+    crdti_put_raw(w, crdt_bytes_of(m->node.b, sizeof m->node.b));
+    crdti_put_varint(w, m->counter);
+    crdti_put_u8(w, crdti_member_head(m));
+    if (m->status == CRDT_MEMBER_EVICTED)
+        crdti_put_place(w, ids, &m->by);
+    crdti_put_u64le(w, m->view);
+    crdti_put_placed_vv(w, ids, &m->applied);
+    crdti_put_placed_vv(w, ids, &m->floor);
+    crdti_put_pact(w, ids, &m->pact);
+}
+
+/* Adds the ids that the record names. */
+CRDTI_FN crdt_err crdti_member_ids(const crdti_member *m, crdt_vv *ids)
+{
+    crdt_err err = crdt_vv_merge(ids, &m->applied);
+    if (!err)
+        err = crdt_vv_merge(ids, &m->floor);
+    if (!err)
+        err = crdt_vv_merge(ids, &m->pact.cut);
+    if (!err)
+        err = crdt_vv_set(ids, &m->replica, 1);
+    if (!err && m->status == CRDT_MEMBER_EVICTED)
+        err = crdt_vv_set(ids, &m->by, 1);
+    if (!err && m->pact.ballot.number)
+        err = crdt_vv_set(ids, &m->pact.ballot.proposer, 1);
+    if (!err && m->pact.accepted.number)
+        err = crdt_vv_set(ids, &m->pact.accepted.proposer, 1);
+    return err;
+}
+
+/* The list of ids of a message that is read. */
+typedef struct crdti_ids {
+    const uint8_t *ptr;
+    size_t len;
+} crdti_ids;
+
+CRDTI_FN void crdti_get_ids(crdti_reader *r, crdti_ids *ids)
+{
+    size_t i;
+    ids->len = crdti_get_count(r, CRDTSYNC_MAX_REPLICAS, 16);
+    ids->ptr = crdti_get_raw(r, ids->len * 16).ptr;
+    for (i = 1; i < ids->len && !r->err; i++)
+        if (crdti_compare(ids->ptr + 16 * (i - 1), ids->ptr + 16 * i, 16) >= 0)
+            crdti_reader_fail_at(r, ids->ptr + 16 * i, CRDT_ERR_CORRUPT);
+}
+
+CRDTI_FN void crdti_get_place(crdti_reader *r, const crdti_ids *ids,
+                              crdt_id *id)
+{
+    uint64_t place = crdti_get_varint(r);
+    if (place >= ids->len)
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    else if (!r->err)
+        crdti_copy(id->b, ids->ptr + 16 * place, 16);
+}
+
+/* A number from `least` up. */
+CRDTI_FN uint64_t crdti_get_number(crdti_reader *r, uint64_t least)
+{
+    uint64_t number = crdti_get_varint(r);
+    if (number < least)
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    if (number > CRDTSYNC_MAX_SEQ)
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
+    return number;
+}
+
+CRDTI_FN void crdti_get_placed_vv(crdti_reader *r, const crdti_ids *ids,
+                                  crdt_vv *vv)
+{
+    size_t i, count = crdti_get_count(r, ids->len, 2);
+    uint64_t at = 0;
+    vv->len = 0;
+    if (!r->err && crdti_vv_reserve(vv, count))
+        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+    for (i = 0; i < count && !r->err; i++) {
+        uint64_t gap = crdti_get_varint(r), seq = crdti_get_number(r, 1);
+        if (gap >= ids->len || at + gap >= ids->len)
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        if (r->err)
+            break;
+        at += gap;
+        crdti_copy(vv->entries[i].replica.b, ids->ptr + 16 * at, 16);
+        vv->entries[i].seq = seq;
+        vv->len = i + 1;
+        at++;
+    }
+}
+
+CRDTI_FN void crdti_get_pact(crdti_reader *r, const crdti_ids *ids,
+                             uint8_t head, crdti_pact *pact)
+{
+    uint64_t lease;
+    pact->epoch = crdti_get_number(r, 0);
+    pact->ballot.number = crdti_get_number(r, 0);
+    if (pact->ballot.number) {
+        crdti_get_place(r, ids, &pact->ballot.proposer);
+        lease = crdti_get_varint(r);
+        pact->lease_ms = (uint32_t)lease;
+        if (lease > UINT32_MAX)
+            crdti_reader_fail(r, CRDT_ERR_LIMIT);
+    }
+    pact->phase = head >> 2 & 3;
+    pact->is_strict = head >> 4 & 1;
+    pact->is_exact = head >> 6 & 1;
+    pact->is_done = head >> 7;
+    if (pact->phase > CRDT_PHASE_READY ||
+        (!pact->ballot.number && (pact->phase || pact->is_strict)) ||
+        (!(head & 32) && (pact->is_exact || pact->is_done)))
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    if (!(head & 32))
+        return;
+    pact->accepted.number = crdti_get_number(r, 1);
+    crdti_get_place(r, ids, &pact->accepted.proposer);
+    crdti_get_placed_vv(r, ids, &pact->cut);
+    if (pact->is_exact)
+        pact->digest = crdti_get_digest(r);
+}
+
+/* Into a member that may hold another record; it keeps its memory. */
+CRDTI_FN void crdti_get_member(crdti_reader *r, const crdti_ids *ids,
+                               crdti_member *m)
+{
+    crdti_member old = *m;
+    uint8_t head;
+    crdti_member_init(m, old.applied.alloc);
+    m->applied = old.applied;
+    m->floor = old.floor;
+    m->pact.cut = old.pact.cut;
+    m->pact.cut.len = 0;
+    crdti_get_place(r, ids, &m->replica);
+    m->node = crdti_get_id(r);
+    m->counter = crdti_get_number(r, 1);
+    if (m->counter > CRDTSYNC_MAX_SEQ / 2) /* the member could not go on */
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
+    head = crdti_get_u8(r);
+    m->status = head & 3;
+    if (m->status > CRDT_MEMBER_LEFT)
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    if (m->status == CRDT_MEMBER_EVICTED)
+        crdti_get_place(r, ids, &m->by);
+    m->view = crdti_get_u64le(r);
+    crdti_get_placed_vv(r, ids, &m->applied);
+    crdti_get_placed_vv(r, ids, &m->floor);
+    crdti_get_pact(r, ids, head, &m->pact);
+}
+
+/* >>messages -------------------------------------------------------------- */
+
+typedef struct crdti_gossip_head {
+    uint8_t flags;
+    uint64_t from, to, ack, hash;
+} crdti_gossip_head;
+
+CRDTI_FN void crdti_put_gossip_head(crdti_writer *w,
+                                    const crdti_gossip_head *head)
+{
+    crdti_put_u8(w, head->flags);
+    crdti_put_varint(w, head->from);
+    crdti_put_varint(w, head->to - head->from);
+    crdti_put_varint(w, head->ack);
+    crdti_put_u64le(w, head->hash);
+}
+
+CRDTI_FN void crdti_get_gossip_head(crdti_reader *r, crdti_gossip_head *head)
+{
+    head->flags = crdti_get_u8(r);
+    if (head->flags > 7)
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    head->from = crdti_get_number(r, 0);
+    head->to = head->from + crdti_get_number(r, 0);
+    head->ack = crdti_get_number(r, 0);
+    head->hash = crdti_get_u64le(r);
+}
+
+/* Whether a message tells the i-th record: to begin with, ours, to those who do
+ * not know it. */
+CRDTI_FN int crdti_gossip_tells(const crdti_roster *r, size_t i,
+                                const crdti_gossip *g, const crdti_way *way,
+                                int begins)
+{
+    const crdti_member *m = &r->members.ptr[i];
+    return begins ? i == 0 && !way->is_known
+                  : m->stamp > g->told && m->from != way->nonce;
+}
+
+/* Whether there is something to tell. */
+CRDTI_FN int crdti_gossip_has_news(const crdti_roster *r, crdti_gossip *g,
+                                   const crdti_way *way)
+{
+    size_t i;
+    if (r->is_off)
+        return r->changes > g->told;
+    if (g->looked == r->changes)
+        return 0;
+    for (i = 0; i < r->members.len; i++)
+        if (crdti_gossip_tells(r, i, g, way, 0))
+            return 1;
+    g->looked = r->changes;
+    return 0;
+}
+
+CRDTI_FN void crdti_put_records(crdti_writer *w, const crdti_roster *r,
+                                const crdti_gossip *g, const crdti_way *way,
+                                int begins)
+{
+    crdt_vv ids;
+    size_t i, count = 0;
+    crdti_zero(&ids, sizeof ids);
+    ids.alloc = r->alloc;
+    for (i = 0; i < r->members.len && !w->err; i++) {
+        if (!crdti_gossip_tells(r, i, g, way, begins))
+            continue;
+        w->err = crdti_member_ids(&r->members.ptr[i], &ids);
+        count++;
+    }
+    crdti_put_varint(w, ids.len);
+    for (i = 0; i < ids.len; i++)
+        crdti_put_raw(w, crdt_bytes_of(ids.entries[i].replica.b, 16));
+    crdti_put_varint(w, count);
+    for (i = 0; i < r->members.len && !w->err; i++)
+        if (crdti_gossip_tells(r, i, g, way, begins))
+            crdti_put_member(w, &ids, &r->members.ptr[i]);
+    crdt_vv_free(&ids);
+}
+
+/* All of the table, we first; also of one that was given up. */
+CRDTI_FN void crdti_put_table(crdti_writer *w, const crdti_roster *r)
+{
+    crdti_gossip all;
+    crdti_way way;
+    crdti_zero(&all, sizeof all);
+    crdti_zero(&way, sizeof way);
+    way.nonce = UINT64_MAX; /* it all comes from elsewhere */
+    crdti_put_records(w, r, &all, &way, 0);
+}
+
+/* What to do with records: look whether they can be read; join them; or join
+ * those that we had ourselves before a restart. */
+typedef enum crdti_take { CRDTI_LOOK, CRDTI_TAKE, CRDTI_RECALL } crdti_take;
+
+/* Records are joined as they are read; they have all been looked at before,
+ * so only memory can fail, and then what was joined is none the worse. */
+CRDTI_FN void crdti_join_records(crdti_reader *r, crdti_roster *roster,
+                                 uint64_t from, crdti_take take)
+{
+    int is_first = 1;
+    crdti_member m;
+    crdti_ids ids;
+    size_t count;
+    crdti_get_ids(r, &ids);
+    count = crdti_get_count(r, CRDTSYNC_MAX_MEMBERS, 30);
+    crdti_member_init(&m, roster->alloc);
+    for (; count > 0 && !r->err; count--) {
+        crdt_err err = CRDT_OK;
+        crdti_get_member(r, &ids, &m);
+        if (take == CRDTI_RECALL && is_first && !r->err)
+            crdti_roster_recall(roster, &m);
+        if (take != CRDTI_LOOK && !r->err)
+            err = crdti_roster_join(roster, &m, from);
+        is_first = 0;
+        if (err)
+            crdti_reader_fail(r, err);
+    }
+    crdti_member_free(&m);
+    crdti_get_end(r);
+}
+
+/* Reads a table that was put, all or nothing but for NOMEM. */
+CRDTI_FN crdt_err crdti_roster_load(crdti_roster *roster, crdt_bytes table)
+{
+    crdti_reader r, look;
+    crdti_reader_init(&r, table);
+    look = r;
+    crdti_join_records(&look, roster, 0, CRDTI_LOOK);
+    if (!look.err)
+        crdti_join_records(&r, roster, 0, CRDTI_RECALL);
+    return look.err ? look.err : r.err;
+}
+
+/* >>telling --------------------------------------------------------------- */
+
+CRDTI_FN int crdti_gossip_is_due(const crdti_roster *r, crdti_gossip *g,
+                                 const crdti_way *way, uint64_t now)
+{
+    if (!r->changes)
+        return 0;
+    if (!g->has_said || g->owes || g->asks)
+        return 1;
+    if (!way->is_ordered && g->told > g->acked &&
+        now - g->said_at >= CRDTI_GOSSIP_AGAIN_MS) {
+        g->told = g->acked;
+        return 1;
+    }
+    return r->changes > g->told &&
+           (r->urgent > g->told || now - g->said_at >= way->wait_ms) &&
+           crdti_gossip_has_news(r, g, way);
+}
+
+/* When there may be something to tell that there is not now. */
+CRDTI_FN uint64_t crdti_gossip_wakes(const crdti_roster *r,
+                                     const crdti_gossip *g,
+                                     const crdti_way *way)
+{
+    if (g->out.len)
+        return 0;
+    if (!way->is_ordered && g->told > g->acked)
+        return g->said_at + CRDTI_GOSSIP_AGAIN_MS;
+    return r->changes > g->told && g->looked != r->changes
+               ? g->said_at + way->wait_ms
+               : UINT64_MAX;
+}
+
+/* Makes the next message. Only acknowledging it may be. */
+CRDTI_FN crdt_err crdti_gossip_compose(const crdti_roster *r, crdti_gossip *g,
+                                       const crdti_way *way, uint64_t now)
+{
+    int begins =
+        !g->has_said && (way->is_known || r->members.len > CRDTI_GOSSIP_FEW);
+    int tells;
+    crdti_gossip_head head;
+    crdti_writer w;
+    crdti_writer_init(&w, &g->out);
+    g->looked = 0;
+    tells = crdti_gossip_has_news(r, g, way);
+    head.to = tells ? r->changes : g->told;
+    tells = !r->is_off && (begins ? !way->is_known : tells);
+    head.from = begins ? head.to : g->told;
+    head.ack = g->heard;
+    head.hash = crdti_roster_hash(r);
+    head.flags = (uint8_t)((g->asks ? CRDTI_GOSSIP_ASKS : 0) |
+                           (r->is_off ? CRDTI_GOSSIP_OFF : 0) |
+                           (tells ? CRDTI_GOSSIP_TELLS : 0));
+    crdti_put_gossip_head(&w, &head);
+    if (tells)
+        crdti_put_records(&w, r, g, way, begins);
+    if (w.err) {
+        g->out.len = 0;
+        return w.err;
+    }
+    g->told = head.to;
+    g->said_at = now;
+    g->has_said = 1;
+    g->owes = g->asks = 0;
+    g->out_at = 0;
+    g->out_id++;
+    return CRDT_OK;
+}
+
+/* Puts the next piece, if there is something to tell. */
+CRDTI_FN void crdti_gossip_say(crdti_roster *r, crdti_gossip *g,
+                               const crdti_way *way, size_t room, uint64_t now,
+                               crdti_writer *w)
+{
+    size_t len;
+    if (!g->out.len && crdti_gossip_is_due(r, g, way, now)) {
+        w->err = crdti_gossip_compose(r, g, way, now);
+        if (w->err == CRDT_ERR_LIMIT || g->out.len > CRDTSYNC_MAX_ROSTER) {
+            g->out.len = 0;
+            w->err = CRDT_OK;
+            crdti_roster_give_up(r);
+        }
+    }
+    if (w->err || !g->out.len)
+        return;
+    len = crdti_min_size(room, g->out.len - g->out_at);
+    crdti_put_varint(w, g->out_id << 1 | (len < g->out.len));
+    if (len < g->out.len) {
+        crdti_put_varint(w, g->out.len);
+        crdti_put_varint(w, g->out_at);
+    }
+    crdti_put_raw(w, crdt_bytes_of(g->out.ptr + g->out_at, len));
+    if (w->err)
+        return;
+    g->out_at += len;
+    if (g->out_at == g->out.len)
+        g->out.len = 0;
+}
+
+/* >>hearing --------------------------------------------------------------- */
+
+CRDTI_FN void crdti_gossip_take(crdti_roster *roster, crdti_gossip *g,
+                                const crdti_way *way, crdti_reader *r)
+{
+    crdti_gossip_head head;
+    crdti_reader look;
+    crdti_get_gossip_head(r, &head);
+    look = *r;
+    if (head.flags & CRDTI_GOSSIP_TELLS)
+        crdti_join_records(&look, roster, way->nonce, CRDTI_LOOK);
+    else
+        crdti_get_end(&look);
+    if (look.err) {
+        *r = look;
+        return;
+    }
+    if (head.flags & CRDTI_GOSSIP_OFF && !roster->is_off)
+        crdti_roster_give_up(roster);
+    g->acked = crdti_max(g->acked, crdti_min(head.ack, g->told));
+    if (head.flags & CRDTI_GOSSIP_ASKS) {
+        g->told = crdti_min(g->told, head.ack);
+        g->owes = 1;
+    }
+    if (head.flags & CRDTI_GOSSIP_TELLS)
+        crdti_join_records(r, roster, way->nonce, CRDTI_TAKE);
+    if (r->err)
+        return;
+    if (head.hash == crdti_roster_hash(roster)) {
+        /* They have what we have, too. */
+        g->told = g->acked = roster->changes;
+    } else if (head.from > g->heard) {
+        g->asks = !roster->is_off;
+        return;
+    }
+    g->heard = crdti_max(g->heard, head.to);
+    if (!way->is_ordered && head.flags & ~CRDTI_GOSSIP_ASKS)
+        g->owes = 1;
+}
+
+/* A piece, behind the number of the document. Pieces of what did not arrive
+ * whole are forgotten: it will be said again. */
+CRDTI_FN void crdti_gossip_hear(crdti_roster *roster, crdti_gossip *g,
+                                const crdti_way *way, crdti_reader *r)
+{
+    uint64_t id = crdti_get_varint(r), total = 0, offset = 0;
+    crdt_bytes bytes;
+    crdti_reader whole;
+    crdti_writer w;
+    if (id & 1) {
+        total = crdti_get_varint(r);
+        offset = crdti_get_varint(r);
+    }
+    bytes = crdti_get_raw(r, crdti_reader_left(r));
+    if (!(id & 1))
+        total = bytes.len;
+    if (total > CRDTSYNC_MAX_ROSTER)
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
+    if (!bytes.len || offset > total || bytes.len > total - offset ||
+        (id & 1 && bytes.len == total))
+        crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+    if (r->err)
+        return;
+    if (offset == 0) {
+        g->in.len = 0;
+        g->in_id = id;
+        g->in_total = total;
+    }
+    if (id != g->in_id || total != g->in_total || offset != g->in.len)
+        return;
+    if (bytes.len < total) {
+        crdti_writer_init(&w, &g->in);
+        crdti_put_raw(&w, bytes);
+        if (w.err)
+            crdti_reader_fail(r, w.err);
+        if (w.err || g->in.len < total)
+            return;
+        bytes = crdt_buf_bytes(&g->in);
+    }
+    crdti_reader_init(&whole, bytes);
+    crdti_gossip_take(roster, g, way, &whole);
+    if (whole.err)
+        crdti_reader_fail(r, whole.err);
+    g->in.len = 0;
+    g->in_total = 0;
+}
+
+#endif
+/* >> epoch.h */
+/*
+ * Full syncs: all members agree on a cut that each of them has, compare their
+ * documents there, and begin a new epoch.
+ *
+ *     WORK -> SYNC    answered: here is what I have
+ *          -> READY   I have all of the cut; the digest there is this
+ *          -> WORK    all have: the epoch is committed. Or the lease is over
+ *
+ * Nobody sends requests. What a member says stands in its record (roster.h),
+ * which is gossiped, so it gets through in any topology and over any loss; and
+ * each member steps by what it sees in the records of the others:
+ *
+ *     ballot    (number, proposer). The highest that anyone is in draws all
+ *     cut       told by the proposer in its record, when all active members
+ *               have answered it: the join of what they have; or the cut that
+ *               one of them has accepted already, of the highest ballot
+ *     accept    having applied the cut, which then is never disowned
+ *     commit    all active members have accepted that ballot, and all name
+ *               the same view of who is active; whoever sees that knows it,
+ *               and who sees only that another knows it takes its word
+ *
+ * That is Paxos with every active member as quorum (Lamport 1998): two cuts
+ * can be committed for one epoch only by two groups without a common member,
+ * each of which has evicted the other. Even then nothing is lost: a commit
+ * only permits to forget what everyone who took part has. Of two such cuts the
+ * one of the higher ballot becomes that of all.
+ *
+ * Digests are those of members that were just at the cut when they accepted
+ * it; who had written meanwhile has none to show. In the strict form nobody
+ * writes meanwhile (CRDT_ERR_FROZEN), until commit, abort, or the lease ends.
+ */
+#ifndef CRDTI_EPOCH_H
+#define CRDTI_EPOCH_H
+
+
+#define CRDTI_LEASE_MS 10000u
+
+CRDTI_FN int crdti_ballot_equal(const crdti_ballot *a, const crdti_ballot *b)
+{
+    return crdti_ballot_order(a, b) == 0;
+}
+
+/* What is typed goes the long way then, where that is asked. */
+CRDTI_FN void crdti_doc_freeze(crdt_doc *doc)
+{
+    if (doc->typing)
+        crdti_typing_end(doc);
+    doc->is_frozen = 1;
+}
+
+/* >>our steps ------------------------------------------------------------- */
+
+CRDTI_FN void crdti_epoch_enter(crdti_roster *r, crdt_doc *doc,
+                                const crdti_ballot *ballot, int is_strict,
+                                uint32_t lease_ms, uint64_t now)
+{
+    crdti_pact *pact = &crdti_roster_self(r)->pact;
+    if (pact->phase == CRDT_PHASE_WORK)
+        r->lease_until = now + lease_ms;
+    pact->ballot = *ballot;
+    pact->is_strict = is_strict != 0;
+    pact->lease_ms = lease_ms;
+    pact->phase = CRDT_PHASE_SYNC;
+    r->is_adopted = 0;
+    if (is_strict && CRDTI_RULE(STRICT_FREEZES))
+        crdti_doc_freeze(doc);
+    crdti_roster_renew(r, 1);
+}
+
+CRDTI_FN void crdti_epoch_thaw(crdti_roster *r, crdt_doc *doc)
+{
+    crdti_roster_self(r)->pact.phase = CRDT_PHASE_WORK;
+    doc->is_frozen = 0;
+    crdti_roster_renew(r, 1);
+}
+
+CRDTI_FN void crdti_epoch_propose(crdti_roster *r, crdt_doc *doc,
+                                  int is_strict, uint64_t until, uint64_t now)
+{
+    crdti_ballot ballot;
+    size_t i;
+    ballot.proposer = crdti_roster_self(r)->replica;
+    ballot.number = 0;
+    for (i = 0; i < r->members.len; i++)
+        ballot.number =
+            crdti_max(ballot.number, r->members.ptr[i].pact.ballot.number);
+    if (ballot.number++ < CRDTSYNC_MAX_SEQ)
+        crdti_epoch_enter(r, doc, &ballot, is_strict,
+                          (uint32_t)crdti_min(until - now, UINT32_MAX), now);
+}
+
+/* The epoch is over: what the cut covers need not be remembered. That may
+ * fail, and is then done by and by (tend.h). */
+CRDTI_FN void crdti_epoch_end(crdti_roster *r, crdt_doc *doc)
+{
+    crdti_member *self = crdti_roster_self(r);
+    if (crdt_vv_get(&self->pact.cut, &self->replica) >= r->wanted_seq &&
+        !r->is_adopted)
+        r->wanted_until = 0;
+    r->is_adopted = 0;
+    if (self->pact.is_done && !crdt_truncate(doc, &self->pact.cut))
+        (void)crdt_doc_floor(doc, &self->floor);
+    crdti_epoch_thaw(r, doc);
+}
+
+/* >>what we see of others ------------------------------------------------- */
+
+/* Another has seen a commit that we have not. NOMEM. */
+CRDTI_FN crdt_err crdti_epoch_learn(crdti_roster *r, crdt_doc *doc,
+                                    const crdti_member *from)
+{
+    crdti_pact *pact = &crdti_roster_self(r)->pact;
+    crdt_err err = CRDT_OK;
+    if (from->pact.is_done)
+        err = crdt_vv_copy(&pact->cut, &from->pact.cut);
+    if (err)
+        return err;
+    pact->epoch = from->pact.epoch;
+    pact->is_exact = 0;
+    pact->is_done = from->pact.is_done;
+    pact->accepted = from->pact.accepted;
+    if (!pact->is_done) {
+        pact->accepted.number = 0;
+        pact->cut.len = 0;
+    }
+    crdti_epoch_end(r, doc);
+    return CRDT_OK;
+}
+
+/* Of an epoch that was committed more than once, by the same cut or in groups
+ * that had evicted each other, the highest ballot counts. */
+CRDTI_FN int crdti_epoch_is_news(const crdti_pact *own, const crdti_pact *pact)
+{
+    if (pact->epoch != own->epoch)
+        return pact->epoch > own->epoch;
+    return pact->is_done && !own->phase &&
+           (own->is_done
+                ? crdti_ballot_order(&pact->accepted, &own->accepted) > 0
+                : !own->accepted.number);
+}
+
+CRDTI_FN crdt_err crdti_epoch_learn_all(crdti_roster *r, crdt_doc *doc)
+{
+    const crdti_pact *own = &crdti_roster_self(r)->pact;
+    size_t i;
+    crdt_err err = CRDT_OK;
+    for (i = 1; i < r->members.len && !err; i++) {
+        const crdti_pact *pact = &r->members.ptr[i].pact;
+        if (crdti_epoch_is_news(own, pact))
+            err = crdti_epoch_learn(r, doc, &r->members.ptr[i]);
+    }
+    return err;
+}
+
+/* Whether that ballot is over for someone: then it is for all. */
+CRDTI_FN int crdti_epoch_is_over(const crdti_roster *r,
+                                 const crdti_ballot *ballot)
+{
+    size_t i;
+    for (i = 0; i < r->members.len; i++) {
+        const crdti_pact *pact = &r->members.ptr[i].pact;
+        if (crdti_is_active(&r->members.ptr[i]) &&
+            pact->phase == CRDT_PHASE_WORK &&
+            crdti_ballot_equal(&pact->ballot, ballot))
+            return 1;
+    }
+    return 0;
+}
+
+/* Joins the highest ballot. */
+CRDTI_FN void crdti_epoch_join(crdti_roster *r, crdt_doc *doc, uint64_t now)
+{
+    const crdti_pact *own = &crdti_roster_self(r)->pact, *best = own;
+    size_t i;
+    for (i = 1; i < r->members.len; i++) {
+        const crdti_pact *pact = &r->members.ptr[i].pact;
+        if (crdti_is_active(&r->members.ptr[i]) && pact->phase &&
+            pact->epoch == own->epoch &&
+            crdti_ballot_order(&pact->ballot, &best->ballot) > 0 &&
+            !crdti_epoch_is_over(r, &pact->ballot))
+            best = pact;
+    }
+    if (best != own && !(best->is_strict && crdt_doc_uncommitted(doc)))
+        crdti_epoch_enter(r, doc, &best->ballot, best->is_strict,
+                          best->lease_ms, now);
+}
+
+/* >>the cut --------------------------------------------------------------- */
+
+/* Whether all active members are in our ballot, and agree who they are. */
+CRDTI_FN int crdti_epoch_is_answered(const crdti_roster *r)
+{
+    const crdti_pact *own = &crdti_roster_self(r)->pact;
+    size_t i;
+    for (i = 0; i < r->members.len; i++) {
+        const crdti_pact *pact = &r->members.ptr[i].pact;
+        if (crdti_is_active(&r->members.ptr[i]) &&
+            (!pact->phase || pact->epoch != own->epoch ||
+             !crdti_ballot_equal(&pact->ballot, &own->ballot)))
+            return 0;
+    }
+    return crdti_roster_agrees(r);
+}
+
+/* Whether a cut for the next epoch was accepted there, maybe by all. */
+CRDTI_FN int crdti_epoch_has_accepted(const crdti_roster *r,
+                                      const crdti_member *member)
+{
+    const crdti_pact *own = &crdti_roster_self(r)->pact;
+    return crdti_is_active(member) && member->pact.epoch == own->epoch &&
+           member->pact.accepted.number && !member->pact.is_done;
+}
+
+/* Whether two who accepted that ballot had unequal documents there. */
+CRDTI_FN int crdti_epoch_differs(const crdti_roster *r,
+                                 const crdti_ballot *ballot)
+{
+    const crdti_pact *first = NULL;
+    size_t i;
+    for (i = 0; i < r->members.len; i++) {
+        const crdti_pact *pact = &r->members.ptr[i].pact;
+        if (!crdti_is_active(&r->members.ptr[i]) || !pact->is_exact ||
+            !crdti_ballot_equal(&pact->accepted, ballot))
+            continue;
+        if (first && !crdti_digest_equal(first->digest, pact->digest))
+            return 1;
+        first = pact;
+    }
+    return 0;
+}
+
+/* The cut that we have to propose again, as it may have been committed
+ * already; or NULL: then a new one. */
+CRDTI_FN const crdti_pact *crdti_epoch_bound(const crdti_roster *r)
+{
+    const crdti_pact *best = NULL;
+    size_t i;
+    for (i = 0; i < r->members.len && CRDTI_RULE(CUT_IS_KEPT); i++) {
+        const crdti_pact *pact = &r->members.ptr[i].pact;
+        if (crdti_epoch_has_accepted(r, &r->members.ptr[i]) &&
+            (!best ||
+             crdti_ballot_order(&pact->accepted, &best->accepted) > 0) &&
+            !crdti_epoch_differs(r, &pact->accepted))
+            best = pact;
+    }
+    return best;
+}
+
+/* out := what all active members have, together. NOMEM. */
+CRDTI_FN crdt_err crdti_epoch_cut(const crdti_roster *r, crdt_vv *out)
+{
+    const crdti_pact *bound = crdti_epoch_bound(r);
+    size_t i;
+    crdt_err err = CRDT_OK;
+    if (bound)
+        return crdt_vv_copy(out, &bound->cut);
+    for (i = 0; i < r->members.len && !err; i++)
+        if (crdti_is_active(&r->members.ptr[i]))
+            err = crdt_vv_merge(out, &r->members.ptr[i].applied);
+    return err;
+}
+
+/* If we have all of the cut, we accept it, and say what we have there. */
+CRDTI_FN crdt_err crdti_epoch_accept(crdti_roster *r, const crdt_doc *doc,
+                                     const crdt_vv *cut)
+{
+    crdti_member *self = crdti_roster_self(r);
+    crdti_pact *pact = &self->pact;
+    crdt_err err;
+    if (!crdti_vv_is_in(cut, &self->applied) && CRDTI_RULE(CUT_IS_THERE))
+        return CRDT_OK;
+    err = crdt_vv_copy(&pact->cut, cut);
+    if (err)
+        return err;
+    pact->accepted = pact->ballot;
+    pact->is_done = 0;
+    pact->is_exact = !crdt_doc_uncommitted(doc) &&
+                     crdt_vv_compare(&self->applied, cut) == CRDT_EQUAL;
+    pact->digest = crdt_doc_digest(doc);
+    pact->phase = CRDT_PHASE_READY;
+    crdti_roster_renew(r, 1);
+    return CRDT_OK;
+}
+
+/* The proposer's part of SYNC. */
+CRDTI_FN crdt_err crdti_epoch_lead(crdti_roster *r, const crdt_doc *doc)
+{
+    crdt_vv cut;
+    crdt_err err;
+    int is_bound = crdti_epoch_bound(r) != NULL;
+    if (!crdti_epoch_is_answered(r))
+        return CRDT_OK;
+    crdti_zero(&cut, sizeof cut);
+    cut.alloc = r->alloc;
+    err = crdti_epoch_cut(r, &cut);
+    if (!err)
+        err = crdti_epoch_accept(r, doc, &cut);
+    if (!err)
+        r->is_adopted = is_bound;
+    crdt_vv_free(&cut);
+    return err;
+}
+
+/* The proposer is gone: the least of those who are there takes over. */
+CRDTI_FN void crdti_epoch_succeed(crdti_roster *r, crdt_doc *doc, uint64_t now)
+{
+    const crdti_member *self = crdti_roster_self(r);
+    size_t i;
+    for (i = 1; i < r->members.len; i++)
+        if (crdti_is_active(&r->members.ptr[i]) &&
+            crdti_id_order(&r->members.ptr[i].replica, &self->replica) < 0)
+            return;
+    crdti_epoch_propose(r, doc, self->pact.is_strict, r->lease_until, now);
+}
+
+/* The part of the others. */
+CRDTI_FN crdt_err crdti_epoch_follow(crdti_roster *r, crdt_doc *doc,
+                                     uint64_t now)
+{
+    const crdti_pact *own = &crdti_roster_self(r)->pact;
+    const crdti_member *leader = crdti_roster_find(r, &own->ballot.proposer);
+    int is_told = leader && leader->pact.epoch == own->epoch &&
+                  crdti_ballot_equal(&leader->pact.accepted, &own->ballot);
+    if (leader && crdti_is_active(leader) &&
+        leader->pact.phase == CRDT_PHASE_WORK &&
+        crdti_ballot_order(&leader->pact.ballot, &own->ballot) >= 0)
+        crdti_epoch_thaw(r, doc);
+    else if (is_told && own->phase == CRDT_PHASE_SYNC)
+        return crdti_epoch_accept(r, doc, &leader->pact.cut);
+    else if (!is_told && leader && !crdti_is_active(leader))
+        crdti_epoch_succeed(r, doc, now);
+    return CRDT_OK;
+}
+
+/* >>commit ---------------------------------------------------------------- */
+
+/* How many have accepted our ballot with a digest, when all have; else 0. */
+CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
+{
+    const crdti_pact *own = &crdti_roster_self(r)->pact;
+    size_t i;
+    *exact = 0;
+    for (i = 0; i < r->members.len; i++) {
+        const crdti_pact *pact = &r->members.ptr[i].pact;
+        if (!crdti_is_active(&r->members.ptr[i]))
+            continue;
+        if (pact->epoch != own->epoch || !pact->accepted.number ||
+            (!crdti_ballot_equal(&pact->accepted, &own->ballot) &&
+             CRDTI_RULE(BALLOTS_EQUAL)))
+            return 0;
+        *exact += pact->is_exact;
+    }
+    return crdti_roster_agrees(r);
+}
+
+CRDTI_FN void crdti_epoch_decide(crdti_roster *r, crdt_doc *doc)
+{
+    crdti_pact *own = &crdti_roster_self(r)->pact;
+    uint64_t exact;
+    if (crdti_epoch_differs(r, &own->ballot)) {
+        r->alarms++;
+        r->wanted_until = 0;
+        crdti_epoch_thaw(r, doc);
+    } else if (crdti_epoch_is_accepted(r, &exact)) {
+        r->compared = exact;
+        own->epoch++;
+        own->is_done = 1;
+        crdti_epoch_end(r, doc);
+    }
+}
+
+/* >>all of it ------------------------------------------------------------- */
+
+CRDTI_FN crdt_err crdti_epoch_step_once(crdti_roster *r, crdt_doc *doc,
+                                        uint64_t now)
+{
+    crdti_member *self = crdti_roster_self(r);
+    crdt_err err = crdti_epoch_learn_all(r, doc);
+    if (err)
+        return err;
+    if (self->pact.phase && self->view != r->view)
+        crdti_roster_renew(r, 1);
+    crdti_epoch_join(r, doc, now);
+    if (self->pact.phase && now >= r->lease_until && CRDTI_RULE(LEASES_END))
+        crdti_epoch_thaw(r, doc);
+    if (!self->pact.phase && now < r->wanted_until &&
+        !(r->wants_strict && crdt_doc_uncommitted(doc)) &&
+        !crdti_roster_is_lost(r))
+        crdti_epoch_propose(r, doc, r->wants_strict, r->wanted_until, now);
+    if (self->pact.phase &&
+        !crdti_id_equal(&self->pact.ballot.proposer, &self->replica))
+        err = crdti_epoch_follow(r, doc, now);
+    else if (self->pact.phase == CRDT_PHASE_SYNC)
+        err = crdti_epoch_lead(r, doc);
+    if (!err && self->pact.phase == CRDT_PHASE_READY)
+        crdti_epoch_decide(r, doc);
+    return err;
+}
+
+/* Does what is to be done by what is known. NOMEM: later. */
+CRDTI_FN crdt_err crdti_epoch_step(crdti_roster *r, crdt_doc *doc,
+                                   uint64_t now)
+{
+    crdt_err err = CRDT_OK;
+    int idle = !crdti_roster_self(r)->pact.phase && !r->wanted_until;
+    if (idle && r->stepped == r->changes)
+        return CRDT_OK;
+    if (r->wanted_until && now >= r->wanted_until)
+        r->wanted_until = 0;
+    err = crdti_roster_refresh(r, doc);
+    do {
+        r->stepped = r->changes;
+        if (!err)
+            err = crdti_epoch_step_once(r, doc, now);
+    } while (!err && r->stepped != r->changes);
+    if (err)
+        r->stepped = 0;
+    return err;
+}
+
+#endif
+/* >> tend.h */
+/*
+ * What a node does for a document between syncs: keeps its record in the
+ * roster true, evicts who is silent, takes its part in full syncs, and forgets
+ * what everyone has.
+ *
+ *     applied by all      stable: kill records and content up to there go
+ *     floor of all        tombstones that were dead below it go (sweep.h)
+ *
+ * One sweeps when nobody's floor is below one's own. As all would leapfrog, who
+ * has something to sweep only follows the others until it has.
+ *
+ * Silence is counted by the time that the node was awake (node.h): after a
+ * long sleep the others have not been silent, we have been deaf.
+ */
+#ifndef CRDTI_TEND_H
+#define CRDTI_TEND_H
+
+
+#define CRDTI_ROSTER_MS 10000u
+#define CRDTI_FORGET_MIN 256u /* changes worth the walk over the document */
+#define CRDTI_FORGET_QUIET 4u /* periods, after which any are */
+#define CRDTI_FORGET_HOLD 16u /* periods that a sweep is waited for */
+
+/* The settings of the node. */
+typedef struct crdti_tend {
+    uint32_t roster_ms, evict_ms;
+    int forgets;
+} crdti_tend;
+
+/* >>forgetting ------------------------------------------------------------ */
+
+/* Whether so much is stable that it is worth it, or it has been for long. */
+CRDTI_FN int crdti_tend_is_worth(crdti_roster *r, const crdt_doc *doc,
+                                 uint64_t stable, const crdti_tend *tend,
+                                 uint64_t now)
+{
+    uint64_t known = crdti_vv_sum(&crdti_roster_self(r)->floor);
+    uint64_t quiet = (uint64_t)tend->roster_ms * CRDTI_FORGET_QUIET;
+    if (stable != r->stable) {
+        r->stable = stable;
+        r->stable_at = now;
+    }
+    if (stable <= known)
+        return 0;
+    return now - r->stable_at >= quiet ||
+           stable - known >= crdti_max(CRDTI_FORGET_MIN,
+                                       doc->ops.live / 4 + doc->rows.len / 4);
+}
+
+/* What died below the floor of everyone goes. AGAIN: not all are as far as we
+ * are. LIMIT: a text has hardly any names left for that. */
+CRDTI_FN crdt_err crdti_tend_sweep(crdti_roster *r, crdt_doc *doc,
+                                   crdt_vv *cut)
+{
+    crdt_err err;
+    if (!crdti_roster_has_floors(r))
+        return CRDT_OK;
+    err = crdti_roster_cut(r, 1, cut);
+    if (err || crdti_vv_sum(cut) <= r->swept)
+        return err;
+    err = crdt_sweep(doc, cut);
+    if (!err)
+        r->swept = crdti_vv_sum(cut);
+    return err == CRDT_ERR_AGAIN || err == CRDT_ERR_LIMIT ? CRDT_OK : err;
+}
+
+/* Whether the document may truncate further than any other has: if it is swept
+ * up to where it is, or the others have not come there for long. */
+CRDTI_FN int crdti_tend_may_lead(const crdti_roster *r, const crdt_doc *doc,
+                                 const crdti_tend *tend, uint64_t now)
+{
+    return !doc->sequences ||
+           r->swept >= crdti_vv_sum(&crdti_roster_self(r)->floor) ||
+           now - r->led_at >= (uint64_t)tend->roster_ms * CRDTI_FORGET_HOLD;
+}
+
+/* Cuts down what is stable to what some member has truncated already. */
+CRDTI_FN crdt_err crdti_tend_follow(const crdti_roster *r, crdt_vv *stable)
+{
+    crdt_vv ahead;
+    size_t i;
+    crdt_err err = CRDT_OK;
+    crdti_zero(&ahead, sizeof ahead);
+    ahead.alloc = r->alloc;
+    for (i = 0; i < r->members.len && !err; i++)
+        if (crdti_is_active(&r->members.ptr[i]))
+            err = crdt_vv_merge(&ahead, &r->members.ptr[i].floor);
+    crdti_vv_meet(stable, &ahead);
+    crdt_vv_free(&ahead);
+    return err;
+}
+
+/* Sweeps what is below all floors, and then forgets what is stable: on its own,
+ * or as far as others have, so that all come to the same floor. */
+CRDTI_FN crdt_err crdti_tend_forget(crdti_roster *r, crdt_doc *doc,
+                                    const crdti_tend *tend, uint64_t now)
+{
+    crdt_vv cut;
+    crdt_err err;
+    int leads;
+    crdti_zero(&cut, sizeof cut);
+    cut.alloc = r->alloc;
+    err = crdti_tend_sweep(r, doc, &cut);
+    if (!err)
+        err = crdti_roster_cut(r, 0, &cut);
+    leads = !err &&
+            crdti_tend_is_worth(r, doc, crdti_vv_sum(&cut), tend, now) &&
+            crdti_tend_may_lead(r, doc, tend, now);
+    if (leads)
+        r->led_at = now;
+    else if (!err)
+        err = crdti_tend_follow(r, &cut);
+    if (!err &&
+        crdti_vv_sum(&cut) > crdti_vv_sum(&crdti_roster_self(r)->floor))
+        err = crdt_truncate(doc, &cut);
+    crdt_vv_free(&cut);
+    return err == CRDT_ERR_AGAIN ? CRDT_OK : err;
+}
+
+/* >>members --------------------------------------------------------------- */
+
+CRDTI_FN int crdti_tend_is_silent(const crdti_roster *r, size_t i, uint64_t ms)
+{
+    return i > 0 && crdti_is_active(&r->members.ptr[i]) &&
+           r->awake_ms - r->members.ptr[i].heard_ms >= ms;
+}
+
+/* Evicts who has been silent, but only while we hear most of the members: of
+ * two halves that do not hear each other at most one goes on without. Not all
+ * fall silent at one moment, so half of the time is enough not to count. */
+CRDTI_FN void crdti_tend_evict(crdti_roster *r, uint32_t evict_ms)
+{
+    size_t i, silent = 0;
+    for (i = 1; i < r->members.len; i++)
+        silent += (size_t)crdti_tend_is_silent(r, i, evict_ms / 2);
+    if (!silent || 2 * silent >= crdti_roster_active(r))
+        return;
+    for (i = 1; i < r->members.len; i++)
+        if (crdti_tend_is_silent(r, i, evict_ms))
+            crdti_roster_evict(r, &r->members.ptr[i]);
+}
+
+/* Renews our record when it is no longer true, or to show that we live. */
+CRDTI_FN crdt_err crdti_tend_renew(crdti_roster *r, const crdt_doc *doc,
+                                   const crdti_tend *tend, uint64_t now)
+{
+    const crdti_member *self = crdti_roster_self(r);
+    crdt_err err = crdti_roster_refresh(r, doc);
+    if (!err &&
+        (r->said !=
+             crdti_vv_sum(&self->applied) + crdti_vv_sum(&self->floor) ||
+         self->view != r->view ||
+         (tend->evict_ms && now - r->renewed_at >= tend->evict_ms / 4))) {
+        crdti_roster_renew(r, 0);
+        r->renewed_at = now;
+    }
+    return err;
+}
+
+/* One that has left and writes again takes part again. */
+CRDTI_FN int crdti_tend_is_in(crdti_roster *r, const crdt_doc *doc)
+{
+    crdti_member *self = crdti_roster_self(r);
+    if (!crdti_is_active(self) &&
+        doc->replicas.ptr[doc->self].seq >
+            crdt_vv_get(&self->applied, &self->replica)) {
+        self->status = CRDT_MEMBER_ACTIVE;
+        crdti_roster_renew(r, 1);
+    }
+    return crdti_is_active(self);
+}
+
+/* >>all of it ------------------------------------------------------------- */
+
+/* Every now and then, the oftener the better. `wait_ms` is until the next time
+ * that our record may be renewed. NOMEM, FORK: the rest is done. */
+CRDTI_FN crdt_err crdti_tend_roster(crdti_roster *r, crdt_doc *doc,
+                                    const crdti_tend *tend, uint64_t wait_ms,
+                                    uint64_t now)
+{
+    crdt_id id = crdt_doc_replica(doc);
+    crdt_err err = CRDT_OK, other;
+    if (!r->members.len)
+        return CRDT_OK;
+    if (!crdti_id_equal(&crdti_roster_self(r)->replica, &id))
+        err = crdti_roster_reenter(r, doc);
+    if (err || !crdti_tend_is_in(r, doc))
+        return err;
+    err = crdti_epoch_step(r, doc, now);
+    if (now < r->renew_at)
+        return err;
+    r->renew_at = now + wait_ms;
+    if (tend->evict_ms)
+        crdti_tend_evict(r, tend->evict_ms);
+    other = crdti_tend_renew(r, doc, tend, now);
+    if (!other && tend->forgets && !crdti_roster_is_lost(r))
+        other = crdti_tend_forget(r, doc, tend, now);
+    return err ? err : other;
+}
+
+#endif
+/* >> pace.h */
+/*
+ * How fast a link is: when an answer is overdue, and how much may be under way
+ * where things get lost.
+ *
+ *     round trips   20  22  19  60        smoothed 27, deviation 14
+ *     overdue after 27 + 4 x 14 = 83 ms, and twice that after each in vain
+ *
+ * (Jacobson & Karels 1988; RFC 6298)
+ */
+#ifndef CRDTI_PACE_H
+#define CRDTI_PACE_H
+
+
+#define CRDTI_OVERDUE_FIRST_MS 500u /* before anything has been measured */
+#define CRDTI_OVERDUE_MIN_MS 50u
+#define CRDTI_OVERDUE_MAX_MS 2000u
+#define CRDTI_WINDOW_FIRST 32768u /* bytes, where things get lost */
+#define CRDTI_WINDOW_MIN 16384u
+#define CRDTI_VAIN_MAX 8u
+
+typedef struct crdti_pace {
+    uint64_t smooth8, deviation4; /* ms, times 8 and times 4; 0: unknown */
+    unsigned vain;                /* times that all was lost, in a row */
+    size_t window;                /* bytes unanswered */
+} crdti_pace;
+
+CRDTI_FN void crdti_pace_init(crdti_pace *pace)
+{
+    crdti_zero(pace, sizeof *pace);
+    pace->window = CRDTI_WINDOW_FIRST;
+}
+
+/* An answer took so long, and confirms so many bytes. */
+CRDTI_FN void crdti_pace_hear(crdti_pace *pace, uint64_t ms, size_t bytes)
+{
+    uint64_t smooth = pace->smooth8 / 8;
+    uint64_t off = ms > smooth ? ms - smooth : smooth - ms;
+    ms = crdti_min(ms, CRDTI_OVERDUE_MAX_MS);
+    if (!pace->smooth8) {
+        pace->smooth8 = 8 * ms + 1;
+        pace->deviation4 = 2 * ms;
+    } else {
+        off = crdti_min(off, CRDTI_OVERDUE_MAX_MS);
+        pace->smooth8 += ms - smooth;
+        pace->deviation4 += off - pace->deviation4 / 4;
+    }
+    pace->vain = 0;
+    if (pace->window < CRDTSYNC_MAX_WINDOW)
+        pace->window += bytes;
+}
+
+CRDTI_FN void crdti_pace_lose(crdti_pace *pace)
+{
+    pace->vain += pace->vain < CRDTI_VAIN_MAX;
+    pace->window = crdti_max_size(pace->window / 2, CRDTI_WINDOW_MIN);
+}
+
+/* How long to wait for an answer. */
+CRDTI_FN uint64_t crdti_pace_patience(const crdti_pace *pace)
+{
+    uint64_t ms = pace->smooth8 ? pace->smooth8 / 8 + pace->deviation4
+                                : CRDTI_OVERDUE_FIRST_MS;
+    return crdti_min(crdti_max(ms, CRDTI_OVERDUE_MIN_MS) << pace->vain,
+                     CRDTI_OVERDUE_MAX_MS);
+}
+
+#endif
+/* >> parcel.h */
+/*
+ * Parcels: messages that are too long for one frame go in pieces, and are
+ * heard when the last one has come. One at a time each way.
+ *
+ *     sender    [ said, got | said  | said, got | not yet   ]
+ *                                               at
+ *     receiver  [ ######### |       | ######### ]             have: two runs
+ *
+ * The receiver keeps what comes in any order and says what it has got when a
+ * piece asks. The sender goes through the message from front to back, and then
+ * again through what was not got; it asks at the end, and in between so often
+ * that what is under way stays within the window. Where no answer comes in
+ * time it tries one piece. So a piece that is lost costs a piece.
+ */
+#ifndef CRDTI_PARCEL_H
+#define CRDTI_PARCEL_H
+
+
+#define CRDTI_RUNS_MAX 4096u /* gaps and all, at either end */
+
+/* On its way out. */
+typedef struct crdti_parcel {
+    crdt_buf bytes; /* a payload; empty: there is none */
+    uint8_t kind;
+    uint64_t id;
+    crdti_ivset have; /* of the receiver, by its own word */
+    size_t at;        /* said, or had, up to here in this round */
+    size_t loose;     /* bytes said and not yet heard of */
+    size_t unasked;   /* of them, behind the piece that asked last */
+    size_t asked;     /* the end of that piece; 0: it is answered */
+    uint64_t asked_at;
+    int is_probe; /* one piece, after silence */
+    /* Of an UPDATE: whose it is. */
+    size_t number;
+    uint64_t update;
+} crdti_parcel;
+
+/* On its way in. */
+typedef struct crdti_staging {
+    crdt_buf bytes;
+    uint8_t kind;
+    uint64_t id, done; /* done: of the last one that was whole */
+    int is_old;        /* what another link left: park.h */
+    uint64_t total, got;
+    crdti_ivset have;
+} crdti_staging;
+
+/* >>out ------------------------------------------------------------------- */
+
+CRDTI_FN void crdti_parcel_clear(const crdt_alloc *alloc, crdti_parcel *p)
+{
+    crdt_buf_free(&p->bytes);
+    crdti_ivset_free(alloc, &p->have);
+    p->at = p->loose = p->unasked = p->asked = 0;
+    p->is_probe = 0;
+}
+
+/* The next piece: where it begins; its length is 0 at the end of the round. */
+CRDTI_FN size_t crdti_parcel_next(const crdti_parcel *p, size_t room,
+                                  size_t *len)
+{
+    size_t at = (size_t)crdti_ivset_gap(&p->have, p->at);
+    size_t place = crdti_ivset_place(&p->have, at);
+    size_t end =
+        place < p->have.len ? (size_t)p->have.ptr[place].lo : p->bytes.len;
+    *len = at < p->bytes.len ? crdti_min_size(room, end - at) : 0;
+    return at;
+}
+
+/* Whether another piece may be said now. */
+CRDTI_FN int crdti_parcel_may(const crdti_parcel *p, size_t window)
+{
+    size_t len;
+    if (!p->bytes.len || (p->is_probe && p->asked))
+        return 0;
+    crdti_parcel_next(p, 1, &len);
+    return len && p->loose < window;
+}
+
+/* A piece has been said, and whether it asked. */
+CRDTI_FN void crdti_parcel_said(crdti_parcel *p, size_t end, size_t len,
+                                int asks, uint64_t now)
+{
+    p->at = end;
+    p->loose += len;
+    p->unasked += len;
+    if (!asks)
+        return;
+    p->unasked = 0;
+    p->asked = end;
+    p->asked_at = now;
+}
+
+/* A word on what has come; whether all has. Behind what asked more may be
+ * under way, all else has been answered or is lost. */
+CRDTI_FN crdt_err crdti_parcel_hear(const crdt_alloc *alloc, crdti_parcel *p,
+                                    crdti_reader *r, uint64_t end, int *whole)
+{
+    uint64_t at = 0;
+    size_t len;
+    while (crdti_reader_left(r)) {
+        uint64_t lo = at + crdti_get_varint(r), more = crdti_get_varint(r);
+        if (!r->err && (lo >= p->bytes.len || more >= p->bytes.len - lo))
+            crdti_reader_fail(r, CRDT_ERR_CORRUPT);
+        if (r->err)
+            return r->err;
+        at = lo + more + 1;
+        if (p->have.len < CRDTI_RUNS_MAX &&
+            crdti_ivset_add(alloc, &p->have, lo, lo + more))
+            return CRDT_ERR_NOMEM;
+    }
+    *whole = crdti_ivset_gap(&p->have, 0) >= p->bytes.len;
+    p->loose = p->unasked;
+    if (end != p->asked)
+        return CRDT_OK;
+    p->asked = 0;
+    p->is_probe = 0;
+    crdti_parcel_next(p, 1, &len);
+    if (!len) /* another round */
+        p->at = p->loose = p->unasked = 0;
+    return CRDT_OK;
+}
+
+/* Nothing came back in time. */
+CRDTI_FN void crdti_parcel_retry(crdti_parcel *p)
+{
+    p->at = p->loose = p->unasked = p->asked = 0;
+    p->is_probe = 1;
+}
+
+/* >>in -------------------------------------------------------------------- */
+
+CRDTI_FN void crdti_staging_clear(const crdt_alloc *alloc, crdti_staging *in)
+{
+    crdt_buf_free(&in->bytes);
+    crdti_ivset_free(alloc, &in->have);
+    in->got = in->total = in->id = 0;
+}
+
+/* Puts the bytes where they belong. What is far ahead of all that has come is
+ * passed over: memory is taken for what was really sent, and as much again. */
+CRDTI_FN crdt_err crdti_staging_keep(const crdt_alloc *alloc,
+                                     crdti_staging *in,
+                                     const crdti_parcel_piece *piece)
+{
+    uint64_t end = piece->offset + piece->bytes.len;
+    uint64_t before = crdti_ivset_count(&in->have);
+    crdt_err err;
+    if (piece->total != in->total || piece->kind != in->kind)
+        return CRDT_ERR_CORRUPT;
+    if (end > 2 * before + 2 * CRDTSYNC_MAX_WINDOW ||
+        in->have.len >= CRDTI_RUNS_MAX)
+        return CRDT_OK;
+    if (end > in->bytes.len) {
+        err = crdti_buf_reserve(&in->bytes, (size_t)end - in->bytes.len);
+        if (err)
+            return err;
+        in->bytes.len = (size_t)end;
+    }
+    err = crdti_ivset_add(alloc, &in->have, piece->offset, end - 1);
+    if (!err)
+        crdti_copy(in->bytes.ptr + piece->offset, piece->bytes.ptr,
+                   piece->bytes.len);
+    return err;
+}
+
+/* A piece has come. *whole: it was the last one; *is_new: of a message that is
+ * not known to be whole. */
+CRDTI_FN crdt_err crdti_staging_take(const crdt_alloc *alloc,
+                                     crdti_staging *in,
+                                     const crdti_parcel_piece *piece,
+                                     int *whole)
+{
+    crdt_err err;
+    *whole = 0;
+    if (piece->id <= in->done || (piece->id < in->id && !in->is_old))
+        return CRDT_OK; /* said again, or given up */
+    in->is_old = 0;
+    if (piece->id != in->id) {
+        crdti_staging_clear(alloc, in);
+        in->id = piece->id;
+        in->total = piece->total;
+        in->kind = piece->kind;
+    }
+    err = crdti_staging_keep(alloc, in, piece);
+    if (!err && crdti_ivset_gap(&in->have, 0) >= in->total) {
+        in->done = in->id;
+        *whole = 1;
+    }
+    return err;
+}
+
+#endif
+/* >> park.h */
+/*
+ * What was under way when a link broke: the rest of a parcel is sent, or heard,
+ * when there is a link between the same two nodes again.
+ *
+ *     sender    [ got | got |     |     ]    waits for a link, and for a turn
+ *     receiver  [ ### | ### |     |     ]    waits for the rest of it
+ *
+ * A node that has started anew has another id, and begins anew. What waits too
+ * long is dropped, on either side: then all of it is sent again.
+ */
+#ifndef CRDTI_PARK_H
+#define CRDTI_PARK_H
+
+
+#define CRDTI_PARKED_MAX 4u
+#define CRDTI_PARKED_MS 60000u
+
+typedef struct crdti_parked {
+    crdt_id node;
+    uint64_t until;
+    crdti_parcel out; /* or empty, and `in` is what waits */
+    crdt_vv vv;       /* what the peer has when it has come */
+    crdti_staging in;
+} crdti_parked;
+
+/* Of a node. */
+typedef struct crdti_parking {
+    crdti_parked all[CRDTI_PARKED_MAX];
+    size_t len;
+} crdti_parking;
+
+/* Takes the i-th out, to be kept or freed by the caller. */
+CRDTI_FN crdti_parked crdti_parking_take(crdti_parking *parking, size_t i)
+{
+    crdti_parked parked = parking->all[i];
+    for (parking->len--; i < parking->len; i++)
+        parking->all[i] = parking->all[i + 1];
+    return parked;
+}
+
+CRDTI_FN void crdti_parking_drop(const crdt_alloc *alloc,
+                                 crdti_parking *parking, size_t i)
+{
+    crdti_parked parked = crdti_parking_take(parking, i);
+    crdti_parcel_clear(alloc, &parked.out);
+    crdti_staging_clear(alloc, &parked.in);
+    crdt_vv_free(&parked.vv);
+}
+
+CRDTI_FN void crdti_parking_sweep(const crdt_alloc *alloc,
+                                  crdti_parking *parking, uint64_t now)
+{
+    size_t i = 0;
+    while (i < parking->len)
+        if (now >= parking->all[i].until)
+            crdti_parking_drop(alloc, parking, i);
+        else
+            i++;
+}
+
+/* Which of that node waits, out or in; `len` when none does. */
+CRDTI_FN size_t crdti_parking_find(const crdti_parking *parking,
+                                   const crdt_id *node, int is_out)
+{
+    size_t i;
+    for (i = 0; i < parking->len; i++)
+        if (crdti_id_equal(&parking->all[i].node, node) &&
+            (parking->all[i].out.bytes.len != 0) == is_out)
+            break;
+    return i;
+}
+
+/* A place for one more, of which there is one of each kind for each node; the
+ * oldest goes when there is none. */
+CRDTI_FN crdti_parked *crdti_parking_add(const crdt_alloc *alloc,
+                                         crdti_parking *parking,
+                                         const crdt_id *node, int is_out,
+                                         uint64_t now)
+{
+    crdti_parked *parked;
+    size_t i = crdti_parking_find(parking, node, is_out);
+    if (i < parking->len)
+        crdti_parking_drop(alloc, parking, i);
+    if (parking->len == CRDTI_PARKED_MAX)
+        crdti_parking_drop(alloc, parking, 0);
+    parked = &parking->all[parking->len++];
+    crdti_zero(parked, sizeof *parked);
+    parked->node = *node;
+    parked->until = now + CRDTI_PARKED_MS;
+    return parked;
+}
+
+#endif
+/* >> track.h */
+/*
+ * What is known of one document: everywhere (share), and at one peer (track).
+ *
+ *     known    a.7  b.3           the peer has said that it has this
+ *     sent     a.9  b.3           it will, when all that is under way arrives
+ *     flights  #5 -> a.8          deltas that are not answered yet
+ *              #6 -> a.9
+ *     held     #4, misses b.4     deltas of the peer that wait here
+ *
+ * What goes out is Delta(sent). What the peer sends raises both vectors, so
+ * nothing goes back to where it came from, and nothing goes where it is.
+ */
+#ifndef CRDTI_TRACK_H
+#define CRDTI_TRACK_H
 
 
 #define CRDTI_NO_DOC UINT64_MAX
 #define CRDTI_RETRY_MS 1000u    /* after a refusal that may soon be over */
 #define CRDTI_REFUSED_MS 30000u /* after one that will last */
+#define CRDTI_HELD_MAX 64u      /* deltas of one track */
 
 /* A document that the node shares, and what is known of it everywhere. */
 typedef struct crdti_share {
     crdt_doc *doc;
     uint8_t name[CRDTSYNC_MAX_NAME];
     size_t name_len;
+    crdt_shipping shipping;
     crdt_vv vv;    /* of the document, as of `changes` */
     crdt_vv acked; /* confirmed by some peer at some time */
     uint64_t changes;
     uint64_t joined, refused; /* deltas, from all peers */
     uint64_t alarms;
+    crdti_roster roster;
+    /* Who is to tell what we lack, and until when the others need not. */
+    const void *asked;
+    uint64_t asked_until;
 } crdti_share;
 
 /* A delta under way: when it is answered the peer has `vv`, or, with what it
@@ -19113,57 +22865,52 @@ typedef struct crdti_flight {
     uint64_t id;
     crdt_dot dot; /* seq 0: `vv` */
     crdt_vv vv;
+    size_t size;      /* bytes of the message */
+    uint64_t said_at; /* UINT64_MAX: not all pieces have come */
+    int is_late;
 } crdti_flight;
 
-/* One document of a session. */
+/* A delta that cannot be joined yet. */
+typedef struct crdti_held {
+    uint64_t id;
+    uint8_t how;
+    crdt_dot missing; /* seq 0: it waits for our clock, or the one before */
+    crdt_buf bytes;
+} crdti_held;
+
+/* One document of a session. What each keystroke needs comes first. */
 typedef struct crdti_track {
-    uint64_t theirs;     /* its number there, or CRDTI_NO_DOC */
-    crdt_vv known, sent; /* of the peer */
-    uint64_t last_id;    /* of deltas sent */
-    uint64_t pushed;     /* `changes` of the share when last looked at */
-    uint64_t retry_at;   /* not before: after a refusal */
-    uint64_t flights_len;
-    crdti_flight flights[CRDTSYNC_MAX_IN_FLIGHT];
-    crdt_buf out; /* delta being cut into chunks */
-    size_t out_at;
-    crdt_buf in; /* delta being put together, or held back */
-    uint64_t in_id, in_total;
+    uint64_t theirs;         /* its number there, or CRDTI_NO_DOC */
+    uint64_t last_id;        /* of deltas sent */
+    uint64_t pushed;         /* `changes` of the share when last looked at */
+    uint64_t retry_at;       /* not before: after a refusal */
     uint64_t heard_id;       /* the last of theirs that came */
     uint64_t joined_id;      /* the last of theirs that was joined */
     crdti_trail told, heard; /* where the last delta ended, each way */
-    int is_chained;          /* the next delta may follow the last */
-    int out_follows;         /* the one in `out` does */
-    int is_held;             /* `in` is whole, and waits for our clock */
-    int is_known;            /* the peer has said what it has */
-    int wants_state;         /* the peer is to be told what we have */
-    int state_asks;          /* and to be asked the same */
+    crdt_vv known, sent;     /* of the peer */
+    size_t flights_len;
+    int is_lazy;     /* relay.h */
+    int needs_all;   /* what we named was swept there: it is to get it all */
+    int is_told;     /* it is in the list that we told */
+    int is_chained;  /* the next delta may follow the last */
+    int is_doubted;  /* a large delta is not answered: what do they have? */
+    int is_known;    /* the peer has said what it has */
+    int wants_state; /* the peer is to be told what we have, */
+    int state_asks;  /* and to be asked the same */
+    CRDTI_ARRAY(crdti_held) held;
+    crdti_flight flights[CRDTSYNC_MAX_IN_FLIGHT];
+    uint64_t held_changes; /* of the document when they were last tried */
+    uint64_t print;        /* that we told, when `is_told`, */
+    uint64_t their_print;  /* and they */
+    uint64_t ask_at;       /* what the peer has, again */
+    /* Of a lazy link: */
+    crdt_vv announced;                /* the peer knows that we have it */
+    crdt_vv wanted;                   /* what it lacked when the hold began */
+    uint64_t announce_at, hold_until; /* 0: not begun */
+    crdti_gossip gossip;              /* of the roster */
 } crdti_track;
 
 typedef CRDTI_ARRAY(crdti_share) crdti_shares;
-
-typedef struct crdti_session {
-    const crdt_alloc *alloc;
-    crdti_shares *shares;
-    crdt_id self, node;
-    crdt_bytes self_name; /* borrowed */
-    uint64_t nonce, their_nonce;
-    size_t frame_max; /* payload that the peer takes */
-    uint8_t name[CRDTSYNC_MAX_NAME];
-    size_t name_len;
-    int is_greeted;  /* their HELLO came */
-    int wants_hello; /* ours is to be said again */
-    int is_spare;    /* another link to the same node is used */
-    int is_ordered;  /* nothing gets lost or out of order */
-    crdt_buf in;     /* the beginning of a frame */
-    crdt_buf out;    /* whole frames, to be sent */
-    size_t out_at;
-    CRDTI_ARRAY(crdti_track) tracks; /* by number of the share */
-    uint64_t sent_deltas, sent_frames, waiting;
-    size_t staged; /* bytes of deltas that are not whole, or held back */
-    const char *complaint; /* why a receive failed, when bytes do not say */
-} crdti_session;
-
-/* >>making and ending ----------------------------------------------------- */
 
 CRDTI_FN void crdti_vv_start(crdt_vv *vv, const crdt_alloc *alloc)
 {
@@ -19177,56 +22924,25 @@ CRDTI_FN void crdti_buf_start(crdt_buf *buf, const crdt_alloc *alloc)
     buf->alloc = alloc;
 }
 
-CRDTI_FN void crdti_session_init(crdti_session *s, const crdt_alloc *alloc,
-                                 crdti_shares *shares)
+/* >>shares ---------------------------------------------------------------- */
+
+CRDTI_FN void crdti_share_init(crdti_share *share, const crdt_alloc *alloc,
+                               crdt_doc *doc, crdt_bytes name)
 {
-    crdti_zero(s, sizeof *s);
-    s->alloc = alloc;
-    s->shares = shares;
-    crdti_buf_start(&s->in, alloc);
-    crdti_buf_start(&s->out, alloc);
+    crdti_zero(share, sizeof *share);
+    crdti_vv_start(&share->vv, alloc);
+    crdti_vv_start(&share->acked, alloc);
+    share->roster.alloc = alloc;
+    share->doc = doc;
+    share->name_len = name.len;
+    crdti_copy(share->name, name.ptr, name.len);
 }
 
-CRDTI_FN void crdti_track_free(crdti_track *track)
+CRDTI_FN void crdti_share_free(crdti_share *share)
 {
-    size_t i;
-    crdt_vv_free(&track->known);
-    crdt_vv_free(&track->sent);
-    for (i = 0; i < CRDTSYNC_MAX_IN_FLIGHT; i++)
-        crdt_vv_free(&track->flights[i].vv);
-    crdt_buf_free(&track->out);
-    crdt_buf_free(&track->in);
-}
-
-CRDTI_FN void crdti_session_free(crdti_session *s)
-{
-    size_t i;
-    for (i = 0; i < s->tracks.len; i++)
-        crdti_track_free(&s->tracks.ptr[i]);
-    crdti_array_free(s->alloc, &s->tracks);
-    crdt_buf_free(&s->in);
-    crdt_buf_free(&s->out);
-}
-
-/* A track for each share. */
-CRDTI_FN crdt_err crdti_session_cover(crdti_session *s)
-{
-    size_t i;
-    if (crdti_array_reserve(s->alloc, &s->tracks,
-                            s->shares->len - s->tracks.len))
-        return CRDT_ERR_NOMEM;
-    while (s->tracks.len < s->shares->len) {
-        crdti_track *track = &s->tracks.ptr[s->tracks.len++];
-        crdti_zero(track, sizeof *track);
-        track->theirs = CRDTI_NO_DOC;
-        crdti_vv_start(&track->known, s->alloc);
-        crdti_vv_start(&track->sent, s->alloc);
-        crdti_buf_start(&track->out, s->alloc);
-        crdti_buf_start(&track->in, s->alloc);
-        for (i = 0; i < CRDTSYNC_MAX_IN_FLIGHT; i++)
-            crdti_vv_start(&track->flights[i].vv, s->alloc);
-    }
-    return CRDT_OK;
+    crdt_vv_free(&share->vv);
+    crdt_vv_free(&share->acked);
+    crdti_roster_free(&share->roster);
 }
 
 CRDTI_FN crdt_bytes crdti_share_name(const crdti_share *share)
@@ -19244,6 +22960,486 @@ CRDTI_FN crdt_err crdti_share_look(crdti_share *share)
     if (!err)
         share->changes = share->doc->changes;
     return err;
+}
+
+CRDTI_FN crdt_err crdti_share_print(crdti_share *share, uint64_t *print)
+{
+    crdt_err err = crdti_share_look(share);
+    *print = crdti_print_of(&share->vv, crdt_doc_digest(share->doc));
+    return err;
+}
+
+/* Some peer has the dot. Of replicas that we do not know that is hearsay. */
+CRDTI_FN crdt_err crdti_share_confirm_dot(crdti_share *share,
+                                          const crdt_dot *dot, size_t *place)
+{
+    if (!crdti_vv_is_at(&share->acked, *place, &dot->replica) &&
+        crdti_replica_find(share->doc, &dot->replica) == UINT32_MAX)
+        return CRDT_OK;
+    return crdti_vv_raise(&share->acked, dot, place);
+}
+
+CRDTI_FN crdt_err crdti_share_confirm(crdti_share *share,
+                                      const crdt_vv *theirs)
+{
+    size_t i, place = 0;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < theirs->len && !err; i++, place++)
+        err = crdti_share_confirm_dot(share, &theirs->entries[i], &place);
+    return err;
+}
+
+/* Equal vectors with unequal digests: the one thing that must not be. */
+CRDTI_FN void crdti_share_compare(crdti_share *share, const crdt_vv *theirs,
+                                  crdt_digest digest)
+{
+    if (!crdt_doc_uncommitted(share->doc) &&
+        crdt_vv_compare(&share->vv, theirs) == CRDT_EQUAL &&
+        !crdti_digest_equal(digest, crdt_doc_digest(share->doc)))
+        share->alarms++;
+}
+
+/* >>tracks ---------------------------------------------------------------- */
+
+CRDTI_FN void crdti_track_init(crdti_track *track, const crdt_alloc *alloc)
+{
+    size_t i;
+    crdti_zero(track, sizeof *track);
+    track->theirs = CRDTI_NO_DOC;
+    crdti_vv_start(&track->known, alloc);
+    crdti_vv_start(&track->sent, alloc);
+    crdti_vv_start(&track->announced, alloc);
+    crdti_vv_start(&track->wanted, alloc);
+    crdti_buf_start(&track->gossip.out, alloc);
+    crdti_buf_start(&track->gossip.in, alloc);
+    for (i = 0; i < CRDTSYNC_MAX_IN_FLIGHT; i++)
+        crdti_vv_start(&track->flights[i].vv, alloc);
+}
+
+CRDTI_FN void crdti_track_free(crdti_track *track, const crdt_alloc *alloc)
+{
+    size_t i;
+    crdt_vv_free(&track->known);
+    crdt_vv_free(&track->sent);
+    crdt_vv_free(&track->announced);
+    crdt_vv_free(&track->wanted);
+    crdti_gossip_free(&track->gossip);
+    for (i = 0; i < CRDTSYNC_MAX_IN_FLIGHT; i++)
+        crdt_vv_free(&track->flights[i].vv);
+    for (i = 0; i < track->held.len; i++)
+        crdt_buf_free(&track->held.ptr[i].bytes);
+    crdti_array_free(alloc, &track->held);
+}
+
+/* The peer has said that it has `vv`. */
+CRDTI_FN crdt_err crdti_track_learn(crdti_share *share, crdti_track *track,
+                                    const crdt_vv *vv)
+{
+    crdt_err err = crdt_vv_merge(&track->known, vv);
+    if (!err)
+        err = crdt_vv_merge(&track->sent, vv);
+    return err ? err : crdti_share_confirm(share, vv);
+}
+
+/* The same of one dot more, with all before it of its replica. */
+CRDTI_FN crdt_err crdti_track_learn_dot(crdti_share *share, crdti_track *track,
+                                        const crdt_dot *dot)
+{
+    size_t place = 0;
+    crdt_err err = crdti_vv_raise(&track->known, dot, &place);
+    if (!err)
+        err = crdti_vv_raise(&track->sent, dot, &place);
+    return err ? err : crdti_share_confirm_dot(share, dot, &place);
+}
+
+/* The peer has all that we have. */
+CRDTI_FN crdt_err crdti_track_equal(crdti_share *share, crdti_track *track)
+{
+    track->is_known = 1;
+    return crdti_track_learn(share, track, &share->vv);
+}
+
+/* Takes the flight out, to behind the last; how many bytes are less under
+ * way. */
+CRDTI_FN size_t crdti_track_drop(crdti_track *track, size_t flight)
+{
+    crdti_flight landed;
+    size_t i = flight;
+    track->flights_len--;
+    if (i == track->flights_len)
+        return track->flights[i].size;
+    landed = track->flights[flight];
+    for (; i < track->flights_len; i++)
+        track->flights[i] = track->flights[i + 1];
+    track->flights[i] = landed; /* keeps its memory for the next */
+    return landed.size;
+}
+
+/* Starts again from what the peer is known to have; how many bytes are less
+ * under way. */
+CRDTI_FN size_t crdti_track_rewind(crdti_track *track, crdt_err *err)
+{
+    size_t size = 0;
+    while (track->flights_len)
+        size += crdti_track_drop(track, track->flights_len - 1);
+    track->pushed = 0;
+    track->is_chained = track->is_doubted = 0;
+    *err = crdt_vv_copy(&track->sent, &track->known);
+    return size;
+}
+
+#endif
+/* >> relay.h */
+/*
+ * Relay without repetition: what a node learns goes on to its other peers at
+ * once, but only over links that form a tree; the others are *lazy*.
+ *
+ *         a ===== b          a change of a goes to b and c, and from b to d.
+ *         ||     ||          c and d tell each other that they have it, and
+ *         c - - - d          neither sends it.
+ *
+ * A link becomes lazy, in both directions, when a delta comes over it that
+ * holds nothing new and was not known to be there. Over a lazy link goes what
+ * we have (HAVE), some changes at a time; a delta goes only when the peer still
+ * lacks something after a while. If that is news to it, the tree was broken,
+ * and the link is none of the lazy ones any more.
+ *
+ * (Plumtree: Leitao, Pereira, Rodrigues 2007)
+ */
+#ifndef CRDTI_RELAY_H
+#define CRDTI_RELAY_H
+
+
+#define CRDTI_HOLD_MS 150u    /* and the time that an answer may take, twice */
+#define CRDTI_ANNOUNCE_MS 40u /* changes of so long are announced together */
+
+/* Nothing can have been announced that the peer does not have or get. */
+CRDTI_FN crdt_err crdti_track_prune(crdti_track *track)
+{
+    if (track->is_lazy)
+        return CRDT_OK;
+    track->is_lazy = 1;
+    track->hold_until = track->announce_at = 0;
+    return crdt_vv_copy(&track->announced, &track->sent);
+}
+
+CRDTI_FN void crdti_track_graft(crdti_track *track)
+{
+    track->is_lazy = 0;
+}
+
+/* Whether what the peer lacks is left to others for now: until it lacks
+ * something that it lacked `hold_ms` before. */
+CRDTI_FN int crdti_track_waits(const crdti_share *share, crdti_track *track,
+                               uint64_t now, uint64_t hold_ms, crdt_err *err)
+{
+    *err = CRDT_OK;
+    if (track->hold_until && now < track->hold_until)
+        return 1;
+    if (track->hold_until && !crdti_vv_is_in(&track->wanted, &track->sent)) {
+        track->hold_until = 0;
+        return 0;
+    }
+    *err = crdt_vv_copy(&track->wanted, &share->vv);
+    track->hold_until = now + hold_ms;
+    return 1;
+}
+
+/* Puts what is in `vv` and not in `told`, as a vector. */
+CRDTI_FN void crdti_put_have(crdti_writer *w, const crdt_vv *vv,
+                             const crdt_vv *told)
+{
+    size_t i, count = 0;
+    for (i = 0; i < vv->len; i++)
+        count += !crdt_vv_covers(told, &vv->entries[i]);
+    crdti_put_varint(w, count);
+    for (i = 0; i < vv->len; i++) {
+        const crdt_dot *dot = &vv->entries[i];
+        if (crdt_vv_covers(told, dot))
+            continue;
+        crdti_put_raw(w, crdt_bytes_of(dot->replica.b, 16));
+        crdti_put_varint(w, dot->seq);
+    }
+}
+
+#endif
+/* >> presence.h */
+/*
+ * Presence: a small value of each node for each document, such as where its
+ * cursor is. It lives for a while, goes through any network, and is never
+ * stored.
+ *
+ *     origin  document  counter  expires   value
+ *     a       d         7        12:03:20  "line 4"
+ *     b       d         2        12:03:05  ""         withdrawn
+ *
+ * The later counter of an origin wins and is passed on, once; whatever else
+ * comes is known already. So it goes round no circle, also when its time is
+ * over here and copies of it are still on their way: it is known for a while.
+ */
+#ifndef CRDTI_PRESENCE_H
+#define CRDTI_PRESENCE_H
+
+
+/* The longest that a copy may be on its way. */
+#define CRDTI_PRESENCE_KNOWN_MS 60000u
+
+typedef struct crdti_present {
+    crdt_id origin;
+    size_t number; /* of the share */
+    uint64_t counter, expires_at;
+    uint64_t serial; /* in the order of their coming, here */
+    uint64_t from;   /* the nonce of the session that told it; 0: ours */
+    size_t len;
+    uint8_t value[CRDTSYNC_MAX_PRESENCE];
+} crdti_present;
+
+/* Of a node. */
+typedef struct crdti_presences {
+    CRDTI_ARRAY(crdti_present) all;
+    uint64_t serial, counter; /* the last ones given */
+} crdti_presences;
+
+typedef struct crdti_told_presence {
+    uint64_t doc;
+    crdt_id origin;
+    uint64_t counter, ttl_ms;
+    crdt_bytes value;
+} crdti_told_presence;
+
+CRDTI_FN void crdti_put_presence(crdti_writer *w, uint64_t doc,
+                                 const crdti_present *p, uint64_t now)
+{
+    crdti_put_varint(w, doc);
+    crdti_put_raw(w, crdt_bytes_of(p->origin.b, sizeof p->origin.b));
+    crdti_put_varint(w, p->counter);
+    crdti_put_varint(w, p->expires_at - now);
+    crdti_put_raw(w, crdt_bytes_of(p->value, p->len));
+}
+
+CRDTI_FN void crdti_get_presence(crdti_reader *r, crdti_told_presence *told)
+{
+    told->doc = crdti_get_varint(r);
+    told->origin = crdti_get_id(r);
+    told->counter = crdti_get_varint(r);
+    told->ttl_ms = crdti_get_varint(r);
+    if (crdti_reader_left(r) > CRDTSYNC_MAX_PRESENCE ||
+        told->ttl_ms > CRDTSYNC_MAX_PRESENCE_MS)
+        crdti_reader_fail(r, CRDT_ERR_LIMIT);
+    told->value = crdti_get_raw(r, crdti_reader_left(r));
+}
+
+/* Forgets what has expired, so long ago or longer. */
+CRDTI_FN void crdti_presences_sweep(crdti_presences *p, uint64_t now,
+                                    uint64_t ago_ms)
+{
+    size_t i = 0;
+    while (i < p->all.len) {
+        if (now < p->all.ptr[i].expires_at + ago_ms)
+            i++;
+        else
+            p->all.ptr[i] = p->all.ptr[--p->all.len];
+    }
+}
+
+CRDTI_FN crdti_present *crdti_presences_find(crdti_presences *p,
+                                             const crdt_id *origin,
+                                             size_t number)
+{
+    size_t i;
+    for (i = 0; i < p->all.len; i++) {
+        crdti_present *at = &p->all.ptr[i];
+        if (at->number == number && crdti_id_equal(&at->origin, origin))
+            return at;
+    }
+    return NULL;
+}
+
+/* LIMIT: there are as many as may be. OK also for what is known. */
+CRDTI_FN crdt_err crdti_presences_take(const crdt_alloc *alloc,
+                                       crdti_presences *p, size_t number,
+                                       const crdti_told_presence *told,
+                                       uint64_t from, uint64_t now)
+{
+    crdti_present *at;
+    crdti_presences_sweep(p, now, CRDTI_PRESENCE_KNOWN_MS);
+    at = crdti_presences_find(p, &told->origin, number);
+    if (at && told->counter <= at->counter)
+        return CRDT_OK;
+    if (!at) {
+        if (p->all.len >= CRDTSYNC_MAX_PRESENT)
+            crdti_presences_sweep(p, now, 0);
+        if (p->all.len >= CRDTSYNC_MAX_PRESENT)
+            return CRDT_ERR_LIMIT;
+        if (crdti_array_reserve(alloc, &p->all, 1))
+            return CRDT_ERR_NOMEM;
+        at = &p->all.ptr[p->all.len++];
+    }
+    at->origin = told->origin;
+    at->number = number;
+    at->counter = told->counter;
+    at->expires_at = now + told->ttl_ms;
+    at->serial = ++p->serial;
+    at->from = from;
+    at->len = told->value.len;
+    if (at->len)
+        crdti_copy(at->value, told->value.ptr, at->len);
+    return CRDT_OK;
+}
+
+#endif
+/* >> session.h */
+/*
+ * A session: one peer, several documents, bytes in (hear.h) and bytes out
+ * (push.h). It knows no transport and no clock; a node (node.h) gives it both.
+ *
+ *     HELLO, DOCS ->   <- HELLO, DOCS      who, which documents, how they are
+ *     STATE ->            <- STATE         of those that differ: what we have
+ *     UPDATE ->           <- UPDATE        each sends what the other lacks
+ *     ANSWER ->           <- ANSWER        joined: both know that both have it
+ *     UPDATE -> ...                        live: whatever is committed
+ *
+ * At most CRDTSYNC_MAX_IN_FLIGHT deltas of a document are unanswered, and at
+ * most as many bytes as the peer grants; what is committed meanwhile gathers
+ * in the next delta.
+ *
+ * A delta whose predecessor was joined, or is under way, says only what has
+ * changed: that it *follows* stands for all the rest of its base. It is joined
+ * right after its predecessor or not at all. Where nothing gets lost or out of
+ * order, keystrokes are told in the short form (stroke.h).
+ *
+ * A delta that cannot be joined is refused, the refuser says what it has, and
+ * the sender starts again from there. Where things get lost, one that came too
+ * early waits, and one that is not answered in time is made anew from what the
+ * peer is known to have: no case needs a memory of what was lost.
+ */
+#ifndef CRDTI_SESSION_H
+#define CRDTI_SESSION_H
+
+
+#define CRDTI_PIECE_MAX 65536u   /* longer messages go in pieces */
+#define CRDTI_PIECES_UNASKED 24u /* then what has come is asked for */
+#define CRDTI_ASK_MS 2000u       /* what a peer has that does not say it */
+#define CRDTI_PRESENCE_MS 250u   /* to the next time that it is told, */
+#define CRDTI_PRESENCE_AGAIN 2   /* and how often, where it may be lost */
+#define CRDTI_HELLO_MS 250u      /* to the next HELLO, where one may be lost */
+
+typedef struct crdti_session {
+    const crdt_alloc *alloc;
+    crdti_shares *shares;
+    crdti_presences *presences; /* or NULL */
+    crdti_parking *parking;     /* or NULL */
+    crdt_id self, node;
+    crdt_bytes self_name; /* borrowed */
+    uint64_t nonce, their_nonce;
+    uint64_t can;     /* what both can */
+    size_t frame_max; /* payload that the peer takes at once, */
+    size_t window;    /* and unanswered */
+    size_t room;      /* payload that we send at once */
+    uint8_t name[CRDTSYNC_MAX_NAME];
+    size_t name_len;
+    int is_greeted;     /* their HELLO came, */
+    int is_heard;       /* and ours did, there */
+    int wants_hello;    /* ours is to be said again */
+    int is_spare;       /* another link to the same node is used */
+    int is_ordered;     /* nothing gets lost or out of order */
+    uint32_t roster_ms; /* how often rosters are told */
+    uint64_t born_at, hello_at;
+    int is_repeated;  /* our HELLO was said again */
+    size_t docs_told; /* of ours, */
+    uint64_t docs_told_at;
+    size_t docs_heard, docs_theirs; /* of theirs; how many there are, */
+    size_t docs_first;              /* and were when they greeted */
+    crdt_buf in;                    /* the beginning of a frame */
+    crdt_buf out;                   /* whole frames, to be sent */
+    size_t out_at;
+    crdt_buf draft; /* a payload, before it is clear how it goes */
+    crdti_pace pace;
+    size_t in_flight; /* bytes of deltas unanswered, parcels apart */
+    crdti_parcel parcel;
+    int has_parcels; /* was there one? */
+    crdti_staging staging;
+    CRDTI_ARRAY(crdti_track) tracks; /* by number of the share */
+    uint64_t presence_told;          /* up to that one of the node's, */
+    uint64_t presence_sure;          /* and need not be told again; */
+    uint64_t presence_at;            /* when it is, and how often yet */
+    int presence_left;
+    uint64_t due; /* when there may be something to do, at the latest */
+    uint64_t dice;
+    uint64_t sent_deltas, sent_frames, waiting;
+    uint64_t delta_bytes, news_bytes; /* received; of them, what was new */
+    size_t held;                      /* bytes of deltas that wait */
+    const char *complaint; /* why a receive failed, when bytes do not say */
+} crdti_session;
+
+/* >>making and ending ----------------------------------------------------- */
+
+CRDTI_FN void crdti_session_init(crdti_session *s, const crdt_alloc *alloc,
+                                 crdti_shares *shares)
+{
+    crdti_zero(s, sizeof *s);
+    s->alloc = alloc;
+    s->shares = shares;
+    s->frame_max = CRDTI_FRAME_MIN;
+    crdti_pace_init(&s->pace);
+    crdti_buf_start(&s->in, alloc);
+    crdti_buf_start(&s->out, alloc);
+    crdti_buf_start(&s->draft, alloc);
+    crdti_buf_start(&s->parcel.bytes, alloc);
+    crdti_buf_start(&s->staging.bytes, alloc);
+}
+
+CRDTI_FN void crdti_session_free(crdti_session *s)
+{
+    size_t i;
+    for (i = 0; i < s->tracks.len; i++) {
+        crdti_track_free(&s->tracks.ptr[i], s->alloc);
+        if (s->shares->ptr[i].asked == s)
+            s->shares->ptr[i].asked = NULL;
+    }
+    crdti_array_free(s->alloc, &s->tracks);
+    crdti_parcel_clear(s->alloc, &s->parcel);
+    crdti_staging_clear(s->alloc, &s->staging);
+    crdt_buf_free(&s->draft);
+    crdt_buf_free(&s->in);
+    crdt_buf_free(&s->out);
+}
+
+/* A track for each share. */
+CRDTI_FN crdt_err crdti_session_cover(crdti_session *s)
+{
+    if (crdti_array_reserve(s->alloc, &s->tracks,
+                            s->shares->len - s->tracks.len))
+        return CRDT_ERR_NOMEM;
+    while (s->tracks.len < s->shares->len)
+        crdti_track_init(&s->tracks.ptr[s->tracks.len++], s->alloc);
+    return CRDT_OK;
+}
+
+/* Between three quarters and five quarters. */
+CRDTI_FN uint64_t crdti_session_jitter(crdti_session *s, uint64_t ms)
+{
+    s->dice = crdti_mix(s->dice ^ s->nonce ^ CRDTI_HASH_1, CRDTI_HASH_2);
+    return ms - ms / 4 + s->dice % (ms / 2 + 1);
+}
+
+CRDTI_FN void crdti_session_wake(crdti_session *s, uint64_t at)
+{
+    s->due = crdti_min(s->due, at);
+}
+
+/* How many bytes may be unanswered. */
+CRDTI_FN size_t crdti_session_window(const crdti_session *s)
+{
+    return s->is_ordered ? s->window
+                         : crdti_min_size(s->window, s->pace.window);
+}
+
+CRDTI_FN size_t crdti_session_credit(const crdti_session *s)
+{
+    size_t window = crdti_session_window(s);
+    size_t used = s->in_flight + s->parcel.loose;
+    return window - crdti_min_size(used, window);
 }
 
 /* >>saying ---------------------------------------------------------------- */
@@ -19264,60 +23460,114 @@ CRDTI_FN crdt_err crdti_say_hello(crdti_session *s)
 {
     crdti_writer w;
     crdti_hello hello;
-    size_t i, start = s->out.len;
+    size_t start = s->out.len;
     crdti_writer_init(&w, &s->out);
     hello.oldest = CRDTI_PROTOCOL_MIN;
     hello.newest = CRDTI_PROTOCOL_MAX;
     hello.node = s->self;
     hello.nonce = s->nonce;
+    hello.heard = s->their_nonce;
+    hello.can = CRDTI_CAN;
     hello.frame_max = CRDTSYNC_MAX_FRAME;
-    hello.name = s->self_name;
+    hello.window = CRDTSYNC_MAX_WINDOW;
     hello.docs = s->shares->len;
+    hello.docs_heard = s->docs_heard;
+    hello.name = s->self_name;
     crdti_put_hello(&w, &hello);
-    for (i = 0; i < s->shares->len; i++)
-        crdti_put_bytes(&w, crdti_share_name(&s->shares->ptr[i]));
     return crdti_say(s, &w, CRDTI_HELLO, start);
 }
 
+/* What is in the draft: as one message, or as a parcel, of which there is none
+ * under way. */
+CRDTI_FN crdt_err crdti_say_draft(crdti_session *s, uint8_t kind, size_t most)
+{
+    crdti_writer w;
+    size_t start = s->out.len;
+    crdt_buf draft = s->draft;
+    if (draft.len <= most) {
+        crdti_writer_init(&w, &s->out);
+        crdti_put_raw(&w, crdt_buf_bytes(&draft));
+        s->draft.len = 0;
+        return crdti_say(s, &w, kind, start);
+    }
+    s->draft = s->parcel.bytes;
+    s->parcel.bytes = draft;
+    s->parcel.kind = kind;
+    s->parcel.id++;
+    s->has_parcels = 1;
+    s->parcel.update = 0;
+    return CRDT_OK;
+}
+
+/* AGAIN: it has to wait for the parcel that is under way. */
 CRDTI_FN crdt_err crdti_say_state(crdti_session *s, size_t number, int asks)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_writer w;
-    size_t start = s->out.len;
-    crdti_writer_init(&w, &s->out);
+    s->draft.len = 0;
+    crdti_writer_init(&w, &s->draft);
     w.err = crdti_share_look(share);
+    if (!w.err && s->parcel.bytes.len &&
+        share->vv.len > s->room / CRDTI_VV_ENTRY_MAX - 2)
+        return CRDT_ERR_AGAIN;
     crdti_put_varint(&w, number);
     crdti_put_u8(&w, (uint8_t)asks);
     crdti_put_digest(&w, crdt_doc_digest(share->doc));
     crdti_put_vv(&w, &share->vv);
-    return crdti_say(s, &w, CRDTI_STATE, start);
+    return w.err ? w.err : crdti_say_draft(s, CRDTI_STATE, s->room);
 }
 
 CRDTI_FN crdt_err crdti_say_digest(crdti_session *s, size_t number)
 {
     crdti_writer w;
     size_t start = s->out.len;
+    uint64_t print;
     crdti_writer_init(&w, &s->out);
+    w.err = crdti_share_print(&s->shares->ptr[number], &print);
     crdti_put_varint(&w, number);
-    crdti_put_digest(&w, crdt_doc_digest(s->shares->ptr[number].doc));
+    crdti_put_u64le(&w, print);
     return crdti_say(s, &w, CRDTI_DIGEST, start);
 }
 
 /* A peer that sends and never reads would have answers pile up. */
+CRDTI_FN crdt_err crdti_may_answer(crdti_session *s)
+{
+    if (s->out.len - s->out_at <= CRDTSYNC_MAX_FRAME + CRDTSYNC_MAX_BUFFERED)
+        return CRDT_OK;
+    s->complaint = "does not read what it is told";
+    return CRDT_ERR_LIMIT;
+}
+
 CRDTI_FN crdt_err crdti_say_answer(crdti_session *s, size_t number,
-                                   uint64_t id, crdt_err result)
+                                   uint64_t id, uint64_t result)
 {
     crdti_writer w;
     size_t start = s->out.len;
-    if (start - s->out_at > CRDTSYNC_MAX_FRAME + CRDTSYNC_MAX_BUFFERED) {
-        s->complaint = "does not read what it is told";
-        return CRDT_ERR_LIMIT;
-    }
     crdti_writer_init(&w, &s->out);
+    w.err = crdti_may_answer(s);
     crdti_put_varint(&w, number);
     crdti_put_varint(&w, id);
-    crdti_put_varint(&w, (uint64_t)result);
+    crdti_put_varint(&w, result);
     return crdti_say(s, &w, CRDTI_ANSWER, start);
+}
+
+CRDTI_FN crdt_err crdti_say_got(crdti_session *s,
+                                const crdti_parcel_piece *piece)
+{
+    crdti_writer w;
+    size_t start = s->out.len;
+    crdti_run all;
+    crdti_ivset whole;
+    int is_done = piece->id <= s->staging.done;
+    all.lo = 0;
+    all.hi = piece->total - 1;
+    whole.ptr = &all;
+    whole.len = whole.cap = 1;
+    crdti_writer_init(&w, &s->out);
+    w.err = crdti_may_answer(s);
+    crdti_put_got(&w, piece->id, piece->offset + piece->bytes.len,
+                  is_done ? &whole : &s->staging.have);
+    return crdti_say(s, &w, CRDTI_GOT, start);
 }
 
 CRDTI_FN crdt_err crdti_say_alive(crdti_session *s)
@@ -19335,6 +23585,118 @@ CRDTI_FN crdt_err crdti_say_bye(crdti_session *s, const char *why)
     crdti_put_bytes(&w, crdt_str(why));
     return crdti_say(s, &w, CRDTI_BYE, start);
 }
+
+/* >>lists of documents ---------------------------------------------------- */
+
+/* Both have told a print of the document: equal ones end it, after unequal
+ * ones both say what they have. */
+CRDTI_FN crdt_err crdti_track_meet(crdti_share *share, crdti_track *track)
+{
+    crdt_err err;
+    if (!track->is_told || track->theirs == CRDTI_NO_DOC || track->is_known)
+        return CRDT_OK;
+    if (!track->print || track->print != track->their_print) {
+        track->wants_state = 1;
+        return crdt_vv_copy(&track->sent, &track->known);
+    }
+    /* `sent` is the vector that was told. */
+    err = crdt_vv_copy(&track->known, &track->sent);
+    if (!err)
+        err = crdti_share_confirm(share, &track->known);
+    track->is_known = !err;
+    return err;
+}
+
+/* Tells the print of a document, and notes it. 0 is none: there are changes
+ * that are not committed. */
+CRDTI_FN crdt_err crdti_track_tell(crdti_share *share, crdti_track *track,
+                                   uint64_t *print)
+{
+    crdt_err err = crdti_share_print(share, print);
+    if (crdt_doc_uncommitted(share->doc))
+        *print = 0;
+    if (err || track->is_known)
+        return err;
+    track->print = *print;
+    track->is_told = 1;
+    err = crdt_vv_copy(&track->sent, &share->vv);
+    return err ? err : crdti_track_meet(share, track);
+}
+
+/* One message of documents that have not been told. */
+CRDTI_FN crdt_err crdti_say_docs(crdti_session *s)
+{
+    crdti_writer w;
+    size_t start = s->out.len, told = s->docs_told;
+    uint64_t print;
+    crdti_writer_init(&w, &s->out);
+    w.err = crdti_session_cover(s);
+    crdti_put_varint(&w, told);
+    while (told < s->shares->len && !w.err) {
+        crdti_share *share = &s->shares->ptr[told];
+        if (s->out.len - start + share->name_len + 9 > s->room)
+            break;
+        w.err = crdti_track_tell(share, &s->tracks.ptr[told++], &print);
+        crdti_put_bytes(&w, crdti_share_name(share));
+        crdti_put_u64le(&w, print);
+    }
+    if (!w.err)
+        s->docs_told = told;
+    return crdti_say(s, &w, CRDTI_DOCS, start);
+}
+
+/* A document of the peer is also ours. Where we told ours before it was in
+ * their list, they must hear it again. */
+CRDTI_FN crdt_err crdti_track_match(crdti_session *s, size_t number,
+                                    uint64_t theirs, uint64_t print)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    if (track->theirs == CRDTI_NO_DOC && theirs >= s->docs_first &&
+        track->is_told) {
+        track->is_told = 0;
+        s->docs_told = crdti_min_size(s->docs_told, number);
+    }
+    if (track->theirs == CRDTI_NO_DOC)
+        s->presence_told = 0;
+    track->theirs = theirs;
+    track->their_print = print;
+    return crdti_track_meet(&s->shares->ptr[number], track);
+}
+
+CRDTI_FN void crdti_hear_docs(crdti_session *s, crdti_reader *r)
+{
+    uint64_t first = crdti_get_varint(r), theirs = first;
+    crdt_err err = crdti_session_cover(s);
+    size_t i;
+    if (theirs > CRDTSYNC_MAX_SHARED)
+        err = CRDT_ERR_LIMIT;
+    while (crdti_reader_left(r) && !err) {
+        crdt_bytes name = crdti_get_bytes(r, CRDTSYNC_MAX_NAME);
+        uint64_t print = crdti_get_u64le(r);
+        if (theirs >= CRDTSYNC_MAX_SHARED)
+            err = CRDT_ERR_LIMIT;
+        for (i = 0; i < s->tracks.len && !r->err && !err; i++)
+            if ((s->tracks.ptr[i].theirs == CRDTI_NO_DOC ||
+                 s->tracks.ptr[i].theirs == theirs) &&
+                crdt_bytes_equal(name, crdti_share_name(&s->shares->ptr[i])))
+                err = crdti_track_match(s, i, theirs, print);
+        theirs++;
+    }
+    if (err)
+        crdti_reader_fail(r, err);
+    if (!r->err && first <= s->docs_heard)
+        s->docs_heard = crdti_max_size(s->docs_heard, (size_t)theirs);
+}
+
+#endif
+/* >> hear.h */
+/*
+ * Hearing: what a session makes of what its peer says. Bytes may come cut
+ * anyhow; each whole frame is one message, or a piece of one.
+ */
+#ifndef CRDTI_HEAR_H
+#define CRDTI_HEAR_H
+
 
 /* >>hearing: what the peer says of itself --------------------------------- */
 
@@ -19359,81 +23721,102 @@ CRDTI_FN crdti_track *crdti_track_find(crdti_session *s, uint64_t theirs,
     return NULL;
 }
 
-/* The peer's list: whether there are documents in it that are also ours, and
- * were not before. With each of these both begin by saying what they have. */
-CRDTI_FN int crdti_hear_docs(crdti_session *s, crdti_reader *r, size_t count)
+/* They have heard our HELLO. When it was the first one, that was a round
+ * trip. */
+CRDTI_FN void crdti_session_heard(crdti_session *s, uint64_t now)
 {
-    size_t i, theirs;
-    int found = 0;
-    for (theirs = 0; theirs < count && !r->err; theirs++) {
-        crdt_bytes name = crdti_get_bytes(r, CRDTSYNC_MAX_NAME);
-        for (i = 0; i < s->tracks.len; i++) {
-            crdti_share *share = &s->shares->ptr[i];
-            crdti_track *track = &s->tracks.ptr[i];
-            if (track->theirs != CRDTI_NO_DOC ||
-                !crdt_bytes_equal(name, crdti_share_name(share)))
-                continue;
-            track->theirs = theirs;
-            track->wants_state = found = 1;
-        }
-    }
-    return found;
+    if (!s->is_ordered && !s->is_heard && !s->is_repeated)
+        crdti_pace_hear(&s->pace, now - s->born_at, 0);
+    s->is_heard = 1;
 }
 
-CRDTI_FN void crdti_hear_hello(crdti_session *s, crdti_reader *r)
+/* Where HELLOs get lost: whether they have heard ours, and our list. That we
+ * have heard theirs, our list tells, unless they say that they lack ours, or
+ * there is none. */
+CRDTI_FN void crdti_hear_echo(crdti_session *s, const crdti_hello *hello,
+                              int is_first, uint64_t now)
+{
+    if (hello->heard == s->nonce)
+        crdti_session_heard(s, now);
+    else if (!is_first || s->docs_told == s->shares->len)
+        s->wants_hello = 1;
+    if (hello->docs_heard < s->docs_told &&
+        now - s->docs_told_at >= crdti_pace_patience(&s->pace))
+        s->docs_told = (size_t)hello->docs_heard;
+}
+
+CRDTI_FN void crdti_hear_hello(crdti_session *s, crdti_reader *r, uint64_t now)
 {
     crdti_hello hello;
+    int is_first = !s->is_greeted;
     crdti_get_hello(r, &hello);
-    if (!r->err && crdti_session_cover(s))
-        crdti_reader_fail(r, CRDT_ERR_NOMEM);
-    /* A list that has grown may be one that we got to know too early: then
-     * they must hear ours again, after which both know both. */
-    if (crdti_hear_docs(s, r, hello.docs) && s->is_greeted)
-        s->wants_hello = 1;
     if (r->err)
         return;
+    if (s->is_greeted && s->their_nonce != hello.nonce) {
+        s->complaint = "has begun anew";
+        crdti_reader_fail(r, CRDT_ERR_CLOSED);
+        return;
+    }
+    if (is_first)
+        s->docs_first = (size_t)hello.docs;
+    s->docs_theirs = (size_t)hello.docs;
     s->node = hello.node;
     s->their_nonce = hello.nonce;
+    s->can = hello.can & CRDTI_CAN;
     s->frame_max = (size_t)crdti_max(
-        1024, crdti_min(hello.frame_max, CRDTSYNC_MAX_FRAME));
+        CRDTI_FRAME_MIN, crdti_min(hello.frame_max, CRDTSYNC_MAX_FRAME));
+    s->window = (size_t)crdti_max(
+        CRDTI_FRAME_MIN, crdti_min(hello.window, CRDTSYNC_MAX_WINDOW));
     s->name_len = hello.name.len;
     crdti_copy(s->name, hello.name.ptr, hello.name.len);
     s->is_greeted = 1;
+    if (!s->is_ordered)
+        crdti_hear_echo(s, &hello, is_first, now);
 }
 
-/* The peer has said that it has `vv`. */
-CRDTI_FN crdt_err crdti_track_learn(crdti_share *share, crdti_track *track,
-                                    const crdt_vv *vv)
+/* Of what is under way they may have some; and when we were in doubt, they
+ * lack the rest. */
+CRDTI_FN crdt_err crdti_track_settle(crdti_session *s, crdti_track *track)
 {
-    crdt_err err = crdt_vv_merge(&track->known, vv);
-    if (!err)
-        err = crdt_vv_merge(&track->sent, vv);
-    if (!err)
-        err = crdt_vv_merge(&share->acked, vv);
+    crdt_err err = CRDT_OK;
+    size_t i = track->flights_len;
+    while (i-- > 0) {
+        const crdti_flight *flight = &track->flights[i];
+        if (flight->dot.seq ? crdt_vv_covers(&track->known, &flight->dot)
+                            : crdti_vv_is_in(&flight->vv, &track->known))
+            s->in_flight -= crdti_track_drop(track, i);
+    }
+    if (track->is_doubted && track->flights_len)
+        s->in_flight -= crdti_track_rewind(track, &err);
+    track->is_doubted = 0;
     return err;
 }
 
-/* The same of one dot more, with all before it of its replica. */
-CRDTI_FN crdt_err crdti_track_learn_dot(crdti_share *share, crdti_track *track,
-                                        const crdt_dot *dot)
+/* Where nothing gets lost, this is all there is when nothing is under way,
+ * even if it is less than we thought. Else it may be old. */
+CRDTI_FN crdt_err crdti_track_hear(crdti_session *s, size_t number,
+                                   const crdt_vv *vv, crdt_digest digest)
 {
-    size_t place = 0;
-    crdt_err err = crdti_vv_raise(&track->known, dot, &place);
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_err err = crdti_share_look(share);
+    if (!err && !track->flights_len && (s->is_ordered || !track->is_known)) {
+        err = crdt_vv_copy(&track->known, vv);
+        if (!err)
+            err = crdt_vv_copy(&track->sent, vv);
+    }
     if (!err)
-        err = crdti_vv_raise(&track->sent, dot, &place);
-    if (!err)
-        err = crdti_vv_raise(&share->acked, dot, &place);
-    return err;
-}
-
-/* Equal vectors with unequal digests: the one thing that must not be. */
-CRDTI_FN void crdti_share_compare(crdti_share *share, const crdt_vv *theirs,
-                                  crdt_digest digest)
-{
-    if (!crdt_doc_uncommitted(share->doc) &&
-        crdt_vv_compare(&share->vv, theirs) == CRDT_EQUAL &&
-        !crdti_digest_equal(digest, crdt_doc_digest(share->doc)))
-        share->alarms++;
+        err = crdti_track_learn(share, track, vv);
+    if (!err && !s->is_ordered)
+        err = crdti_track_settle(s, track);
+    if (err)
+        return err;
+    crdti_share_compare(share, vv, digest);
+    track->is_known = 1;
+    track->pushed = 0;
+    if (share->asked == s && crdti_vv_is_in(&track->known, &share->vv))
+        share->asked = NULL;
+    return CRDT_OK;
 }
 
 CRDTI_FN void crdti_hear_state(crdti_session *s, crdti_reader *r)
@@ -19448,20 +23831,10 @@ CRDTI_FN void crdti_hear_state(crdti_session *s, crdti_reader *r)
     crdti_get_vv(r, &vv);
     crdti_get_end(r);
     if (!r->err && track) {
-        crdti_share *share = &s->shares->ptr[number];
-        err = crdti_share_look(share);
-        /* With nothing under way this is all there is, even if it is less
-         * than we thought. */
-        if (!err && !track->flights_len)
-            err = crdt_vv_copy(&track->sent, &vv);
-        if (!err)
-            err = crdti_track_learn(share, track, &vv);
+        track->wants_state |= asks & 1;
+        err = crdti_track_hear(s, number, &vv, digest);
         if (err)
             crdti_reader_fail(r, err);
-        crdti_share_compare(share, &vv, digest);
-        track->is_known = 1;
-        track->pushed = 0;
-        track->wants_state |= asks & 1;
     }
     crdt_vv_free(&vv);
 }
@@ -19470,13 +23843,50 @@ CRDTI_FN void crdti_hear_digest(crdti_session *s, crdti_reader *r)
 {
     size_t number;
     crdti_track *track = crdti_track_find(s, crdti_get_varint(r), &number);
-    crdt_digest digest = crdti_get_digest(r);
+    uint64_t theirs = crdti_get_u64le(r), print;
+    crdt_err err;
     crdti_get_end(r);
-    if (r->err || !track ||
-        crdti_digest_equal(digest,
-                           crdt_doc_digest(s->shares->ptr[number].doc)))
+    if (r->err || !track)
         return;
-    track->wants_state = track->state_asks = 1;
+    err = crdti_share_print(&s->shares->ptr[number], &print);
+    if (!err && print != theirs)
+        track->wants_state = track->state_asks = 1;
+    else if (!err && !crdt_doc_uncommitted(s->shares->ptr[number].doc))
+        err = crdti_track_equal(&s->shares->ptr[number], track);
+    if (err)
+        crdti_reader_fail(r, err);
+}
+
+CRDTI_FN void crdti_hear_have(crdti_session *s, crdti_reader *r)
+{
+    size_t number;
+    crdti_track *track = crdti_track_find(s, crdti_get_varint(r), &number);
+    crdt_err err = CRDT_OK;
+    crdt_vv vv;
+    crdti_vv_start(&vv, s->alloc);
+    crdti_get_vv(r, &vv);
+    crdti_get_end(r);
+    if (!r->err && track)
+        err = crdti_track_learn(&s->shares->ptr[number], track, &vv);
+    if (err)
+        crdti_reader_fail(r, err);
+    crdt_vv_free(&vv);
+}
+
+CRDTI_FN void crdti_hear_presence(crdti_session *s, crdti_reader *r,
+                                  uint64_t now)
+{
+    crdti_told_presence told;
+    size_t number;
+    crdt_err err;
+    crdti_get_presence(r, &told);
+    if (r->err || !s->presences || !crdti_track_find(s, told.doc, &number) ||
+        crdti_id_equal(&told.origin, &s->self))
+        return;
+    err = crdti_presences_take(s->alloc, s->presences, number, &told, s->nonce,
+                               now);
+    if (err && err != CRDT_ERR_LIMIT) /* one that is not kept */
+        crdti_reader_fail(r, err);
 }
 
 /* >>hearing: deltas ------------------------------------------------------- */
@@ -19486,132 +23896,214 @@ CRDTI_FN int crdti_is_forgivable(crdt_err err)
 {
     return err == CRDT_ERR_CAUSAL || err == CRDT_ERR_SKEW ||
            err == CRDT_ERR_NOMEM || err == CRDT_ERR_FORK ||
-           err == CRDT_ERR_LIMIT;
+           err == CRDT_ERR_LIMIT || err == CRDT_ERR_AGAIN ||
+           err == CRDT_ERR_FORGOTTEN;
 }
 
-/* Answers the delta that has come whole. An error ends the session. */
+/* Answers a delta. An error ends the session. */
 CRDTI_FN crdt_err crdti_track_answer(crdti_session *s, size_t number,
-                                     crdt_err result)
+                                     uint64_t id, crdt_err result, int knew)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
-    crdt_err err;
+    crdt_err err = CRDT_OK;
     if (result) {
         share->refused++;
         share->alarms += result == CRDT_ERR_FORK;
         track->wants_state |= result == CRDT_ERR_CAUSAL;
     } else {
         share->joined++;
-        track->joined_id = track->in_id;
+        if (id < CRDTI_CAST_ID)
+            track->joined_id = id;
     }
-    err = crdti_say_answer(s, number, track->in_id, result);
+    if (knew)
+        err = crdti_track_prune(track);
+    if (!err)
+        err = crdti_say_answer(s, number, id,
+                               knew ? CRDTI_KNEW : (uint64_t)result);
     return !result || crdti_is_forgivable(result) ? err : result;
 }
 
-/* The delta in `payload` is whole: join it, answer, learn what it tells of the
- * peer. An error is one that ends the session. */
-CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
-                                   crdt_bytes payload)
+/* Something came from whom we asked: there may be more. Or it was all. */
+CRDTI_FN void crdti_share_hear(crdti_share *share, const crdti_session *s,
+                               const crdti_track *track, uint64_t now)
+{
+    if (share->asked != s)
+        return;
+    share->asked_until = now + CRDTI_ASK_MS;
+    if (track->is_known && !crdti_share_look(share) &&
+        crdti_vv_is_in(&track->known, &share->vv))
+        share->asked = NULL;
+}
+
+/* The delta was joined, which brought us so far: learns what that tells of the
+ * peer, and answers. It was in vain when we had it all, and not from them. */
+CRDTI_FN crdt_err crdti_track_joined(crdti_session *s, size_t number,
+                                     const crdti_update *update,
+                                     const crdti_reach *reach, uint64_t now)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
-    size_t offset;
-    crdti_reach reach;
-    crdt_err result, err = CRDT_OK;
-    crdti_vv_start(&reach.top, s->alloc);
-    result = crdti_payload_join(share->doc, payload, &offset, &reach);
-    if (result == CRDT_ERR_SKEW && payload.len <= CRDTSYNC_MAX_BUFFERED) {
-        s->waiting += !track->is_held;
-        track->is_held = 1;
-        return CRDT_OK;
-    }
-    s->waiting -= track->is_held != 0;
-    track->is_held = 0;
-    if (!result) {
-        track->heard = reach.trail;
-        err = crdti_track_learn(share, track, &reach.top);
-    }
-    crdt_vv_free(&reach.top);
-    return err ? err : crdti_track_answer(s, number, result);
+    int knew = !reach->gain.news && (s->can & CRDTI_CAN_HAVE) &&
+               !crdti_vv_is_in(&reach->top, &track->known);
+    crdt_err err = crdti_track_learn(share, track, &reach->top);
+    if (update->id < CRDTI_CAST_ID)
+        track->heard = reach->trail;
+    s->delta_bytes += update->delta.len;
+    if (reach->gain.news)
+        s->news_bytes +=
+            update->delta.len * reach->gain.news / reach->gain.dots;
+    if (reach->gain.news && update->how & CRDTI_LATE)
+        crdti_track_graft(track);
+    if (!err && track->is_lazy) /* the answer tells it */
+        err = crdt_vv_merge(&track->announced, &reach->top);
+    crdti_share_hear(share, s, track, now);
+    return err ? err
+               : crdti_track_answer(s, number, update->id, CRDT_OK, knew);
 }
 
-CRDTI_FN void crdti_track_unstage(crdti_session *s, crdti_track *track)
+/* Whether the delta before this one is held back. */
+CRDTI_FN int crdti_track_holds(const crdti_track *track, uint64_t id)
 {
-    s->staged -= track->in.len;
-    crdt_buf_free(&track->in);
+    size_t i;
+    for (i = 0; i < track->held.len; i++)
+        if (track->held.ptr[i].id == id)
+            return 1;
+    return 0;
 }
 
-/* Keeps a piece until the others are there, or our clock is. */
-CRDTI_FN crdt_err crdti_track_keep(crdti_session *s, crdti_track *track,
-                                   crdt_bytes piece)
-{
-    crdti_writer w;
-    if (piece.len > CRDTSYNC_MAX_TRANSFER - s->staged)
-        return CRDT_ERR_LIMIT;
-    crdti_writer_init(&w, &track->in);
-    crdti_put_raw(&w, piece);
-    if (!w.err)
-        s->staged += piece.len;
-    return w.err;
-}
-
-/* Joins what is staged, which is whole; it stays only when it is held. */
-CRDTI_FN crdt_err crdti_track_join_staged(crdti_session *s, size_t number)
+/* Joins the delta and answers; *holds: it has to wait, and for what. An error
+ * is one that ends the session. */
+CRDTI_FN crdt_err crdti_track_join(crdti_session *s, size_t number,
+                                   const crdti_update *update,
+                                   crdt_dot *missing, int *holds, uint64_t now)
 {
     crdti_track *track = &s->tracks.ptr[number];
-    crdt_err err = crdti_track_join(s, number, crdt_buf_bytes(&track->in));
-    if (!track->is_held)
-        crdti_track_unstage(s, track);
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_reach reach;
+    crdt_err result = CRDT_ERR_CAUSAL, err;
+    size_t offset;
+    crdti_zero(&reach, sizeof reach);
+    crdti_vv_start(&reach.top, s->alloc);
+    if (!(update->how & CRDTI_FOLLOWS) || track->joined_id == update->id - 1)
+        result =
+            crdti_payload_join(share->doc, update->delta, &offset, &reach);
+    *missing = reach.gain.missing;
+    *holds = result == CRDT_ERR_SKEW ||
+             (result == CRDT_ERR_CAUSAL &&
+              (!s->is_ordered || crdti_track_holds(track, update->id - 1)));
+    if (!result)
+        err = crdti_track_joined(s, number, update, &reach, now);
+    else
+        err = *holds ? CRDT_OK
+                     : crdti_track_answer(s, number, update->id, result, 0);
+    crdt_vv_free(&reach.top);
     return err;
 }
 
-/* Adds a piece to the delta that it belongs to; others are stale. */
-CRDTI_FN crdt_err crdti_track_stage(crdti_session *s, size_t number,
-                                    const crdti_chunk *chunk)
+/* Ends the wait of the i-th delta. */
+CRDTI_FN void crdti_track_unhold(crdti_session *s, crdti_track *track,
+                                 size_t i)
 {
-    crdti_track *track = &s->tracks.ptr[number];
-    crdt_err err;
-    track->heard_id = chunk->id;
-    if (track->is_held)
-        return crdti_say_answer(s, number, chunk->id, CRDT_ERR_AGAIN);
-    if (chunk->follows && track->joined_id != chunk->id - 1) {
-        track->wants_state = 1;
-        return crdti_say_answer(s, number, chunk->id, CRDT_ERR_CAUSAL);
-    }
-    if (chunk->offset == 0) {
-        crdti_track_unstage(s, track);
-        track->in_id = chunk->id;
-        track->in_total = chunk->total;
-    }
-    if (chunk->id != track->in_id || chunk->offset != track->in.len ||
-        chunk->total != track->in_total)
-        return CRDT_OK;
-    /* Most deltas are one piece: joined from where it lies. */
-    if (chunk->bytes.len == chunk->total) {
-        err = crdti_track_join(s, number, chunk->bytes);
-        if (err || !track->is_held)
-            return err;
-    }
-    err = crdti_track_keep(s, track, chunk->bytes);
-    if (err || track->is_held || track->in.len < track->in_total)
-        return err;
-    return crdti_track_join_staged(s, number);
+    s->held -= track->held.ptr[i].bytes.len;
+    s->waiting--;
+    crdt_buf_free(&track->held.ptr[i].bytes);
+    for (track->held.len--; i < track->held.len; i++)
+        track->held.ptr[i] = track->held.ptr[i + 1];
 }
 
-CRDTI_FN void crdti_hear_chunk(crdti_session *s, crdti_reader *r)
+/* Has the delta wait. Over the limit one is dropped: it will be sent again. */
+CRDTI_FN crdt_err crdti_track_hold(crdti_session *s, size_t number,
+                                   const crdti_update *update,
+                                   const crdt_dot *missing)
 {
-    crdti_chunk chunk;
+    crdti_track *track = &s->tracks.ptr[number];
+    crdti_held *held;
+    crdti_writer w;
+    crdt_err err = CRDT_OK;
+    /* Where the order is kept, those behind it wait for it, and the peer for
+     * an answer about them: then the latest goes. */
+    while (!err && track->held.len && !s->is_ordered &&
+           (track->held.len == CRDTI_HELD_MAX ||
+            s->held + update->delta.len > CRDTSYNC_MAX_BUFFERED)) {
+        uint64_t id = track->held.ptr[0].id;
+        crdti_track_unhold(s, track, 0);
+        err = crdti_track_answer(s, number, id, CRDT_ERR_AGAIN, 0);
+    }
+    if (err)
+        return err;
+    if (track->held.len == CRDTI_HELD_MAX ||
+        s->held + update->delta.len > CRDTSYNC_MAX_BUFFERED)
+        return crdti_track_answer(s, number, update->id, CRDT_ERR_AGAIN, 0);
+    if (crdti_array_reserve(s->alloc, &track->held, 1))
+        return CRDT_ERR_NOMEM;
+    held = &track->held.ptr[track->held.len];
+    crdti_zero(held, sizeof *held);
+    crdti_buf_start(&held->bytes, s->alloc);
+    crdti_writer_init(&w, &held->bytes);
+    crdti_put_raw(&w, update->delta);
+    if (w.err)
+        return w.err;
+    held->id = update->id;
+    held->how = update->how;
+    held->missing = *missing;
+    track->held.len++;
+    s->held += update->delta.len;
+    s->waiting++;
+    return CRDT_OK;
+}
+
+/* Tries the deltas that wait, until none of them can be joined. */
+CRDTI_FN crdt_err crdti_track_retry(crdti_session *s, size_t number,
+                                    uint64_t now)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_doc *doc = s->shares->ptr[number].doc;
+    size_t i = 0;
+    crdt_err err = CRDT_OK;
+    while (i < track->held.len && !err) {
+        crdti_held *held = &track->held.ptr[i];
+        crdti_update update;
+        int holds = 1;
+        uint32_t replica =
+            held->missing.seq ? crdti_replica_find(doc, &held->missing.replica)
+                              : doc->self;
+        update.id = held->id;
+        update.how = held->how;
+        update.delta = crdt_buf_bytes(&held->bytes);
+        if (replica != UINT32_MAX &&
+            (!held->missing.seq ||
+             doc->replicas.ptr[replica].seq >= held->missing.seq))
+            err = crdti_track_join(s, number, &update, &held->missing, &holds,
+                                   now);
+        if (!err && !holds) /* else it has not been answered */
+            crdti_track_unhold(s, track, i);
+        i = holds ? i + 1 : 0;
+    }
+    track->held_changes = doc->changes;
+    return err;
+}
+
+CRDTI_FN void crdti_hear_update(crdti_session *s, crdti_reader *r,
+                                uint64_t now)
+{
+    crdti_update update;
     crdti_track *track;
+    crdt_dot missing;
     size_t number = 0;
+    int holds;
     crdt_err err;
-    crdti_get_chunk(r, &chunk);
-    crdti_get_end(r);
-    if (r->err)
+    crdti_get_update(r, &update);
+    track = r->err ? NULL : crdti_track_find(s, update.doc, &number);
+    if (!track || crdti_track_holds(track, update.id))
         return;
-    track = crdti_track_find(s, chunk.doc, &number);
-    if (!track)
-        return;
-    err = crdti_track_stage(s, number, &chunk);
+    if (update.id < CRDTI_CAST_ID)
+        track->heard_id = update.id;
+    err = crdti_track_join(s, number, &update, &missing, &holds, now);
+    if (!err && holds)
+        err = crdti_track_hold(s, number, &update, &missing);
+    else if (!err && track->held.len)
+        err = crdti_track_retry(s, number, now);
     if (err)
         crdti_reader_fail(r, err);
 }
@@ -19624,18 +24116,25 @@ CRDTI_FN crdt_err crdti_track_stroke(crdti_session *s, size_t number,
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
     crdt_err result = CRDT_ERR_CAUSAL, err = CRDT_OK;
-    int is_idle = track->pushed == share->doc->changes;
+    uint64_t before = share->doc->changes;
+    int is_idle = track->pushed == before, knew = 0;
+    size_t len = crdti_reader_left(&r);
     crdt_dot dot;
-    if (track->joined_id == track->in_id - 1)
+    if (track->joined_id == track->heard_id - 1)
         result = crdti_strokes_join(share->doc, &track->heard, &r);
     if (!result) {
         dot.replica = share->doc->replicas.ptr[track->heard.replica].id;
         dot.seq = track->heard.seq;
+        knew = before == share->doc->changes && (s->can & CRDTI_CAN_HAVE) &&
+               !crdt_vv_covers(&track->known, &dot);
+        s->delta_bytes += len;
+        s->news_bytes += before == share->doc->changes ? 0 : len;
         err = crdti_track_learn_dot(share, track, &dot);
         if (is_idle) /* this is nothing that the peer has not */
             track->pushed = share->doc->changes;
     }
-    return err ? err : crdti_track_answer(s, number, result);
+    return err ? err
+               : crdti_track_answer(s, number, track->heard_id, result, knew);
 }
 
 /* They have the number behind that of the delta before them. */
@@ -19647,47 +24146,62 @@ CRDTI_FN void crdti_hear_strokes(crdti_session *s, crdti_reader *r)
     if (r->err || !track)
         return;
     track->heard_id++;
-    if (track->is_held) {
-        err = crdti_say_answer(s, number, track->heard_id, CRDT_ERR_AGAIN);
-    } else {
-        track->in_id = track->heard_id;
+    if (track->held.len)
+        err =
+            crdti_track_answer(s, number, track->heard_id, CRDT_ERR_AGAIN, 0);
+    else
         err = crdti_track_stroke(s, number, *r);
-    }
     if (err)
         crdti_reader_fail(r, err);
 }
 
+/* A delta was refused: when it is to be sent anew. What was behind it, where
+ * that waits for it, is given up too. */
+CRDTI_FN void crdti_track_refused(crdti_session *s, crdti_track *track,
+                                  uint64_t result, uint64_t now)
+{
+    track->pushed = 0;
+    track->is_chained = 0;
+    while (!s->is_ordered && track->flights_len)
+        s->in_flight -= crdti_track_drop(track, track->flights_len - 1);
+    if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
+        track->retry_at = now + CRDTI_RETRY_MS;
+    else if (result == CRDT_ERR_FORGOTTEN)
+        track->needs_all = 1;
+    else if (result != CRDT_ERR_CAUSAL)
+        track->retry_at = now + CRDTI_REFUSED_MS;
+}
+
 /* The flight lands: what it carried is there, or all is to be sent anew. */
 CRDTI_FN crdt_err crdti_track_land(crdti_session *s, size_t number,
-                                   size_t flight, crdt_err result,
+                                   size_t flight, uint64_t result,
                                    uint64_t now)
 {
+    crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
-    crdti_flight landed = track->flights[flight];
+    crdti_flight *landed;
+    size_t size = crdti_track_drop(track, flight);
     crdt_err err = CRDT_OK;
-    size_t i;
-    track->flights_len--;
-    for (i = flight; i < track->flights_len; i++)
-        track->flights[i] = track->flights[i + 1];
-    track->flights[i] = landed; /* keeps its memory for the next */
-    if (result) {
-        track->pushed = 0;
-        track->is_chained = 0;
-        if (result == CRDT_ERR_AGAIN || result == CRDT_ERR_NOMEM)
-            track->retry_at = now + CRDTI_RETRY_MS;
-        else if (result != CRDT_ERR_CAUSAL)
-            track->retry_at = now + CRDTI_REFUSED_MS;
-    } else if (landed.dot.seq) {
-        err =
-            crdti_track_learn_dot(&s->shares->ptr[number], track, &landed.dot);
-    } else {
-        err = crdti_track_learn(&s->shares->ptr[number], track, &landed.vv);
-    }
-    if (track->flights_len || track->is_chained)
+    landed = &track->flights[track->flights_len];
+    s->in_flight -= size;
+    if (landed->said_at <= now)
+        crdti_pace_hear(&s->pace, now - landed->said_at, size);
+    if (result && result != CRDTI_KNEW)
+        crdti_track_refused(s, track, result, now);
+    else if (landed->dot.seq)
+        err = crdti_track_learn_dot(share, track, &landed->dot);
+    else
+        err = crdti_track_learn(share, track, &landed->vv);
+    if (result == CRDTI_KNEW && s->can & CRDTI_CAN_HAVE && !err)
+        err = crdti_track_prune(track);
+    else if (!result && landed->is_late)
+        crdti_track_graft(track);
+    if (track->flights_len || track->is_chained || err)
         return err;
-    /* One was refused, maybe before others landed. */
+    /* One was refused, maybe before others landed; or deltas do not follow
+     * each other here. */
     track->pushed = 0;
-    return err ? err : crdt_vv_copy(&track->sent, &track->known);
+    return crdt_vv_copy(&track->sent, &track->known);
 }
 
 CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,
@@ -19696,36 +24210,174 @@ CRDTI_FN void crdti_hear_answer(crdti_session *s, crdti_reader *r,
     size_t number = 0, i;
     crdti_track *track = crdti_track_find(s, crdti_get_varint(r), &number);
     uint64_t id = crdti_get_varint(r);
-    uint64_t result = crdti_min(crdti_get_varint(r), CRDT_ERR_COUNT);
+    uint64_t result = crdti_get_varint(r);
     crdt_err err;
+    if (result != CRDTI_KNEW)
+        result = crdti_min(result, CRDT_ERR_COUNT);
     crdti_get_end(r);
     if (r->err || !track)
         return;
     for (i = 0; i < track->flights_len; i++) {
         if (track->flights[i].id != id)
             continue;
-        err = crdti_track_land(s, number, i, (crdt_err)result, now);
+        err = crdti_track_land(s, number, i, result, now);
         if (err)
             crdti_reader_fail(r, err);
         return;
     }
 }
 
+/* >>members ---------------------------------------------------------------- */
+
+CRDTI_FN crdti_way crdti_session_way(const crdti_session *s)
+{
+    crdti_way way;
+    crdti_zero(&way, sizeof way);
+    way.nonce = s->nonce;
+    way.is_ordered = s->is_ordered;
+    way.wait_ms = s->roster_ms;
+    return way;
+}
+
+CRDTI_FN void crdti_hear_roster(crdti_session *s, crdti_reader *r)
+{
+    size_t number = 0;
+    crdti_track *track = crdti_track_find(s, crdti_get_varint(r), &number);
+    crdti_way way = crdti_session_way(s);
+    const crdti_member *peer;
+    crdti_share *share;
+    if (r->err || !track)
+        return;
+    share = &s->shares->ptr[number];
+    crdti_gossip_hear(&share->roster, &track->gossip, &way, r);
+    peer = crdti_roster_at_node(&share->roster, &s->node);
+    if (!r->err && peer && crdti_track_learn(share, track, &peer->applied))
+        crdti_reader_fail(r, CRDT_ERR_NOMEM);
+}
+
+/* One who keeps no table of members: then nobody can. */
+CRDTI_FN crdt_err crdti_say_roster(crdti_session *s, size_t number,
+                                   uint64_t now)
+{
+    crdti_roster *roster = &s->shares->ptr[number].roster;
+    crdti_gossip *gossip = &s->tracks.ptr[number].gossip;
+    crdti_way way = crdti_session_way(s);
+    const crdti_member *peer;
+    size_t start = s->out.len, empty;
+    crdti_writer w;
+    if (!(s->can & CRDTI_CAN_ROSTER)) {
+        if (roster->members.len)
+            crdti_roster_give_up(roster);
+        return CRDT_OK;
+    }
+    peer = crdti_roster_at_node(roster, &s->node);
+    way.is_known = peer && peer->from != s->nonce;
+    crdti_writer_init(&w, &s->out);
+    crdti_put_varint(&w, number);
+    empty = s->out.len;
+    crdti_gossip_say(roster, gossip, &way, s->room - CRDTI_GOSSIP_OVERHEAD,
+                     now, &w);
+    crdti_session_wake(s, crdti_gossip_wakes(roster, gossip, &way));
+    if (!w.err && s->out.len > empty)
+        return crdti_say(s, &w, CRDTI_ROSTER, start);
+    s->out.len = start;
+    return w.err;
+}
+
 /* >>receiving ------------------------------------------------------------- */
+
+/* What came of our parcel. */
+CRDTI_FN void crdti_hear_got(crdti_session *s, crdti_reader *r, uint64_t now)
+{
+    crdti_parcel *p = &s->parcel;
+    uint64_t id = crdti_get_varint(r), end = crdti_get_varint(r);
+    uint64_t got = crdti_ivset_count(&p->have);
+    int whole = 0, is_timed = end == p->asked && !p->is_probe;
+    size_t i, number = p->number;
+    crdt_err err;
+    if (r->err || id != p->id || !p->bytes.len)
+        return;
+    err = crdti_parcel_hear(s->alloc, p, r, end, &whole);
+    if (err) {
+        crdti_reader_fail(r, err);
+        return;
+    }
+    got = crdti_ivset_count(&p->have) - got;
+    if (is_timed)
+        crdti_pace_hear(&s->pace, now - p->asked_at, (size_t)got);
+    else if (got)
+        s->pace.vain = 0;
+    if (!whole)
+        return;
+    for (i = 0; p->update && i < s->tracks.ptr[number].flights_len; i++)
+        if (s->tracks.ptr[number].flights[i].id == p->update)
+            s->tracks.ptr[number].flights[i].said_at = now;
+    crdti_parcel_clear(s->alloc, p);
+}
+
+CRDTI_FN crdt_err crdti_session_hear(crdti_session *s,
+                                     const crdti_frame *frame, uint64_t now);
+
+/* A piece of a message; with the last one that is heard. */
+CRDTI_FN void crdti_hear_piece(crdti_session *s, crdti_reader *r, uint64_t now)
+{
+    crdti_parcel_piece piece;
+    crdti_frame frame;
+    size_t i;
+    int whole = 0;
+    crdt_err err;
+    crdti_get_piece(r, &piece);
+    if (r->err)
+        return;
+    for (i = 0; i < s->tracks.len; i++)
+        if (s->shares->ptr[i].asked == s)
+            s->shares->ptr[i].asked_until = now + CRDTI_ASK_MS;
+    err = crdti_staging_take(s->alloc, &s->staging, &piece, &whole);
+    if (!err && (piece.asks || whole))
+        err = crdti_say_got(s, &piece);
+    if (!err && whole) {
+        frame.kind = s->staging.kind;
+        frame.payload = crdt_buf_bytes(&s->staging.bytes);
+        frame.size = frame.payload.len;
+        err = crdti_session_hear(s, &frame, now);
+        crdti_staging_clear(s->alloc, &s->staging);
+    }
+    if (err)
+        crdti_reader_fail(r, err);
+}
+
+/* HELLO comes first; where it may come late, others are passed over. */
+CRDTI_FN int crdti_is_welcome(crdti_session *s, uint8_t kind, uint64_t now,
+                              crdt_err *err)
+{
+    *err = CRDT_OK;
+    if (kind == CRDTI_HELLO || kind == CRDTI_BYE)
+        return 1;
+    if (s->is_greeted) {
+        crdti_session_heard(s, now);
+        return 1;
+    }
+    if (!s->is_ordered)
+        return 0;
+    s->complaint = "did not greet";
+    *err = CRDT_ERR_CORRUPT;
+    return 0;
+}
 
 CRDTI_FN crdt_err crdti_session_hear(crdti_session *s,
                                      const crdti_frame *frame, uint64_t now)
 {
     crdti_reader r;
+    crdt_err err;
     crdti_reader_init(&r, frame->payload);
-    if (!s->is_greeted && frame->kind != CRDTI_HELLO &&
-        frame->kind != CRDTI_BYE) {
-        s->complaint = "did not greet";
-        return CRDT_ERR_CORRUPT;
-    }
+    if (!crdti_is_welcome(s, frame->kind, now, &err))
+        return err;
     switch (frame->kind) {
     case CRDTI_HELLO:
-        crdti_hear_hello(s, &r);
+        crdti_hear_hello(s, &r, now);
+        break;
+    case CRDTI_DOCS:
+        crdti_hear_docs(s, &r);
         break;
     case CRDTI_STATE:
         crdti_hear_state(s, &r);
@@ -19733,14 +24385,29 @@ CRDTI_FN crdt_err crdti_session_hear(crdti_session *s,
     case CRDTI_DIGEST:
         crdti_hear_digest(s, &r);
         break;
-    case CRDTI_CHUNK:
-        crdti_hear_chunk(s, &r);
+    case CRDTI_UPDATE:
+        crdti_hear_update(s, &r, now);
         break;
     case CRDTI_STROKES:
         crdti_hear_strokes(s, &r);
         break;
     case CRDTI_ANSWER:
         crdti_hear_answer(s, &r, now);
+        break;
+    case CRDTI_ROSTER:
+        crdti_hear_roster(s, &r);
+        break;
+    case CRDTI_HAVE:
+        crdti_hear_have(s, &r);
+        break;
+    case CRDTI_PIECE:
+        crdti_hear_piece(s, &r, now);
+        break;
+    case CRDTI_GOT:
+        crdti_hear_got(s, &r, now);
+        break;
+    case CRDTI_PRESENCE:
+        crdti_hear_presence(s, &r, now);
         break;
     case CRDTI_BYE:
         s->complaint = "said goodbye";
@@ -19763,6 +24430,10 @@ CRDTI_FN crdt_err crdti_session_frames(crdti_session *s, crdt_bytes bytes,
         err = crdti_frame_get(
             crdt_bytes_of(bytes.ptr + *used, bytes.len - *used),
             CRDTSYNC_MAX_FRAME, &frame, NULL);
+        if (err && !s->is_ordered) { /* one more that is lost */
+            *used = bytes.len;
+            return CRDT_OK;
+        }
         if (err == CRDT_ERR_TRUNCATED)
             return CRDT_OK;
         if (!err)
@@ -19797,29 +24468,47 @@ CRDTI_FN crdt_err crdti_session_receive(crdti_session *s, crdt_bytes bytes,
     return err;
 }
 
+#endif
+/* >> push.h */
+/*
+ * Pushing: what a session says by itself. It puts as much into `out` as is to
+ * be said now and as the peer takes; more only when that has gone.
+ */
+#ifndef CRDTI_PUSH_H
+#define CRDTI_PUSH_H
+
+
 /* >>pushing --------------------------------------------------------------- */
 
-/* A delta has gone out, or into `out`. */
-CRDTI_FN void crdti_track_depart(crdti_session *s, size_t number)
+/* A delta has gone out, or become the parcel (of 0 bytes here). */
+CRDTI_FN void crdti_track_depart(crdti_session *s, size_t number, uint64_t id,
+                                 size_t size, int is_late, uint64_t now)
 {
     crdti_track *track = &s->tracks.ptr[number];
-    track->flights[track->flights_len++].id = ++track->last_id;
-    track->is_chained = 1;
+    crdti_flight *flight = &track->flights[track->flights_len++];
+    flight->id = id;
+    flight->size = size;
+    flight->said_at = size ? now : UINT64_MAX;
+    flight->is_late = is_late;
+    s->in_flight += size;
+    track->is_chained = s->is_ordered;
     track->pushed = s->shares->ptr[number].doc->changes;
+    track->hold_until = 0;
     s->sent_deltas++;
 }
 
 /* Says that dot and what is before it as strokes, where that is all there is
  * to say and it can be. Whether it was. */
 CRDTI_FN int crdti_track_say_strokes(crdti_session *s, size_t number,
-                                     const crdt_dot *dot)
+                                     const crdt_dot *dot, uint64_t now)
 {
     crdti_track *track = &s->tracks.ptr[number];
     size_t start = s->out.len;
     size_t place = crdti_vv_place(&track->sent, &dot->replica);
     crdt_doc *doc = s->shares->ptr[number].doc;
     crdti_writer w;
-    if (!s->is_ordered || !track->is_chained || !track->told.text ||
+    if (!(s->can & CRDTI_CAN_STROKES) || !track->is_chained ||
+        !track->told.text || track->is_lazy ||
         !crdti_id_equal(&doc->replicas.ptr[track->told.replica].id,
                         &dot->replica) ||
         !crdti_vv_is_at(&track->sent, place, &dot->replica) ||
@@ -19834,13 +24523,14 @@ CRDTI_FN int crdti_track_say_strokes(crdti_session *s, size_t number,
     }
     track->flights[track->flights_len].dot = *dot;
     track->sent.entries[place].seq = dot->seq;
-    crdti_track_depart(s, number);
+    crdti_track_depart(s, number, ++track->last_id, s->out.len - start, 0,
+                       now);
     return 1;
 }
 
 /* The same, for what was just written here: as all before was sent, one change
  * since, and one of ours, is all there is. */
-CRDTI_FN int crdti_track_type(crdti_session *s, size_t number)
+CRDTI_FN int crdti_track_type(crdti_session *s, size_t number, uint64_t now)
 {
     const crdti_track *track = &s->tracks.ptr[number];
     const crdt_doc *doc = s->shares->ptr[number].doc;
@@ -19851,117 +24541,506 @@ CRDTI_FN int crdti_track_type(crdti_session *s, size_t number)
         return 0;
     dot.replica = own->id;
     dot.seq = own->seq;
-    return crdti_track_say_strokes(s, number, &dot);
+    return crdti_track_say_strokes(s, number, &dot, now);
 }
 
-/* Says what the peer lacks, or has `out` hold it. */
-CRDTI_FN crdt_err crdti_track_extract(crdti_session *s, size_t number)
+/* The draft := an UPDATE with what the peer lacks, which has `certain`. */
+CRDTI_FN crdt_err crdti_track_draft(crdti_session *s, size_t number,
+                                    uint64_t id, int is_late,
+                                    const crdt_vv *certain)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    int is_state = share->shipping == CRDT_SHIP_STATE || track->needs_all;
+    int follows = track->is_chained && track->flights_len && !is_state;
+    crdti_writer w;
+    s->draft.len = 0;
+    crdti_writer_init(&w, &s->draft);
+    crdti_put_varint(&w, number);
+    crdti_put_varint(&w, id);
+    crdti_put_u8(&w, (uint8_t)((follows ? CRDTI_FOLLOWS : 0) |
+                               (is_late ? CRDTI_LATE : 0)));
+    if (!w.err)
+        w.err = crdti_delta_put(share->doc, is_state ? NULL : &track->sent,
+                                CRDTI_FOR_FOLLOWER, follows ? NULL : certain,
+                                &s->draft);
+    return w.err;
+}
+
+/* What is in the draft goes out, or becomes the parcel; and if it cannot now,
+ * it is made anew later. */
+CRDTI_FN crdt_err crdti_track_ship(crdti_session *s, size_t number,
+                                   int is_late, uint64_t now)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    size_t len = s->draft.len, start = s->out.len;
+    size_t most = crdti_min_size(s->room, crdti_session_credit(s));
+    int is_long = len > most;
+    crdt_err err;
+    if (is_long &&
+        (s->parcel.bytes.len || (!s->is_ordered && track->flights_len))) {
+        track->retry_at = now + crdti_pace_patience(&s->pace) / 2;
+        return CRDT_ERR_AGAIN;
+    }
+    err = crdti_say_draft(s, CRDTI_UPDATE, most);
+    if (err)
+        return err;
+    if (is_long) {
+        s->parcel.number = number;
+        s->parcel.update = track->last_id + 1;
+    }
+    crdti_track_depart(s, number, ++track->last_id,
+                       is_long ? 0 : s->out.len - start, is_late, now);
+    return CRDT_OK;
+}
+
+/* A link broke when a delta of this document was under way, in pieces: goes on
+ * with that, if it can be the first parcel of this one, as its id is lower than
+ * others. *resumes: it does. */
+CRDTI_FN crdt_err crdti_track_resume(crdti_session *s, size_t number,
+                                     int *resumes, uint64_t now)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    crdti_parked *parked;
+    crdti_flight *flight = &track->flights[0];
+    size_t i = s->parking ? crdti_parking_find(s->parking, &s->node, 1) : 0;
+    crdt_err err;
+    *resumes = 0;
+    if (!s->parking || i == s->parking->len || s->parcel.bytes.len ||
+        track->flights_len || s->parking->all[i].out.number != number)
+        return CRDT_OK;
+    parked = &s->parking->all[i];
+    if (parked->out.update <= track->last_id || s->has_parcels ||
+        crdti_vv_is_in(&parked->vv, &track->known)) {
+        crdti_parking_drop(s->alloc, s->parking, i);
+        return CRDT_OK;
+    }
+    err = crdt_vv_copy(&flight->vv, &parked->vv);
+    if (!err)
+        err = crdt_vv_merge(&track->sent, &parked->vv);
+    if (err)
+        return err;
+    crdt_buf_free(&s->parcel.bytes);
+    s->parcel = parked->out;
+    crdti_zero(&parked->out, sizeof parked->out);
+    crdti_parking_drop(s->alloc, s->parking, i);
+    crdti_ivset_free(s->alloc, &s->parcel.have);
+    crdti_parcel_retry(&s->parcel);
+    s->has_parcels = 1;
+    track->last_id = s->parcel.update;
+    flight->dot.seq = 0;
+    crdti_track_depart(s, number, track->last_id, 0, 0, now);
+    track->pushed = 0; /* there is more since */
+    *resumes = 1;
+    return CRDT_OK;
+}
+
+/* The flight of the parcel, when another link can go on with it: if it is a
+ * delta, and one that stands by itself. */
+CRDTI_FN crdti_flight *crdti_parcel_flight(crdti_session *s)
+{
+    crdti_track *track;
+    crdti_update update;
+    crdti_reader r;
+    size_t i;
+    if (!s->parcel.bytes.len || !s->parcel.update)
+        return NULL;
+    track = &s->tracks.ptr[s->parcel.number];
+    crdti_reader_init(&r, crdt_buf_bytes(&s->parcel.bytes));
+    crdti_get_update(&r, &update);
+    for (i = 0; i < track->flights_len; i++)
+        if (track->flights[i].id == s->parcel.update)
+            return update.how & CRDTI_FOLLOWS ? NULL : &track->flights[i];
+    return NULL;
+}
+
+/* The link is no more: keeps what another one can go on with. */
+CRDTI_FN void crdti_session_park(crdti_session *s, uint64_t now)
+{
+    crdti_parked *parked;
+    crdti_flight *flight;
+    if (!s->is_greeted || !s->parking)
+        return;
+    flight = crdti_parcel_flight(s);
+    if (flight) {
+        parked = crdti_parking_add(s->alloc, s->parking, &s->node, 1, now);
+        parked->out = s->parcel;
+        parked->vv = flight->vv;
+        crdti_zero(&s->parcel, sizeof s->parcel);
+        crdti_zero(&flight->vv, sizeof flight->vv);
+    }
+    if (!s->staging.id)
+        return;
+    parked = crdti_parking_add(s->alloc, s->parking, &s->node, 0, now);
+    parked->in = s->staging;
+    crdti_zero(&s->staging, sizeof s->staging);
+}
+
+/* The first HELLO has come: is there anything of that node? */
+CRDTI_FN void crdti_session_unpark(crdti_session *s)
+{
+    size_t i = crdti_parking_find(s->parking, &s->node, 0);
+    crdti_parked parked;
+    if (i == s->parking->len)
+        return;
+    parked = crdti_parking_take(s->parking, i);
+    crdti_staging_clear(s->alloc, &s->staging);
+    s->staging = parked.in;
+    s->staging.done = 0;
+    s->staging.is_old = 1;
+    crdt_vv_free(&parked.vv);
+}
+
+/* Says what the peer lacks. */
+CRDTI_FN crdt_err crdti_track_extract(crdti_session *s, size_t number,
+                                      int is_late, uint64_t now)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
     crdti_flight *flight = &track->flights[track->flights_len];
     const crdt_dot *grown = crdti_vv_grown(&track->sent, &share->vv);
+    crdti_trail told;
     crdt_err err;
-    if (grown && crdti_track_say_strokes(s, number, grown))
+    crdti_zero(&told, sizeof told);
+    if (grown && crdti_track_say_strokes(s, number, grown, now))
         return CRDT_OK;
-    err = crdt_vv_copy(&flight->vv, &share->vv);
-    if (!err)
-        err = crdti_delta_put(share->doc, &track->sent,
-                              track->is_chained ? CRDTI_FOR_FOLLOWER
-                                                : CRDTI_FOR_ALL,
-                              &track->out);
-    track->told.text = 0;
-    if (!err && grown)
+    if (grown)
         crdti_trail_start(share->doc,
                           crdti_replica_find(share->doc, &grown->replica),
-                          grown->seq, &track->told);
+                          grown->seq, &told);
+    err = crdt_vv_copy(&flight->vv, &share->vv);
     if (!err)
-        err = crdt_vv_merge(&track->sent, &share->vv);
-    if (err) {
-        track->out.len = 0;
-        return err;
-    }
+        err = crdti_vv_reserve(&track->sent,
+                               crdti_vv_fresh(&track->sent, &share->vv));
+    if (!err)
+        err = crdti_track_draft(s, number, track->last_id + 1, is_late,
+                                &track->known);
+    if (!err)
+        err = crdti_track_ship(s, number, is_late, now);
+    if (s->draft.cap > CRDTSYNC_MAX_FRAME)
+        crdt_buf_free(&s->draft);
+    if (err)
+        return err == CRDT_ERR_AGAIN ? CRDT_OK : err;
+    track->told = told;
+    track->needs_all = 0;
     flight->dot.seq = 0;
-    track->out_follows = track->is_chained;
-    track->out_at = 0;
-    crdti_track_depart(s, number);
-    return CRDT_OK;
+    (void)crdt_vv_merge(&track->sent, &share->vv); /* there is room */
+    return track->is_lazy ? crdt_vv_merge(&track->announced, &share->vv)
+                          : CRDT_OK;
 }
 
-/* Says what is new, or has `out` hold it. */
+/* Whether there may be something new to say, and it may be said now. */
+CRDTI_FN int crdti_track_may_send(const crdti_session *s, size_t number)
+{
+    const crdti_share *share = &s->shares->ptr[number];
+    const crdti_track *track = &s->tracks.ptr[number];
+    int is_state = share->shipping == CRDT_SHIP_STATE;
+    return track->is_known && !crdt_doc_uncommitted(share->doc) &&
+           track->pushed != share->doc->changes &&
+           track->flights_len < (is_state ? 1 : CRDTSYNC_MAX_IN_FLIGHT) &&
+           crdti_session_credit(s) &&
+           !(s->parcel.bytes.len && s->parcel.update &&
+             s->parcel.number == number);
+}
+
+/* Says what is new. */
 CRDTI_FN crdt_err crdti_track_prepare(crdti_session *s, size_t number,
                                       uint64_t now)
 {
     crdti_share *share = &s->shares->ptr[number];
     crdti_track *track = &s->tracks.ptr[number];
-    crdt_order order;
+    int is_state = share->shipping == CRDT_SHIP_STATE;
+    uint64_t hold_ms;
+    int resumes;
     crdt_err err;
-    if (!track->is_known || track->out.len ||
-        crdt_doc_uncommitted(share->doc) ||
-        track->pushed == share->doc->changes ||
-        track->flights_len == CRDTSYNC_MAX_IN_FLIGHT || now < track->retry_at)
+    if (!crdti_track_may_send(s, number))
         return CRDT_OK;
-    if (crdti_track_type(s, number))
+    if (now < track->retry_at) {
+        crdti_session_wake(s, track->retry_at);
+        return CRDT_OK;
+    }
+    if (!is_state && crdti_track_type(s, number, now))
         return CRDT_OK;
     err = crdti_share_look(share);
     if (err)
         return err;
-    order = crdt_vv_compare(&share->vv, &track->sent);
-    if (order != CRDT_EQUAL && order != CRDT_BEFORE)
-        return crdti_track_extract(s, number);
-    track->pushed = share->changes;
+    if (crdti_vv_is_in(&share->vv, &track->sent)) {
+        track->pushed = share->changes;
+        track->hold_until = 0;
+        return CRDT_OK;
+    }
+    hold_ms = CRDTI_HOLD_MS + 2 * crdti_pace_patience(&s->pace);
+    if (track->is_lazy &&
+        crdti_track_waits(share, track, now, crdti_session_jitter(s, hold_ms),
+                          &err)) {
+        crdti_session_wake(s, track->hold_until);
+        return err;
+    }
+    err = crdti_track_resume(s, number, &resumes, now);
+    return err || resumes
+               ? err
+               : crdti_track_extract(s, number, track->is_lazy, now);
+}
+
+/* Over a lazy link: says what has come, some time after the first of it. */
+CRDTI_FN crdt_err crdti_track_announce(crdti_session *s, size_t number,
+                                       uint64_t now)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdti_writer w;
+    size_t start = s->out.len;
+    crdt_err err = crdti_share_look(share);
+    if (err || crdti_vv_is_in(&share->vv, &track->announced))
+        return err;
+    if (!track->announce_at)
+        track->announce_at = now + crdti_session_jitter(s, CRDTI_ANNOUNCE_MS);
+    if (now < track->announce_at) {
+        crdti_session_wake(s, track->announce_at);
+        return CRDT_OK;
+    }
+    crdti_writer_init(&w, &s->out);
+    crdti_put_varint(&w, number);
+    crdti_put_have(&w, &share->vv, &track->announced);
+    if (s->out.len - start > s->room) { /* not what this is for */
+        s->out.len = start;
+        track->wants_state = 1;
+    } else {
+        err = crdti_say(s, &w, CRDTI_HAVE, start);
+    }
+    track->announce_at = 0;
+    return err ? err : crdt_vv_copy(&track->announced, &share->vv);
+}
+
+/* Whether what we have is to be told now. A node that lacks much asks one peer
+ * at a time, or all would send the same. */
+CRDTI_FN int crdti_track_may_tell(crdti_session *s, size_t number,
+                                  uint64_t now)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    const crdti_track *track = &s->tracks.ptr[number];
+    if (crdt_doc_uncommitted(share->doc))
+        return 0;
+    if (track->is_known && !crdti_share_look(share) &&
+        crdti_vv_is_in(&track->known, &share->vv))
+        return 1; /* they have nothing for us */
+    if (share->asked && share->asked != s && now < share->asked_until) {
+        crdti_session_wake(s, share->asked_until);
+        return 0;
+    }
+    share->asked = s;
+    share->asked_until = now + CRDTI_ASK_MS / 2;
+    return 1;
+}
+
+CRDTI_FN crdt_err crdti_track_state(crdti_session *s, size_t number,
+                                    uint64_t now)
+{
+    crdti_track *track = &s->tracks.ptr[number];
+    crdt_err err;
+    if (!track->is_known) {
+        if (!track->ask_at)
+            track->ask_at =
+                now +
+                (s->is_ordered ? CRDTI_ASK_MS : crdti_pace_patience(&s->pace));
+        if (now >= track->ask_at) {
+            track->wants_state = track->state_asks = 1;
+            track->ask_at = 0;
+        } else {
+            crdti_session_wake(s, track->ask_at);
+        }
+    }
+    if (!track->wants_state || !crdti_track_may_tell(s, number, now))
+        return CRDT_OK;
+    err = crdti_say_state(s, number, track->state_asks);
+    if (err)
+        return err == CRDT_ERR_AGAIN ? CRDT_OK : err;
+    track->wants_state = track->state_asks = 0;
     return CRDT_OK;
 }
 
-/* Cuts the next piece off the delta under way. */
-CRDTI_FN crdt_err crdti_track_cut(crdti_session *s, size_t number,
-                                  size_t message_max)
+/* Where deltas get lost: those unanswered for too long are. A short one is
+ * sent again; of a long one it is asked first whether it came. */
+CRDTI_FN crdt_err crdti_track_overdue(crdti_session *s, size_t number,
+                                      uint64_t now)
 {
     crdti_track *track = &s->tracks.ptr[number];
-    crdti_writer w;
-    crdti_chunk chunk;
-    size_t room = crdti_min_size(s->frame_max, message_max);
-    size_t start = s->out.len;
-    room -= CRDTI_CHUNK_OVERHEAD + CRDTI_FRAME_OVERHEAD;
-    chunk.doc = number;
-    chunk.id = track->last_id;
-    chunk.follows = track->out_follows;
-    chunk.total = track->out.len;
-    chunk.offset = track->out_at;
-    chunk.bytes =
-        crdt_bytes_of(track->out.ptr + track->out_at,
-                      crdti_min_size(room, track->out.len - track->out_at));
-    crdti_writer_init(&w, &s->out);
-    crdti_put_chunk(&w, &chunk);
-    if (crdti_say(s, &w, CRDTI_CHUNK, start))
-        return w.err;
-    track->out_at += chunk.bytes.len;
-    if (track->out_at < track->out.len)
+    uint64_t oldest = UINT64_MAX;
+    crdt_err err = CRDT_OK;
+    size_t i;
+    int is_long = 0;
+    if (s->is_ordered)
         return CRDT_OK;
-    track->out.len = 0;
-    if (track->out.cap > CRDTSYNC_MAX_FRAME)
-        crdt_buf_free(&track->out);
+    for (i = 0; i < track->flights_len; i++) {
+        oldest = crdti_min(oldest, track->flights[i].said_at);
+        is_long |= !track->flights[i].size;
+    }
+    if (oldest == UINT64_MAX)
+        return CRDT_OK;
+    oldest += crdti_pace_patience(&s->pace);
+    if (now < oldest) {
+        crdti_session_wake(s, oldest);
+        return CRDT_OK;
+    }
+    crdti_pace_lose(&s->pace);
+    if (!is_long) {
+        s->in_flight -= crdti_track_rewind(track, &err);
+        return err;
+    }
+    for (i = 0; i < track->flights_len; i++)
+        track->flights[i].said_at = now;
+    track->is_doubted = track->wants_state = track->state_asks = 1;
     return CRDT_OK;
 }
 
 /* Puts into `out` what is to be said of one document. */
 CRDTI_FN crdt_err crdti_track_push(crdti_session *s, size_t number,
-                                   size_t message_max, uint64_t now)
+                                   uint64_t now)
 {
     crdti_track *track = &s->tracks.ptr[number];
-    crdt_err err = CRDT_OK;
+    crdt_err err;
     if (track->theirs == CRDTI_NO_DOC)
         return CRDT_OK;
-    if (track->wants_state &&
-        !crdt_doc_uncommitted(s->shares->ptr[number].doc)) {
-        err = crdti_say_state(s, number, track->state_asks);
-        if (err)
-            return err;
-        track->wants_state = track->state_asks = 0;
+    err = crdti_say_roster(s, number, now);
+    if (!err)
+        err = crdti_track_overdue(s, number, now);
+    if (!err)
+        err = crdti_track_state(s, number, now);
+    if (!err && track->is_lazy)
+        err = crdti_track_announce(s, number, now);
+    if (!err)
+        err = crdti_track_prepare(s, number, now);
+    return err;
+}
+
+/* Puts pieces of the parcel into `out`, as far as the peer's credit goes. */
+CRDTI_FN crdt_err crdti_session_pieces(crdti_session *s, uint64_t now)
+{
+    crdti_parcel *p = &s->parcel;
+    crdti_parcel_piece piece;
+    crdti_writer w;
+    size_t len, next, start, at;
+    size_t window = crdti_session_window(s);
+    window -= crdti_min_size(s->in_flight, window);
+    if (!s->is_ordered && p->asked &&
+        now >= p->asked_at + crdti_pace_patience(&s->pace)) {
+        crdti_pace_lose(&s->pace);
+        crdti_parcel_retry(p);
     }
-    err = crdti_track_prepare(s, number, now);
-    if (!err && track->out.len)
-        err = crdti_track_cut(s, number, message_max);
+    while (crdti_parcel_may(p, window) && s->out.len < CRDTSYNC_MAX_FRAME) {
+        piece.offset = crdti_parcel_next(
+            p, crdti_min_size(s->room - CRDTI_PIECE_HEAD, window - p->loose),
+            &len);
+        start = s->out.len;
+        piece.id = p->id;
+        piece.kind = p->kind;
+        piece.total = p->bytes.len;
+        piece.bytes = crdt_bytes_of(p->bytes.ptr + piece.offset, len);
+        at = p->at;
+        p->at = (size_t)piece.offset + len;
+        crdti_parcel_next(p, 1, &next);
+        piece.asks = p->is_probe || !next || p->loose + len >= window ||
+                     p->unasked + len >= window / 2 ||
+                     p->unasked + len >= CRDTI_PIECES_UNASKED * s->room;
+        crdti_writer_init(&w, &s->out);
+        crdti_put_piece(&w, &piece);
+        if (crdti_say(s, &w, CRDTI_PIECE, start)) {
+            p->at = at; /* it has not been said */
+            return w.err;
+        }
+        crdti_parcel_said(p, p->at, len, piece.asks, now);
+    }
+    if (!s->is_ordered && p->asked)
+        crdti_session_wake(s, p->asked_at + crdti_pace_patience(&s->pace));
+    return CRDT_OK;
+}
+
+/* Tells what is present and came behind `first`. */
+CRDTI_FN crdt_err crdti_say_presence(crdti_session *s, uint64_t first,
+                                     uint64_t now)
+{
+    size_t i;
+    crdt_err err = CRDT_OK;
+    for (i = 0; i < s->presences->all.len && !err; i++) {
+        const crdti_present *p = &s->presences->all.ptr[i];
+        crdti_writer w;
+        size_t start = s->out.len;
+        if (p->serial <= first || p->from == s->nonce ||
+            now >= p->expires_at || p->number >= s->tracks.len ||
+            s->tracks.ptr[p->number].theirs == CRDTI_NO_DOC ||
+            !(s->can & CRDTI_CAN_PRESENCE))
+            continue;
+        crdti_writer_init(&w, &s->out);
+        crdti_put_presence(&w, p->number, p, now);
+        err = crdti_say(s, &w, CRDTI_PRESENCE, start);
+    }
+    return err;
+}
+
+/* Passes on the presence of others, and tells our own; where it may be lost,
+ * the latest of it a few times. */
+CRDTI_FN crdt_err crdti_session_presence(crdti_session *s, uint64_t now)
+{
+    uint64_t first = s->presence_told;
+    int has_news, is_again;
+    crdt_err err;
+    if (!s->presences || s->docs_heard < s->docs_theirs)
+        return CRDT_OK;
+    has_news = s->presence_told != s->presences->serial;
+    is_again = s->presence_left && now >= s->presence_at;
+    s->presence_sure = crdti_min(s->presence_sure, first);
+    if (s->presence_left && !is_again)
+        crdti_session_wake(s, s->presence_at);
+    if (!has_news && !is_again)
+        return CRDT_OK;
+    err = crdti_say_presence(s, is_again ? s->presence_sure : first, now);
+    if (err)
+        return err;
+    if (is_again || !s->presence_left)
+        s->presence_at = now + CRDTI_PRESENCE_MS;
+    s->presence_left = s->is_ordered ? 0
+                       : has_news    ? CRDTI_PRESENCE_AGAIN
+                                     : s->presence_left - 1;
+    s->presence_told = s->presences->serial;
+    if (s->presence_left)
+        crdti_session_wake(s, s->presence_at);
+    else
+        s->presence_sure = s->presence_told;
+    return CRDT_OK;
+}
+
+/* Where HELLOs get lost they are repeated until both have heard, also the
+ * lists. */
+CRDTI_FN void crdti_session_greet(crdti_session *s, uint64_t now)
+{
+    if (s->is_ordered || (s->is_greeted && s->is_heard &&
+                          (s->is_spare || s->docs_heard >= s->docs_theirs)))
+        return;
+    if (!s->hello_at) {
+        s->born_at = now;
+        s->hello_at = now + CRDTI_HELLO_MS;
+    }
+    if (now >= s->hello_at)
+        s->wants_hello = 1;
+    crdti_session_wake(s, s->hello_at);
+}
+
+CRDTI_FN crdt_err crdti_session_introduce(crdti_session *s, uint64_t now)
+{
+    crdt_err err = CRDT_OK;
+    crdti_session_greet(s, now);
+    if (s->wants_hello) {
+        err = crdti_say_hello(s);
+        s->wants_hello = err != CRDT_OK;
+        s->is_repeated = 1;
+        s->hello_at = now + CRDTI_HELLO_MS;
+    }
+    if (s->is_spare || (!s->is_ordered && !s->is_greeted))
+        return err;
+    while (!err && s->docs_told < s->shares->len) {
+        s->docs_told_at = now;
+        err = crdti_say_docs(s);
+    }
     return err;
 }
 
@@ -19970,35 +25049,46 @@ CRDTI_FN crdt_err crdti_session_push(crdti_session *s, size_t message_max,
                                      uint64_t now)
 {
     size_t i;
-    crdt_err err = CRDT_OK;
+    crdt_err err;
+    s->due = UINT64_MAX;
+    s->room = crdti_min_size(crdti_min_size(s->frame_max, CRDTI_PIECE_MAX),
+                             message_max - CRDTI_FRAME_OVERHEAD);
+    err = s->is_ordered && !s->wants_hello && s->docs_told == s->shares->len
+              ? CRDT_OK
+              : crdti_session_introduce(s, now);
     if (!s->is_greeted || s->is_spare)
-        return CRDT_OK;
-    if (s->wants_hello)
-        err = crdti_say_hello(s);
-    if (!err)
-        s->wants_hello = 0;
+        return err;
     for (i = 0; i < s->tracks.len && !err; i++)
-        err = crdti_track_push(s, i, message_max, now);
+        err = crdti_track_push(s, i, now);
+    if (!err && s->parcel.bytes.len)
+        err = crdti_session_pieces(s, now);
+    if (!err)
+        err = crdti_session_presence(s, now);
     return err;
 }
 
-/* Tries what is held back once more. */
-CRDTI_FN crdt_err crdti_session_retry(crdti_session *s)
+/* Tries what is held back once more: all of it, or only where something has
+ * come since. */
+CRDTI_FN crdt_err crdti_session_retry(crdti_session *s, int all, uint64_t now)
 {
     size_t i;
     crdt_err err = CRDT_OK;
     for (i = 0; i < s->tracks.len && !err; i++) {
-        crdti_track *track = &s->tracks.ptr[i];
-        if (track->is_held)
-            err = crdti_track_join_staged(s, i);
+        const crdti_track *track = &s->tracks.ptr[i];
+        if (track->held.len &&
+            (all || track->held_changes != s->shares->ptr[i].doc->changes))
+            err = crdti_track_retry(s, i, now);
     }
     return err;
 }
 
-/* Both have said what they have, and it is the same. */
+/* Both have said what they have, and it is the same. What they share is known
+ * when their list has come. */
 CRDTI_FN int crdti_session_is_synced(crdti_session *s)
 {
     size_t i;
+    if (!s->is_greeted || s->docs_heard < s->docs_theirs)
+        return 0;
     for (i = 0; i < s->tracks.len; i++) {
         crdti_share *share = &s->shares->ptr[i];
         if (s->tracks.ptr[i].theirs == CRDTI_NO_DOC)
@@ -20008,22 +25098,580 @@ CRDTI_FN int crdti_session_is_synced(crdti_session *s)
             crdt_vv_compare(&share->vv, &s->tracks.ptr[i].known) != CRDT_EQUAL)
             return 0;
     }
-    return s->is_greeted;
+    return 1;
+}
+
+#endif
+/* >> cast.h */
+/*
+ * Casting: what several peers lack alike goes to all of them as one message,
+ * over a transport that reaches everyone at once (CRDT_BROADCAST).
+ *
+ *     b, c and d were sent a.1 to a.7; then a.8 is written:
+ *
+ *     a == UPDATE a.8 ==> b   ANSWER
+ *                     ==> c            nothing came: it is sent anew, to c
+ *                     ==> d   ANSWER
+ *
+ * In each track it is a flight as any other, so nothing has to be known of who
+ * has heard it: who does not answer in time is told by himself. Its id is one
+ * that no link uses, as all hear it, also those who were not meant: for these
+ * it is no part of what they are told one after another.
+ */
+#ifndef CRDTI_CAST_H
+#define CRDTI_CAST_H
+
+
+#define CRDTI_CAST_TRIES 4
+
+/* Whether the peer lacks something that could be cast: what it lacks since
+ * `sent` (NULL: since anything). */
+CRDTI_FN int crdti_cast_suits(const crdti_session *s, size_t number,
+                              const crdt_vv *sent, uint64_t now)
+{
+    const crdti_track *track;
+    if (!s->is_greeted || s->is_spare || s->out.len || number >= s->tracks.len)
+        return 0;
+    track = &s->tracks.ptr[number];
+    return track->theirs != CRDTI_NO_DOC && !track->is_lazy &&
+           !track->needs_all && now >= track->retry_at &&
+           crdti_track_may_send(s, number) &&
+           (!sent || crdt_vv_compare(&track->sent, sent) == CRDT_EQUAL);
+}
+
+/* The `out` of the session := one message, for all that suit. `certain`: what
+ * each of them has. None, when it is longer than everyone takes at once. */
+CRDTI_FN crdt_err crdti_cast_say(crdti_session *s, size_t number, uint64_t id,
+                                 const crdt_vv *certain, size_t room)
+{
+    crdt_err err;
+    s->tracks.ptr[number].is_chained = 0; /* it follows nothing, */
+    err = crdti_track_draft(s, number, id, 0, certain);
+    if (err || s->draft.len > crdti_min_size(CRDTI_FRAME_MIN, room))
+        return err;
+    return crdti_say_draft(s, CRDTI_UPDATE, CRDTI_FRAME_MIN);
+}
+
+/* It is under way to this peer too. On an error it is not: then it is sent
+ * once more. */
+CRDTI_FN void crdti_cast_depart(crdti_session *s, size_t number, uint64_t id,
+                                size_t size, uint64_t now)
+{
+    crdti_share *share = &s->shares->ptr[number];
+    crdti_track *track = &s->tracks.ptr[number];
+    crdti_flight *flight = &track->flights[track->flights_len];
+    if (crdt_vv_copy(&flight->vv, &share->vv) ||
+        crdt_vv_merge(&track->sent, &share->vv))
+        return;
+    flight->dot.seq = 0;
+    crdti_track_depart(s, number, id, size, 0, now);
+    track->is_chained = 0; /* and nothing follows it */
 }
 
 #endif
 /* 9 node */
+/* >> keep.h */
+/*
+ * Keeping a document in a store: what is new since the last record becomes the
+ * next one, and what is stored becomes a document again. The store itself
+ * knows only bytes (crdt_store in api.h).
+ *
+ *     store   [ SELF r1, DELTA of all ] [ STROKES ] [ DELTA ] [ FLOOR, DELTA ]
+ *              a snapshot                records behind it
+ *
+ * A record is one frame or more. A DELTA is one that follows: it is based on
+ * all the records before it. STROKES are one in short (stroke.h). FLOOR says
+ * what has been forgotten, before the delta behind it may count on that. SELF
+ * says which replica id is the own one, and in which life of the store. MEMBERS
+ * is the table of members (roster.h), whole, as soon as anybody may hear of it;
+ * the last one counts.
+ *
+ * An id is used by one incarnation. As long as the store lives on (its life is
+ * the one that SELF names) all that was ever written under the id is in it,
+ * and nobody else writes under it: so the document may. After anything else, a
+ * crash included, it goes on under a fresh id, and what was lost of the old
+ * one and is at peers comes back by sync, as anybody's changes do.
+ *
+ * When the records behind the snapshot are half as long as it, there is a new
+ * one. So a store holds 1.5 x of what is alive, and a constant. The store may
+ * write it bit by bit, and lose it, so what is in it is in records, too; and as
+ * who reads may find either, no strokes go on behind it.
+ */
+#ifndef CRDTI_KEEP_H
+#define CRDTI_KEEP_H
+
+
+#define CRDTI_KEEP_SLACK                                                      \
+    4096u /* bytes of records that are worth no snapshot */
+
+/* Kinds of frames that are only in stores; numbers count down from the top. */
+enum {
+    CRDTI_RECORD_SELF = 31,
+    CRDTI_RECORD_FLOOR = 30,
+    CRDTI_RECORD_MEMBERS = 29
+};
+
+typedef struct crdti_keep {
+    crdt_doc *doc;
+    crdt_vv stored;     /* what is in the store */
+    crdti_trail trail;  /* where the last record ended */
+    crdt_id self, life; /* as the store was told; zero: not yet */
+    uint64_t changes, floors, restored; /* of the document, when last seen */
+    size_t base, behind;        /* bytes of the snapshot, and behind it */
+    uint64_t alarms;            /* of the share, when last looked at */
+    int is_damaged;             /* only a snapshot helps */
+    const crdti_roster *roster; /* while something is added; NULL: nobody has
+                                   heard of it */
+    uint64_t promises;          /* of the roster, when last stored */
+    crdt_buf table;             /* as it was read, until it is recalled */
+} crdti_keep;
+
+CRDTI_FN void crdti_keep_init(crdti_keep *keep, crdt_doc *doc,
+                              const crdt_alloc *alloc)
+{
+    crdti_zero(keep, sizeof *keep);
+    keep->doc = doc;
+    crdti_vv_start(&keep->stored, alloc);
+    crdti_buf_start(&keep->table, alloc);
+}
+
+CRDTI_FN void crdti_keep_free(crdti_keep *keep)
+{
+    crdt_vv_free(&keep->stored);
+    crdt_buf_free(&keep->table);
+}
+
+/* Whether the table is not stored as it is. */
+CRDTI_FN int crdti_keep_promised(const crdti_keep *keep)
+{
+    return keep->roster && keep->roster->promises != keep->promises;
+}
+
+/* Whether the replica id is known to anybody. */
+CRDTI_FN int crdti_keep_is_named(const crdti_keep *keep)
+{
+    return keep->doc->written || keep->roster;
+}
+
+/* >>writing --------------------------------------------------------------- */
+
+CRDTI_FN void crdti_put_self(crdti_writer *w, const crdt_id *self,
+                             const crdt_id *life)
+{
+    size_t start = w->buf->len;
+    crdti_put_raw(w, crdt_bytes_of(self->b, sizeof self->b));
+    crdti_put_raw(w, crdt_bytes_of(life->b, sizeof life->b));
+    crdti_frame_wrap(w, CRDTI_RECORD_SELF, start);
+}
+
+CRDTI_FN void crdti_put_floor(crdti_writer *w, const crdt_doc *doc,
+                              const crdt_alloc *alloc)
+{
+    size_t start = w->buf->len;
+    crdt_vv floor;
+    crdti_vv_start(&floor, alloc);
+    if (!w->err)
+        w->err = crdt_doc_floor(doc, &floor);
+    crdti_put_vv(w, &floor);
+    crdti_frame_wrap(w, CRDTI_RECORD_FLOOR, start);
+    crdt_vv_free(&floor);
+}
+
+CRDTI_FN void crdti_put_members(crdti_writer *w, const crdti_roster *roster)
+{
+    size_t start = w->buf->len;
+    crdti_put_table(w, roster);
+    crdti_frame_wrap(w, CRDTI_RECORD_MEMBERS, start);
+}
+
+/* Whether what is new goes on with the trail, and is told so. */
+CRDTI_FN int crdti_keep_strokes(const crdti_keep *keep, crdti_trail *trail,
+                                const crdt_dot *grown, crdti_writer *w)
+{
+    size_t start = w->buf->len;
+    if (!grown || !trail->text ||
+        !crdti_id_equal(&keep->doc->replicas.ptr[trail->replica].id,
+                        &grown->replica) ||
+        crdt_vv_get(&keep->stored, &grown->replica) != trail->seq ||
+        !crdti_strokes_put(keep->doc, trail, grown->seq, w))
+        return 0;
+    crdti_frame_wrap(w, CRDTI_STROKES, start);
+    return 1;
+}
+
+/* The delta to `vv`; `trail` is where it leaves whoever reads it. */
+CRDTI_FN void crdti_keep_delta(const crdti_keep *keep, const crdt_vv *vv,
+                               int whole, crdti_trail *trail, crdti_writer *w)
+{
+    const crdt_dot *grown = whole ? NULL : crdti_vv_grown(&keep->stored, vv);
+    size_t start = w->buf->len;
+    if (w->err || crdti_keep_strokes(keep, trail, grown, w))
+        return;
+    trail->text = 0;
+    w->err = crdti_delta_put(keep->doc, whole ? NULL : &keep->stored,
+                             CRDTI_FOR_FOLLOWER, NULL, w->buf);
+    if (w->err)
+        return;
+    if (grown && !(w->buf->ptr[start] & CRDTI_DELTA_SNAPSHOT))
+        crdti_trail_start(keep->doc,
+                          crdti_replica_find(keep->doc, &grown->replica),
+                          grown->seq, trail);
+    crdti_frame_wrap(w, CRDTI_FRAME_DELTA, start);
+}
+
+/* The next record of a document that is now at `vv`. Empty: nothing is new. */
+CRDTI_FN crdt_err crdti_keep_write(const crdti_keep *keep,
+                                   const crdt_store *store, const crdt_vv *vv,
+                                   int whole, crdti_trail *trail,
+                                   crdt_buf *out)
+{
+    crdt_doc *doc = keep->doc;
+    crdt_id self = crdt_doc_replica(doc);
+    int is_told = crdti_id_equal(&self, &keep->self) &&
+                  crdti_id_equal(&store->life, &keep->life);
+    int forgot = keep->floors != doc->floors;
+    int grew = crdt_vv_compare(vv, &keep->stored) != CRDT_EQUAL;
+    int promised = crdti_keep_promised(keep);
+    crdti_writer w;
+    crdti_writer_init(&w, out);
+    if (!whole && !grew && !forgot && !promised)
+        return CRDT_OK;
+    if (crdti_keep_is_named(keep) && (whole || !is_told))
+        crdti_put_self(&w, &self, &store->life);
+    if (forgot && !whole)
+        crdti_put_floor(&w, doc, keep->stored.alloc);
+    if (whole || grew)
+        crdti_keep_delta(keep, vv, whole, trail, &w);
+    if (promised || (whole && keep->roster))
+        crdti_put_members(&w, keep->roster);
+    return w.err;
+}
+
+/* The record is in the store, and leaves it at `vv`, which goes to us. */
+CRDTI_FN void crdti_keep_learn(crdti_keep *keep, const crdt_store *store,
+                               crdt_vv *vv, int replaces, size_t len)
+{
+    crdt_doc *doc = keep->doc;
+    crdt_vv before = keep->stored;
+    keep->stored = *vv;
+    *vv = before;
+    keep->changes = doc->changes;
+    keep->floors = doc->floors;
+    keep->restored = doc->restored;
+    keep->is_damaged = 0;
+    keep->base = replaces ? len : keep->base;
+    keep->behind = replaces ? 0 : keep->behind + len;
+    if (keep->roster)
+        keep->promises = keep->roster->promises;
+    if (!crdti_keep_is_named(keep))
+        return;
+    keep->self = crdt_doc_replica(doc);
+    keep->life = store->life;
+}
+
+/* Whether there is more in the document. */
+CRDTI_FN int crdti_keep_is_behind(const crdti_keep *keep)
+{
+    const crdt_doc *doc = keep->doc;
+    return keep->changes != doc->changes || keep->floors != doc->floors ||
+           keep->restored != doc->restored || keep->is_damaged;
+}
+
+/* Puts one record into the store: what is new, or all; behind the others, or
+ * instead of them. */
+CRDTI_FN crdt_err crdti_keep_put(crdti_keep *keep, const crdt_store *store,
+                                 crdt_bytes name, int replaces,
+                                 crdt_buf *scratch)
+{
+    /* What was swept and came back is in no delta since. */
+    int whole = replaces || keep->restored != keep->doc->restored;
+    crdti_trail trail = keep->trail;
+    crdt_vv vv;
+    crdt_err err;
+    crdti_vv_start(&vv, keep->stored.alloc);
+    scratch->len = 0;
+    /* What is not committed is not looked at. */
+    err = crdti_keep_is_behind(keep) ? crdt_doc_vv(keep->doc, &vv)
+                                     : crdt_vv_copy(&vv, &keep->stored);
+    if (!err)
+        err = crdti_keep_write(keep, store, &vv, whole, &trail, scratch);
+    if (!err && scratch->len)
+        err = (replaces ? store->snapshot : store->append)(
+            store->ctx, name, crdt_buf_bytes(scratch));
+    if (!err) {
+        keep->trail = trail;
+        crdti_keep_learn(keep, store, &vv, replaces, scratch->len);
+    }
+    crdt_vv_free(&vv);
+    return err;
+}
+
+/* Adds to the store what the document has and the store has not; and all of it
+ * in one, when that is due. `scratch` is for the bytes. *added is set when
+ * there is something to sync. UNCOMMITTED: what is new cannot be told yet.
+ * NOMEM, and what the store answers. */
+CRDTI_FN crdt_err crdti_keep_add(crdti_keep *keep, const crdt_store *store,
+                                 crdt_bytes name, crdt_buf *scratch,
+                                 int *added)
+{
+    int is_behind = crdti_keep_is_behind(keep);
+    crdt_err err;
+    if (!is_behind && !crdti_keep_promised(keep))
+        return CRDT_OK;
+    if (is_behind && crdt_doc_uncommitted(keep->doc))
+        return CRDT_ERR_UNCOMMITTED;
+    err = crdti_keep_put(keep, store, name, keep->is_damaged, scratch);
+    *added |= !err && scratch->len > 0;
+    /* That one can wait for memory and room: it only saves some. */
+    if (!err && keep->behind > keep->base / 2 + CRDTI_KEEP_SLACK &&
+        !crdt_doc_uncommitted(keep->doc)) {
+        err = crdti_keep_put(keep, store, name, 1, scratch);
+        *added |= !err;
+        err = err == CRDT_ERR_NOMEM || err == CRDT_ERR_FULL ? CRDT_OK : err;
+    }
+    if (scratch->cap > CRDTSYNC_MAX_FRAME)
+        crdt_buf_free(scratch);
+    return err;
+}
+
+/* >>reading --------------------------------------------------------------- */
+
+typedef struct crdti_keep_reader {
+    crdti_keep *keep;
+    crdt_doc *doc; /* that the records are joined to */
+} crdti_keep_reader;
+
+CRDTI_FN void crdti_get_self(crdti_reader *r, crdti_keep *keep)
+{
+    crdt_bytes self = crdti_get_raw(r, sizeof keep->self.b);
+    crdt_bytes life = crdti_get_raw(r, sizeof keep->life.b);
+    crdti_get_end(r);
+    if (r->err)
+        return;
+    crdti_copy(keep->self.b, self.ptr, self.len);
+    crdti_copy(keep->life.b, life.ptr, life.len);
+}
+
+CRDTI_FN void crdti_get_floor(crdti_reader *r, crdt_doc *doc)
+{
+    crdt_vv floor;
+    crdti_vv_start(&floor, &doc->alloc);
+    crdti_get_vv(r, &floor);
+    crdti_get_end(r);
+    if (!r->err)
+        r->err = crdt_truncate(doc, &floor);
+    crdt_vv_free(&floor);
+}
+
+/* Keeps the table, if it can be read. */
+CRDTI_FN void crdti_get_table(crdti_reader *r, crdti_keep *keep)
+{
+    crdt_bytes table = crdti_get_raw(r, crdti_reader_left(r));
+    crdti_roster none;
+    crdti_writer w;
+    crdti_zero(&none, sizeof none);
+    none.alloc = keep->table.alloc;
+    r->err = crdti_roster_load(&none, table);
+    keep->table.len = 0;
+    crdti_writer_init(&w, &keep->table);
+    crdti_put_raw(&w, table);
+    keep->promises = UINT64_MAX; /* it is to be stored anew */
+    r->err = r->err ? r->err : w.err;
+}
+
+CRDTI_FN crdt_err crdti_keep_frame(crdti_keep_reader *k,
+                                   const crdti_frame *frame)
+{
+    crdti_keep *keep = k->keep;
+    size_t offset;
+    crdti_reach reach;
+    crdti_reader r;
+    crdt_err err;
+    crdti_reader_init(&r, frame->payload);
+    switch (frame->kind) {
+    case CRDTI_RECORD_SELF:
+        crdti_get_self(&r, keep);
+        return r.err;
+    case CRDTI_RECORD_FLOOR:
+        crdti_get_floor(&r, k->doc);
+        return r.err;
+    case CRDTI_RECORD_MEMBERS:
+        crdti_get_table(&r, keep);
+        return r.err;
+    case CRDTI_STROKES:
+        return crdti_strokes_join(k->doc, &keep->trail, &r);
+    case CRDTI_FRAME_DELTA:
+        crdti_vv_start(&reach.top, &k->doc->alloc);
+        reach.trail.text = 0;
+        err = crdti_payload_join(k->doc, frame->payload, &offset, &reach);
+        keep->trail = reach.trail;
+        crdt_vv_free(&reach.top);
+        return err;
+    default:
+        return CRDT_ERR_VERSION;
+    }
+}
+
+/* What of our own making can only be wrong when the bytes are. */
+CRDTI_FN crdt_err crdti_keep_judge(crdt_err err)
+{
+    return err == CRDT_ERR_CHECKSUM || err == CRDT_ERR_TRUNCATED ||
+                   err == CRDT_ERR_CAUSAL || err == CRDT_ERR_FORK
+               ? CRDT_ERR_CORRUPT
+               : err;
+}
+
+CRDTI_FN crdt_err crdti_keep_hear(void *ctx, crdt_bytes record)
+{
+    crdti_keep_reader *k = (crdti_keep_reader *)ctx;
+    size_t at = 0, len = record.len;
+    crdt_err err = CRDT_OK;
+    while (at < len && !err) {
+        crdti_frame frame;
+        err = crdti_frame_get(crdt_bytes_of(record.ptr + at, len - at),
+                              SIZE_MAX, &frame, NULL);
+        if (!err)
+            err = crdti_keep_frame(k, &frame);
+        if (!err)
+            at += frame.size;
+    }
+    k->keep->behind += len;
+    if (!k->keep->base)
+        k->keep->base = len;
+    return crdti_keep_judge(err);
+}
+
+/* Nothing was ever written, joined or read. */
+CRDTI_FN int crdti_doc_is_fresh(const crdt_doc *doc)
+{
+    return doc->changes == 1 && !doc->written && doc->replicas.len == 1;
+}
+
+/* The one replica of a fresh document gets another id: a random one for NULL,
+ * else without a way to fail. */
+CRDTI_FN crdt_err crdti_doc_rename(crdt_doc *doc, const crdt_id *id)
+{
+    crdt_err err;
+    crdti_replicas_trim(doc, 0);
+    err = crdti_doc_become(doc, id);
+    if (!err)
+        return CRDT_OK;
+    doc->replicas.len = doc->by_id.len = 1; /* which still lie there */
+    doc->by_id.ptr[0] = 0;
+    return err;
+}
+
+/* Goes on under an id that was ours. */
+CRDTI_FN crdt_err crdti_doc_resume(crdt_doc *doc, const crdt_id *id)
+{
+    crdt_err err = CRDT_OK;
+    uint32_t number = crdti_replica_find(doc, id);
+    if (number == UINT32_MAX)
+        err = crdti_replica_add(doc, id, &number);
+    if (err)
+        return err;
+    doc->self = number;
+    doc->written = doc->replicas.ptr[number].seq;
+    return CRDT_OK;
+}
+
+/* Reads the records into a document that is empty. CORRUPT: what was whole has
+ * been read. */
+CRDTI_FN crdt_err crdti_keep_read(crdti_keep *keep, crdt_doc *doc,
+                                  const crdt_store *store, crdt_bytes name)
+{
+    crdti_keep_reader k;
+    crdt_err err;
+    k.keep = keep;
+    k.doc = doc;
+    doc->is_loading = 1;
+    err = store->load(store->ctx, name, crdti_keep_hear, &k);
+    doc->is_loading = 0;
+    keep->is_damaged = err == CRDT_ERR_CORRUPT;
+    if (err && !keep->is_damaged)
+        return err;
+    keep->behind -= crdti_min_size(keep->base, keep->behind);
+    keep->floors = doc->floors;
+    keep->restored = doc->restored;
+    err = crdt_doc_vv(doc, &keep->stored);
+    return err;
+}
+
+/* A document that has something already gets what is stored by a join: records
+ * are to be read one behind the other. */
+CRDTI_FN crdt_err crdti_keep_merge(crdti_keep *keep, const crdt_store *store,
+                                   crdt_bytes name)
+{
+    crdt_doc *doc = keep->doc, *stored;
+    crdt_buf all = CRDT_BUF_INIT;
+    crdt_config config;
+    crdt_err err;
+    if (crdt_doc_uncommitted(doc))
+        return CRDT_ERR_UNCOMMITTED;
+    crdti_zero(&config, sizeof config);
+    config.alloc = all.alloc = &doc->alloc;
+    config.clock = &doc->clock;
+    config.random = &doc->random;
+    err = crdt_doc_new(&stored, &config);
+    if (err)
+        return err;
+    err = crdti_keep_read(keep, stored, store, name);
+    if (!err)
+        err = crdt_delta(stored, NULL, &all);
+    doc->is_loading = 1;
+    if (!err && keep->stored.len)
+        err = crdt_join(doc, crdt_buf_bytes(&all));
+    doc->is_loading = 0;
+    keep->trail.text = 0; /* of another document */
+    crdt_buf_free(&all);
+    crdt_doc_free(stored);
+    return err;
+}
+
+/* Reads what is stored of the document, which has it then and may have more.
+ * An error: it may have a part. */
+CRDTI_FN crdt_err crdti_keep_load(crdti_keep *keep, const crdt_store *store,
+                                  crdt_bytes name)
+{
+    crdt_doc *doc = keep->doc;
+    crdt_id given = crdt_doc_replica(doc);
+    int lives;
+    crdt_err err;
+    if (!crdti_doc_is_fresh(doc))
+        return crdti_keep_merge(keep, store, name);
+    err = crdti_doc_rename(doc, NULL);
+    if (!err)
+        err = crdti_keep_read(keep, doc, store, name);
+    if (err)
+        return err;
+    keep->changes = doc->changes;
+    lives = (crdti_id_equal(&keep->life, &store->life) ||
+             !CRDTI_RULE(RESTORED_IS_NEW)) &&
+            !keep->is_damaged;
+    if (lives)
+        err = crdti_doc_resume(doc, &keep->self);
+    else if (!keep->stored.len)
+        err = crdti_doc_rename(doc, &given); /* nobody else can have it */
+    return err;
+}
+
+#endif
 /* >> node.h */
 /*
  * A node: documents, peers, transports and timers; what a program opens.
  *
- *     program --> poll --+--> push    what was committed goes to each link
+ *     program --> poll --+--> store   what is new becomes durable; only then
+ *                        +--> push    what was committed goes to each link
  *                        +--> transports poll --> upcalls --> sessions
  *                        +--> timers  heartbeat, silence, anti-entropy
  *
  * A link is one connection of a transport, with its session. Two links to one
  * node (both dialled) are both kept, but only one is used; which one, both
  * sides read from the nonces of the HELLOs. When it dies the other takes over.
+ *
+ * Sessions only fill their buffers; a push empties them. As all that was
+ * joined and committed is stored right before, nothing that is not durable is
+ * ever sent, nor acknowledged.
  */
 #ifndef CRDTI_NODE_H
 #define CRDTI_NODE_H
@@ -20033,6 +25681,7 @@ CRDTI_FN int crdti_session_is_synced(crdti_session *s)
 #define CRDTI_SYNC_MS 30000u
 #define CRDTI_SILENT_BEATS 3u /* without a sound, and a peer is dead */
 #define CRDTI_LINK_NAME 80u
+#define CRDTI_PARCELS 65536u /* ids of parcels of one link */
 #define CRDTI_LINE 200u
 
 struct crdti_port;
@@ -20046,7 +25695,10 @@ typedef struct crdti_link {
     int is_blocked; /* the transport's queue is full */
     int is_doomed;  /* to be dropped: nothing more is heard */
     int is_dropped; /* the transport has been told */
-    uint64_t born_at, heard_at, said_at, sync_at, retry_at;
+    int is_aboard;  /* of what is cast right now */
+    uint64_t said_at, sync_at, retry_at;
+    uint64_t born_at, heard_at; /* by the time that the node was awake, */
+    uint64_t frame_at; /* also when a frame ended, or none was there */
     uint64_t sent_bytes, received_bytes, received_frames;
 } crdti_link;
 
@@ -20066,9 +25718,26 @@ struct crdt_node {
     uint8_t name[CRDTSYNC_MAX_NAME];
     size_t name_len;
     uint32_t heartbeat_ms, sync_ms;
+    crdti_tend tend;
+    int no_members;
     uint32_t last_id;
-    uint64_t dice; /* for jitter */
+    uint64_t awake_at, awake_ms; /* polled last; and for how long in all */
+    uint64_t dice;               /* for jitter */
+    crdt_shipping shipping;
     crdti_shares shares;
+    crdti_presences presences;
+    crdti_parking parking;
+    uint64_t parcels; /* ids that were given to links */
+    uint64_t casts;
+    crdt_store store; /* append NULL: none */
+    uint32_t store_ms;
+    CRDTI_ARRAY(crdti_keep) keeps; /* by number of the share */
+    crdt_buf record;               /* scratch */
+    int is_dirty;                  /* something is not durable */
+    int is_full;                   /* the last sync said so */
+    int is_held;                   /* nothing is sent until it stores again */
+    uint64_t dirty_at;             /* since when */
+    uint64_t damaged;
     CRDTI_ARRAY(crdti_port *) ports;
     CRDTI_ARRAY(crdti_link *) links;
     crdt_node_stats gone; /* of links that are no more */
@@ -20079,6 +25748,14 @@ struct crdt_node {
 CRDTI_FN uint64_t crdti_node_now(const crdt_node *node)
 {
     return node->clock.mono_ms(node->clock.ctx);
+}
+
+/* How long the node has been awake. While it did not listen nobody was silent:
+ * more than a heartbeat between two polls is sleep. */
+CRDTI_FN uint64_t crdti_node_awake(const crdt_node *node)
+{
+    return node->awake_ms + crdti_min(crdti_node_now(node) - node->awake_at,
+                                      node->heartbeat_ms);
 }
 
 /* About `ms`: three quarters to five quarters of it, so that what began at
@@ -20195,6 +25872,8 @@ CRDTI_FN void crdti_link_free(crdt_node *node, crdti_link *link)
     node->gone.received_bytes += link->received_bytes;
     node->gone.received_frames += link->received_frames;
     node->gone.deltas_sent += link->session.sent_deltas;
+    node->gone.delta_bytes += link->session.delta_bytes;
+    node->gone.news_bytes += link->session.news_bytes;
     crdti_session_free(&link->session);
     crdti_free(&node->alloc, link, sizeof *link);
 }
@@ -20220,10 +25899,15 @@ CRDTI_FN crdt_err crdti_link_new(crdti_port *port, crdt_peer peer,
     link->id = ++node->last_id;
     crdti_copy(link->name, text.ptr,
                crdti_min_size(text.len, sizeof link->name - 1));
-    link->born_at = link->heard_at = link->said_at = now;
+    link->said_at = now;
+    link->born_at = link->heard_at = link->frame_at = crdti_node_awake(node);
     link->sync_at = now + crdti_node_jitter(node, node->sync_ms);
     crdti_session_init(&link->session, &node->alloc, &node->shares);
+    link->session.presences = &node->presences;
+    link->session.parking = &node->parking;
+    link->session.parcel.id = node->parcels += CRDTI_PARCELS;
     link->session.self = node->id;
+    link->session.roster_ms = node->tend.roster_ms;
     link->session.self_name = crdt_bytes_of(node->name, node->name_len);
     link->session.is_ordered =
         (port->transport.properties & CRDT_RELIABLE) != 0 &&
@@ -20264,6 +25948,7 @@ CRDTI_FN void crdti_node_down(void *ctx, crdt_peer peer, const char *why)
     if (!link->is_doomed)
         crdti_node_say(node, link, why ? why : "gone");
     id = link->session.node;
+    crdti_session_park(&link->session, crdti_node_now(node));
     crdti_link_free(node, link);
     node->links.len--;
     for (i = place; i < node->links.len; i++)
@@ -20278,16 +25963,25 @@ CRDTI_FN void crdti_node_received(void *ctx, crdt_peer peer, crdt_bytes bytes)
     crdt_node *node = port->node;
     size_t place;
     crdti_link *link = crdti_link_find(port, peer, &place);
+    uint64_t frames;
     int was_greeted;
     crdt_err err;
     if (!link || link->is_doomed)
         return;
     was_greeted = link->session.is_greeted;
-    link->heard_at = crdti_node_now(node);
+    frames = link->received_frames;
+    link->heard_at = crdti_node_awake(node);
     link->received_bytes += bytes.len;
-    err = crdti_session_receive(&link->session, bytes, link->heard_at,
+    err = crdti_session_receive(&link->session, bytes, crdti_node_now(node),
                                 &link->received_frames);
+    if (!link->session.in.len || link->received_frames > frames)
+        link->frame_at = link->heard_at;
+    /* The rest of what came whole will not come. */
+    if (!err && link->session.in.len &&
+        !(port->transport.properties & CRDT_STREAM))
+        err = CRDT_ERR_TRUNCATED;
     if (link->session.is_greeted && !was_greeted) {
+        crdti_session_unpark(&link->session);
         crdti_node_elect(node, &link->session.node);
         if (!link->session.is_spare)
             crdti_node_say(node, link, "connected");
@@ -20309,20 +26003,138 @@ CRDTI_FN void crdti_node_writable(void *ctx, crdt_peer peer)
     port->node->is_busy = 1;
 }
 
+/* >>storing --------------------------------------------------------------- */
+
+/* Adds what is new of each document. *open: how many cannot tell it yet. */
+CRDTI_FN crdt_err crdti_node_add(crdt_node *node, uint64_t now, size_t *open)
+{
+    crdt_err err = CRDT_OK;
+    int added = 0;
+    size_t i;
+    for (i = 0; i < node->keeps.len && !err; i++) {
+        crdti_keep *keep = &node->keeps.ptr[i];
+        const crdti_share *share = &node->shares.ptr[i];
+        /* From when anybody may hear of it. */
+        keep->roster =
+            keep->promises || (node->links.len && share->roster.members.len)
+                ? &share->roster
+                : NULL;
+        err = crdti_keep_add(keep, &node->store, crdti_share_name(share),
+                             &node->record, &added);
+        if (err != CRDT_ERR_UNCOMMITTED)
+            continue;
+        err = CRDT_OK;
+        ++*open;
+    }
+    if (added && !node->is_dirty)
+        node->dirty_at = now;
+    node->is_dirty |= added;
+    return err;
+}
+
+/* Stores what is new; durably when it is time, or when forced. *ready: all
+ * that a push may send is as safe as it is to be. */
+CRDTI_FN crdt_err crdti_node_store(crdt_node *node, uint64_t now, int force,
+                                   int *ready)
+{
+    size_t open = 0;
+    int is_lazy = node->store_ms == CRDT_STORE_LAZY && !force;
+    int is_due;
+    crdt_err err = CRDT_OK;
+    *ready = 1;
+    if (!node->store.append)
+        return CRDT_OK;
+    /* On a full disk nothing is added to what waits for room. */
+    if (node->is_full)
+        err = node->store.sync(node->store.ctx, 0);
+    node->is_full = err == CRDT_ERR_FULL;
+    if (!err)
+        err = crdti_node_add(node, now, &open);
+    is_due = force || (!is_lazy && now - node->dirty_at >= node->store_ms);
+    if (!err && node->is_dirty) {
+        err = node->store.sync(node->store.ctx, is_due);
+        node->is_full = err == CRDT_ERR_FULL;
+        node->is_dirty = err || !is_due;
+    }
+    *ready = !err && !open &&
+             (is_lazy || !node->is_dirty || !CRDTI_RULE(STORED_FIRST));
+    return err;
+}
+
+/* What a document is stored as comes first. */
+CRDTI_FN crdt_err crdti_node_load(crdt_node *node, crdt_bytes name,
+                                  crdt_doc *doc)
+{
+    crdti_keep *keep;
+    crdt_err err;
+    if (!node->store.append)
+        return CRDT_OK;
+    if (crdti_array_reserve(&node->alloc, &node->keeps, 1))
+        return CRDT_ERR_NOMEM;
+    keep = &node->keeps.ptr[node->keeps.len];
+    crdti_keep_init(keep, doc, &node->alloc);
+    err = crdti_keep_load(keep, &node->store, name);
+    if (err) {
+        crdti_keep_free(keep);
+        return err;
+    }
+    node->keeps.len++;
+    if (keep->is_damaged) {
+        node->damaged++;
+        crdti_node_say(node, NULL,
+                       "a part of a stored document was lost and is set "
+                       "aside; peers may have it");
+    }
+    return CRDT_OK;
+}
+
+/* Takes back the last load. */
+CRDTI_FN void crdti_node_unload(crdt_node *node)
+{
+    if (node->keeps.len > node->shares.len)
+        crdti_keep_free(&node->keeps.ptr[--node->keeps.len]);
+}
+
+/* The replica ids stay with the store, for who opens it next. */
+CRDTI_FN void crdti_node_store_end(crdt_node *node)
+{
+    int ready = 0, is_clean;
+    size_t i;
+    crdt_err err;
+    if (!node->store.append)
+        return;
+    err = crdti_node_store(node, crdti_node_now(node), 1, &ready);
+    is_clean = !err && ready;
+    for (i = 0; i < node->keeps.len; i++) {
+        crdti_keep *keep = &node->keeps.ptr[i];
+        is_clean &= crdt_doc_reincarnate(keep->doc) == CRDT_OK;
+        crdti_keep_free(keep);
+    }
+    node->store.close(node->store.ctx, is_clean);
+    crdti_array_free(&node->alloc, &node->keeps);
+    crdt_buf_free(&node->record);
+}
+
 /* >>sending --------------------------------------------------------------- */
 
-/* The bytes that the next send may take: what fits on a stream, one frame
- * otherwise. */
+/* The bytes that the next send may take: what fits on a stream, otherwise as
+ * many whole frames. */
 CRDTI_FN crdt_bytes crdti_link_next(const crdti_link *link)
 {
     const crdt_buf *out = &link->session.out;
     crdt_bytes rest = crdt_bytes_of(out->ptr + link->session.out_at,
                                     out->len - link->session.out_at);
+    size_t max = link->port->transport.message_max, len = 0;
     crdti_frame frame;
-    if (link->port->transport.properties & CRDT_STREAM)
-        rest.len = crdti_min_size(rest.len, link->port->transport.message_max);
-    else if (!crdti_frame_get(rest, SIZE_MAX, &frame, NULL))
-        rest.len = frame.size;
+    if (link->port->transport.properties & CRDT_STREAM || rest.len <= max) {
+        rest.len = crdti_min_size(rest.len, max);
+        return rest;
+    }
+    while (!crdti_frame_get(crdt_bytes_of(rest.ptr + len, rest.len - len),
+                            SIZE_MAX, &frame, NULL) &&
+           (!len || frame.size <= max - len))
+        len += frame.size;
+    rest.len = len;
     return rest;
 }
 
@@ -20373,19 +26185,157 @@ CRDTI_FN crdt_err crdti_link_push(crdt_node *node, crdti_link *link,
     return err;
 }
 
+/* >>casting --------------------------------------------------------------- */
+
+/* Those of the port that lack the same as `first`, and what they all have. */
+CRDTI_FN size_t crdti_port_gather(crdti_port *port, const crdti_link *first,
+                                  size_t number, crdt_vv *certain,
+                                  uint64_t now)
+{
+    const crdt_vv *sent = &first->session.tracks.ptr[number].sent;
+    size_t i, count = 0;
+    for (i = 0; i < port->node->links.len; i++) {
+        crdti_link *link = port->node->links.ptr[i];
+        link->is_aboard = link->port == port && !link->is_doomed &&
+                          !link->is_blocked &&
+                          crdti_cast_suits(&link->session, number, sent, now);
+        if (!link->is_aboard)
+            continue;
+        crdti_vv_meet(certain, &link->session.tracks.ptr[number].known);
+        count++;
+    }
+    return count;
+}
+
+/* Says it once, to all that are aboard. What the transport does not take goes
+ * to each by itself. */
+CRDTI_FN crdt_err crdti_port_say(crdti_port *port, crdti_link *first,
+                                 size_t number, const crdt_vv *certain,
+                                 uint64_t now)
+{
+    crdt_transport *transport = &port->transport;
+    crdti_session *s = &first->session;
+    uint64_t id = CRDTI_CAST_ID + ++port->node->casts;
+    crdt_err err = crdti_cast_say(
+        s, number, id, certain, transport->message_max - CRDTI_FRAME_OVERHEAD);
+    size_t size = s->out.len, i;
+    s->out.len = 0;
+    if (err || !size)
+        return err;
+    err = transport->send(transport->ctx, 0, crdt_bytes_of(s->out.ptr, size));
+    if (err)
+        return err == CRDT_ERR_IO ? err : CRDT_OK;
+    first->sent_bytes += size;
+    for (i = 0; i < port->node->links.len; i++) {
+        crdti_link *link = port->node->links.ptr[i];
+        if (link->is_aboard)
+            crdti_cast_depart(&link->session, number, id, size, now);
+    }
+    return CRDT_OK;
+}
+
+CRDTI_FN crdt_err crdti_port_cast_as(crdti_port *port, crdti_link *first,
+                                     size_t number, uint64_t now)
+{
+    crdti_share *share = &port->node->shares.ptr[number];
+    const crdti_track *track = &first->session.tracks.ptr[number];
+    crdt_err err = crdti_share_look(share);
+    crdt_vv certain;
+    if (err || crdti_vv_is_in(&share->vv, &track->sent))
+        return err;
+    crdti_vv_start(&certain, &port->node->alloc);
+    err = crdt_vv_copy(&certain, &track->known);
+    if (!err && crdti_port_gather(port, first, number, &certain, now) > 1)
+        err = crdti_port_say(port, first, number, &certain, now);
+    crdt_vv_free(&certain);
+    return err;
+}
+
+/* What several links lack alike of a document; some tries, as the first may
+ * be one that lacks more. */
+CRDTI_FN crdt_err crdti_port_cast(crdti_port *port, size_t number,
+                                  uint64_t now)
+{
+    crdt_node *node = port->node;
+    crdt_err err = CRDT_OK;
+    size_t i;
+    int tries = 0;
+    for (i = 0; i < node->links.len && !err && tries < CRDTI_CAST_TRIES; i++) {
+        crdti_link *link = node->links.ptr[i];
+        if (link->port != port || link->is_doomed || link->is_blocked ||
+            !crdti_cast_suits(&link->session, number, NULL, now))
+            continue;
+        err = crdti_port_cast_as(port, link, number, now);
+        tries++;
+    }
+    return err;
+}
+
+CRDTI_FN crdt_err crdti_node_cast(crdt_node *node, uint64_t now)
+{
+    crdt_err err = CRDT_OK;
+    size_t i, number;
+    for (i = 0; i < node->ports.len; i++)
+        for (number = 0; number < node->shares.len && !err; number++)
+            if (node->ports.ptr[i]->transport.properties & CRDT_BROADCAST)
+                err = crdti_port_cast(node->ports.ptr[i], number, now);
+    return err;
+}
+
 CRDT_API crdt_err crdt_node_flush(crdt_node *node)
 {
     uint64_t now;
     size_t i;
-    crdt_err first = CRDT_OK;
+    int ready;
+    crdt_err first;
     if (!node)
         return CRDT_ERR_ARG;
     now = crdti_node_now(node);
-    for (i = 0; i < node->links.len; i++) {
+    first = crdti_node_store(node, now, 0, &ready);
+    node->is_held = !ready;
+    if (!first && ready)
+        first = crdti_node_cast(node, now);
+    for (i = 0; i < node->links.len && ready; i++) {
         crdt_err err = crdti_link_push(node, node->links.ptr[i], now);
         first = first ? first : err;
     }
     return first;
+}
+
+/* >>forks ----------------------------------------------------------------- */
+
+/* Whether a peer has said that it knows more of our replica than we do. */
+CRDTI_FN int crdti_node_is_behind(const crdt_node *node, size_t number)
+{
+    const crdt_doc *doc = node->shares.ptr[number].doc;
+    crdt_id self = crdt_doc_replica(doc);
+    size_t i;
+    for (i = 0; i < node->links.len; i++) {
+        const crdti_session *s = &node->links.ptr[i]->session;
+        if (number < s->tracks.len &&
+            crdt_vv_get(&s->tracks.ptr[number].known, &self) > doc->written)
+            return 1;
+    }
+    return 0;
+}
+
+/* The store is an image of before, or one that has a twin, though it could not
+ * know: from now on under another id. What we lack of the old one comes from
+ * who has it. */
+CRDTI_FN void crdti_node_forks(crdt_node *node)
+{
+    size_t i;
+    for (i = 0; i < node->keeps.len; i++) {
+        crdti_keep *keep = &node->keeps.ptr[i];
+        if (keep->alarms == node->shares.ptr[i].alarms ||
+            crdt_doc_uncommitted(keep->doc))
+            continue;
+        keep->alarms = node->shares.ptr[i].alarms;
+        if (crdti_node_is_behind(node, i) && !crdt_doc_reincarnate(keep->doc))
+            crdti_node_say(node, NULL,
+                           "a stored document is older than what peers have "
+                           "of it: it goes on under a new replica id");
+    }
 }
 
 /* >>timers ---------------------------------------------------------------- */
@@ -20408,20 +26358,23 @@ CRDTI_FN crdt_err crdti_link_tick(crdt_node *node, crdti_link *link,
                                   uint64_t now)
 {
     uint64_t silence = (uint64_t)node->heartbeat_ms * CRDTI_SILENT_BEATS;
+    uint64_t awake = node->awake_ms;
     crdt_err err = CRDT_OK;
     if (link->is_doomed)
         return CRDT_OK;
     if (!link->session.is_greeted &&
-        now - link->born_at > CRDTSYNC_HANDSHAKE_MS)
+        awake - link->born_at > CRDTSYNC_HANDSHAKE_MS)
         crdti_link_doom(node, link, "did not greet in time");
-    else if (now - link->heard_at > silence)
+    else if (awake - link->heard_at > silence)
         crdti_link_doom(node, link, "silent for too long");
+    else if (link->session.in.len &&
+             awake - link->frame_at > CRDTSYNC_FRAME_MS)
+        crdti_link_doom(node, link, "says what does not end");
     if (link->is_doomed || link->session.out.len)
         return CRDT_OK;
-    if (now >= link->retry_at) {
+    err = crdti_session_retry(&link->session, now >= link->retry_at, now);
+    if (now >= link->retry_at)
         link->retry_at = now + CRDTI_RETRY_MS;
-        err = crdti_session_retry(&link->session);
-    }
     if (!err && now >= link->sync_at && link->session.is_greeted &&
         !link->session.is_spare) {
         link->sync_at = now + crdti_node_jitter(node, node->sync_ms);
@@ -20437,7 +26390,8 @@ CRDTI_FN uint64_t crdti_node_alarms(const crdt_node *node)
     uint64_t alarms = 0;
     size_t i;
     for (i = 0; i < node->shares.len; i++)
-        alarms += node->shares.ptr[i].alarms;
+        alarms +=
+            node->shares.ptr[i].alarms + node->shares.ptr[i].roster.alarms;
     return alarms;
 }
 
@@ -20446,8 +26400,21 @@ CRDTI_FN crdt_err crdti_node_tick(crdt_node *node)
     uint64_t now = crdti_node_now(node);
     size_t i;
     crdt_err first = CRDT_OK;
+    node->awake_ms = crdti_node_awake(node);
+    node->awake_at = now;
+    crdti_parking_sweep(&node->alloc, &node->parking, now);
     for (i = 0; i < node->links.len; i++) {
         crdt_err err = crdti_link_tick(node, node->links.ptr[i], now);
+        first = first ? first : err;
+    }
+    crdti_node_forks(node);
+    for (i = 0; i < node->shares.len; i++) {
+        crdti_share *share = &node->shares.ptr[i];
+        crdt_err err;
+        share->roster.awake_ms = node->awake_ms;
+        err = crdti_tend_roster(&share->roster, share->doc, &node->tend,
+                                crdti_node_jitter(node, node->tend.roster_ms),
+                                now);
         first = first ? first : err;
     }
     if (crdti_node_alarms(node) > node->alarms_said) {
@@ -20473,14 +26440,26 @@ CRDTI_FN crdt_err crdti_node_ports(crdt_node *node, int timeout_ms)
     return first;
 }
 
-/* How long to wait, so that no heartbeat is late. */
+/* How long to wait, so that no heartbeat is late, nor a link that waits for an
+ * answer or has held something back, nor what is to be synced. */
 CRDTI_FN int crdti_node_patience(const crdt_node *node, int timeout_ms)
 {
-    int beat = (int)crdti_min(node->heartbeat_ms / 2 + 1, 1000);
-    if (timeout_ms < 0 || timeout_ms > beat)
-        timeout_ms = node->links.len ? beat : timeout_ms;
+    uint64_t now = crdti_node_now(node), wait = INT32_MAX;
+    uint64_t sync_at = node->dirty_at + node->store_ms;
+    size_t i;
+    if (node->links.len)
+        wait = crdti_min(node->heartbeat_ms / 2 + 1, 1000);
+    for (i = 0; i < node->links.len && !node->is_held; i++) {
+        uint64_t due = node->links.ptr[i]->session.due;
+        if (!node->links.ptr[i]->is_blocked)
+            wait = crdti_min(wait, due - crdti_min(due, now));
+    }
+    if (node->is_dirty && !node->is_full && node->store_ms != CRDT_STORE_LAZY)
+        wait = crdti_min(wait, sync_at - crdti_min(sync_at, now));
+    if (timeout_ms >= 0)
+        wait = crdti_min(wait, (uint64_t)timeout_ms);
     /* With several transports, each gets a part of the time. */
-    return node->ports.len > 1 && timeout_ms > 10 ? 10 : timeout_ms;
+    return node->ports.len > 1 && (int)wait > 10 ? 10 : (int)wait;
 }
 
 CRDT_API crdt_err crdt_node_poll(crdt_node *node, int timeout_ms)
@@ -20523,13 +26502,22 @@ CRDTI_FN crdt_err crdti_node_tables(crdt_node *node,
     node->random = *random;
     if (config && config->log)
         node->log = *config->log;
+    if (config)
+        node->store_ms = config->store_ms;
     node->heartbeat_ms = config && config->heartbeat_ms ? config->heartbeat_ms
                                                         : CRDTI_HEARTBEAT_MS;
     node->sync_ms =
         config && config->sync_ms ? config->sync_ms : CRDTI_SYNC_MS;
+    node->tend.roster_ms =
+        config && config->roster_ms ? config->roster_ms : CRDTI_ROSTER_MS;
+    node->tend.evict_ms = config ? config->evict_ms : 0;
+    node->tend.forgets = !config || !config->keeps_history;
+    node->no_members = config && config->no_members;
+    node->shipping = config ? config->shipping : CRDT_SHIP_DELTA;
     err = random->fill(random->ctx, node->id.b, sizeof node->id.b);
     if (err)
         return err;
+    node->awake_at = crdti_node_now(node);
     return random->fill(random->ctx, &node->dice, sizeof node->dice);
 }
 
@@ -20557,6 +26545,9 @@ CRDT_API crdt_err crdt_node_new(crdt_node **out,
     if (config) {
         node->name_len = config->name.len;
         crdti_copy(node->name, config->name.ptr, config->name.len);
+        if (config->store)
+            node->store = *config->store;
+        crdti_buf_start(&node->record, &node->alloc);
     }
     *out = node;
     return CRDT_OK;
@@ -20570,7 +26561,10 @@ CRDT_API void crdt_node_free(crdt_node *node)
         return;
     for (i = 0; i < node->links.len; i++)
         crdti_say_bye(&node->links.ptr[i]->session, "goodbye");
+    if (node->store_ms != CRDT_STORE_LAZY)
+        node->store_ms = 0; /* nothing is to wait any more */
     crdt_node_flush(node);
+    crdti_node_store_end(node);
     for (i = 0; i < node->ports.len; i++) {
         crdti_port *port = node->ports.ptr[i];
         port->transport.close(port->transport.ctx);
@@ -20579,10 +26573,15 @@ CRDT_API void crdt_node_free(crdt_node *node)
     for (i = 0; i < node->links.len; i++)
         crdti_link_free(node, node->links.ptr[i]);
     for (i = 0; i < node->shares.len; i++) {
-        crdt_vv_free(&node->shares.ptr[i].vv);
-        crdt_vv_free(&node->shares.ptr[i].acked);
+        if (node->shares.ptr[i].doc->committed_ctx == node)
+            node->shares.ptr[i].doc->committed = NULL;
+        node->shares.ptr[i].doc->is_frozen = 0;
+        crdti_share_free(&node->shares.ptr[i]);
     }
     alloc = node->alloc;
+    crdti_array_free(&alloc, &node->presences.all);
+    while (node->parking.len)
+        crdti_parking_drop(&alloc, &node->parking, 0);
     crdti_array_free(&alloc, &node->ports);
     crdti_array_free(&alloc, &node->links);
     crdti_array_free(&alloc, &node->shares);
@@ -20600,11 +26599,48 @@ CRDTI_FN crdti_share *crdti_node_find(const crdt_node *node, crdt_bytes name)
     return NULL;
 }
 
+/* Shipping of ops: makes a delta of the commit at once, to be sent when the
+ * node is polled. What fails here is made good then. */
+CRDTI_FN void crdti_node_committed(void *ctx)
+{
+    crdt_node *node = (crdt_node *)ctx;
+    uint64_t now = crdti_node_now(node);
+    size_t i, number;
+    for (i = 0; i < node->links.len; i++) {
+        crdti_session *s = &node->links.ptr[i]->session;
+        for (number = 0; number < s->tracks.len; number++)
+            if (s->is_greeted && !s->is_spare && s->room &&
+                s->tracks.ptr[number].theirs != CRDTI_NO_DOC)
+                (void)crdti_track_prepare(s, number, now);
+    }
+}
+
+/* Who takes part: we do, and whoever is in the table that was stored. */
+CRDTI_FN crdt_err crdti_node_enroll(crdt_node *node, crdti_share *share)
+{
+    crdt_buf *table = NULL;
+    crdt_err err;
+    if (node->no_members) {
+        crdti_roster_give_up(&share->roster);
+        return CRDT_OK;
+    }
+    share->roster.awake_ms = node->awake_ms;
+    err = crdti_roster_enter(&share->roster, share->doc, &node->id);
+    if (node->store.append)
+        table = &node->keeps.ptr[node->keeps.len - 1].table;
+    if (!err && table && table->len)
+        err = crdti_roster_load(&share->roster, crdt_buf_bytes(table));
+    if (!err && table)
+        crdt_buf_free(table);
+    return err;
+}
+
 CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
                                   crdt_doc *doc)
 {
     crdti_share *share;
     size_t i;
+    crdt_err err;
     if (!node || !doc || crdti_node_find(node, name))
         return CRDT_ERR_ARG;
     if (name.len > CRDTSYNC_MAX_NAME ||
@@ -20612,14 +26648,23 @@ CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
         return CRDT_ERR_LIMIT;
     if (crdti_array_reserve(&node->alloc, &node->shares, 1))
         return CRDT_ERR_NOMEM;
+    err = crdti_node_load(node, name, doc);
+    if (err)
+        return err;
     share = &node->shares.ptr[node->shares.len];
-    crdti_zero(share, sizeof *share);
-    crdti_vv_start(&share->vv, &node->alloc);
-    crdti_vv_start(&share->acked, &node->alloc);
-    share->doc = doc;
-    share->name_len = name.len;
-    crdti_copy(share->name, name.ptr, name.len);
+    crdti_share_init(share, &node->alloc, doc, name);
+    err = crdti_node_enroll(node, share);
+    if (err) {
+        crdti_share_free(share);
+        crdti_node_unload(node);
+        return err;
+    }
     node->shares.len++;
+    share->shipping = node->shipping;
+    if (share->shipping == CRDT_SHIP_OPS) {
+        doc->committed = crdti_node_committed;
+        doc->committed_ctx = node;
+    }
     for (i = 0; i < node->links.len; i++)
         node->links.ptr[i]->session.wants_hello = 1;
     return CRDT_OK;
@@ -20632,6 +26677,8 @@ CRDT_API crdt_err crdt_node_attach(crdt_node *node,
     crdt_err err;
     if (!node || !transport)
         return CRDT_ERR_ARG;
+    if (!(transport->properties & (CRDT_SEALED | CRDT_TRUSTED_PEERS)))
+        return CRDT_ERR_TRUST;
     if (transport->message_max < 512)
         return CRDT_ERR_LIMIT;
     if (crdti_array_reserve(&node->alloc, &node->ports, 1))
@@ -20714,7 +26761,7 @@ CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
         out->sent_frames = link->session.sent_frames;
         out->received_bytes = link->received_bytes;
         out->received_frames = link->received_frames;
-        out->silent_ms = crdti_node_now(node) - link->heard_at;
+        out->silent_ms = crdti_node_awake(node) - link->heard_at;
         crdti_link_lag(link, out);
         return CRDT_OK;
     }
@@ -20728,6 +26775,48 @@ CRDT_API crdt_err crdt_node_acked(const crdt_node *node, crdt_bytes name,
     return share ? crdt_vv_copy(out, &share->acked) : CRDT_ERR_NOT_FOUND;
 }
 
+CRDT_API crdt_err crdt_node_set_presence(crdt_node *node, crdt_bytes name,
+                                         crdt_bytes value, uint32_t ttl_ms)
+{
+    crdti_told_presence told;
+    const crdti_share *share;
+    if (!node || (!value.ptr && value.len))
+        return CRDT_ERR_ARG;
+    share = crdti_node_find(node, name);
+    if (!share)
+        return CRDT_ERR_NOT_FOUND;
+    if (value.len > CRDTSYNC_MAX_PRESENCE || ttl_ms > CRDTSYNC_MAX_PRESENCE_MS)
+        return CRDT_ERR_LIMIT;
+    told.origin = node->id;
+    told.counter = node->presences.counter + 1;
+    told.ttl_ms = ttl_ms;
+    told.value = value;
+    node->presences.counter++;
+    return crdti_presences_take(&node->alloc, &node->presences,
+                                (size_t)(share - node->shares.ptr), &told, 0,
+                                crdti_node_now(node));
+}
+
+CRDT_API crdt_err crdt_node_presence(const crdt_node *node, crdt_bytes name,
+                                     size_t index, crdt_presence *out)
+{
+    const crdti_share *share = crdti_node_find(node, name);
+    uint64_t now = crdti_node_now(node);
+    size_t i;
+    for (i = 0; share && i < node->presences.all.len; i++) {
+        const crdti_present *p = &node->presences.all.ptr[i];
+        if (&node->shares.ptr[p->number] != share || !p->len ||
+            now >= p->expires_at || crdti_id_equal(&p->origin, &node->id) ||
+            index-- > 0)
+            continue;
+        out->node = p->origin;
+        out->value = crdt_bytes_of(p->value, p->len);
+        out->ttl_ms = p->expires_at - now;
+        return CRDT_OK;
+    }
+    return CRDT_ERR_NOT_FOUND;
+}
+
 CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out)
 {
     size_t i;
@@ -20739,6 +26828,8 @@ CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out)
         out->received_bytes += link->received_bytes;
         out->received_frames += link->received_frames;
         out->deltas_sent += link->session.sent_deltas;
+        out->delta_bytes += link->session.delta_bytes;
+        out->news_bytes += link->session.news_bytes;
         out->waiting += link->session.waiting;
     }
     for (i = 0; i < node->shares.len; i++) {
@@ -20746,6 +26837,239 @@ CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out)
         out->deltas_refused += node->shares.ptr[i].refused;
     }
     out->alarms = crdti_node_alarms(node);
+    out->damaged = node->damaged;
+}
+
+#endif
+/* >> member.h */
+/*
+ * Members and full syncs as the program asks for them; what is done about it
+ * is in roster.h and epoch.h.
+ */
+#ifndef CRDTI_MEMBER_H
+#define CRDTI_MEMBER_H
+
+
+/* The share, if it has a roster. NOT_FOUND, LIMIT. */
+CRDTI_FN crdt_err crdti_member_share(const crdt_node *node, crdt_bytes name,
+                                     crdti_share **out)
+{
+    if (!node)
+        return CRDT_ERR_ARG;
+    *out = crdti_node_find(node, name);
+    if (!*out)
+        return CRDT_ERR_NOT_FOUND;
+    return (*out)->roster.members.len ? CRDT_OK : CRDT_ERR_LIMIT;
+}
+
+/* >>members --------------------------------------------------------------- */
+
+/* How long ago anything showed that the member lives. */
+CRDTI_FN uint64_t crdti_member_silence(const crdt_node *node,
+                                       const crdti_roster *r,
+                                       const crdti_member *member)
+{
+    uint64_t silence = r->awake_ms - member->heard_ms;
+    size_t i;
+    for (i = 0; i < node->links.len; i++) {
+        const crdti_link *link = node->links.ptr[i];
+        if (link->session.is_greeted && !link->is_doomed &&
+            crdti_id_equal(&link->session.node, &member->node))
+            silence =
+                crdti_min(silence, crdti_node_awake(node) - link->heard_at);
+    }
+    return silence;
+}
+
+CRDT_API crdt_err crdt_node_member(const crdt_node *node, crdt_bytes name,
+                                   size_t index, crdt_member_info *out)
+{
+    crdti_share *share = NULL;
+    const crdti_member *member, *self;
+    crdt_err err = crdti_member_share(node, name, &share);
+    if (!err && !out)
+        err = CRDT_ERR_ARG;
+    if (!err)
+        err = crdti_share_look(share);
+    if (err)
+        return err;
+    if (index >= share->roster.members.len)
+        return CRDT_ERR_NOT_FOUND;
+    self = crdti_roster_self(&share->roster);
+    member = self + index;
+    crdti_zero(out, sizeof *out);
+    out->replica = member->replica;
+    out->node = member->node;
+    out->status = (crdt_member_status)member->status;
+    out->evicted_by = member->by;
+    out->phase = (crdt_phase)member->pact.phase;
+    out->is_self = member == self;
+    if (out->is_self)
+        return CRDT_OK;
+    out->missing = crdti_vv_excess(&share->vv, &member->applied);
+    out->lag = crdti_vv_excess(&member->applied, &share->vv);
+    out->unacked = crdt_vv_get(&share->vv, &self->replica) -
+                   crdti_min(crdt_vv_get(&share->vv, &self->replica),
+                             crdt_vv_get(&member->applied, &self->replica));
+    out->silent_ms = crdti_member_silence(node, &share->roster, member);
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_node_stable(const crdt_node *node, crdt_bytes name,
+                                   crdt_vv *out)
+{
+    crdti_share *share = NULL;
+    crdt_err err = crdti_member_share(node, name, &share);
+    return err ? err : crdti_roster_cut(&share->roster, 0, out);
+}
+
+CRDT_API crdt_err crdt_node_floors(const crdt_node *node, crdt_bytes name,
+                                   crdt_vv *out)
+{
+    crdti_share *share = NULL;
+    crdt_err err = crdti_member_share(node, name, &share);
+    if (!err && !crdti_roster_has_floors(&share->roster))
+        err = CRDT_ERR_AGAIN;
+    return err ? err : crdti_roster_cut(&share->roster, 1, out);
+}
+
+CRDT_API crdt_err crdt_node_leave(crdt_node *node, crdt_bytes name)
+{
+    crdti_share *share = NULL;
+    crdti_member *self;
+    crdt_err err = crdti_member_share(node, name, &share);
+    if (!err)
+        err = crdti_roster_refresh(&share->roster, share->doc);
+    if (err)
+        return err;
+    self = crdti_roster_self(&share->roster);
+    self->pact.phase = CRDT_PHASE_WORK;
+    self->status = CRDT_MEMBER_LEFT;
+    share->doc->is_frozen = 0;
+    share->roster.wanted_until = 0;
+    crdti_roster_renew(&share->roster, 1);
+    return CRDT_OK;
+}
+
+CRDT_API crdt_err crdt_node_evict(crdt_node *node, crdt_bytes name,
+                                  const crdt_id *replica)
+{
+    crdti_share *share = NULL;
+    crdti_member *member;
+    crdt_err err = crdti_member_share(node, name, &share);
+    if (err || !replica)
+        return err ? err : CRDT_ERR_ARG;
+    member = crdti_roster_find(&share->roster, replica);
+    if (member == crdti_roster_self(&share->roster))
+        return CRDT_ERR_ARG;
+    if (!member)
+        return CRDT_ERR_NOT_FOUND;
+    if (crdti_is_active(member))
+        crdti_roster_evict(&share->roster, member);
+    return CRDT_OK;
+}
+
+/* >>full syncs ------------------------------------------------------------ */
+
+CRDT_API crdt_err crdt_node_full_sync(crdt_node *node, crdt_bytes name,
+                                      crdt_sync_mode mode, uint32_t lease_ms)
+{
+    crdti_share *share = NULL;
+    const crdti_member *self;
+    crdt_err err = crdti_member_share(node, name, &share);
+    if (err)
+        return err;
+    if (mode != CRDT_SYNC_OPEN && mode != CRDT_SYNC_STRICT)
+        return CRDT_ERR_ARG;
+    self = crdti_roster_self(&share->roster);
+    if (!crdti_is_active(self))
+        return CRDT_ERR_UNSUPPORTED;
+    if (self->pact.phase)
+        return CRDT_OK;
+    share->roster.wants_strict = mode == CRDT_SYNC_STRICT;
+    share->roster.wanted_seq = share->doc->replicas.ptr[share->doc->self].seq;
+    share->roster.wanted_until =
+        crdti_node_now(node) + (lease_ms ? lease_ms : CRDTI_LEASE_MS);
+    return CRDT_OK;
+}
+
+/* Who has yet to do what we wait for. */
+CRDTI_FN void crdti_epoch_waits(const crdti_roster *r, crdt_epoch_info *out)
+{
+    const crdti_pact *own = &crdti_roster_self(r)->pact;
+    size_t i;
+    out->members = crdti_roster_active(r);
+    for (i = r->members.len; i-- > 0 && own->phase;) {
+        const crdti_member *member = &r->members.ptr[i];
+        int is_done =
+            own->phase == CRDT_PHASE_READY
+                ? crdti_ballot_equal(&member->pact.accepted, &own->ballot)
+                : crdti_ballot_equal(&member->pact.ballot, &own->ballot);
+        if (!crdti_is_active(member) || is_done)
+            continue;
+        out->waiting++;
+        out->waiting_for = member->replica;
+    }
+}
+
+CRDT_API crdt_err crdt_node_epoch(const crdt_node *node, crdt_bytes name,
+                                  crdt_epoch_info *out)
+{
+    crdti_share *share = NULL;
+    const crdti_pact *own;
+    uint64_t now;
+    crdt_err err = crdti_member_share(node, name, &share);
+    if (err || !out)
+        return err ? err : CRDT_ERR_ARG;
+    own = &crdti_roster_self(&share->roster)->pact;
+    now = crdti_node_now(node);
+    crdti_zero(out, sizeof *out);
+    out->phase = (crdt_phase)own->phase;
+    out->is_strict = own->phase && own->is_strict;
+    out->number = own->epoch;
+    out->proposer = own->ballot.proposer;
+    out->compared = share->roster.compared;
+    out->alarms = share->roster.alarms;
+    if (own->phase && share->roster.lease_until > now)
+        out->left_ms = share->roster.lease_until - now;
+    if (own->is_done)
+        out->cut = &own->cut;
+    crdti_epoch_waits(&share->roster, out);
+    return CRDT_OK;
+}
+
+/* >>over a restart -------------------------------------------------------- */
+
+CRDT_API crdt_err crdt_node_members_save(const crdt_node *node,
+                                         crdt_bytes name, crdt_buf *out)
+{
+    crdti_share *share = NULL;
+    crdti_writer w;
+    size_t start = out ? out->len : 0;
+    crdt_err err = crdti_member_share(node, name, &share);
+    if (err || !out)
+        return err ? err : CRDT_ERR_ARG;
+    crdti_writer_init(&w, out);
+    crdti_put_table(&w, &share->roster);
+    crdti_frame_wrap(&w, CRDTI_ROSTER, start);
+    if (w.err)
+        out->len = start;
+    return w.err;
+}
+
+CRDT_API crdt_err crdt_node_members_load(crdt_node *node, crdt_bytes name,
+                                         crdt_bytes bytes)
+{
+    crdti_share *share = NULL;
+    crdti_frame frame;
+    crdt_err err = crdti_member_share(node, name, &share);
+    if (!err)
+        err = crdti_frame_get(bytes, CRDTSYNC_MAX_ROSTER, &frame, NULL);
+    if (err)
+        return err;
+    if (frame.kind != CRDTI_ROSTER || frame.size != bytes.len)
+        return CRDT_ERR_CORRUPT;
+    return crdti_roster_load(&share->roster, frame.payload);
 }
 
 #endif

@@ -82,11 +82,16 @@ extern const struct bench_case bench_types[];
 extern const struct bench_case bench_delta[];
 extern const struct bench_case bench_sizes[];
 extern const struct bench_case bench_list[];
+extern const struct bench_case bench_sync[];
+extern const struct bench_case bench_store[];
 extern struct bench_case bench_text[];      /* see bench_text_find */
 extern const struct bench_case bench_big[]; /* only when asked for */
 
 /* Makes the cases of bench_text, by the traces there are. */
 void bench_text_find(void);
+
+/* Writes the traces as DIR/NAME.json, for other engines (plain.h). */
+void bench_text_plain(const char *dir);
 
 /* >>for the subjects: main.c ---------------------------------------------- */
 

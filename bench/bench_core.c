@@ -6,6 +6,8 @@
 #define CRDTSYNC_IMPLEMENTATION
 #include "bench.h"
 
+#include "crdtsync_file.h"
+
 #include <stdlib.h>
 
 /* >>sessions --------------------------------------------------------------- */
@@ -22,14 +24,9 @@ struct bench_link {
 
 static void link_end_init(struct bench_end *end, crdt_doc *doc, uint8_t number)
 {
-    crdti_share *share;
     bench_must(crdti_array_reserve(bench_alloc(), &end->shares, 1));
-    share = &end->shares.ptr[end->shares.len++];
-    crdti_zero(share, sizeof *share);
-    crdti_vv_start(&share->vv, bench_alloc());
-    crdti_vv_start(&share->acked, bench_alloc());
-    share->doc = doc;
-    share->name_len = 1;
+    crdti_share_init(&end->shares.ptr[end->shares.len++], bench_alloc(), doc,
+                     CRDT_STR("d"));
     crdti_session_init(&end->session, bench_alloc(), &end->shares);
     end->session.self.b[0] = number;
     end->session.nonce = number;
@@ -40,8 +37,7 @@ static void link_end_init(struct bench_end *end, crdt_doc *doc, uint8_t number)
 static void link_end_free(struct bench_end *end)
 {
     crdti_session_free(&end->session);
-    crdt_vv_free(&end->shares.ptr->vv);
-    crdt_vv_free(&end->shares.ptr->acked);
+    crdti_share_free(end->shares.ptr);
     crdti_array_free(bench_alloc(), &end->shares);
 }
 
@@ -314,8 +310,10 @@ const struct bench_case bench_core[] = {
       varint_end, NULL, NULL },
     { "varint.decode", BENCH_NS, 1024, 0, varint_setup, varint_decode_run,
       varint_end, NULL, NULL },
+    VV("vv.merge.2", 2, vv_merge_run),
     VV("vv.merge.8", 8, vv_merge_run),
     VV("vv.merge.100", 100, vv_merge_run),
+    VV("vv.merge.1k", 1000, vv_merge_run),
     VV("vv.merge.10k", 10000, vv_merge_run),
     VV("vv.get.100", 100, vv_get_run),
     { "digest.op", BENCH_NS, 1000, 0, digest_setup, digest_op_run, digest_end,

@@ -545,6 +545,7 @@ static void known_vv_run(struct bench *b, uint64_t ops)
         bench_must(crdt_delta(p->from, &p->since, &p->deltas));
         bench_must(crdt_join(p->to, crdt_buf_bytes(&p->deltas)));
         bench_stop(b);
+        b->bytes = p->deltas.len;
         pair_check(p);
     }
 }
@@ -631,6 +632,9 @@ const struct bench_case bench_sizes[] = {
     SMALL("lww_set_rm", LWW_SET_RM),
     SMALL("map", MAP_NEW),
     LARGE("map", MAP_NEW),
+    NS("map.merge_known_vv/100k", 100000, MAP_NEW, known_vv_run),
+    CASE("map.known_vv_bytes/100k", BENCH_BYTES, 100000, MAP_NEW,
+         known_vv_run),
     SMALL_OPS("map.put", MAP_PUT),
     LARGE_OPS("map.put", MAP_PUT),
     SMALL_OPS("map.remove", MAP_REMOVE),

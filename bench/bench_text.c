@@ -13,6 +13,9 @@
  *                        are another stream
  *     delta_keystrokes   each edit committed, taken out as a delta and joined
  *                        by a second document: without sessions
+ *     catch_up           the last hundredth of the edits taken out and joined
+ *                        by one who has all before them
+ *     catch_up_bytes     their update
  *     remote_whole       joining one update of everything into an empty
  *                        document
  *     open               the same, and then an edit in the middle
@@ -33,12 +36,12 @@
 #endif
 
 #include "made_traces.h"
+#include "plain.h"
 #include "replay.h"
 
 #include <dirent.h>
 
 #define TRACES_MAX 32
-#define AUTHORS_FEW 8u
 
 static void check(int ok, const char *what)
 {
@@ -91,9 +94,9 @@ struct subject {
 static struct subject subjects[TRACES_MAX];
 static size_t subject_count;
 
-static struct subject *subject_of(const struct bench *b)
+static struct subject *subject_at(int which)
 {
-    struct subject *s = &subjects[b->is->which];
+    struct subject *s = &subjects[which];
     if (s->file.count == 0) {
         if (s->make == make_synthetic)
             fputs("bench: no TRACES=DIR: texts are edited as a made-up trace "
@@ -102,6 +105,11 @@ static struct subject *subject_of(const struct bench *b)
         s->make(&s->file);
     }
     return s;
+}
+
+static struct subject *subject_of(const struct bench *b)
+{
+    return subject_at(b->is->which);
 }
 
 static const struct trace *trace_of(const struct bench *b)
@@ -284,6 +292,47 @@ static void deltas_run(struct bench *b, uint64_t ops)
     }
 }
 
+/* `known`: what a document has that lacks the last hundredth. */
+static crdt_doc *catch_up_doc(const struct trace *t, crdt_buf *known)
+{
+    struct trace_part edits = all_edits(t);
+    crdt_doc *doc = begin_doc(t);
+    uint32_t news = edits.count / 100;
+    edits.count -= news;
+    edit_all(text_of(doc), t, edits);
+    bench_must(crdt_commit(doc));
+    bench_must(crdt_delta(doc, NULL, known));
+    edits.from = edits.count;
+    edits.count = news;
+    edit_all(text_of(doc), t, edits);
+    bench_must(crdt_commit(doc));
+    return doc;
+}
+
+static void catch_up_run(struct bench *b, uint64_t ops)
+{
+    crdt_buf known = CRDT_BUF_INIT, delta = CRDT_BUF_INIT;
+    crdt_doc *from = catch_up_doc(trace_of(b), &known);
+    crdt_vv since = CRDT_VV_INIT;
+    for (; ops > 0; ops--) {
+        crdt_doc *to = bench_doc(2);
+        bench_must(crdt_join(to, crdt_buf_bytes(&known)));
+        delta.len = 0;
+        bench_start(b);
+        bench_must(crdt_doc_vv(to, &since));
+        bench_must(crdt_delta(from, &since, &delta));
+        bench_must(crdt_join(to, crdt_buf_bytes(&delta)));
+        bench_stop(b);
+        b->bytes = delta.len;
+        check_text(to, trace_of(b));
+        crdt_doc_free(to);
+    }
+    crdt_vv_free(&since);
+    crdt_buf_free(&known);
+    crdt_buf_free(&delta);
+    crdt_doc_free(from);
+}
+
 static void whole_run(struct bench *b, uint64_t ops)
 {
     const struct subject *s = written(b);
@@ -411,6 +460,8 @@ static const struct measure {
     { "remote_keystrokes", BENCH_NS, SEQUENCE, NULL, keystrokes_run },
     { "keystroke_bytes", BENCH_MEMORY, SEQUENCE, NULL, keystrokes_run },
     { "delta_keystrokes", BENCH_NS, SEQUENCE, NULL, deltas_run },
+    { "catch_up", BENCH_MS, SEQUENCE, NULL, catch_up_run },
+    { "catch_up_bytes", BENCH_BYTES, SEQUENCE, NULL, catch_up_run },
     { "remote_whole", BENCH_MS, ANY, write_setup, whole_run },
     { "open", BENCH_MS, ANY, write_setup, open_run },
     { "save", BENCH_MS, ANY, write_setup, save_run },
@@ -545,4 +596,20 @@ void bench_text_find(void)
     for (i = 0; i < subject_count; i++)
         add_cases(&subjects[i]);
     add_case(&random, add_made("10MB", RANDOM_EDITS + 1, make_random));
+}
+
+/* Not that of random edits, which no peer is asked to do. */
+void bench_text_plain(const char *dir)
+{
+    char path[512];
+    size_t i;
+    for (i = 0; i < subject_count && subjects[i].make != make_random; i++) {
+        struct subject *s = subject_at((int)i);
+        FILE *out;
+        snprintf(path, sizeof path, "%s/%s.json", dir, s->name);
+        out = fopen(path, "w");
+        check(out != NULL, "a trace cannot be written");
+        plain_write(out, s->file.traces, s->name);
+        check(fclose(out) == 0, "a trace cannot be written");
+    }
 }

@@ -1,5 +1,6 @@
 /*
- * build/bench [--json] [--list] [--big] [--runs N] [--help] [PATTERN]
+ * build/bench [--json] [--list] [--big] [--runs N] [--ops N] [--plain DIR]
+ *             [--help] [PATTERN]
  *
  * Measures every case whose name holds PATTERN and prints its median, as a
  * table or as one JSON object a line, beside its target if it has one. Timings
@@ -26,8 +27,8 @@
 #define CASES_MAX 512
 
 static const struct bench_case *const subjects[] = {
-    bench_baseline, bench_core, bench_types, bench_delta,
-    bench_sizes,    bench_text, bench_list,  bench_big
+    bench_baseline, bench_core, bench_types, bench_delta, bench_sizes,
+    bench_text,     bench_list, bench_sync,  bench_store, bench_big
 };
 #define SUBJECTS (sizeof subjects / sizeof *subjects)
 
@@ -48,6 +49,8 @@ static const struct target {
     { "aw_set.merge_known_vv.ratio_1M_to_alone", 2 },
     { "map.put/", 100 },
     { "map.add/", 100 },
+    { "sync.overhead/delta.1k", 1.1 },
+    { "sync.overhead/delta.all", 1.1 },
     { "text.local/automerge-paper", 10 },
     { "text.local_ratio/automerge-paper", 2.5 },
     { "text.local_ratio/friendsforever_flat", 3 },
@@ -63,6 +66,8 @@ static const struct target {
     { "text.size_forgotten_gz/automerge-paper", 45000 },
     { "text.memory/automerge-paper", 1000000 },
     { "text.random_1M/", 1000 },
+    { "store.commit.to_bare", 1.25 },
+    { "store.commit.64_at_once.to_bare", 0.1 },
 };
 #define TARGETS (sizeof targets / sizeof *targets)
 
@@ -79,7 +84,8 @@ struct result {
 
 struct options {
     int json, list, big, runs;
-    const char *pattern;
+    uint64_t ops; /* 0: as many as it takes to be measured */
+    const char *pattern, *plain;
 };
 
 /* >>time, luck and memory -------------------------------------------------- */
@@ -337,6 +343,22 @@ static void measure(const struct bench_case *is, int runs,
     result->runs = runs;
 }
 
+/* That many ops, once, for tools that count what is done: tools/instructions
+ * subtracts those of two such runs. */
+static void do_ops(const struct bench_case *is, uint64_t ops)
+{
+    struct bench b;
+    memset(&b, 0, sizeof b);
+    b.is = is;
+    b.n = is->n;
+    b.random = BENCH_SEED;
+    if (is->setup)
+        is->setup(&b);
+    run(&b, ops);
+    if (is->end)
+        is->end(&b);
+}
+
 /* >>results ---------------------------------------------------------------- */
 
 static struct result results[SUBJECTS][CASES_MAX];
@@ -430,7 +452,7 @@ static void print_head(void)
 
 static void print_help(void)
 {
-    puts("bench [--json] [--list] [--big] [--runs N] [--help] [PATTERN]\n"
+    puts("bench [--json] [--list] [--big] [--runs N] [--plain DIR] [PATTERN]\n"
          "  PATTERN   only cases whose name holds it\n"
          "  --json    one object a line: name, value, unit, n, seed, min, "
          "max,\n"
@@ -440,6 +462,8 @@ static void print_help(void)
          "and\n"
          "            6 GB of memory, instead of two minutes and 1 GB\n"
          "  --runs N  runs of each, 5 to 101 (7); slow cases get 3, or 1\n"
+         "  --ops N    does N ops of each once and measures nothing\n"
+         "  --plain DIR  writes the traces there as other engines read them\n"
          "  --help    this\n"
          "The environment's TRACES names a directory of recorded editing "
          "sessions for\n"
@@ -475,6 +499,10 @@ static int parse(int argc, char **argv, struct options *options)
             options->runs = atoi(argv[++i]);
             if (options->runs < RUNS_MIN || options->runs > RUNS_MAX)
                 return usage("--runs wants 5 to 101") + 1;
+        } else if (strcmp(argv[i], "--ops") == 0 && i + 1 < argc) {
+            options->ops = strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--plain") == 0 && i + 1 < argc) {
+            options->plain = argv[++i];
         } else if (argv[i][0] == '-') {
             return usage("unknown option") + 1;
         } else {
@@ -494,6 +522,10 @@ static void show(size_t subject, size_t at, const struct options *options)
                bench_units[is->unit]);
         return;
     }
+    if (options->ops) {
+        do_ops(is, options->ops);
+        return;
+    }
     if (options->json)
         print_json(is, result_of(subject, at, options->runs));
     else
@@ -503,13 +535,17 @@ static void show(size_t subject, size_t at, const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = { 0, 0, 0, 7, "" };
+    struct options options = { 0, 0, 0, 7, 0, "", NULL };
     int shown = 0, status = parse(argc, argv, &options);
     size_t s, i;
     if (status)
         return status - 1;
     bench_text_find();
-    if (!options.json && !options.list)
+    if (options.plain) {
+        bench_text_plain(options.plain);
+        return 0;
+    }
+    if (!options.json && !options.list && !options.ops)
         print_head();
     for (s = 0; s < SUBJECTS; s++)
         for (i = 0; subjects[s][i].name; i++) {

@@ -76,15 +76,15 @@ enum {
     CRDTI_AS_ID,
     CRDTI_AS_DIGEST, /* as an id, the last byte first */
     CRDTI_AS_BYTES,
-    CRDTI_AS_NAMES, /* count, bytes each */
+    CRDTI_AS_DOCS, /* until the end: bytes and 8 bytes each */
+    CRDTI_AS_RUNS, /* until the end: varints */
     CRDTI_AS_VECTOR,
     CRDTI_AS_RESULT, /* varint: a crdt_err */
-    CRDTI_AS_TAG,    /* varint: twice the number, plus the field behind it */
-    CRDTI_AS_TAGGED, /* the field behind it */
-    CRDTI_AS_DELTA,  /* size, offset 0, size, delta */
+    CRDTI_AS_DELTA,  /* until the end */
     CRDTI_AS_BYTE,
     CRDTI_AS_STROKES, /* until the end */
-    CRDTI_AS_REST     /* what is left; may be missing */
+    CRDTI_AS_MEMBERS, /* until the end; may be missing */
+    CRDTI_AS_REST     /* the same */
 };
 
 typedef struct crdti_field {
@@ -93,9 +93,11 @@ typedef struct crdti_field {
 } crdti_field;
 
 enum {
-    CRDTI_FIELDS_MAX = 8,
-    CRDTI_MESSAGE_KINDS = 10,
-    CRDTI_WHOLE_CHUNK = 10 /* a CHUNK that is all of a delta */
+    CRDTI_FIELDS_MAX = 12,
+    CRDTI_MESSAGE_KINDS = 19,
+    CRDTI_RAW_UPDATE = 19, /* an UPDATE that holds no delta */
+    CRDTI_RAW_ROSTER = 20, /* a piece of a ROSTER, or none that we write */
+    CRDTI_FORMS_COUNT
 };
 
 /* clang-format off */
@@ -104,27 +106,48 @@ enum {
 CRDTI_FN const crdti_field *crdti_message_fields(int kind)
 {
     static const crdti_field
-        fields[CRDTI_WHOLE_CHUNK + 1][CRDTI_FIELDS_MAX + 1] = {
+        fields[CRDTI_FORMS_COUNT][CRDTI_FIELDS_MAX + 1] = {
         { { NULL, 0 } },
         { { NULL, 0 } },
         { { "oldest", CRDTI_AS_NUMBER }, { "newest", CRDTI_AS_NUMBER },
           { "node", CRDTI_AS_ID }, { "nonce", CRDTI_AS_WORD },
-          { "frame_max", CRDTI_AS_NUMBER }, { "name", CRDTI_AS_BYTES },
-          { "documents", CRDTI_AS_NAMES }, { "more", CRDTI_AS_REST } },
+          { "heard", CRDTI_AS_WORD }, { "can", CRDTI_AS_NUMBER },
+          { "frame_max", CRDTI_AS_NUMBER }, { "window", CRDTI_AS_NUMBER },
+          { "documents", CRDTI_AS_NUMBER },
+          { "documents_heard", CRDTI_AS_NUMBER }, { "name", CRDTI_AS_BYTES },
+          { "more", CRDTI_AS_REST } },
         { { "document", CRDTI_AS_NUMBER }, { "asks", CRDTI_AS_FLAG },
           { "digest", CRDTI_AS_DIGEST }, { "vector", CRDTI_AS_VECTOR } },
-        { { "document", CRDTI_AS_NUMBER }, { "digest", CRDTI_AS_DIGEST } },
-        { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_TAG },
-          { "follows", CRDTI_AS_TAGGED }, { "total", CRDTI_AS_NUMBER },
-          { "offset", CRDTI_AS_NUMBER }, { "bytes", CRDTI_AS_BYTES } },
+        { { "document", CRDTI_AS_NUMBER }, { "print", CRDTI_AS_WORD } },
+        { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_NUMBER },
+          { "how", CRDTI_AS_BYTE }, { "delta", CRDTI_AS_DELTA } },
         { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_NUMBER },
           { "result", CRDTI_AS_RESULT } },
         { { NULL, 0 } },
         { { "why", CRDTI_AS_BYTES } },
         { { "document", CRDTI_AS_NUMBER }, { "after", CRDTI_AS_BYTE },
           { "strokes", CRDTI_AS_STROKES } },
-        { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_TAG },
-          { "follows", CRDTI_AS_TAGGED }, { "delta", CRDTI_AS_DELTA } }
+        { { "first", CRDTI_AS_NUMBER }, { "documents", CRDTI_AS_DOCS } },
+        { { "id", CRDTI_AS_NUMBER }, { "asks", CRDTI_AS_FLAG },
+          { "kind", CRDTI_AS_BYTE }, { "total", CRDTI_AS_NUMBER },
+          { "offset", CRDTI_AS_NUMBER }, { "bytes", CRDTI_AS_REST } },
+        { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_NUMBER },
+          { "flags", CRDTI_AS_BYTE }, { "from", CRDTI_AS_NUMBER },
+          { "news", CRDTI_AS_NUMBER }, { "ack", CRDTI_AS_NUMBER },
+          { "hash", CRDTI_AS_WORD }, { "members", CRDTI_AS_MEMBERS } },
+        { { NULL, 0 } },
+        { { NULL, 0 } },
+        { { NULL, 0 } },
+        { { "id", CRDTI_AS_NUMBER }, { "end", CRDTI_AS_NUMBER },
+          { "runs", CRDTI_AS_RUNS } },
+        { { "document", CRDTI_AS_NUMBER }, { "vector", CRDTI_AS_VECTOR } },
+        { { "document", CRDTI_AS_NUMBER }, { "origin", CRDTI_AS_ID },
+          { "counter", CRDTI_AS_NUMBER }, { "ttl_ms", CRDTI_AS_NUMBER },
+          { "value", CRDTI_AS_REST } },
+        { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_NUMBER },
+          { "how", CRDTI_AS_BYTE }, { "bytes", CRDTI_AS_REST } },
+        { { "document", CRDTI_AS_NUMBER }, { "id", CRDTI_AS_NUMBER },
+          { "bytes", CRDTI_AS_REST } }
     };
     return fields[kind];
 }
@@ -163,6 +186,8 @@ enum {
     CRDTI_OP_NAMES,
     CRDTI_EDIT_NAMES,
     CRDTI_STROKE_NAMES,
+    CRDTI_STATUS_NAMES,
+    CRDTI_PHASE_NAMES,
     CRDTI_TYPE_NAMES,
     CRDTI_ERR_NAMES
 };
@@ -170,12 +195,15 @@ enum {
 CRDTI_FN const char *crdti_name_of(int list, int number)
 {
     static const char *const names[][CRDTI_MESSAGE_KINDS] = {
-        { NULL, "delta", "hello", "state", "digest", "chunk", "answer",
-          "alive", "bye", "strokes" },
+        { NULL, "delta", "hello", "state", "digest", "update", "answer",
+          "alive", "bye", "strokes", "docs", "piece", "roster", NULL, NULL,
+          NULL, "got", "have", "presence" },
         { NULL, "value", "create", "add", "reset", "remove", "in", "out",
           "move", NULL },
         { NULL, "insert", "delete", "backspace" },
-        { NULL, "type", "insert", "back", "forth" }
+        { NULL, "type", "insert", "back", "forth" },
+        { NULL, "active", "evicted", "left" },
+        { NULL, "work", "sync", "ready" }
     };
     if (list == CRDTI_TYPE_NAMES)
         return crdt_type_name((crdt_type)number);
@@ -187,7 +215,9 @@ CRDTI_FN const char *crdti_name_of(int list, int number)
 /* The number of the name, from `first` up to `end`; or `end`. */
 CRDTI_FN int crdti_name_find(int list, int first, int end, const char *text)
 {
-    while (first < end && strcmp(crdti_name_of(list, first), text) != 0)
+    const char *name;
+    while (first < end &&
+           (!(name = crdti_name_of(list, first)) || strcmp(name, text) != 0))
         first++;
     return first;
 }
@@ -209,9 +239,9 @@ typedef struct crdti_readable {
     crdti_json_in in;
     crdti_arena arena;
     crdti_delta delta;
-    crdt_bytes payload; /* that it was read from */
+    crdt_bytes payload;  /* that it was read from */
+    crdti_roster roster; /* the records of a ROSTER */
     int has_floor;
-    uint64_t tag;
     const cJSON *at; /* what is at fault */
     crdt_err err;    /* of it */
 } crdti_readable;
@@ -321,7 +351,7 @@ CRDTI_FN int crdti_list_next(crdti_readable *t, crdti_list *list)
 
 /* An object whose members are known. */
 typedef struct crdti_record {
-    const cJSON *item, *at, *found[CRDTI_OF_COUNT];
+    const cJSON *item, *at, *found[CRDTI_FIELDS_MAX];
     const char *const *names;
     const char *line;
     int is_begun;
@@ -605,13 +635,13 @@ CRDTI_FN void crdti_say_replica(crdti_readable *t, const cJSON *item,
         *replica = crdti_hear_replica(t, item, &id);
 }
 
-enum { CRDTI_BASE, CRDTI_TOP, CRDTI_FLOOR };
+enum { CRDTI_SAY_BASE, CRDTI_SAY_TOP, CRDTI_SAY_FLOOR };
 
 CRDTI_FN uint64_t *crdti_vector_seq(crdti_delta_replica *r, int which)
 {
-    return which == CRDTI_BASE  ? &r->base
-           : which == CRDTI_TOP ? &r->top
-                                : &r->floor;
+    return which == CRDTI_SAY_BASE  ? &r->base
+           : which == CRDTI_SAY_TOP ? &r->top
+                                    : &r->floor;
 }
 
 /* The top names the replicas. */
@@ -623,17 +653,17 @@ CRDTI_FN void crdti_hear_vector(crdti_readable *t, const cJSON *item,
     crdt_dot entry, before;
     if (list.len > CRDTSYNC_MAX_REPLICAS)
         crdti_hear_fail(t, item, CRDT_ERR_LIMIT);
-    if (which == CRDTI_TOP)
+    if (which == CRDTI_SAY_TOP)
         d->replicas = (crdti_delta_replica *)crdti_hear_array(
             t, list.len, sizeof *d->replicas);
     for (; crdti_list_next(t, &list); before = entry) {
         uint32_t place = (uint32_t)d->replicas_len;
         crdti_say_entry(t, list.at, list.i > 1 ? &before : NULL, &entry);
-        if (which == CRDTI_TOP)
+        if (which == CRDTI_SAY_TOP)
             d->replicas[d->replicas_len++].id = entry.replica;
         else
             place = crdti_hear_replica(t, list.at, &entry.replica);
-        if (which != CRDTI_TOP && !t->err &&
+        if (which != CRDTI_SAY_TOP && !t->err &&
             entry.seq > d->replicas[place].top)
             crdti_hear_wrong(t, list.at);
         *crdti_vector_seq(&d->replicas[place], which) = entry.seq;
@@ -1390,11 +1420,11 @@ CRDTI_FN void crdti_say_delta(crdti_readable *t, const cJSON *item)
         d->has_sequences = record.found[5] != NULL;
     }
     if (crdti_record_has(t, &record, 0, 1))
-        crdti_say_vector(t, record.at, CRDTI_TOP);
+        crdti_say_vector(t, record.at, CRDTI_SAY_TOP);
     if (crdti_record_has(t, &record, 1, !d->is_snapshot))
-        crdti_say_vector(t, record.at, CRDTI_BASE);
+        crdti_say_vector(t, record.at, CRDTI_SAY_BASE);
     if (crdti_record_has(t, &record, 2, t->has_floor))
-        crdti_say_vector(t, record.at, CRDTI_FLOOR);
+        crdti_say_vector(t, record.at, CRDTI_SAY_FLOOR);
     if (crdti_record_has(t, &record, 3, 1))
         crdti_say_objects(t, record.at);
     if (crdti_record_has(t, &record, 4, 1))
@@ -1709,15 +1739,50 @@ CRDTI_FN void crdti_carry_id(crdti_readable *t, const cJSON *item,
         crdti_put_u8(&t->w, id.b[i ^ last]);
 }
 
-CRDTI_FN void crdti_carry_names(crdti_readable *t, const cJSON *item)
+/* How many documents, or numbers, stand until the end. */
+CRDTI_FN size_t crdti_told_until_end(crdti_reader r, int is_docs)
 {
+    size_t count = 0;
+    while (crdti_reader_left(&r)) {
+        if (is_docs) {
+            (void)crdti_get_bytes(&r, CRDTSYNC_MAX_NAME);
+            (void)crdti_get_u64le(&r);
+        } else {
+            (void)crdti_get_varint(&r);
+        }
+        count++;
+    }
+    return count;
+}
+
+CRDTI_FN void crdti_carry_docs(crdti_readable *t, const cJSON *item)
+{
+    static const char *const names[] = { "name", "print", NULL };
     crdti_list list = crdti_list_open(
-        t, item, 0, crdti_get_count(&t->r, CRDTSYNC_MAX_SHARED, 1), "");
-    crdti_put_varint(&t->w, list.len);
+        t, item, 0, t->hears ? 0 : crdti_told_until_end(t->r, 1), "\n    ");
     while (crdti_list_next(t, &list)) {
         crdt_bytes name = crdti_get_bytes(&t->r, CRDTSYNC_MAX_NAME);
-        crdti_say_bytes(t, list.at, CRDTSYNC_MAX_VALUE, &name);
+        uint64_t print = crdti_get_u64le(&t->r);
+        crdti_record record;
+        crdti_record_open(t, &record, list.at, names, "");
+        if (crdti_record_has(t, &record, 0, 1))
+            crdti_say_bytes(t, record.at, CRDTSYNC_MAX_VALUE, &name);
+        if (crdti_record_has(t, &record, 1, 1))
+            crdti_say_number(t, record.at, &print);
+        crdti_record_close(t);
         crdti_put_bytes(&t->w, name);
+        crdti_put_u64le(&t->w, print);
+    }
+}
+
+CRDTI_FN void crdti_carry_runs(crdti_readable *t, const cJSON *item)
+{
+    crdti_list list = crdti_list_open(
+        t, item, 0, t->hears ? 0 : crdti_told_until_end(t->r, 0), "");
+    while (crdti_list_next(t, &list)) {
+        uint64_t number = crdti_get_varint(&t->r);
+        crdti_say_number(t, list.at, &number);
+        crdti_put_varint(&t->w, number);
     }
 }
 
@@ -1752,42 +1817,20 @@ CRDTI_FN void crdti_carry_bytes(crdti_readable *t, const cJSON *item, int form)
 
 CRDTI_FN void crdti_carry_delta(crdti_readable *t, const cJSON *item)
 {
-    crdt_buf delta = CRDT_BUF_INIT;
-    crdti_writer w;
-    (void)crdti_get_varint(&t->r);
-    (void)crdti_get_varint(&t->r);
-    (void)crdti_get_bytes(&t->r, SIZE_MAX); /* t->delta already */
+    /* t->delta already */
+    (void)crdti_get_raw(&t->r, crdti_reader_left(&t->r));
     crdti_say_delta(t, item);
-    if (!t->hears || t->err)
-        return;
-    delta.alloc = t->arena.alloc;
-    crdti_writer_init(&w, &delta);
-    crdti_readable_put_delta(&w, t);
-    crdti_hear_fail(t, item, w.err);
-    crdti_put_varint(&t->w, delta.len);
-    crdti_put_varint(&t->w, 0);
-    crdti_put_bytes(&t->w, crdt_buf_bytes(&delta));
-    crdt_buf_free(&delta);
+    if (t->hears && !t->err)
+        crdti_readable_put_delta(&t->w, t);
 }
 
-/* A tag is kept for what follows: it is put with that. */
-CRDTI_FN void crdti_carry_tag(crdti_readable *t, const cJSON *item)
+CRDTI_FN void crdti_carry_flag(crdti_readable *t, const cJSON *item)
 {
-    uint64_t tag = crdti_get_varint(&t->r), id = tag >> 1;
-    crdti_say_number(t, item, &id);
-    if (id >> 63)
-        crdti_hear_fail(t, item, CRDT_ERR_RANGE);
-    t->tag = id << 1 | (tag & 1);
-}
-
-CRDTI_FN void crdti_carry_flag(crdti_readable *t, const cJSON *item, int form)
-{
-    int is_tagged = form == CRDTI_AS_TAGGED;
-    int flag = is_tagged ? (int)(t->tag & 1) : crdti_get_u8(&t->r);
+    int flag = crdti_get_u8(&t->r);
     if (flag > 1)
         crdti_reader_fail(&t->r, CRDT_ERR_CORRUPT);
     crdti_say_flag(t, item, &flag);
-    crdti_put_varint(&t->w, (is_tagged ? t->tag : 0) | (unsigned)flag);
+    crdti_put_u8(&t->w, (uint8_t)flag);
 }
 
 CRDTI_FN void crdti_carry_number(crdti_readable *t, const cJSON *item,
@@ -1957,26 +2000,271 @@ CRDTI_FN void crdti_carry_strokes(crdti_readable *t, const cJSON *item)
     }
 }
 
+/* >>members, both ways ---------------------------------------------------- */
+
+CRDTI_FN void crdti_say_vv(crdti_readable *t, const cJSON *item, crdt_vv *vv)
+{
+    crdti_list list = crdti_list_open(t, item, 1, vv->len, "");
+    if (t->hears && crdti_vv_reserve(vv, list.len))
+        crdti_hear_fail(t, item, CRDT_ERR_NOMEM);
+    while (crdti_list_next(t, &list)) {
+        crdt_dot *entry = &vv->entries[list.i - 1];
+        crdti_say_entry(t, list.at, list.i > 1 ? entry - 1 : NULL, entry);
+        vv->len = list.i;
+    }
+}
+
+/* A name of one of the lists, from 0 up. */
+CRDTI_FN void crdti_say_choice(crdti_readable *t, const cJSON *item, int list,
+                               uint8_t *choice)
+{
+    uint8_t name = (uint8_t)(*choice + 1);
+    crdti_say_name(t, item, list, 4, &name);
+    *choice = (uint8_t)((name - 1) & 3);
+}
+
+CRDTI_FN void crdti_say_bit(crdti_readable *t, const cJSON *item, uint8_t *bit)
+{
+    int flag = *bit;
+    crdti_say_flag(t, item, &flag);
+    *bit = (uint8_t)flag;
+}
+
+CRDTI_FN void crdti_say_ballot(crdti_readable *t, const cJSON *item,
+                               crdti_pact *pact)
+{
+    static const char *const names[] = { "number", "proposer", "lease_ms",
+                                         "phase",  "strict",   NULL };
+    uint64_t lease = pact->lease_ms;
+    crdti_record record;
+    crdti_record_open(t, &record, item, names, "");
+    if (crdti_record_has(t, &record, 0, 1))
+        crdti_say_number(t, record.at, &pact->ballot.number);
+    if (crdti_record_has(t, &record, 1, 1))
+        crdti_say_id(t, record.at, 0, &pact->ballot.proposer);
+    if (crdti_record_has(t, &record, 2, 1))
+        crdti_say_number(t, record.at, &lease);
+    if (lease > UINT32_MAX)
+        crdti_hear_fail(t, item, CRDT_ERR_LIMIT);
+    pact->lease_ms = (uint32_t)lease;
+    if (crdti_record_has(t, &record, 3, 1))
+        crdti_say_choice(t, record.at, CRDTI_PHASE_NAMES, &pact->phase);
+    if (crdti_record_has(t, &record, 4, 1))
+        crdti_say_bit(t, record.at, &pact->is_strict);
+    crdti_record_close(t);
+    if (!pact->ballot.number)
+        crdti_hear_wrong(t, item);
+}
+
+CRDTI_FN void crdti_say_digest_of(crdti_readable *t, const cJSON *item,
+                                  crdt_digest *digest)
+{
+    crdt_id id;
+    int i;
+    for (i = 0; i < 8; i++) {
+        id.b[i] = (uint8_t)(digest->hi >> (56 - 8 * i));
+        id.b[i + 8] = (uint8_t)(digest->lo >> (56 - 8 * i));
+    }
+    crdti_say_id(t, item, 0, &id);
+    for (i = 0; i < 8; i++) {
+        digest->hi = digest->hi << 8 | id.b[i];
+        digest->lo = digest->lo << 8 | id.b[i + 8];
+    }
+}
+
+CRDTI_FN void crdti_say_accepted(crdti_readable *t, const cJSON *item,
+                                 crdti_pact *pact)
+{
+    static const char *const names[] = { "number", "proposer",  "cut",
+                                         "digest", "committed", NULL };
+    crdti_record record;
+    crdti_record_open(t, &record, item, names, "");
+    if (crdti_record_has(t, &record, 0, 1))
+        crdti_say_number(t, record.at, &pact->accepted.number);
+    if (crdti_record_has(t, &record, 1, 1))
+        crdti_say_id(t, record.at, 0, &pact->accepted.proposer);
+    if (crdti_record_has(t, &record, 2, 1))
+        crdti_say_vv(t, record.at, &pact->cut);
+    if (crdti_record_has(t, &record, 3, pact->is_exact)) {
+        pact->is_exact = 1;
+        crdti_say_digest_of(t, record.at, &pact->digest);
+    }
+    if (crdti_record_has(t, &record, 4, 1))
+        crdti_say_bit(t, record.at, &pact->is_done);
+    crdti_record_close(t);
+    if (!pact->accepted.number)
+        crdti_hear_wrong(t, item);
+}
+
+CRDTI_FN void crdti_say_member(crdti_readable *t, const cJSON *item,
+                               crdti_member *m)
+{
+    enum {
+        MEMBER,
+        NODE,
+        COUNTER,
+        STATUS,
+        BY,
+        VIEW,
+        APPLIED,
+        FLOOR,
+        EPOCH,
+        BALLOT,
+        ACCEPTED
+    };
+    static const char *const names[] = { "member",  "node",     "counter",
+                                         "status",  "by",       "view",
+                                         "applied", "floor",    "epoch",
+                                         "ballot",  "accepted", NULL };
+    crdti_record record;
+    crdti_record_open(t, &record, item, names, "");
+    if (crdti_record_has(t, &record, MEMBER, 1))
+        crdti_say_id(t, record.at, 0, &m->replica);
+    if (crdti_record_has(t, &record, NODE, 1))
+        crdti_say_id(t, record.at, 0, &m->node);
+    if (crdti_record_has(t, &record, COUNTER, 1))
+        crdti_say_number(t, record.at, &m->counter);
+    if (crdti_record_has(t, &record, STATUS, 1))
+        crdti_say_choice(t, record.at, CRDTI_STATUS_NAMES, &m->status);
+    if (crdti_record_has(t, &record, BY, m->status == CRDT_MEMBER_EVICTED))
+        crdti_say_id(t, record.at, 0, &m->by);
+    if (record.found[BY] && m->status != CRDT_MEMBER_EVICTED)
+        crdti_hear_wrong(t, record.found[BY]);
+    if (crdti_record_has(t, &record, VIEW, 1))
+        crdti_say_number(t, record.at, &m->view);
+    if (crdti_record_has(t, &record, APPLIED, 1))
+        crdti_say_vv(t, record.at, &m->applied);
+    if (crdti_record_has(t, &record, FLOOR, 1))
+        crdti_say_vv(t, record.at, &m->floor);
+    if (crdti_record_has(t, &record, EPOCH, 1))
+        crdti_say_number(t, record.at, &m->pact.epoch);
+    if (crdti_record_has(t, &record, BALLOT, m->pact.ballot.number != 0))
+        crdti_say_ballot(t, record.at, &m->pact);
+    if (crdti_record_has(t, &record, ACCEPTED, m->pact.accepted.number != 0))
+        crdti_say_accepted(t, record.at, &m->pact);
+    crdti_record_close(t);
+}
+
+/* So many records, to be filled in. */
+CRDTI_FN void crdti_members_start(crdti_readable *t, size_t count)
+{
+    crdti_roster *r = &t->roster;
+    if (crdti_array_reserve(r->alloc, &r->members, count)) {
+        crdti_hear_fail(t, NULL, CRDT_ERR_NOMEM);
+        return;
+    }
+    while (r->members.len < count)
+        crdti_member_init(&r->members.ptr[r->members.len++], r->alloc);
+}
+
+CRDTI_FN void crdti_put_told_members(crdti_writer *w, crdti_readable *t)
+{
+    size_t i;
+    for (i = 0; i < t->roster.members.len; i++)
+        t->roster.members.ptr[i].stamp = 1; /* all are news */
+    crdti_put_table(w, &t->roster);
+}
+
+/* Whether the core takes them. */
+CRDTI_FN crdt_err crdti_members_look(const crdti_readable *t,
+                                     crdt_bytes records)
+{
+    crdti_roster none;
+    crdti_zero(&none, sizeof none);
+    none.alloc = t->roster.alloc;
+    return crdti_roster_load(&none, records);
+}
+
+CRDTI_FN void crdti_carry_members(crdti_readable *t, const cJSON *item)
+{
+    crdti_list list =
+        crdti_list_open(t, item, 0, t->roster.members.len, "\n    ");
+    size_t start = t->hears ? t->w.buf->len : 0;
+    /* t->members already */
+    (void)crdti_get_raw(&t->r, crdti_reader_left(&t->r));
+    if (list.len > CRDTSYNC_MAX_MEMBERS)
+        crdti_hear_fail(t, item, CRDT_ERR_LIMIT);
+    if (t->hears && !t->err)
+        crdti_members_start(t, list.len);
+    while (crdti_list_next(t, &list))
+        crdti_say_member(t, list.at, &t->roster.members.ptr[list.i - 1]);
+    if (!t->hears || t->err)
+        return;
+    crdti_put_told_members(&t->w, t);
+    if (!t->w.err)
+        crdti_hear_fail(
+            t, item,
+            crdti_members_look(t, crdt_bytes_of(t->w.buf->ptr + start,
+                                                t->w.buf->len - start)));
+}
+
+/* Takes the records of a ROSTER, if they are as we would write them. */
+CRDTI_FN int crdti_readable_members(crdti_readable *t, crdt_bytes records)
+{
+    crdt_buf again = CRDT_BUF_INIT;
+    crdti_ids ids;
+    crdti_reader r;
+    crdti_writer w;
+    crdt_err err;
+    size_t i;
+    int is_ours;
+    err = crdti_members_look(t, records);
+    if (err == CRDT_ERR_NOMEM)
+        crdti_hear_fail(t, NULL, err);
+    if (err)
+        return 0;
+    crdti_reader_init(&r, records);
+    crdti_get_ids(&r, &ids);
+    crdti_members_start(t, crdti_get_count(&r, CRDTSYNC_MAX_MEMBERS, 30));
+    for (i = 0; i < t->roster.members.len; i++)
+        crdti_get_member(&r, &ids, &t->roster.members.ptr[i]);
+    again.alloc = t->arena.alloc;
+    crdti_writer_init(&w, &again);
+    crdti_put_told_members(&w, t);
+    crdti_hear_fail(t, NULL, r.err ? r.err : w.err);
+    is_ours = crdt_bytes_equal(crdt_buf_bytes(&again), records);
+    crdt_buf_free(&again);
+    return is_ours;
+}
+
+/* Whether it is whole, and as we would write it. */
+CRDTI_FN int crdti_readable_roster(crdti_readable *t)
+{
+    crdti_reader r = t->r;
+    crdti_gossip_head head;
+    uint64_t id;
+    (void)crdti_get_varint(&r);
+    id = crdti_get_varint(&r);
+    crdti_get_gossip_head(&r, &head);
+    if (r.err || id & 1)
+        return 0;
+    if (!(head.flags & CRDTI_GOSSIP_TELLS))
+        return !crdti_reader_left(&r);
+    return crdti_readable_members(t, crdti_get_raw(&r, crdti_reader_left(&r)));
+}
+
 CRDTI_FN void crdti_carry(crdti_readable *t, const cJSON *item, int form)
 {
     if (form == CRDTI_AS_ID || form == CRDTI_AS_DIGEST)
         crdti_carry_id(t, item, form == CRDTI_AS_DIGEST);
-    else if (form == CRDTI_AS_FLAG || form == CRDTI_AS_TAGGED)
-        crdti_carry_flag(t, item, form);
+    else if (form == CRDTI_AS_FLAG)
+        crdti_carry_flag(t, item);
     else if (form == CRDTI_AS_BYTES || form == CRDTI_AS_REST)
         crdti_carry_bytes(t, item, form);
-    else if (form == CRDTI_AS_NAMES)
-        crdti_carry_names(t, item);
+    else if (form == CRDTI_AS_DOCS)
+        crdti_carry_docs(t, item);
+    else if (form == CRDTI_AS_RUNS)
+        crdti_carry_runs(t, item);
     else if (form == CRDTI_AS_VECTOR)
         crdti_carry_vector(t, item);
-    else if (form == CRDTI_AS_TAG)
-        crdti_carry_tag(t, item);
     else if (form == CRDTI_AS_DELTA)
         crdti_carry_delta(t, item);
     else if (form == CRDTI_AS_BYTE)
         crdti_carry_byte(t, item);
     else if (form == CRDTI_AS_STROKES)
         crdti_carry_strokes(t, item);
+    else if (form == CRDTI_AS_MEMBERS)
+        crdti_carry_members(t, item);
     else
         crdti_carry_number(t, item, form);
 }
@@ -1993,7 +2281,7 @@ CRDTI_FN void crdti_carry_fields(crdti_readable *t, const cJSON *item,
     crdti_record_open(t, &record, item, names, "");
     for (i = 0; names[i]; i++)
         if (crdti_record_has(t, &record, i,
-                             fields[i].form != CRDTI_AS_REST ||
+                             fields[i].form < CRDTI_AS_MEMBERS ||
                                  crdti_reader_left(&t->r)))
             crdti_carry(t, record.at, fields[i].form);
     crdti_record_close(t);
@@ -2010,6 +2298,7 @@ CRDTI_FN void crdti_readable_init(crdti_readable *t, crdt_buf *out, int hears)
     crdti_json_init(&t->out, out, NULL);
     t->out.indent = 1; /* blanks behind colons */
     t->in.bytes.alloc = out->alloc;
+    t->roster.alloc = out->alloc;
     crdti_arena_init(&t->arena, out->alloc);
     if (!hears) {
         t->w.err = CRDT_ERR_AGAIN;
@@ -2021,27 +2310,34 @@ CRDTI_FN void crdti_readable_init(crdti_readable *t, crdt_buf *out, int hears)
 
 CRDTI_FN void crdti_readable_end(crdti_readable *t)
 {
+    crdti_roster_free(&t->roster);
     crdti_arena_free(&t->arena);
     crdt_buf_free(&t->in.bytes);
 }
 
-/* What only the core knows of a message. A chunk that is all of a delta is
- * looked into. */
+/* What only the core knows of a message. The delta of an UPDATE is looked
+ * into. */
 CRDTI_FN int crdti_readable_kind(crdti_readable *t, int kind)
 {
     crdti_reader r = t->r;
     crdti_hello hello;
-    crdti_chunk chunk;
-    crdt_err err = CRDT_ERR_CORRUPT;
+    crdti_update update;
+    crdti_parcel_piece piece;
+    crdt_err err = CRDT_OK;
+    if (kind == CRDTI_ROSTER)
+        return crdti_readable_roster(t) ? kind : CRDTI_RAW_ROSTER;
     if (kind == CRDTI_HELLO)
         crdti_get_hello(&r, &hello);
-    if (kind == CRDTI_CHUNK)
-        crdti_get_chunk(&r, &chunk);
-    if (!r.err && kind == CRDTI_CHUNK && chunk.bytes.len == chunk.total)
-        err = crdti_readable_decode(t, chunk.bytes);
+    if (kind == CRDTI_PIECE)
+        crdti_get_piece(&r, &piece);
+    if (kind == CRDTI_UPDATE)
+        crdti_get_update(&r, &update);
+    err = r.err;
+    if (!err && kind == CRDTI_UPDATE)
+        err = crdti_readable_decode(t, update.delta);
     if (r.err || err == CRDT_ERR_NOMEM)
-        crdti_reader_fail(&t->r, r.err ? r.err : err);
-    return err ? kind : CRDTI_WHOLE_CHUNK;
+        crdti_reader_fail(&t->r, err);
+    return err && kind == CRDTI_UPDATE ? CRDTI_RAW_UPDATE : kind;
 }
 
 CRDTI_FN void crdti_readable_print(crdti_readable *t, crdti_frame frame)
@@ -2073,7 +2369,8 @@ CRDT_API crdt_err crdt_readable_write(crdt_bytes binary, crdt_buf *json)
     err = crdti_frame_get(binary, SIZE_MAX, &frame, NULL);
     if (!err && frame.size != binary.len)
         err = CRDT_ERR_CORRUPT;
-    if (!err && (!frame.kind || frame.kind >= CRDTI_MESSAGE_KINDS))
+    if (!err && (!frame.kind || frame.kind >= CRDTI_MESSAGE_KINDS ||
+                 !crdti_name_of(CRDTI_MESSAGE_NAMES, frame.kind)))
         err = CRDT_ERR_VERSION;
     if (err)
         return err;
@@ -2101,9 +2398,12 @@ CRDTI_FN int crdti_hear_body(crdti_readable *t, const cJSON *body)
         crdti_say_delta(t, body);
         if (!t->err)
             crdti_readable_put_delta(&t->w, t);
-    } else if (kind == CRDTI_CHUNK &&
-               cJSON_GetObjectItemCaseSensitive(body, "delta")) {
-        crdti_carry_fields(t, body, CRDTI_WHOLE_CHUNK);
+    } else if (kind == CRDTI_UPDATE &&
+               !cJSON_GetObjectItemCaseSensitive(body, "delta")) {
+        crdti_carry_fields(t, body, CRDTI_RAW_UPDATE);
+    } else if (kind == CRDTI_ROSTER &&
+               !cJSON_GetObjectItemCaseSensitive(body, "hash")) {
+        crdti_carry_fields(t, body, CRDTI_RAW_ROSTER);
     } else {
         crdti_carry_fields(t, body, kind);
     }

@@ -24,7 +24,7 @@
  *     6 documents      7 objects    8 maps      9 registers 10 counters
  *     11 flags         12 sets      13 texts      14 lists
  *     15 events and paths           16 deltas     17 nodes
- *     18 settings (limits.h)
+ *     18 members  19 full syncs     20 settings (limits.h)
  *
  * >>1 CONVENTIONS
  *
@@ -50,6 +50,10 @@
 
 #include "limits.h"
 
+/* Semantic: before 1.0.0 each minor version may change this interface. */
+#define CRDTSYNC_VERSION_MAJOR 0
+#define CRDTSYNC_VERSION_MINOR 1
+#define CRDTSYNC_VERSION_PATCH 0
 #define CRDTSYNC_VERSION "0.1.0"
 
 /* CRDTSYNC_STATIC makes every public function static, for a program of one
@@ -94,7 +98,12 @@ extern "C" {
     X(ERR_IO, "the system reported an input or output error")                 \
     X(ERR_UNSUPPORTED, "this build or system does not have that")             \
     X(ERR_RIGHTS, "this replica does not own enough of the counter")          \
-    X(ERR_GONE, "the element has been removed for good")
+    X(ERR_GONE, "the element has been removed for good")                      \
+    X(ERR_FORGOTTEN, "this names what is forgotten here; send all there is")  \
+    X(ERR_LOCKED, "another has it open")                                      \
+    X(ERR_FULL, "there is no room left on the disk")                          \
+    X(ERR_FROZEN, "a strict full sync is under way; nothing can be written")  \
+    X(ERR_TRUST, "anybody may be there: seal it, or say CRDT_TRUSTED_PEERS")
 
 typedef enum crdt_err {
 /* clang-format off */
@@ -108,6 +117,10 @@ typedef enum crdt_err {
 /* The name ("CRDT_ERR_NOMEM") and the sentence of an error; never NULL. */
 CRDT_API const char *crdt_err_name(crdt_err err);
 CRDT_API const char *crdt_err_text(crdt_err err);
+
+/* CRDTSYNC_VERSION of the implementation that is linked: whether that is of
+ * the header that the caller sees. */
+CRDT_API const char *crdt_library_version(void);
 
 /* >>3 BYTES --------------------------------------------------------------- */
 
@@ -818,8 +831,9 @@ CRDT_API crdt_err crdt_delta(crdt_doc *doc, const crdt_vv *since,
 /* Joins a delta, all or nothing. CAUSAL when it builds on what we lack: ask
  * for a delta since our own vector. SKEW: try again later, it is not lost.
  * FORK: our replica id, or a dot, has been used twice; see
- * crdt_doc_reincarnate. CORRUPT, TRUNCATED, VERSION, CHECKSUM, LIMIT, NOMEM.
- * O(delta x log n). */
+ * crdt_doc_reincarnate. FORGOTTEN: it names deleted text that was swept here
+ * (crdt_sweep): ask for the whole state. CORRUPT, TRUNCATED, VERSION,
+ * CHECKSUM, LIMIT, NOMEM. O(delta x log n). */
 CRDT_API crdt_err crdt_join(crdt_doc *doc, crdt_bytes delta);
 /* As crdt_join; when the bytes are at fault, `*offset` is where. */
 CRDT_API crdt_err crdt_join_at(crdt_doc *doc, crdt_bytes delta,
@@ -835,6 +849,15 @@ CRDT_API crdt_err crdt_delta_range(crdt_bytes delta, crdt_vv *since,
  * What `cut` names beyond our own vector is ignored. The bytes of deleted text
  * go too. O(removals + length of texts). NOMEM. */
 CRDT_API crdt_err crdt_truncate(crdt_doc *doc, const crdt_vv *cut);
+
+/* Drops deleted characters of texts, and places of lists, that nobody can name
+ * any more. `floor` is how far all members have truncated: the least of their
+ * crdt_doc_floor, of each replica; and all that they had written by then must
+ * have been joined. AGAIN: that is not as far as this document has truncated.
+ * Anchors to what has gone are NOT_FOUND. If a member names it all the same,
+ * its delta is FORGOTTEN here, but the delta of all it has is not. NOMEM:
+ * only part of it has gone. O(n log n). */
+CRDT_API crdt_err crdt_sweep(crdt_doc *doc, const crdt_vv *floor);
 
 /* Appends the state in canonical form: replicas that have applied the same
  * changes write the same bytes, whatever the order and whatever is forgotten.
@@ -872,7 +895,16 @@ enum {
     CRDT_RELIABLE = 1,  /* nothing is lost while the link is up */
     CRDT_ORDERED = 2,   /* bytes arrive in the order of sending */
     CRDT_BROADCAST = 4, /* peer 0 reaches everyone */
-    CRDT_STREAM = 8     /* bytes may arrive cut or joined differently */
+    CRDT_STREAM = 8,    /* bytes may arrive cut or joined differently */
+    CRDT_SEALED = 16,   /* only known peers come in, and nobody else reads or
+                           changes anything */
+    /* No adapter says this, but the program, of a transport that is not
+     * sealed: whoever can reach it may read and write the documents.
+     *
+     *     tcp.properties |= CRDT_TRUSTED_PEERS;
+     *     crdt_node_attach(node, &tcp);
+     */
+    CRDT_TRUSTED_PEERS = 32
 };
 
 /* A transport, made by an adapter's constructor. The node that it is given to
@@ -897,7 +929,67 @@ typedef struct crdt_transport {
     void (*close)(void *ctx); /* frees ctx too */
 } crdt_transport;
 
+/* Hears of one thing after another. Bytes are borrowed for the call; any error
+ * ends the walk. */
+typedef crdt_err crdt_bytes_fn(void *ctx, crdt_bytes bytes);
+
+/* A store, made by an adapter's constructor: where a node keeps its documents.
+ * It knows nothing of CRDTs: a record is bytes, and a document is the name of
+ * a list of records. The node that it is given to owns it and closes it. All
+ * functions are called from the node's thread, may wait for the disk, and must
+ * not call back into the node.
+ *
+ *     append a.1  append b.1  sync  append a.2  | crash
+ *     a: a.1, maybe a.2     b: b.1                never a.2 without a.1
+ *
+ * IO is for good: what is on the disk is not known any more, so all that
+ * follows answers IO too, and the store is to be opened anew. After FULL and
+ * NOMEM nothing has changed: try again when there is room. */
+typedef struct crdt_store {
+    int version;
+    void *ctx;
+    /* Random. The same one when a store is opened as it was closed: cleanly,
+     * and in its own place. After a crash, damage, a restored backup, or in a
+     * copy, it is a new one, and documents take new replica ids. */
+    crdt_id life;
+    /* Adds a record behind those of the document, which may be new. Copies the
+     * bytes; names have at most CRDTSYNC_MAX_NAME. Not durable before a sync.
+     * LIMIT, NOMEM, FULL, IO. */
+    crdt_err (*append)(void *ctx, crdt_bytes doc, crdt_bytes record);
+    /* With `durably`, all that was appended will be there after a power
+     * failure; without, after the end of the process. FULL, IO. */
+    crdt_err (*sync)(void *ctx, int durably);
+    /* A record that holds all that those of the document do takes their
+     * place: at once, or after any number of syncs, but in one. Until then the
+     * others are told. Otherwise as append. */
+    crdt_err (*snapshot)(void *ctx, crdt_bytes doc, crdt_bytes record);
+    /* Tells all records of the document in order; none when there is no such
+     * document. CORRUPT: some are missing or damaged. Those before were told;
+     * those behind are set aside, also that for which fn answered CORRUPT,
+     * and the next that is added must be a snapshot. Any other error of fn is
+     * passed on and changes nothing. NOMEM, IO. */
+    crdt_err (*load)(void *ctx, crdt_bytes doc, crdt_bytes_fn *fn, void *to);
+    /* Tells the name of each document, in any order; fn must not use the
+     * store. */
+    crdt_err (*list)(void *ctx, crdt_bytes_fn *fn, void *to);
+    /* Frees ctx too. `cleanly`: all that the documents hold is in here and
+     * durable, and nobody goes on under their replica ids. */
+    void (*close)(void *ctx, int cleanly);
+} crdt_store;
+
 typedef struct crdt_node crdt_node;
+
+/* What goes out when something has changed. How it is joined is the same. */
+typedef enum crdt_shipping {
+    CRDT_SHIP_DELTA = 0, /* what the peer lacks, all of it in one delta */
+    CRDT_SHIP_OPS = 1,   /* each commit at once in a delta of its own, up to
+                            CRDTSYNC_MAX_IN_FLIGHT; what else a peer lacks
+                            goes as above */
+    CRDT_SHIP_STATE = 2  /* the whole document, each time: for comparison */
+} crdt_shipping;
+/* For store_ms: never waits for the disk. What was sent survives the end of
+ * this process, not that of the machine. */
+#define CRDT_STORE_LAZY UINT32_MAX
 
 typedef struct crdt_node_config {
     const crdt_alloc *alloc;
@@ -908,30 +1000,60 @@ typedef struct crdt_node_config {
     uint32_t heartbeat_ms; /* 0: 2,000. A peer silent for three is dropped */
     uint32_t sync_ms;      /* 0: 30,000. Anti-entropy: digests are compared
                               this often though nothing seems to be missing */
+    crdt_shipping shipping;
+    const crdt_store *store; /* NULL: nothing outlives the process. Copied */
+    /* 0: what is committed is made durable before anything more is sent. N:
+     * so only every N ms, and what is to be sent waits for that; fewer syncs
+     * for more delay. Or CRDT_STORE_LAZY. */
+    uint32_t store_ms;
+    uint32_t roster_ms; /* 0: 10,000. Members tell what they have at most
+                              this often */
+    uint32_t evict_ms;  /* Members silent for so long are evicted; 0: never.
+                              The same at all nodes, and some roster_ms */
+    int keeps_history;  /* 1: forgets nothing by itself */
+    int no_members;     /* 1: keeps no table of members, and so none is kept
+                              by its peers either: nothing is forgotten, and
+                              there are no full syncs */
 } crdt_node_config;
 
-/* NOMEM, IO (no randomness), ARG, LIMIT (name). */
+/* Takes over the store; on failure it stays the caller's. NOMEM, IO (no
+ * randomness), ARG, LIMIT (name). */
 CRDT_API crdt_err crdt_node_new(crdt_node **out,
                                 const crdt_node_config *config);
-/* Says goodbye, closes the transports; documents stay the caller's. NULL is
- * allowed. */
+/* Stores what is committed, says goodbye, closes transports and store;
+ * documents stay the caller's. The replica ids of those that were stored stay
+ * with the store: they go on under fresh ones. NULL is allowed. */
 CRDT_API void crdt_node_free(crdt_node *node);
 
 /* From now on keeps `doc` equal with every peer's document of that name. The
- * document must outlive the node. ARG (name twice, too long), LIMIT, NOMEM. */
+ * document must outlive the node. ARG (name twice, too long), LIMIT, NOMEM.
+ *
+ * With a store, what is stored under that name comes first, and what is
+ * committed or joined from now on is stored. A document that is still empty
+ * takes its replica id from the store when that is safe, and a fresh one when
+ * it is not. What is damaged is set aside (crdt_node_stats.damaged) and comes
+ * back from peers. UNCOMMITTED; IO, VERSION and what else load or a join
+ * answers: the document may then hold a part, so throw it away. */
 CRDT_API crdt_err crdt_node_share(crdt_node *node, crdt_bytes name,
                                   crdt_doc *doc);
 
 /* Hands a transport over; on failure it stays the caller's. The table is
- * copied. What its start() answers, NOMEM, LIMIT. */
+ * copied. TRUST (neither CRDT_SEALED nor CRDT_TRUSTED_PEERS), what its start()
+ * answers, NOMEM, LIMIT. */
 CRDT_API crdt_err crdt_node_attach(crdt_node *node,
                                    const crdt_transport *transport);
 
-/* One round: receives, joins, answers, pushes what has been committed, runs
- * timers; waits at most timeout_ms when there is nothing to do. NOMEM and IO
- * leave the node usable: call again. */
+/* One round: receives, joins, answers, stores and pushes what has been
+ * committed, runs timers; waits at most timeout_ms when there is nothing to
+ * do. NOMEM and IO leave the node usable: call again.
+ *
+ * Errors of the store: nothing is sent until it stores again. FULL: that may
+ * be when there is room. IO: never; read what you need, free the node, and
+ * begin with a new one. While changes are uncommitted and others have come,
+ * nothing is sent either. */
 CRDT_API crdt_err crdt_node_poll(crdt_node *node, int timeout_ms);
-/* Only pushes what has been committed. */
+/* Only stores and pushes what has been committed. With a store and store_ms 0,
+ * CRDT_OK says that all that is committed is durable. */
 CRDT_API crdt_err crdt_node_flush(crdt_node *node);
 
 typedef enum crdt_peer_state {
@@ -963,11 +1085,137 @@ CRDT_API crdt_err crdt_node_peer(const crdt_node *node, size_t index,
 CRDT_API crdt_err crdt_node_acked(const crdt_node *node, crdt_bytes name,
                                   crdt_vv *out);
 
+/* Presence: what others of the group see of this node for a while, such as
+ * where its cursor is: at most 256 bytes for each document, never stored and
+ * no part of it. It goes wherever changes go, also through nodes that know
+ * nothing of it, and is gone after `ttl_ms` (at most ten minutes) unless it is
+ * set again; and from the start when `value` is empty. Over links that lose
+ * things it is told three times, and may be lost all the same: set it now and
+ * then. NOT_FOUND (document), LIMIT, NOMEM. */
+CRDT_API crdt_err crdt_node_set_presence(crdt_node *node, crdt_bytes name,
+                                         crdt_bytes value, uint32_t ttl_ms);
+
+typedef struct crdt_presence {
+    crdt_id node; /* whose it is */
+    crdt_bytes value;
+    uint64_t ttl_ms; /* that it still has */
+} crdt_presence;
+
+/* Fills `out` for the index-th other node that is present, in no order;
+ * NOT_FOUND behind the last. Borrowed until the next poll. O(all presences). */
+CRDT_API crdt_err crdt_node_presence(const crdt_node *node, crdt_bytes name,
+                                     size_t index, crdt_presence *out);
+
+/* >>18 MEMBERS -------------------------------------------------------------
+ * Who takes part in a document, known to all who do, however they are linked;
+ * docs/membership.md. `name` is that of the document; a call that does not
+ * know it answers NOT_FOUND, and LIMIT when there is no table of members: more
+ * than CRDTSYNC_MAX_MEMBERS are active, or some node keeps none.
+ */
+
+typedef enum crdt_member_status {
+    CRDT_MEMBER_ACTIVE,
+    CRDT_MEMBER_EVICTED, /* as another said; it comes back when it is heard */
+    CRDT_MEMBER_LEFT     /* as itself said */
+} crdt_member_status;
+
+/* Where a member is in a full sync. */
+typedef enum crdt_phase {
+    CRDT_PHASE_WORK, /* in none */
+    CRDT_PHASE_SYNC, /* has said what it has */
+    CRDT_PHASE_READY /* has all of the cut */
+} crdt_phase;
+
+typedef struct crdt_member_info {
+    crdt_id replica, node;
+    crdt_member_status status;
+    crdt_id evicted_by; /* zero unless evicted */
+    crdt_phase phase;
+    int is_self;
+    uint64_t unacked;   /* own changes of ours that it has not confirmed */
+    uint64_t missing;   /* changes of anyone that we have and it has not */
+    uint64_t lag;       /* changes it has and we lack, as far as it told */
+    uint64_t silent_ms; /* since we last knew that it lives */
+} crdt_member_info;
+
+/* Fills `out` for the index-th member; the first is we. NOT_FOUND behind the
+ * last. What it says of others is what they last said of themselves. */
+CRDT_API crdt_err crdt_node_member(const crdt_node *node, crdt_bytes name,
+                                   size_t index, crdt_member_info *out);
+
+/* What all active members have applied; at most what we have told of us.
+ * Overwrites `out`. NOMEM. */
+CRDT_API crdt_err crdt_node_stable(const crdt_node *node, crdt_bytes name,
+                                   crdt_vv *out);
+/* The least floor of all active members: what is dead below it nobody names
+ * any more. AGAIN while not all members know the same ones, or we lack
+ * something that one of them had written. Overwrites `out`. NOMEM. */
+CRDT_API crdt_err crdt_node_floors(const crdt_node *node, crdt_bytes name,
+                                   crdt_vv *out);
+
+/* Says that we take part no longer: nobody waits for us. Poll until the peers
+ * have heard. Writing takes part again. Ends a full sync here. */
+CRDT_API crdt_err crdt_node_leave(crdt_node *node, crdt_bytes name);
+/* Has all others no longer wait for a member. When it is heard again it is
+ * back, and nothing that it wrote is lost. NOT_FOUND; ARG: ourselves. */
+CRDT_API crdt_err crdt_node_evict(crdt_node *node, crdt_bytes name,
+                                  const crdt_id *replica);
+
+/* >>19 FULL SYNCS ----------------------------------------------------------
+ * All active members agree on a cut that each has, compare their documents
+ * there, and begin a new epoch; removals below the cut are forgotten.
+ */
+
+typedef enum crdt_sync_mode {
+    CRDT_SYNC_OPEN, /* writing goes on; who writes meanwhile does not compare */
+    CRDT_SYNC_STRICT /* writes answer CRDT_ERR_FROZEN until it is over */
+} crdt_sync_mode;
+
+/* Asks for a full sync; the coming polls do it. After `lease_ms` (0: 10,000)
+ * it is given up, and everyone who took part is back in WORK, also those cut
+ * off. When one is under way it stands for this one. A strict one waits for
+ * crdt_commit. ARG, UNSUPPORTED (we have left). */
+CRDT_API crdt_err crdt_node_full_sync(crdt_node *node, crdt_bytes name,
+                                      crdt_sync_mode mode, uint32_t lease_ms);
+
+typedef struct crdt_epoch_info {
+    crdt_phase phase;    /* ours */
+    int is_strict;       /* that of the sync under way */
+    uint64_t number;     /* epochs committed */
+    crdt_id proposer;    /* of the sync under way, or of the last one */
+    size_t members;      /* active */
+    size_t waiting;      /* of these, who have yet to answer, or to be there */
+    crdt_id waiting_for; /* the first of them */
+    uint64_t left_ms;    /* of the lease */
+    uint64_t compared;   /* digests that were equal, at the last commit that
+                            we saw ourselves */
+    uint64_t alarms;     /* how often digests differed */
+    const crdt_vv *cut;  /* of the last epoch; NULL: not known here. Borrowed
+                            until the next poll */
+} crdt_epoch_info;
+
+CRDT_API crdt_err crdt_node_epoch(const crdt_node *node, crdt_bytes name,
+                                  crdt_epoch_info *out);
+
+/* For nodes without a store, which keeps this by itself: appends what is known
+ * of members and epochs, and reads it back after a restart, before the first
+ * poll. Who keeps the document on disk keeps this beside it, or the members
+ * that are away are not waited for any more, and what was promised in a full
+ * sync is only known to the others. NOMEM; CORRUPT, TRUNCATED, CHECKSUM,
+ * VERSION. */
+CRDT_API crdt_err crdt_node_members_save(const crdt_node *node,
+                                         crdt_bytes name, crdt_buf *out);
+CRDT_API crdt_err crdt_node_members_load(crdt_node *node, crdt_bytes name,
+                                         crdt_bytes bytes);
+
 typedef struct crdt_node_stats {
     uint64_t sent_bytes, sent_frames, received_bytes, received_frames;
     uint64_t deltas_sent, deltas_joined, deltas_refused;
     uint64_t waiting; /* deltas held back: clock ahead, or causes missing */
     uint64_t alarms;  /* equal vectors with unequal digests, forks */
+    uint64_t delta_bytes, news_bytes; /* of deltas received; of them, by share
+                                         of changes, what was new */
+    uint64_t damaged; /* documents of which the store had lost a part */
 } crdt_node_stats;
 CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out);
 

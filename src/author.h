@@ -152,6 +152,27 @@ CRDTI_FN void crdti_author_list(crdt_doc *doc, uint32_t index)
     replica->newest_author = index;
 }
 
+/* Puts it where its `last` belongs. O(authors of the replica). */
+CRDTI_FN void crdti_author_file(crdt_doc *doc, uint32_t index)
+{
+    crdti_author *author = crdti_author_at(doc, index);
+    crdti_replica *replica = &doc->replicas.ptr[author->replica];
+    author->newer = 0;
+    author->older = replica->newest_author;
+    while (author->older &&
+           crdti_author_at(doc, author->older)->last > author->last) {
+        author->newer = author->older;
+        author->older = crdti_author_at(doc, author->older)->older;
+    }
+    if (author->older)
+        crdti_author_at(doc, author->older)->newer = index;
+    if (author->newer)
+        crdti_author_at(doc, author->newer)->older = index;
+    else
+        replica->newest_author = index;
+    author->is_listed = 1;
+}
+
 /* Frees the author, which is no longer, or not yet, in a list of authors. */
 CRDTI_FN void crdti_author_free(crdt_doc *doc, uint32_t index)
 {

@@ -340,15 +340,16 @@ CRDTI_FN void crdti_put_cut(crdti_writer *w, crdt_doc *doc,
         crdti_put_sequences(w, doc, cut);
 }
 
-/* Appends Delta(since) without frame. */
+/* Appends Delta(since) without frame. `certain`: see crdti_cut_narrow. */
 CRDTI_FN crdt_err crdti_delta_put(crdt_doc *doc, const crdt_vv *since,
-                                  int purpose, crdt_buf *out)
+                                  int purpose, const crdt_vv *certain,
+                                  crdt_buf *out)
 {
     crdti_cut cut;
     crdti_writer w;
     size_t start = out->len;
     crdti_writer_init(&w, out);
-    w.err = crdti_cut_make(doc, since, purpose, &cut);
+    w.err = crdti_cut_make(doc, since, purpose, certain, &cut);
     if (!w.err)
         crdti_put_cut(&w, doc, &cut);
     crdti_cut_free(doc, &cut);

@@ -34,10 +34,12 @@
 #include "kill.h"
 #include "write.h"
 /* 4 sequences */
+#include "bits.h"
 #include "author.h"
 #include "home.h"
 #include "span.h"
 #include "sequence.h"
+#include "old.h"
 /* 5 types */
 #include "register.h"
 #include "order.h"
@@ -60,7 +62,10 @@
 #include "edit.h"
 #include "truncate.h"
 #include "plant.h"
+#include "remake.h"
+#include "sweep.h"
 #include "replant.h"
+#include "restore.h"
 #include "graft.h"
 #include "join.h"
 #include "stroke.h"
@@ -70,8 +75,23 @@
 #include "wire.h"
 /* 8 sync */
 #include "message.h"
+#include "roster.h"
+#include "gossip.h"
+#include "epoch.h"
+#include "tend.h"
+#include "pace.h"
+#include "parcel.h"
+#include "park.h"
+#include "track.h"
+#include "relay.h"
+#include "presence.h"
 #include "session.h"
+#include "hear.h"
+#include "push.h"
+#include "cast.h"
 /* 9 node */
+#include "keep.h"
 #include "node.h"
+#include "member.h"
 
 #endif

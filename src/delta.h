@@ -349,8 +349,10 @@ CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
         doc->replicas.ptr[op->as.voids[i].replica].mark = 1;
 }
 
-/* Leaves out the replicas that the delta has nothing to say of. */
-CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
+/* Leaves out the replicas that the delta has nothing to say of. What its joiner
+ * has for `certain` (NULL: all of the base) need not be told it. */
+CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut,
+                               const crdt_vv *certain)
 {
     size_t i, to = 0;
     for (i = 0; i < cut->ops.len; i++)
@@ -359,7 +361,9 @@ CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
         crdti_cut_mark_author(doc, cut, cut->authors.ptr[i]);
     for (i = 0; i < cut->replicas.len; i++) {
         crdti_replica *replica = &doc->replicas.ptr[cut->replicas.ptr[i]];
-        int named = replica->mark || replica->seq > cut->base.ptr[i];
+        uint64_t base = cut->base.ptr[i];
+        int named = replica->mark || replica->seq > base ||
+                    (certain && base > crdt_vv_get(certain, &replica->id));
         replica->mark = 0;
         replica->wire = CRDTI_NOT_NAMED;
         if (!named)
@@ -374,14 +378,15 @@ CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut)
 /* What a delta is for. */
 enum {
     CRDTI_FOR_ALL = 0,       /* says all that its joiner must have */
-    CRDTI_FOR_FOLLOWER = 1,  /* joined only by who has `since` for certain, so
-                                it need not name what has not changed */
+    CRDTI_FOR_FOLLOWER = 1,  /* joined only by who has `certain`, so it need
+                                not name what has not changed */
     CRDTI_FOR_COMPARISON = 2 /* canonical */
 };
 
 /* Collects Delta(since); crdti_cut_free also when it fails. */
 CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
-                                 int purpose, crdti_cut *cut)
+                                 int purpose, const crdt_vv *certain,
+                                 crdti_cut *cut)
 {
     size_t i;
     crdt_err err;
@@ -404,7 +409,7 @@ CRDTI_FN crdt_err crdti_cut_make(crdt_doc *doc, const crdt_vv *since,
         crdti_sort(crdti_author_order, doc, cut->authors.ptr,
                    cut->authors.len);
     if (!err && purpose == CRDTI_FOR_FOLLOWER && !cut->is_snapshot)
-        crdti_cut_narrow(doc, cut);
+        crdti_cut_narrow(doc, cut, certain);
     return err;
 }
 
@@ -491,7 +496,14 @@ CRDTI_INLINE int crdti_is_outside(uint32_t name)
     return name & CRDTI_OUTSIDE && name != CRDTI_NO_CHAR;
 }
 
+/* What a joiner gets by a delta. */
+typedef struct crdti_gain {
+    uint64_t dots, news; /* that it tells of; that the joiner had not */
+    crdt_dot missing;    /* what it builds on and the joiner lacks; seq 0 */
+} crdti_gain;
+
 typedef struct crdti_delta {
+    crdti_gain gain; /* as join.h finds it */
     int is_snapshot, has_sequences;
     uint64_t last_stamp;
     size_t replicas_len, objects_len, ops_len;

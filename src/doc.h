@@ -174,6 +174,8 @@ CRDT_API crdt_err crdt_commit(crdt_doc *doc)
         doc->changes++;
     doc->replicas.ptr[doc->self].seq = doc->written;
     doc->unmetered = 0;
+    if (doc->committed)
+        doc->committed(doc->committed_ctx);
     crdti_tell(doc);
     return CRDT_OK;
 }

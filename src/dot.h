@@ -27,11 +27,6 @@ CRDTI_HOT int crdti_id_order(const crdt_id *a, const crdt_id *b)
     return (x > y) - (x < y);
 }
 
-CRDTI_INLINE int crdti_dot_equal(const crdt_dot *a, const crdt_dot *b)
-{
-    return a->seq == b->seq && crdti_id_equal(&a->replica, &b->replica);
-}
-
 CRDT_API int crdt_id_compare(const crdt_id *a, const crdt_id *b)
 {
     return crdti_id_order(a, b);

@@ -29,6 +29,7 @@
 #ifndef CRDTI_EDIT_H
 #define CRDTI_EDIT_H
 
+#include "bits.h"
 #include "bytes.h"
 #include "delta.h"
 #include "list.h"
@@ -195,85 +196,18 @@ CRDTI_FN unsigned crdti_edit_choice(uint32_t cursor, uint32_t target,
     return inserts ? CRDTI_EDIT_INSERT_NEAR : CRDTI_EDIT_DELETE_NEAR;
 }
 
-/* >>bits ------------------------------------------------------------------ */
-
-CRDTI_INLINE uint32_t crdti_bits_count(uint64_t word)
-{
-    word -= word >> 1 & UINT64_C(0x5555555555555555);
-    word = (word & UINT64_C(0x3333333333333333)) +
-           (word >> 2 & UINT64_C(0x3333333333333333));
-    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
-}
-
-/* The place of the lowest bit; there is one. */
-CRDTI_INLINE uint32_t crdti_bit_lowest(uint64_t word)
-{
-#if defined(__GNUC__)
-    return (uint32_t)__builtin_ctzll(word);
-#else
-    return crdti_bits_count((word & (0 - word)) - 1);
-#endif
-}
-
-CRDTI_FN void crdti_bits_set(uint64_t *bits, uint32_t from, uint32_t len)
-{
-    uint32_t end = from + len;
-    while (from < end) {
-        uint32_t bit = from % 64, count = 64 - bit;
-        if (count > end - from)
-            count = end - from;
-        bits[from / 64] |=
-            (count == 64 ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << bit;
-        from += count;
-    }
-}
-
-CRDTI_FN void crdti_bits_clear(uint64_t *bits, uint32_t from, uint32_t len)
-{
-    uint32_t end = from + len;
-    while (from < end) {
-        uint32_t bit = from % 64, count = 64 - bit;
-        if (count > end - from)
-            count = end - from;
-        bits[from / 64] &= ~((UINT64_MAX >> (64 - count)) << bit);
-        from += count;
-    }
-}
-
-/* How many bits from `from` on, `most` at most, are as the first one. */
-CRDTI_INLINE uint32_t crdti_bits_run(const uint64_t *bits, uint32_t from,
-                                     uint32_t most)
-{
-    uint64_t flip = 0 - (bits[from / 64] >> from % 64 & 1);
-    uint64_t word = (bits[from / 64] ^ flip) >> from % 64;
-    uint32_t len;
-    if (CRDTI_LIKELY(word != 0)) {
-        len = crdti_bit_lowest(word);
-        return len < most ? len : most;
-    }
-    for (len = 64 - from % 64; len < most; len += 64) {
-        word = bits[(from + len) / 64] ^ flip;
-        if (word) {
-            len += crdti_bit_lowest(word);
-            break;
-        }
-    }
-    return len < most ? len : most;
-}
+/* >>what is dead ---------------------------------------------------------- */
 
 /* Marks the names of a sequence that are not shown; all bits are 0. */
 CRDTI_FN void crdti_names_dead(const crdt_doc *doc, const crdti_sequence *s,
                                uint64_t *dead)
 {
-    crdti_spot spot = { 0, 0, 0 };
-    crdti_bits_set(dead, 0, s->names_used);
-    spot.leaf = s->first;
-    while (crdti_spot_next_shown(doc, &spot)) {
-        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
-        spot.off = crdti_span_len(leaf, spot.at);
-        crdti_bits_clear(dead, leaf->names[spot.at], spot.off);
-    }
+    uint32_t i, words = s->names_used / 64, rest = s->names_used % 64;
+    crdti_names_shown(doc, s, dead);
+    for (i = 0; i < words; i++)
+        dead[i] = ~dead[i];
+    if (rest)
+        dead[words] ^= ((uint64_t)1 << rest) - 1;
 }
 
 /* >>decoding -------------------------------------------------------------- */

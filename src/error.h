@@ -34,4 +34,9 @@ CRDT_API const char *crdt_err_text(crdt_err err)
     return "an error that this version does not know";
 }
 
+CRDT_API const char *crdt_library_version(void)
+{
+    return CRDTSYNC_VERSION;
+}
+
 #endif

@@ -25,7 +25,7 @@
 
 /* The numbers are part of the wire format. 1 is used in files and by programs
  * with a network of their own; the others between nodes (message.h). */
-enum { CRDTI_FRAME_DELTA = 1, CRDTI_FRAME_KINDS = 32 };
+enum { CRDTI_FRAME_DELTA = 1 };
 
 /* Writes what stands before the payload. Where that begins. */
 CRDTI_INLINE uint8_t *crdti_frame_head(uint8_t *p, uint8_t kind, size_t len)
@@ -33,15 +33,6 @@ CRDTI_INLINE uint8_t *crdti_frame_head(uint8_t *p, uint8_t kind, size_t len)
     p[0] = CRDTI_FRAME_MAGIC;
     p[1] = (uint8_t)(CRDTI_FRAME_VERSION << 5 | kind);
     return crdti_varint_store(p + 2, len);
-}
-
-/* Starts a frame at the end of the buffer. The payload length must be known,
- * so that nothing has to be moved. */
-CRDTI_FN void crdti_frame_begin(crdti_writer *w, uint8_t kind, size_t len)
-{
-    uint8_t *p = crdti_put_room(w, 2 + CRDTI_VARINT_MAX);
-    if (p)
-        w->buf->len = (size_t)(crdti_frame_head(p, kind, len) - w->buf->ptr);
 }
 
 /* Ends the frame that started at `start`. */
@@ -98,7 +89,7 @@ CRDTI_FN crdt_err crdti_frame_get(crdt_bytes bytes, size_t max,
     out->kind = kind & 31;
     out->payload = crdti_get_raw(&r, (size_t)len);
     out->size = (size_t)(r.ptr - r.start) + 4;
-    if (!r.err && crdti_reader_left(&r) >= 4 &&
+    if (!r.err && crdti_reader_left(&r) >= 4 && CRDTI_RULE(TORN_REFUSED) &&
         crdti_crc32c(0, crdt_bytes_of(r.start, out->size - 4)) !=
             crdti_load32(r.ptr))
         crdti_reader_fail(&r, CRDT_ERR_CHECKSUM);

@@ -16,6 +16,7 @@
 #include "edit.h"
 #include "plant.h"
 #include "replant.h"
+#include "restore.h"
 #include "sequence.h"
 #include "text.h"
 
@@ -44,14 +45,10 @@ typedef struct crdti_graft {
 #define CRDTI_STEPS_MAX 64u
 #endif
 
-/* How many dots of the edit we have. */
 CRDTI_INLINE uint32_t crdti_edit_known(const crdti_graft *g,
                                        const crdti_edit *edit)
 {
-    uint64_t have = g->have[edit->replica];
-    if (have < edit->seq)
-        return 0;
-    return (uint32_t)crdti_min(edit->len, have - edit->seq + 1);
+    return crdti_dots_known(g->have, edit);
 }
 
 CRDTI_FN uint32_t crdti_graft_author(const crdti_graft *g, uint32_t replica)
@@ -157,7 +154,18 @@ CRDTI_FN void crdti_graft_count(crdti_graft *g, const crdti_edit *edit)
     }
 }
 
-/* Finds the characters that are not in the delta. CORRUPT: there is none. */
+/* What a character that is not here is answered with. */
+CRDTI_FN crdt_err crdti_graft_absent(const crdti_graft *g,
+                                     const crdti_outside *outside)
+{
+    uint32_t number = g->delta->replicas[outside->replica].number;
+    return outside->seq <= g->doc->replicas.ptr[number].floor
+               ? CRDT_ERR_FORGOTTEN
+               : CRDT_ERR_CORRUPT;
+}
+
+/* Finds the characters that are not in the delta. CORRUPT: there is none.
+ * FORGOTTEN: there is none any more. */
 CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
 {
     size_t i;
@@ -169,22 +177,24 @@ CRDTI_FN crdt_err crdti_graft_outside(crdti_graft *g)
             outside->name =
                 crdti_seq_name(crdti_author_at(g->doc, author), outside->seq);
         if (outside->name == CRDTI_NO_CHAR)
-            return CRDT_ERR_CORRUPT;
+            return crdti_graft_absent(g, outside);
     }
     return CRDT_OK;
 }
 
-/* Whether what we have of the edit is here, where the delta says it is. */
-CRDTI_FN int crdti_graft_is_here(const crdti_graft *g, const crdti_edit *edit)
+/* Has here what we know of the insertions, where the delta says it is. */
+CRDTI_FN crdt_err crdti_graft_restore(crdti_graft *g)
 {
-    uint32_t known = crdti_edit_known(g, edit), author;
-    size_t insertions;
-    if (!known || edit->kind != CRDTI_INSERTION_EDIT)
-        return 1;
-    author = crdti_graft_author(g, edit->replica);
-    return author &&
-           crdti_author_count(crdti_author_at(g->doc, author), edit->seq,
-                              edit->seq + known - 1, &insertions) == known;
+    crdti_restore b;
+    crdt_err err;
+    crdti_zero(&b, sizeof b);
+    b.doc = g->doc;
+    b.delta = g->delta;
+    b.d = g->d;
+    b.s = g->s;
+    b.have = g->have;
+    err = crdti_restore_all(&b);
+    return err || !b.absent ? err : crdti_graft_outside(g);
 }
 
 /* Whether all that a deletion of others' characters takes is here. */
@@ -282,15 +292,15 @@ CRDTI_FN crdt_err crdti_graft_prepare_one(crdti_graft *g)
         err = crdti_graft_outside(g);
     if (!err && !g->d->is_planted && g->d->is_laid_out)
         err = CRDT_ERR_UNSUPPORTED;
+    if (!err && !g->d->is_planted)
+        err = crdti_graft_restore(g);
     if (err || g->d->is_planted)
         return err;
     g->content = d->content.ptr;
-    for (i = 0; i < d->edits_len; i++) {
-        if (!crdti_graft_is_here(g, &d->edits[i]))
-            return CRDT_ERR_FORK;
+    for (i = 0; i < d->edits_len; i++)
         if (!crdti_graft_has_victims(g, &d->edits[i]))
-            return CRDT_ERR_CORRUPT;
-    }
+            return crdti_graft_absent(
+                g, &d->outside[d->edits[i].name & ~CRDTI_OUTSIDE]);
     for (i = 0; i < d->edits_len; i++)
         crdti_graft_count(g, &d->edits[i]);
     for (i = 0; i < d->edits_len; i++)
@@ -600,12 +610,7 @@ CRDTI_FN void crdti_graft_replant(crdti_graft *g, size_t i)
     for (k = i; k < g->d->edits_len; k++)
         if (g->d->edits[k].kind == CRDTI_INSERTION_EDIT)
             crdti_graft_insert(g, &g->d->edits[k], 0);
-    crdti_zero(&all, sizeof all);
-    crdti_zero(&p, sizeof p);
-    p.doc = g->doc;
-    p.d = &all;
-    p.s = g->s;
-    p.arena = &g->doc->scratch;
+    crdti_replant_begin(&p, &all, g->doc, g->s);
     err = crdti_replant_prepare(&p);
     if (!err && !g->s->is_list) /* that holds what it may need */
         err = crdti_graft_nodes(g, 2 * p.leaves, 2 * p.forks + p.leaves / 14);

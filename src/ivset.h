@@ -8,7 +8,7 @@
  *     remove 20..30  [3..9]  [12..19]  [31..40] one was split
  *
  * Finding is O(log n), at the end O(1); a change in the middle moves what is
- * behind it; union and subtract are one pass over both. A set of zeros is an
+ * behind it; subtract is one pass over both. A set of zeros is an
  * empty one. On CRDT_ERR_NOMEM, the only error, the set is as it was.
  */
 #ifndef CRDTI_IVSET_H
@@ -167,24 +167,6 @@ CRDTI_FN void crdti_ivset_push(crdti_ivset *set, uint64_t lo, uint64_t hi)
     }
     set->ptr[set->len].lo = lo;
     set->ptr[set->len++].hi = hi;
-}
-
-/* a := a and b. */
-CRDTI_FN crdt_err crdti_ivset_union(const crdt_alloc *alloc, crdti_ivset *a,
-                                    const crdti_ivset *b)
-{
-    size_t i, end = a->len + b->len, j = 0;
-    if (a == b || b->len == 0)
-        return CRDT_OK;
-    i = crdti_ivset_shift(alloc, a, b->len);
-    if (i == SIZE_MAX)
-        return CRDT_ERR_NOMEM;
-    while (i < end || j < b->len) {
-        int from_b = i == end || (j < b->len && b->ptr[j].lo < a->ptr[i].lo);
-        crdti_run run = from_b ? b->ptr[j++] : a->ptr[i++];
-        crdti_ivset_push(a, run.lo, run.hi);
-    }
-    return CRDT_OK;
 }
 
 /* Pushes what b leaves of the run; returns the first run of b that may reach

@@ -59,7 +59,7 @@ CRDTI_FN crdt_err crdti_join_skew(const crdti_join *j)
 {
     crdt_doc *doc = j->doc;
     uint64_t wall, ahead_ms;
-    if (!j->delta->last_stamp)
+    if (!j->delta->last_stamp || doc->is_loading)
         return CRDT_OK; /* nor need the clock be read */
     wall = doc->clock.wall_ms(doc->clock.ctx);
     ahead_ms = crdti_hlc_ahead_ms(j->delta->last_stamp, wall);
@@ -69,6 +69,32 @@ CRDTI_FN crdt_err crdti_join_skew(const crdti_join *j)
         return CRDT_OK;
     doc->ahead_ms = ahead_ms;
     return CRDT_ERR_SKEW;
+}
+
+/* Of a list all places come dead; those that are not have an op each. */
+CRDTI_FN crdt_err crdti_join_dead(const crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    uint64_t dead = 0;
+    size_t i;
+    for (i = 0; i < d->sequences_len; i++)
+        dead += d->sequences[i].chars - d->sequences[i].alive;
+    return dead > (uint64_t)CRDTSYNC_MAX_DEAD + d->ops_len &&
+                   !j->doc->is_loading
+               ? CRDT_ERR_LIMIT
+               : CRDT_OK;
+}
+
+CRDTI_FN void crdti_join_gain(crdti_gain *gain,
+                              const crdti_delta_replica *replica,
+                              uint64_t have)
+{
+    gain->dots += replica->top - replica->base;
+    gain->news += replica->top - crdti_min(have, replica->top);
+    if (replica->base <= have)
+        return;
+    gain->missing.replica = replica->id;
+    gain->missing.seq = replica->base;
 }
 
 /* OK with *news 0: we have it all, and as the state is a function of the
@@ -85,10 +111,13 @@ CRDTI_FN crdt_err crdti_join_look(crdti_join *j, int *news)
         j->have[i] = replica->number == UINT32_MAX
                          ? 0
                          : doc->replicas.ptr[replica->number].seq;
+        crdti_join_gain(&j->delta->gain, replica, j->have[i]);
         /* No waiting helps where others know more of us than we do. */
         if (replica->number == doc->self && replica->top > j->have[i])
             return CRDT_ERR_FORK;
-        if (replica->base > j->have[i])
+        if (replica->base > j->have[i] &&
+            (replica->top > replica->base ? CRDTI_RULE(GAPS_REFUSED)
+                                          : CRDTI_RULE(CAUSES_FIRST)))
             err = CRDT_ERR_CAUSAL;
         *news |= replica->top > j->have[i];
     }
@@ -447,6 +476,48 @@ CRDTI_FN crdt_err crdti_join_ops(crdti_join *j)
     return CRDT_OK;
 }
 
+/* Whether the element of that key was swept with its place (sweep.h), and
+ * nothing of the delta has brought it back. Moves of it may live on without. */
+CRDTI_FN int crdti_join_is_swept(const crdti_join *j, uint32_t object,
+                                 crdt_bytes key)
+{
+    const crdti_delta_object *in = &j->delta->objects[object];
+    crdti_position at;
+    return in->type == CRDT_LIST && key.len == CRDTI_ELEMENT_KEY &&
+           crdti_element_get(j->doc, key.ptr, &at) &&
+           at.seq <= j->doc->replicas.ptr[at.replica].floor &&
+           crdti_position_name(j->doc, in->number, at) == CRDTI_NO_CHAR;
+}
+
+/* Whether the object is in such an element, however deep. */
+CRDTI_FN int crdti_join_is_below_swept(const crdti_join *j, uint32_t object)
+{
+    const crdti_delta_object *objects = j->delta->objects;
+    for (; object; object = objects[object].parent)
+        if (crdti_join_is_swept(j, objects[object].parent,
+                                objects[object].key))
+            return 1;
+    return 0;
+}
+
+/* What is new and lives has a place. */
+CRDTI_FN crdt_err crdti_join_places(const crdti_join *j)
+{
+    const crdti_delta *d = j->delta;
+    size_t i;
+    for (i = 0; i < d->ops_len && j->doc->floors; i++) {
+        const crdti_delta_op *op = &d->ops[i];
+        if (j->made[i] && crdti_op_is_alive(&op->op) &&
+            (crdti_join_is_swept(j, op->object, op->key) ||
+             crdti_join_is_below_swept(j, op->object)))
+            return CRDT_ERR_FORGOTTEN;
+    }
+    for (i = 0; i < d->sequences_len && j->doc->floors; i++)
+        if (crdti_join_is_below_swept(j, d->sequences[i].object))
+            return CRDT_ERR_FORGOTTEN;
+    return CRDT_OK;
+}
+
 CRDTI_FN void crdti_join_unmake(crdti_join *j, size_t i)
 {
     crdt_doc *doc = j->doc;
@@ -800,6 +871,8 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         return err;
     err = crdti_join_elements(&j);
     if (!err)
+        err = crdti_join_dead(&j);
+    if (!err)
         err = crdti_join_replicas(&j);
     if (!err)
         err = crdti_join_objects(&j);
@@ -809,6 +882,8 @@ CRDTI_FN crdt_err crdti_delta_join(crdt_doc *doc, crdti_delta *delta)
         err = crdti_join_ops(&j);
     if (!err)
         err = crdti_graft_prepare(&j.graft);
+    if (!err)
+        err = crdti_join_places(&j);
     if (err)
         crdti_join_undo(&j);
     else

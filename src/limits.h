@@ -38,6 +38,12 @@
 #define CRDTSYNC_MAX_VALUE 1048576u
 #endif
 
+/* Characters, and places of lists, of which one delta tells that they are dead:
+ * a few bytes may stand for many. What that takes is 40 MiB. */
+#ifndef CRDTSYNC_MAX_DEAD
+#define CRDTSYNC_MAX_DEAD 134217728u
+#endif
+
 /* Containers inside containers, the root not counted. */
 #ifndef CRDTSYNC_MAX_DEPTH
 #define CRDTSYNC_MAX_DEPTH 64u
@@ -64,6 +70,11 @@
 #define CRDTSYNC_MAX_IN_FLIGHT 8u
 #endif
 
+/* Bytes of deltas that a peer may send us before we have answered any. */
+#ifndef CRDTSYNC_MAX_WINDOW
+#define CRDTSYNC_MAX_WINDOW 1048576u
+#endif
+
 /* Documents of one node, its links, and the bytes of a name of either. */
 #ifndef CRDTSYNC_MAX_SHARED
 #define CRDTSYNC_MAX_SHARED 1024u
@@ -75,9 +86,36 @@
 #define CRDTSYNC_MAX_NAME 64u
 #endif
 
+/* Members of a document whose versions are kept track of; with more that are
+ * active nothing is forgotten by itself. Bytes of what is told of them. */
+#ifndef CRDTSYNC_MAX_MEMBERS
+#define CRDTSYNC_MAX_MEMBERS 128u
+#endif
+#ifndef CRDTSYNC_MAX_ROSTER
+#define CRDTSYNC_MAX_ROSTER 1048576u
+#endif
+
+/* Presence: bytes of one value, values that are kept for one node (over all
+ * its documents), and how long one may live. */
+#ifndef CRDTSYNC_MAX_PRESENCE
+#define CRDTSYNC_MAX_PRESENCE 256u
+#endif
+#ifndef CRDTSYNC_MAX_PRESENT
+#define CRDTSYNC_MAX_PRESENT 1024u
+#endif
+#ifndef CRDTSYNC_MAX_PRESENCE_MS
+#define CRDTSYNC_MAX_PRESENCE_MS 600000u
+#endif
+
 /* How long a new peer may take to introduce itself. */
 #ifndef CRDTSYNC_HANDSHAKE_MS
 #define CRDTSYNC_HANDSHAKE_MS 5000u
+#endif
+
+/* How long a frame may take to come whole, once it has begun: bytes that go on
+ * without an end are no sign of life. */
+#ifndef CRDTSYNC_FRAME_MS
+#define CRDTSYNC_FRAME_MS 30000u
 #endif
 
 /* Changes of one replica: far beyond reach, and sums of two never overflow. */

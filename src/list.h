@@ -20,6 +20,7 @@
 #define CRDTI_LIST_H
 
 #include "map.h"
+#include "old.h"
 #include "sequence.h"
 #include "text.h"
 
@@ -183,6 +184,18 @@ CRDTI_FN int crdti_position_lives(const crdt_doc *doc, uint32_t list,
     return entry && crdti_entry_at(doc, entry)->is_visible;
 }
 
+/* Whether anything is known of its element, or of a move to it: then it may
+ * come to be visible. */
+CRDTI_FN int crdti_list_keeps(const crdt_doc *doc, uint32_t list,
+                              uint32_t replica, uint64_t seq)
+{
+    crdti_position at;
+    uint32_t move;
+    at.replica = replica;
+    at.seq = seq;
+    return crdti_position_element(doc, list, at, &move) || move;
+}
+
 /* Whether its element is visible and stands there. */
 CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
                                   crdti_position at)
@@ -199,6 +212,16 @@ CRDTI_FN int crdti_position_shows(const crdt_doc *doc, uint32_t list,
 CRDTI_FN int crdti_spot_shows(const crdt_doc *doc, crdti_spot spot)
 {
     return !(crdti_leaf_at(doc, spot.leaf)->lens[spot.at] & CRDTI_HIDDEN);
+}
+
+/* Shows characters of one span again: none of them is old any more. */
+CRDTI_FN void crdti_names_show(crdt_doc *doc, crdti_sequence *s,
+                               crdti_spot *spot, uint32_t name, uint32_t len)
+{
+    uint32_t i;
+    for (i = 0; i < len; i++)
+        crdti_old_named(s, name + i);
+    crdti_span_show(doc, s, spot, len);
 }
 
 /* Shows or hides characters behind the spot, up to `most` in one span, as they
@@ -221,7 +244,7 @@ CRDTI_FN uint32_t crdti_spot_look(crdt_doc *doc, crdti_sequence *s,
     }
     if (shows != crdti_spot_shows(doc, *spot)) {
         if (shows)
-            crdti_span_show(doc, s, spot, len);
+            crdti_names_show(doc, s, spot, name, len);
         else
             crdti_span_hide(doc, s, spot, len);
         crdti_spot_next(doc, spot);
@@ -411,6 +434,8 @@ CRDTI_FN crdt_err crdti_list_reserve(crdt_obj list, size_t at,
     if (!err)
         err = crdti_text_own(list.doc, s);
     if (!err)
+        err = crdti_old_know(list.doc, s);
+    if (!err)
         err = crdti_insertions_reserve(list.doc, s, s->own, 1, 1, 0);
     return err ? err : crdti_positions_reserve(list.doc, s, 1);
 }
@@ -428,7 +453,7 @@ CRDTI_FN void crdti_list_put(crdt_doc *doc, crdti_sequence *s, size_t at)
     crdti_zero(&piece, sizeof piece);
     piece.width.chars = 1;
     piece.shows = 1;
-    origins = crdti_origins_at(doc, spot);
+    origins = crdti_origins_at(doc, s, &spot);
     crdti_insertion_put(doc, s, s->own, doc->written, &origins, &piece, &spot);
     crdti_author_list(doc, s->own);
     crdti_text_move_cursor(s, spot, chars + 1);

@@ -14,6 +14,17 @@
 
 #include "plant.h"
 
+CRDTI_FN void crdti_replant_begin(crdti_plant *p, crdti_delta_sequence *all,
+                                  crdt_doc *doc, crdti_sequence *s)
+{
+    crdti_zero(all, sizeof *all);
+    crdti_zero(p, sizeof *p);
+    p->doc = doc;
+    p->d = all;
+    p->s = s;
+    p->arena = &doc->scratch;
+}
+
 /* The insertions of all authors, by name. */
 CRDTI_FN void crdti_replant_gather(crdti_plant *p)
 {

@@ -11,7 +11,7 @@
  *     o names something before left       ours is before it: stop
  *     o names left, as we do              the one whose right is further right
  *                                         comes first; of equals the smaller
- *                                         replica id
+ *                                         replica id, then the earlier
  *     o names something behind left       it goes with what it follows
  *
  * So insertions stay whole, typed forwards or backwards. (Weidner & Kleppmann
@@ -115,6 +115,7 @@ CRDTI_FN void crdti_sequence_empty(crdt_doc *doc, crdti_sequence *s)
     crdti_homes_drop(&doc->alloc, &s->homes);
     crdti_array_free(&doc->alloc, &s->extents);
     crdti_news_clear(&doc->alloc, s);
+    crdti_old_forget(doc, s);
 }
 
 /* Makes it one that nothing was ever written to, as it was before a join that
@@ -156,7 +157,7 @@ CRDTI_FN void crdti_sequence_drop(crdt_doc *doc, crdti_object *object)
 typedef struct crdti_origins {
     uint32_t left, right;
     uint32_t replica;
-    uint32_t end; /* of the insertion: the name behind its last one */
+    uint32_t end; /* the name behind the insertion's last; 0: it is new */
 } crdti_origins;
 
 /* The spot behind a character; of NO_CHAR the beginning. */
@@ -216,19 +217,6 @@ CRDTI_FN uint32_t crdti_position_name(const crdt_doc *doc, uint32_t object,
                   : CRDTI_NO_CHAR;
 }
 
-/* What is inserted at the spot names as its origins. */
-CRDTI_FN crdti_origins crdti_origins_at(const crdt_doc *doc, crdti_spot spot)
-{
-    crdti_origins origins;
-    crdti_zero(&origins, sizeof origins);
-    origins.left = CRDTI_NO_CHAR;
-    if (spot.off)
-        origins.left =
-            crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off - 1;
-    origins.right = crdti_right_origin(doc, spot);
-    return origins;
-}
-
 /* The order in the text; `last` is where NO_CHAR is: 0 the beginning, 1 the
  * end. */
 CRDTI_FN int crdti_name_order(const crdt_doc *doc, const crdti_sequence *s,
@@ -256,8 +244,12 @@ CRDTI_FN int crdti_goes_before(const crdt_doc *doc, const crdti_sequence *s,
     if (CRDTI_RULE(RIGHT_ORIGINS))
         order = crdti_name_order(doc, s, theirs->right, ours->right, 1);
     *passing = order < 0;
-    return order == 0 &&
-           crdti_id_order(&doc->replicas.ptr[ours->replica].id,
+    if (order)
+        return 0;
+    /* One replica does that only where it has passed over old ones. */
+    if (ours->replica == theirs->replica)
+        return ours->end && ours->end < theirs->end;
+    return crdti_id_order(&doc->replicas.ptr[ours->replica].id,
                           &doc->replicas.ptr[theirs->replica].id) < 0;
 }
 
@@ -288,6 +280,30 @@ CRDTI_FN crdti_spot crdti_integrate(const crdt_doc *doc,
             spot = at;
     }
     return spot;
+}
+
+/* >>inserting ------------------------------------------------------------- */
+
+/* What the replica inserts at the spot names as its origins. Among old
+ * characters, which are passed over, it goes where all others will put it. */
+CRDTI_FN crdti_origins crdti_origins_at(crdt_doc *doc, crdti_sequence *s,
+                                        crdti_spot *spot)
+{
+    crdti_origins origins;
+    size_t steps = 0;
+    int passes;
+    crdti_zero(&origins, sizeof origins);
+    origins.replica = doc->self;
+    origins.left = CRDTI_NO_CHAR;
+    if (spot->off)
+        origins.left =
+            crdti_leaf_at(doc, spot->leaf)->names[spot->at] + spot->off - 1;
+    origins.right = crdti_right_origin(doc, s, *spot, &passes);
+    if (passes) {
+        crdti_homes_make(doc, s);
+        *spot = crdti_integrate(doc, s, &origins, *spot, &steps);
+    }
+    return origins;
 }
 
 /* >>writing down ---------------------------------------------------------- */
@@ -388,6 +404,8 @@ CRDTI_FN int crdti_insertion_write(crdt_doc *doc, crdti_sequence *s,
     crdti_author *author = crdti_author_at(doc, index);
     if (s->is_list)
         crdti_positions_hold(doc, s, piece->width.chars);
+    crdti_old_named(s, origins->left);
+    crdti_old_named(s, origins->right);
     author->last = seq + piece->width.chars - 1;
     return crdti_insertion_add(author, seq, origins->left, origins->right,
                                piece);

@@ -21,6 +21,7 @@
 #define CRDTI_SPAN_H
 
 #include "author.h"
+#include "bits.h"
 #include "home.h"
 #include "ivset.h"
 #include "place.h"
@@ -32,7 +33,6 @@
 
 #define CRDTI_HIDDEN 0x80000000u
 #define CRDTI_WIDE 0x40000000u
-#define CRDTI_OLD 0x20000000u /* hidden below the floor */
 #define CRDTI_SPAN_LEN 0x1fffffffu
 
 typedef struct crdti_leaf {
@@ -87,6 +87,9 @@ typedef struct crdti_sequence {
     uint32_t held;   /* of a list: positions that leaves are held for */
     uint64_t changes;
     crdti_ivset born, died; /* names, since the watcher was told */
+    uint64_t *old;          /* a bit by name: see old.h; NULL: none */
+    size_t old_words;
+    uint32_t old_floors; /* doc->floors when they were found */
     uint32_t prev_sequence, next_sequence; /* of the document */
     crdt_digest digest; /* its share of the document's, when is_hashed */
 } crdti_sequence;
@@ -545,7 +548,6 @@ CRDTI_FN int crdti_hidden_goes_on(const crdti_leaf *leaf, uint32_t at)
 {
     return at + 1u < leaf->len && leaf->lens[at] & CRDTI_HIDDEN &&
            leaf->lens[at + 1] & CRDTI_HIDDEN &&
-           !((leaf->lens[at] ^ leaf->lens[at + 1]) & CRDTI_OLD) &&
            leaf->names[at] + crdti_span_len(leaf, at) == leaf->names[at + 1];
 }
 
@@ -918,23 +920,56 @@ CRDTI_FN int crdti_spot_next_shown(const crdt_doc *doc, crdti_spot *spot)
     return 0;
 }
 
-/* The character behind the spot, or NO_CHAR. */
-CRDTI_FN uint32_t crdti_name_behind(const crdt_doc *doc, crdti_spot spot)
+/* Marks the names of what is shown. */
+CRDTI_FN void crdti_names_shown(const crdt_doc *doc, const crdti_sequence *s,
+                                uint64_t *shown)
 {
-    if (!crdti_spot_next(doc, &spot))
-        return CRDTI_NO_CHAR;
-    return crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off;
+    crdti_spot spot = { 0, 0, 0 };
+    spot.leaf = s->first;
+    while (crdti_spot_next_shown(doc, &spot)) {
+        const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
+        spot.off = crdti_span_len(leaf, spot.at);
+        crdti_bits_set(shown, leaf->names[spot.at], spot.off);
+    }
 }
 
-/* The right origin of what is inserted at the spot: what is deleted below the
- * floor is passed over, so that nothing new names it. */
-CRDTI_FN uint32_t crdti_right_origin(const crdt_doc *doc, crdti_spot spot)
+/* >>old ones -------------------------------------------------------------- */
+
+CRDTI_FN void crdti_old_forget(crdt_doc *doc, crdti_sequence *s)
 {
+    crdti_free(&doc->alloc, s->old, s->old_words * sizeof *s->old);
+    s->old = NULL;
+    s->old_words = 0;
+    s->old_floors = 0;
+}
+
+CRDTI_INLINE int crdti_name_is_old(const crdti_sequence *s, uint32_t name)
+{
+    return name / 64 < s->old_words && crdti_bit_is_set(s->old, name);
+}
+
+/* Another names it: which are old is to be found anew. */
+CRDTI_INLINE void crdti_old_named(crdti_sequence *s, uint32_t name)
+{
+    if (CRDTI_UNLIKELY(s->old != NULL) && crdti_name_is_old(s, name))
+        s->old_floors = 0;
+}
+
+/* The right origin of what is inserted at the spot: old ones are passed over,
+ * so that nothing new names them. Whether there were any. */
+CRDTI_FN uint32_t crdti_right_origin(const crdt_doc *doc,
+                                     const crdti_sequence *s, crdti_spot spot,
+                                     int *passes)
+{
+    *passes = 0;
     while (crdti_spot_next(doc, &spot)) {
         const crdti_leaf *leaf = crdti_leaf_at(doc, spot.leaf);
-        if (!(leaf->lens[spot.at] & CRDTI_OLD))
-            return leaf->names[spot.at] + spot.off;
-        spot.off = crdti_span_len(leaf, spot.at);
+        uint32_t name = leaf->names[spot.at] + spot.off;
+        if (!crdti_name_is_old(s, name))
+            return name;
+        *passes = 1;
+        spot.off += crdti_bits_run(s->old, name,
+                                   crdti_span_len(leaf, spot.at) - spot.off);
     }
     return CRDTI_NO_CHAR;
 }

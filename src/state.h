@@ -152,6 +152,9 @@ typedef struct crdti_type {
     void (*scope)(crdt_doc *doc, uint32_t object, uint32_t killer, int how);
     /* An entry has become visible, or is no longer. NULL: nothing to do. */
     void (*looked)(crdt_doc *doc, const crdti_entry *entry);
+    /* Of a list: whether that position is shown, or may be again. */
+    int (*keeps)(const crdt_doc *doc, uint32_t object, uint32_t replica,
+                 uint64_t seq);
 } crdti_type;
 
 enum { CRDTI_SCOPE_KILL, CRDTI_SCOPE_KILL_MARKED, CRDTI_SCOPE_LOWER };
@@ -186,13 +189,19 @@ struct crdt_doc {
     uint64_t unmetered; /* of the uncommitted: characters but the first of an
                            edit; a commit is limited in edits */
     uint64_t changes;   /* how often the version vector has grown */
+    uint32_t floors;    /* and the floor */
+    uint32_t restored;  /* and what was swept, by coming back (restore.h) */
+    int is_loading;     /* what comes is our own: stamps are not in doubt */
     uint64_t seed;      /* of the hash table, against chosen keys */
     uint64_t ahead_ms;
     crdti_hlc hlc;
     crdti_arena scratch; /* of one delta at a time; its block stays */
     crdt_digest digest;
     crdt_err error;
-    crdti_watch *watch; /* or NULL: place.h */
+    int is_frozen;                /* nothing is to be written here: epoch.h */
+    crdti_watch *watch;           /* or NULL: place.h */
+    void (*committed)(void *ctx); /* or NULL: after each commit */
+    void *committed_ctx;
 };
 
 /* >>access ---------------------------------------------------------------- */

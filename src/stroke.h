@@ -193,6 +193,9 @@ CRDTI_FN void crdti_put_erased(crdti_stroke_writer *k,
     crdti_put_stroke_head(k, (size_t)n, back ? CRDTI_BACK : CRDTI_FORTH);
     crdti_put_stroke_dot(k, name);
     seq = at->seq + (name - at->name);
+    /* The last of them, too, must have been there before. */
+    k->fails |=
+        !back && author->replica == k->trail.replica && seq + n > k->first;
     crdti_trail_go(&k->trail, n, author->replica,
                    back ? seq - (n - 1) : seq + (n - 1));
 }

@@ -13,6 +13,7 @@
 #define CRDTI_TEXT_H
 
 #include "map.h"
+#include "old.h"
 #include "sequence.h"
 #include "utf8.h"
 
@@ -205,7 +206,7 @@ CRDTI_FN void crdti_text_put(crdt_doc *doc, crdti_sequence *s, crdti_spot spot,
     crdti_origins origins;
     doc->actor = doc->self;
     crdti_touch(doc, s->object, crdti_no_key());
-    origins = crdti_origins_at(doc, spot);
+    origins = crdti_origins_at(doc, s, &spot);
     doc->unmetered += width.chars - 1;
     while (utf8.len) {
         crdti_piece piece = crdti_piece_take(&utf8);
@@ -317,6 +318,8 @@ CRDTI_FN crdt_err crdti_text_prepare(crdt_doc *doc, crdti_sequence *s,
     if (!err && count)
         err = crdti_array_reserve(
             &doc->alloc, &crdti_author_at(doc, s->own)->deletions, spans + 1);
+    if (!err && utf8.len)
+        err = crdti_old_know(doc, s);
     if (!err && utf8.len)
         err = crdti_insertions_reserve(doc, s, s->own, pieces, width.chars,
                                        utf8.len);

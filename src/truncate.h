@@ -7,7 +7,8 @@
  *     content     of what is deleted, whoever has seen that
  *
  * Deleted characters themselves stay, with their names and origins: another
- * may insert beside them until all members have truncated.
+ * may insert beside them until all members have truncated; then they may be
+ * swept (sweep.h).
  */
 #ifndef CRDTI_TRUNCATE_H
 #define CRDTI_TRUNCATE_H
@@ -216,6 +217,7 @@ CRDTI_FN crdt_err crdti_sequence_shed(crdt_doc *doc, crdti_sequence *s,
 CRDTI_FN void crdti_forget(crdt_doc *doc)
 {
     uint32_t at, author;
+    doc->floors++;
     crdti_kills_truncate(doc);
     for (at = doc->sequences; at;
          at = crdti_sequence_at(doc, at)->next_sequence)

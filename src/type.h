@@ -26,37 +26,38 @@
 /* What is told by keys and entries alone. */
 #define CRDTI_MAP(name, kinds)                                                \
     { name, kinds, CRDTI_BY_KEY, 1, 0, 1, crdti_map_has_key, crdti_map_read,  \
-      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop, NULL, NULL }
+      NULL, NULL, NULL, NULL, NULL, NULL, crdti_order_drop, NULL, NULL, NULL }
 #define CRDTI_REGISTER(name, kinds, read)                                     \
     { name, kinds, CRDTI_ONE_VALUE, 1, 0, 0, NULL, read, NULL, NULL, NULL,    \
-      NULL, NULL, NULL, NULL, NULL, NULL }
+      NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 #define CRDTI_FLAG(name, kinds, visible)                                      \
     { name, kinds, CRDTI_ONE_VALUE, 1, 0, 1, NULL, crdti_flag_read, NULL,     \
-      NULL, NULL, NULL, visible, NULL, NULL, NULL, NULL }
+      NULL, NULL, NULL, visible, NULL, NULL, NULL, NULL, NULL }
 #define CRDTI_SET(name, kinds, has_rows, visible)                             \
     { name, kinds, CRDTI_BY_ELEMENT, 1, has_rows, 1, crdti_element_is_key,    \
       crdti_set_read, NULL, NULL, NULL, NULL, visible, NULL,                  \
-      crdti_order_drop, NULL, NULL }
+      crdti_order_drop, NULL, NULL, NULL }
 /* What is in it are no ops: see sequence.h. */
 #define CRDTI_SEQUENCE(name, kinds, read)                                     \
     { name, kinds, CRDTI_BY_STEPS, 1, 0, 0, crdti_text_has_key, read, NULL,   \
       NULL, NULL, NULL, NULL, NULL, crdti_sequence_drop,                      \
-      crdti_sequence_scope, NULL }
+      crdti_sequence_scope, NULL, NULL }
 #define CRDTI_LIST(name, kinds)                                               \
     { name, kinds, CRDTI_BY_INDEX, 1, 0, 1, crdti_list_has_key,               \
       crdti_list_read, NULL, NULL, crdti_list_born, crdti_list_died,          \
-      crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked }
+      crdti_list_shows, NULL, crdti_sequence_drop, NULL, crdti_list_looked, \
+      crdti_list_keeps }
 /* What has a state of its own. */
 #define CRDTI_COUNTER(name)                                                   \
     { name, CRDTI_TAKES(CRDTI_ADD) | 1u << CRDTI_RESET, CRDTI_ONE_VALUE, 0,   \
       0, 0, crdti_counter_has_key, crdti_counter_read, crdti_counter_reserve, \
       crdti_counter_reset_draft, crdti_counter_born, crdti_counter_died,      \
-      NULL, crdti_counter_settle, crdti_counter_drop, NULL, NULL }
+      NULL, crdti_counter_settle, crdti_counter_drop, NULL, NULL, NULL }
 #define CRDTI_BOUNDED(name)                                                   \
     { name, CRDTI_TAKES(CRDTI_ADD), CRDTI_ONE_VALUE, 0, 0, 1,                 \
       crdti_bounded_has_key, crdti_bounded_read, crdti_bounded_reserve,       \
       crdti_bounded_reset_draft, crdti_bounded_born, crdti_bounded_died,      \
-      NULL, NULL, crdti_bounded_drop, NULL, NULL }
+      NULL, NULL, crdti_bounded_drop, NULL, NULL, NULL }
 
 /* By crdt_type. */
 CRDTI_FN const crdti_type *crdti_type_table(void)
@@ -69,10 +70,11 @@ CRDTI_FN const crdti_type *crdti_type_table(void)
         REMOVE = 1u << CRDTI_REMOVE
     };
     /* name, kinds, shape, is_scope, has_rows, is_keyed, has_key, read,
-     * reserve, reset, born, died, visible, settle, drop, scope, looked */
+     * reserve, reset, born, died, visible, settle, drop, scope, looked,
+     * keeps */
     static const crdti_type table[CRDT_TYPE_COUNT] = {
         { "none", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-          NULL, NULL, NULL, NULL },
+          NULL, NULL, NULL, NULL, NULL },
         CRDTI_MAP("map", ANY),
         CRDTI_REGISTER("register", VALUE, crdti_register_read),
         CRDTI_COUNTER("counter"),

@@ -204,6 +204,40 @@ CRDT_API crdt_err crdt_vv_merge(crdt_vv *a, const crdt_vv *b)
     return err;
 }
 
+/* a := pointwise minimum of a and b. */
+CRDTI_FN void crdti_vv_meet(crdt_vv *a, const crdt_vv *b)
+{
+    size_t i, j = 0, len = 0;
+    for (i = 0; i < a->len; i++) {
+        crdt_dot dot = a->entries[i];
+        while (j < b->len &&
+               crdti_id_order(&b->entries[j].replica, &dot.replica) < 0)
+            j++;
+        if (!crdti_vv_is_at(b, j, &dot.replica))
+            continue;
+        dot.seq = crdti_min(dot.seq, b->entries[j].seq);
+        a->entries[len++] = dot;
+    }
+    a->len = len;
+}
+
+/* How many changes it covers. */
+CRDTI_FN uint64_t crdti_vv_sum(const crdt_vv *vv)
+{
+    uint64_t sum = 0;
+    size_t i;
+    for (i = 0; i < vv->len; i++)
+        sum += vv->entries[i].seq;
+    return sum;
+}
+
+/* Whether b covers all that a does. */
+CRDTI_FN int crdti_vv_is_in(const crdt_vv *a, const crdt_vv *b)
+{
+    crdt_order order = crdt_vv_compare(a, b);
+    return order == CRDT_EQUAL || order == CRDT_BEFORE;
+}
+
 CRDT_API crdt_err crdt_vv_copy(crdt_vv *a, const crdt_vv *b)
 {
     crdt_err err;

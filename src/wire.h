@@ -19,7 +19,7 @@ CRDTI_FN crdt_err crdti_delta_framed(crdt_doc *doc, const crdt_vv *since,
         return CRDT_ERR_ARG;
     start = out->len;
     crdti_writer_init(&w, out);
-    w.err = crdti_delta_put(doc, since, purpose, out);
+    w.err = crdti_delta_put(doc, since, purpose, NULL, out);
     crdti_frame_wrap(&w, CRDTI_FRAME_DELTA, start);
     if (w.err)
         out->len = start;
@@ -93,6 +93,7 @@ CRDTI_FN void crdti_delta_trail(const crdt_doc *doc, const crdti_delta *d,
 typedef struct crdti_reach {
     crdt_vv top;
     crdti_trail trail;
+    crdti_gain gain;
 } crdti_reach;
 
 /* Decodes and joins a payload. `*offset` is where a decoder stopped; `reach`
@@ -113,7 +114,11 @@ CRDTI_FN crdt_err crdti_payload_join(crdt_doc *doc, crdt_bytes payload,
     crdti_reader_init(&r, payload);
     crdti_get_delta(&r, &doc->scratch, &delta);
     *offset = r.err_at;
-    err = r.err ? r.err : crdti_delta_join(doc, &delta);
+    err = r.err;
+    if (!err)
+        err = crdti_delta_join(doc, &delta);
+    if (reach)
+        reach->gain = delta.gain;
     if (!err && reach)
         err = crdti_range_put(&delta, 1, &reach->top);
     if (!err && reach)

@@ -25,6 +25,8 @@ CRDTI_FN crdt_err crdti_write_check(const crdt_doc *doc, size_t count)
         doc->written - doc->replicas.ptr[doc->self].seq - doc->unmetered;
     if (crdti_is_telling(doc))
         return CRDT_ERR_AGAIN;
+    if (doc->is_frozen)
+        return CRDT_ERR_FROZEN;
     if (count > CRDTSYNC_MAX_COMMIT_OPS - open ||
         count > CRDTSYNC_MAX_SEQ - doc->written)
         return CRDT_ERR_LIMIT;

@@ -15,7 +15,7 @@
 #ifndef SESSIONS_H
 #define SESSIONS_H
 
-#include "../src/session.h"
+#include "../src/push.h"
 #include "replicas.h"
 
 /* A document, shared. */
@@ -30,7 +30,7 @@ struct pair {
     crdti_session ends[2];
     crdt_buf ways[2];
     uint64_t strokes[2], deltas[2], bytes[2]; /* that were said */
-    uint64_t answers[CRDT_ERR_COUNT];         /* by result */
+    uint64_t answers[CRDTI_KNEW + 1];         /* by result */
     crdt_err err;                             /* why it is no more of use */
 };
 
@@ -38,24 +38,17 @@ static uint64_t sessions_now = 1000;
 
 static inline void side_init(struct side *side, crdt_doc *doc)
 {
-    crdti_share *share;
     memset(side, 0, sizeof *side);
     side->doc = doc;
     CHECK(!crdti_array_reserve(&doc->alloc, &side->shares, 1));
-    share = &side->shares.ptr[side->shares.len++];
-    memset(share, 0, sizeof *share);
-    crdti_vv_start(&share->vv, &doc->alloc);
-    crdti_vv_start(&share->acked, &doc->alloc);
-    share->doc = doc;
-    share->name_len = 1;
-    share->name[0] = 'd';
+    crdti_share_init(&side->shares.ptr[side->shares.len++], &doc->alloc, doc,
+                     CRDT_STR("d"));
 }
 
 static inline void side_free(struct side *side)
 {
     CHECK_INT(side->shares.ptr->alarms, 0);
-    crdt_vv_free(&side->shares.ptr->vv);
-    crdt_vv_free(&side->shares.ptr->acked);
+    crdti_share_free(side->shares.ptr);
     crdti_array_free(&side->doc->alloc, &side->shares);
     done(side->doc);
 }
@@ -100,7 +93,7 @@ static inline void look_at_frames(struct pair *pair, int from,
     pair->bytes[from] += bytes.len;
     while (!crdti_frame_get(bytes, SIZE_MAX, &frame, NULL)) {
         pair->strokes[from] += frame.kind == CRDTI_STROKES;
-        pair->deltas[from] += frame.kind == CRDTI_CHUNK;
+        pair->deltas[from] += frame.kind == CRDTI_UPDATE;
         if (frame.kind == CRDTI_ANSWER)
             pair->answers[frame.payload.ptr[frame.payload.len - 1]]++;
         bytes = crdt_bytes_of(bytes.ptr + frame.size, bytes.len - frame.size);
@@ -169,7 +162,8 @@ static inline void settle(struct pair *pairs, size_t count)
         sessions_now += CRDTI_REFUSED_MS;
         for (i = 0; i < count; i++)
             for (from = 0; from < 2; from++)
-                CHECK(!crdti_session_retry(&pairs[i].ends[from]));
+                CHECK(!crdti_session_retry(&pairs[i].ends[from], 1,
+                                           sessions_now));
     }
     CHECK(rounds < 1000);
 }

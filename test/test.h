@@ -91,32 +91,49 @@ static inline uint32_t test_below(uint64_t *state, uint32_t bound)
     return (uint32_t)(((test_random(state) >> 32) * bound) >> 32);
 }
 
-static inline int test_main(const struct test_case *cases, size_t count,
-                            int argc, char **argv)
+static int test_passed, test_failed;
+
+/* Runs those whose name, behind that of the group ("" or "tcp: "), holds the
+ * pattern; or names them. */
+static inline void test_run(const char *group, const struct test_case *cases,
+                            size_t count, const char *pattern)
 {
-    const char *pattern = argc > 1 ? argv[1] : "";
-    int passed = 0, failed = 0;
+    char name[200];
     size_t i;
     for (i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s%s", group, cases[i].name);
         if (strcmp(pattern, "--list") == 0) {
-            puts(cases[i].name);
+            puts(name);
             continue;
         }
-        if (!strstr(cases[i].name, pattern))
+        if (!strstr(name, pattern))
             continue;
         test_failures_in_case = 0;
         cases[i].run();
         if (test_failures_in_case) {
-            printf("FAIL %s\n", cases[i].name);
-            failed++;
+            printf("FAIL %s\n", name);
+            test_failed++;
         } else {
-            passed++;
+            test_passed++;
         }
         fflush(stdout);
     }
+}
+
+/* What main answers. */
+static inline int test_end(const char *pattern)
+{
     if (strcmp(pattern, "--list") != 0)
-        printf("%d passed, %d failed\n", passed, failed);
-    return failed != 0;
+        printf("%d passed, %d failed\n", test_passed, test_failed);
+    return test_failed != 0;
+}
+
+static inline int test_main(const struct test_case *cases, size_t count,
+                            int argc, char **argv)
+{
+    const char *pattern = argc > 1 ? argv[1] : "";
+    test_run("", cases, count, pattern);
+    return test_end(pattern);
 }
 
 #define TEST_MAIN(...)                                                        \

@@ -493,7 +493,7 @@ CRDTI_FN void crdti_loop_table(crdt_transport *out, crdti_loop_end *end)
     crdti_zero(out, sizeof *out);
     out->version = 1;
     out->ctx = end;
-    out->properties = CRDT_RELIABLE | CRDT_ORDERED;
+    out->properties = CRDT_RELIABLE | CRDT_ORDERED | CRDT_SEALED;
     if (end->hub->torn)
         out->properties |= CRDT_STREAM;
     out->message_max = end->hub->queue_max - CRDTI_LOOP_HEAD;

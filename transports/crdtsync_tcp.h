@@ -1,10 +1,10 @@
 /*
- * crdtsync_tcp - TCP between nodes, on POSIX systems: non-blocking, IPv4 and
- * IPv6, one thread, poll(2).
+ * crdtsync_tcp - TCP and Unix sockets between nodes, on POSIX systems:
+ * non-blocking, IPv4 and IPv6, one thread, poll(2).
  *
  *     #define CRDTSYNC_IMPLEMENTATION     // in one file, that of crdtsync.h;
  *     #include "crdtsync.h"               // adapters come behind it
- *     #include "crdtsync_tcp.h"
+ *     #include "crdtsync_tcp.h"           // beside it: crdtsync_socket.h
  *
  * SYNOPSIS
  *
@@ -32,7 +32,7 @@
  * OLD SYSTEMS, STRICT MODES
  *
  * It compiles with -std=c99 and no feature macros, where glibc hides some of
- * POSIX: see >>posix below.
+ * POSIX: see >>posix in crdtsync_socket.h.
  */
 #ifndef CRDTSYNC_TCP_H
 #define CRDTSYNC_TCP_H
@@ -54,7 +54,8 @@ typedef struct crdt_tcp_config {
     const crdt_random *random; /* for jitter alone: need not be secret */
     const crdt_log *log;       /* NULL: silent */
     const char *listen;        /* "host:port", "[v6]:port", ":port" for all
-        interfaces; port 0: any, see crdt_tcp_port. NULL: nobody can dial us */
+        interfaces; port 0: any, see crdt_tcp_port; "unix:/path", which is
+        removed again at the end. NULL: nobody can dial us */
     const char *const *peers;  /* to be kept connected, as crdt_tcp_add_peer */
     size_t peers_count;
     size_t peers_max; /* links and dialled peers at once; 0: 1,024. Who comes
@@ -82,6 +83,10 @@ CRDT_API unsigned crdt_tcp_port(const crdt_transport *transport);
  * LIMIT (peers_max). */
 CRDT_API crdt_err crdt_tcp_add_peer(const crdt_transport *transport,
                                     const char *address);
+/* It is not dialled any more, and the link that came of it ends. ARG,
+ * NOT_FOUND. */
+CRDT_API crdt_err crdt_tcp_remove_peer(const crdt_transport *transport,
+                                       const char *address);
 
 /* For a program with a loop of its own: what to wait for now. Fills at most
  * `max` and returns how many there are; ask before each wait, not from within
@@ -89,6 +94,11 @@ CRDT_API crdt_err crdt_tcp_add_peer(const crdt_transport *transport,
  * NULL), poll the node with timeout 0. */
 CRDT_API size_t crdt_tcp_fds(const crdt_transport *transport,
                              struct pollfd *out, size_t max, int *timeout_ms);
+
+/* Ends the wait of a poll, or the next one. Of all functions this one alone
+ * may be called by any thread and by signal handlers, while the transport is
+ * open. */
+CRDT_API void crdt_tcp_wake(const crdt_transport *transport);
 
 #ifdef __cplusplus
 }
@@ -102,63 +112,10 @@ CRDT_API size_t crdt_tcp_fds(const crdt_transport *transport,
 #ifndef CRDTSYNC_IMPLEMENTED
 #error "define CRDTSYNC_IMPLEMENTATION before including crdtsync.h"
 #endif
-#ifdef _WIN32
-#error "crdtsync_tcp.h needs a POSIX system"
-#endif
-#ifdef CRDTSYNC_FREESTANDING
-#error "crdtsync_tcp.h needs a system: not with CRDTSYNC_FREESTANDING"
-#endif
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "crdtsync_socket.h"
+
 #include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <sys/types.h>
-#include <sys/uio.h>
-
-/* >>posix -----------------------------------------------------------------
- * With -std=c99 (not gnu99) and without _POSIX_C_SOURCE, glibc hides exactly
- * getaddrinfo and its kin of all that is used here; and defining the macro now
- * is too late when a system header has come before. What is hidden is part of
- * its binary interface and cannot change, so it is declared here. In C++, in
- * musl and in the BSDs nothing is hidden. */
-
-#if defined(__GLIBC__) && !defined(AI_PASSIVE)
-#ifdef __cplusplus
-extern "C" {
-#endif
-struct addrinfo {
-    int ai_flags, ai_family, ai_socktype, ai_protocol;
-    socklen_t ai_addrlen;
-    struct sockaddr *ai_addr;
-    char *ai_canonname;
-    struct addrinfo *ai_next;
-};
-extern int getaddrinfo(const char *host, const char *service,
-                       const struct addrinfo *hints, struct addrinfo **out);
-extern void freeaddrinfo(struct addrinfo *list);
-extern const char *gai_strerror(int code);
-#ifdef __cplusplus
-}
-#endif
-#define AI_PASSIVE 0x0001
-#define AI_NUMERICHOST 0x0004
-#define AI_NUMERICSERV 0x0400
-#endif
-
-#if !defined(AI_PASSIVE) || !defined(POLLIN) || !defined(O_NONBLOCK)
-#error "define _POSIX_C_SOURCE 200809L before the first include of this file"
-#endif
-#ifndef AI_NUMERICSERV
-#define AI_NUMERICSERV 0
-#endif
 
 /* A peer that is gone must be an error, not the signal SIGPIPE. */
 #ifdef MSG_NOSIGNAL
@@ -171,9 +128,7 @@ extern const char *gai_strerror(int code);
 
 /* >>data ------------------------------------------------------------------ */
 
-#define CRDTI_TCP_NAME_MAX 272 /* "tcp:[255 bytes of host]:65535" */
 #define CRDTI_TCP_WHY_MAX 80
-#define CRDTI_TCP_ADDRESSES_MAX 8 /* of one name */
 #define CRDTI_TCP_READ_SIZE 65536u
 #define CRDTI_TCP_READS_MAX 8    /* a link and poll: then it is others' turn */
 #define CRDTI_TCP_ACCEPTS_MAX 64 /* a poll */
@@ -181,11 +136,6 @@ extern const char *gai_strerror(int code);
 #define CRDTI_TCP_IDLE_MS 1000   /* then empty queues give back their memory */
 #define CRDTI_TCP_NO_SLOT SIZE_MAX
 #define CRDTI_TCP_NEVER UINT64_MAX
-
-typedef struct crdti_tcp_address {
-    struct sockaddr_storage of;
-    socklen_t len;
-} crdti_tcp_address;
 
 /*
  *     CONNECTING --> UP --> LEAVING --> DEAD
@@ -221,22 +171,24 @@ typedef struct crdti_tcp_link {
     uint64_t up_ms;    /* since when it was up */
     uint64_t used_ms;  /* when something was queued last */
     int finished;      /* our end was said */
-    char name[CRDTI_TCP_NAME_MAX];
+    char name[CRDTI_SOCK_NAME_MAX];
     char why[CRDTI_TCP_WHY_MAX];
 } crdti_tcp_link;
 
 /* A peer to be kept connected: waits until retry_ms, or has a link. */
 typedef struct crdti_tcp_dial {
-    char name[CRDTI_TCP_NAME_MAX]; /* "tcp:" and the address as given */
-    crdti_tcp_address addresses[CRDTI_TCP_ADDRESSES_MAX];
+    char name[CRDTI_SOCK_NAME_MAX]; /* "tcp:" and the address as given, or
+        that as it is: "unix:/path" */
+    crdti_sock_address addresses[CRDTI_SOCK_ADDRESSES_MAX];
     size_t count, next; /* addresses; the next to be tried */
     crdti_tcp_link *link;
     uint64_t retry_ms;
     unsigned attempts; /* in a row */
     int complained;    /* in the log, of this row */
+    int is_removed;    /* to be forgotten */
 } crdti_tcp_dial;
 
-/* The arrays have room for peers_max (fds: one more) from the start: nothing
+/* The arrays have room for peers_max (fds: two more) from the start: nothing
  * but links, queues and dials is allocated later. */
 typedef struct crdti_tcp {
     crdt_alloc alloc;
@@ -253,11 +205,13 @@ typedef struct crdti_tcp {
     size_t peers_max, queue_max;
     uint32_t connect_ms, linger_ms, backoff_min_ms, backoff_max_ms;
     uint64_t now_ms;
-    uint64_t accept_ms; /* not before */
-    uint64_t upcalls;   /* made so far */
-    crdt_peer peers;    /* numbers given so far */
-    crdt_err err;       /* of this poll */
-    int listener;       /* or -1 */
+    uint64_t accept_ms;      /* not before */
+    uint64_t upcalls;        /* made so far */
+    crdt_peer peers;         /* numbers given so far */
+    crdt_err err;            /* of this poll */
+    int listener;            /* or -1 */
+    crdti_sock_address path; /* of the listener; len 0: none, not AF_UNIX */
+    crdti_sock_wake wake;
     unsigned port;
     int complained; /* that nothing can be accepted */
     int polling;
@@ -265,208 +219,67 @@ typedef struct crdti_tcp {
 
 /* >>text ------------------------------------------------------------------ */
 
-CRDTI_FN void crdti_tcp_text(char *out, size_t size, const char *text)
-{
-    size_t len = strlen(text);
-    if (len >= size)
-        len = size - 1;
-    crdti_copy(out, text, len);
-    out[len] = 0;
-}
-
 CRDTI_FN void crdti_tcp_log(crdti_tcp *t, const char *name, const char *what,
                             const char *why)
 {
-    char line[CRDTI_TCP_NAME_MAX + 160];
+    char line[CRDTI_SOCK_NAME_MAX + 160];
     if (!t->log.line)
         return;
     snprintf(line, sizeof line, "%s: %s: %s", name, what, why);
     t->log.line(t->log.ctx, line);
 }
 
-/* "host:port" or "[host]:port" into its parts; whether it was that. */
-CRDTI_FN int crdti_tcp_split(const char *address, char host[256], char port[6])
+/* What was given as an address. */
+CRDTI_FN const char *crdti_tcp_given(const char *name)
 {
-    const char *colon = strrchr(address, ':'), *digit;
-    size_t len = colon ? (size_t)(colon - address) : 0;
-    unsigned long number = 0;
-    if (!colon || !colon[1])
-        return 0;
-    for (digit = colon + 1; *digit; digit++) {
-        if (*digit < '0' || *digit > '9' || digit - colon > 5)
-            return 0;
-        number = number * 10 + (unsigned long)(*digit - '0');
-    }
-    if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
-        address++;
-        len -= 2;
-        if (!len)
-            return 0;
-    } else if (memchr(address, ':', len)) {
-        return 0; /* an IPv6 address needs its brackets */
-    }
-    if (number > 65535 || len > 255)
-        return 0;
-    crdti_copy(host, address, len);
-    host[len] = 0;
-    crdti_tcp_text(port, 6, colon + 1);
-    return 1;
+    return crdti_sock_unix_path(name) ? name : name + 4;
 }
 
-CRDTI_FN unsigned crdti_tcp_port_of(const crdti_tcp_address *address)
+CRDTI_FN void crdti_tcp_name(char out[CRDTI_SOCK_NAME_MAX],
+                             const char *address)
 {
-    const void *of = &address->of;
-    if (address->of.ss_family == AF_INET)
-        return ntohs(((const struct sockaddr_in *)of)->sin_port);
-    if (address->of.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)of)->sin6_port);
-    return 0;
+    snprintf(out, CRDTI_SOCK_NAME_MAX, "%s%s",
+             crdti_sock_unix_path(address) ? "" : "tcp:", address);
 }
 
-/* An IPv4 address that came through an IPv6 socket shows as what it is. */
-CRDTI_FN void crdti_tcp_name(char out[CRDTI_TCP_NAME_MAX],
-                             const crdti_tcp_address *address)
+/* Whether one can listen there, or dial it. */
+CRDTI_FN int crdti_tcp_is_address(const char *address, int to_dial)
 {
-    const void *of = &address->of;
-    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)of)->sin6_addr;
-    unsigned port = crdti_tcp_port_of(address);
-    const char *form = "tcp:%s:%u";
-    char host[64] = "?";
-    if (address->of.ss_family == AF_INET) {
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)of)->sin_addr, host,
-                  sizeof host);
-    } else if (IN6_IS_ADDR_V4MAPPED(v6)) {
-        inet_ntop(AF_INET, v6->s6_addr + 12, host, sizeof host);
-    } else {
-        inet_ntop(AF_INET6, v6, host, sizeof host);
-        form = "tcp:[%s]:%u";
-    }
-    snprintf(out, CRDTI_TCP_NAME_MAX, form, host, port);
+    crdti_sock_address local;
+    char host[256], port[6];
+    const char *path = crdti_sock_unix_path(address);
+    if (path)
+        return crdti_sock_unix_address(path, &local);
+    return crdti_sock_split(address, host, port) &&
+           (!to_dial || (host[0] && strcmp(port, "0") != 0));
 }
 
 /* >>sockets --------------------------------------------------------------- */
 
-CRDTI_FN int crdti_tcp_would_block(int error)
-{
-#if EAGAIN != EWOULDBLOCK
-    if (error == EWOULDBLOCK)
-        return 1;
-#endif
-    return error == EAGAIN || error == ENOBUFS;
-}
-
-CRDTI_FN void crdti_tcp_option(int fd, int level, int option, int value)
-{
-    (void)setsockopt(fd, level, option, &value, sizeof value);
-}
-
-/* Non-blocking and not inherited by programs that ours starts. */
-CRDTI_FN int crdti_tcp_prepare(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return 0;
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) >= 0;
-}
-
 /* Messages go out when we say, not when Nagle's algorithm thinks best. */
 CRDTI_FN void crdti_tcp_tune(int fd)
 {
-    crdti_tcp_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    crdti_tcp_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    crdti_sock_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    crdti_sock_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 #ifdef SO_NOSIGPIPE
-    crdti_tcp_option(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
+    crdti_sock_option(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
 #endif
-}
-
-/* close() leaves errno as it was: what failed before counts. */
-CRDTI_FN void crdti_tcp_shut(int fd)
-{
-    int error = errno;
-    if (fd >= 0)
-        (void)close(fd);
-    errno = error;
-}
-
-/* A prepared socket, or -1 and errno. */
-CRDTI_FN int crdti_tcp_socket(int family)
-{
-    int fd = socket(family, SOCK_STREAM, 0);
-    if (fd < 0)
-        return -1;
-    if (crdti_tcp_prepare(fd))
-        return fd;
-    crdti_tcp_shut(fd);
-    return -1;
-}
-
-CRDTI_FN const struct sockaddr *crdti_tcp_generic(const crdti_tcp_address *a)
-{
-    const void *of = &a->of;
-    return (const struct sockaddr *)of;
-}
-
-/* Who is at this end, or at the other; family 0 when that is not known. */
-CRDTI_FN void crdti_tcp_end(int fd, int other, crdti_tcp_address *out)
-{
-    void *of = &out->of;
-    struct sockaddr *generic = (struct sockaddr *)of;
-    int failed;
-    crdti_zero(out, sizeof *out);
-    out->len = sizeof out->of;
-    if (other)
-        failed = getpeername(fd, generic, &out->len);
-    else
-        failed = getsockname(fd, generic, &out->len);
-    if (failed)
-        crdti_zero(out, sizeof *out);
 }
 
 /* Two sockets cannot both be one end: a port dialled while nobody listens may
  * be given to the dialler itself, which then talks to itself. */
 CRDTI_FN int crdti_tcp_is_itself(int fd)
 {
-    crdti_tcp_address here, there;
-    char here_name[CRDTI_TCP_NAME_MAX], there_name[CRDTI_TCP_NAME_MAX];
-    crdti_tcp_end(fd, 0, &here);
-    crdti_tcp_end(fd, 1, &there);
+    crdti_sock_address here, there;
+    char here_name[CRDTI_SOCK_NAME_MAX], there_name[CRDTI_SOCK_NAME_MAX];
+    crdti_sock_end(fd, 0, &here);
+    crdti_sock_end(fd, 1, &there);
     if (!here.of.ss_family ||
-        crdti_tcp_port_of(&here) != crdti_tcp_port_of(&there))
+        crdti_sock_port(&here) != crdti_sock_port(&there))
         return 0;
-    crdti_tcp_name(here_name, &here);
-    crdti_tcp_name(there_name, &there);
+    crdti_sock_name(here_name, "tcp", &here);
+    crdti_sock_name(there_name, "tcp", &there);
     return strcmp(here_name, there_name) == 0;
-}
-
-/* Looks `address` up: into `out` go at most `max`. NULL, or what is wrong. A
- * name blocks, digits do not. */
-CRDTI_FN const char *crdti_tcp_resolve(const char *address, int passive,
-                                       crdti_tcp_address *out, size_t max,
-                                       size_t *count)
-{
-    struct addrinfo hints, *list = NULL, *at;
-    char host[256], port[6];
-    int code;
-    *count = 0;
-    if (!crdti_tcp_split(address, host, port))
-        return "not of the form host:port";
-    crdti_zero(&hints, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0);
-    code = getaddrinfo(host[0] && strcmp(host, "*") != 0 ? host : NULL, port,
-                       &hints, &list);
-    if (code)
-        return gai_strerror(code);
-    for (at = list; at && *count < max; at = at->ai_next) {
-        if (at->ai_addrlen > sizeof out->of)
-            continue;
-        crdti_zero(&out[*count], sizeof *out);
-        crdti_copy(&out[*count].of, at->ai_addr, at->ai_addrlen);
-        out[*count].len = at->ai_addrlen;
-        ++*count;
-    }
-    freeaddrinfo(list);
-    return *count ? NULL : "the name has no address";
 }
 
 CRDTI_FN void crdti_tcp_tick(crdti_tcp *t)
@@ -494,7 +307,7 @@ CRDTI_FN crdti_tcp_link *crdti_tcp_link_new(crdti_tcp *t)
 
 CRDTI_FN void crdti_tcp_link_free(crdti_tcp *t, crdti_tcp_link *link)
 {
-    crdti_tcp_shut(link->fd);
+    crdti_sock_shut(link->fd);
     crdt_buf_free(&link->fill);
     crdt_buf_free(&link->drain);
     crdti_free(&t->alloc, link, sizeof *link);
@@ -535,7 +348,7 @@ CRDTI_FN void crdti_tcp_die(crdti_tcp *t, crdti_tcp_link *link,
     if (link->state == CRDTI_TCP_DEAD)
         return;
     if (link->state == CRDTI_TCP_UP)
-        crdti_tcp_text(link->why, sizeof link->why, why);
+        crdti_sock_text(link->why, sizeof link->why, why);
     crdti_tcp_state_set(t, link, CRDTI_TCP_DEAD);
 }
 
@@ -607,9 +420,9 @@ CRDTI_FN void crdti_tcp_flush(crdti_tcp *t, crdti_tcp_link *link)
     while (len < 0 && errno == EINTR);
     if (len >= 0) {
         crdti_tcp_written(link, (size_t)len);
-    } else if (!crdti_tcp_would_block(errno)) {
+    } else if (!crdti_sock_would_block(errno)) {
         if (link->state == CRDTI_TCP_UP)
-            crdti_tcp_text(link->why, sizeof link->why, strerror(errno));
+            crdti_sock_text(link->why, sizeof link->why, strerror(errno));
         link->fill.len = link->drain.len = link->pos = 0;
         link->finished = 1;
     }
@@ -640,6 +453,16 @@ CRDTI_FN void crdti_tcp_tell_writable(crdti_tcp *t, crdti_tcp_link *link)
  * says that this was all, and reads and forgets until the other side ends
  * too, or its time is over. */
 
+CRDTI_FN void crdti_tcp_leave(crdti_tcp *t, crdti_tcp_link *link,
+                              const char *why)
+{
+    if (link->state != CRDTI_TCP_UP)
+        return;
+    crdti_sock_text(link->why, sizeof link->why, why);
+    crdti_tcp_tick(t);
+    crdti_tcp_state_set(t, link, CRDTI_TCP_LEAVING);
+}
+
 CRDTI_FN void crdti_tcp_leave_step(crdti_tcp *t, crdti_tcp_link *link)
 {
     if (link->state != CRDTI_TCP_LEAVING)
@@ -664,26 +487,14 @@ CRDTI_FN void crdti_tcp_rest(crdti_tcp *t, crdti_tcp_link *link)
 
 /* >>dialling -------------------------------------------------------------- */
 
-/* Full jitter: any time between nothing and the bound is as likely, so that
- * all who lost one server at once do not come back at once.
- * (Brooker 2015, "Exponential Backoff And Jitter") */
-CRDTI_FN uint64_t crdti_tcp_backoff_ms(crdti_tcp *t, unsigned attempts)
-{
-    uint64_t bound = t->backoff_max_ms;
-    uint32_t random;
-    if (attempts < 32)
-        bound = crdti_min(bound, (uint64_t)t->backoff_min_ms << attempts);
-    if (t->random.fill(t->random.ctx, &random, sizeof random) != CRDT_OK)
-        return bound;
-    return (random * (bound + 1)) >> 32;
-}
-
 /* The dial has no link (any more): it comes back later. */
 CRDTI_FN void crdti_tcp_dial_later(crdti_tcp *t, crdti_tcp_dial *dial)
 {
     dial->link = NULL;
     dial->next = 0;
-    dial->retry_ms = t->now_ms + crdti_tcp_backoff_ms(t, dial->attempts);
+    dial->retry_ms =
+        t->now_ms + crdti_sock_backoff_ms(&t->random, t->backoff_min_ms,
+                                          t->backoff_max_ms, dial->attempts);
     if (dial->attempts < 32)
         dial->attempts++;
 }
@@ -708,15 +519,15 @@ CRDTI_FN void crdti_tcp_dial_done(crdti_tcp *t, crdti_tcp_dial *dial)
 }
 
 /* A socket on its way to the address, or -1 and errno. */
-CRDTI_FN int crdti_tcp_connect(const crdti_tcp_address *address)
+CRDTI_FN int crdti_tcp_connect(const crdti_sock_address *address)
 {
-    int fd = crdti_tcp_socket(address->of.ss_family);
+    int fd = crdti_sock_open(address->of.ss_family, SOCK_STREAM);
     if (fd < 0)
         return -1;
-    if (connect(fd, crdti_tcp_generic(address), address->len) == 0 ||
+    if (connect(fd, crdti_sock_generic(address), address->len) == 0 ||
         errno == EINPROGRESS || errno == EINTR)
         return fd;
-    crdti_tcp_shut(fd);
+    crdti_sock_shut(fd);
     return -1;
 }
 
@@ -738,13 +549,13 @@ CRDTI_FN void crdti_tcp_dial_next(crdti_tcp *t, crdti_tcp_dial *dial,
     }
     link = crdti_tcp_link_new(t);
     if (!link) {
-        crdti_tcp_shut(fd);
+        crdti_sock_shut(fd);
         crdti_tcp_dial_failed(t, dial, crdt_err_text(CRDT_ERR_NOMEM));
         return;
     }
     link->fd = fd;
     link->dial = dial;
-    crdti_tcp_text(link->name, sizeof link->name, dial->name);
+    crdti_sock_text(link->name, sizeof link->name, dial->name);
     dial->link = link;
 }
 
@@ -753,8 +564,9 @@ CRDTI_FN void crdti_tcp_dial_begin(crdti_tcp *t, crdti_tcp_dial *dial)
     const char *why = NULL;
     dial->next = 0;
     if (!dial->count)
-        why = crdti_tcp_resolve(dial->name + 4, 0, dial->addresses,
-                                CRDTI_TCP_ADDRESSES_MAX, &dial->count);
+        why = crdti_sock_resolve(crdti_tcp_given(dial->name), SOCK_STREAM, 0,
+                                 dial->addresses, CRDTI_SOCK_ADDRESSES_MAX,
+                                 &dial->count);
     crdti_tcp_tick(t); /* that may have taken a while */
     if (why)
         crdti_tcp_dial_failed(t, dial, why);
@@ -791,10 +603,17 @@ CRDTI_FN int crdti_tcp_is_connecting(const crdti_tcp_dial *dial)
     return dial->link && dial->link->state == CRDTI_TCP_CONNECTING;
 }
 
+CRDTI_FN int crdti_tcp_is_linked(const crdti_tcp_dial *dial)
+{
+    return dial->link && dial->link->state != CRDTI_TCP_CONNECTING;
+}
+
 /* When the dial next wants to be seen to. */
 CRDTI_FN uint64_t crdti_tcp_dial_due(const crdti_tcp *t,
                                      const crdti_tcp_dial *dial)
 {
+    if (dial->is_removed)
+        return crdti_tcp_is_linked(dial) ? CRDTI_TCP_NEVER : 0;
     if (!dial->link)
         return t->peers < UINT32_MAX ? dial->retry_ms : CRDTI_TCP_NEVER;
     if (crdti_tcp_is_connecting(dial))
@@ -845,16 +664,16 @@ CRDTI_FN void crdti_tcp_accept_failed(crdti_tcp *t, int error)
 /* Whether there may be more. */
 CRDTI_FN int crdti_tcp_accept_one(crdti_tcp *t)
 {
-    crdti_tcp_address from;
+    crdti_sock_address from;
     crdti_tcp_link *link = crdti_tcp_link_new(t);
     if (!link) {
         crdti_tcp_accept_failed(t, ENOMEM);
         return 0;
     }
     link->fd = accept(t->listener, NULL, NULL);
-    if (link->fd >= 0 && crdti_tcp_prepare(link->fd)) {
-        crdti_tcp_end(link->fd, 1, &from);
-        crdti_tcp_name(link->name, &from);
+    if (link->fd >= 0 && crdti_sock_prepare(link->fd)) {
+        crdti_sock_end(link->fd, 1, &from);
+        crdti_sock_name(link->name, "tcp", &from);
         t->complained = 0;
         crdti_tcp_link_up(t, link);
         return 1;
@@ -897,7 +716,7 @@ CRDTI_FN int crdti_tcp_read_one(crdti_tcp *t, crdti_tcp_link *link)
     }
     if (len == 0)
         crdti_tcp_die(t, link, "closed by the peer");
-    else if (!crdti_tcp_would_block(errno))
+    else if (!crdti_sock_would_block(errno))
         crdti_tcp_die(t, link, strerror(errno));
     else if (link->finished && link->state == CRDTI_TCP_UP)
         crdti_tcp_die(t, link, link->why);
@@ -932,11 +751,12 @@ CRDTI_FN int crdti_tcp_link_events(const crdti_tcp_link *link)
     return crdti_tcp_queued(link) > 0 ? POLLIN | POLLOUT : POLLIN;
 }
 
-/* In this order: the listener, links, links that are not yet up. */
+/* In this order: what wakes, the listener, links, links that are not yet up.
+ */
 CRDTI_FN size_t crdti_tcp_collect(const crdti_tcp *t, struct pollfd *fds,
                                   size_t max)
 {
-    size_t i, count = 0;
+    size_t i, count = crdti_tcp_fds_add(fds, 0, max, t->wake.reader, POLLIN);
     if (crdti_tcp_may_accept(t))
         count = crdti_tcp_fds_add(fds, count, max, t->listener, POLLIN);
     for (i = 0; i < t->links_count; i++) {
@@ -995,9 +815,29 @@ CRDTI_FN void crdti_tcp_flush_all(crdti_tcp *t)
             crdti_tcp_flush(t, t->links[i]);
 }
 
+/* Those that were removed, as soon as they have no link. */
+CRDTI_FN void crdti_tcp_forget(crdti_tcp *t)
+{
+    size_t i, kept = 0;
+    for (i = 0; i < t->dials_count; i++) {
+        crdti_tcp_dial *dial = t->dials[i];
+        if (dial->is_removed && crdti_tcp_is_linked(dial))
+            crdti_tcp_leave(t, dial->link, "not wanted any more");
+        if (!dial->is_removed || crdti_tcp_is_linked(dial)) {
+            t->dials[kept++] = dial;
+            continue;
+        }
+        if (dial->link)
+            crdti_tcp_link_free(t, dial->link);
+        crdti_free(&t->alloc, dial, sizeof *dial);
+    }
+    t->dials_count = kept;
+}
+
 CRDTI_FN void crdti_tcp_step_all(crdti_tcp *t)
 {
     size_t i;
+    crdti_tcp_forget(t);
     for (i = 0; i < t->dials_count; i++)
         crdti_tcp_dial_step(t, t->dials[i]);
     for (i = 0; i < t->links_count; i++) {
@@ -1055,7 +895,7 @@ CRDTI_FN void crdti_tcp_serve_all(crdti_tcp *t, size_t asked, int listening)
         if (crdti_tcp_is_connecting(t->dials[i]) &&
             crdti_tcp_revents(t, t->dials[i]->link, asked))
             crdti_tcp_dial_ready(t, t->dials[i]);
-    if (listening && t->fds[0].revents)
+    if (listening && t->fds[1].revents)
         crdti_tcp_accept(t);
 }
 
@@ -1074,13 +914,15 @@ CRDTI_FN crdt_err crdti_tcp_poll(void *ctx, int timeout_ms)
     crdti_tcp_step_all(t);
     crdti_tcp_bury_all(t);
     listening = crdti_tcp_may_accept(t);
-    asked = crdti_tcp_collect(t, t->fds, t->peers_max + 1);
+    asked = crdti_tcp_collect(t, t->fds, t->peers_max + 2);
     wait_ms = crdti_tcp_timeout(t, timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
     if (t->upcalls != upcalls)
         wait_ms = 0; /* something has happened */
     ready = poll(t->fds, (nfds_t)asked, wait_ms);
     if (ready < 0 && errno != EINTR)
         t->err = CRDT_ERR_IO;
+    if (ready > 0 && t->fds[0].revents)
+        crdti_sock_wake_clear(&t->wake);
     crdti_tcp_tick(t);
     crdti_tcp_serve_all(t, ready > 0 ? asked : 0, ready > 0 && listening);
     crdti_tcp_flush_all(t);
@@ -1125,11 +967,14 @@ CRDTI_FN void crdti_tcp_drop(void *ctx, crdt_peer peer, const char *why)
 {
     crdti_tcp *t = (crdti_tcp *)ctx;
     crdti_tcp_link *link = crdti_tcp_find(t, peer);
-    if (!link || link->state != CRDTI_TCP_UP)
-        return;
-    crdti_tcp_text(link->why, sizeof link->why, why ? why : "");
-    crdti_tcp_tick(t);
-    crdti_tcp_state_set(t, link, CRDTI_TCP_LEAVING);
+    if (link)
+        crdti_tcp_leave(t, link, why ? why : "");
+}
+
+CRDTI_FN void crdti_tcp_unlink(const crdti_sock_address *address)
+{
+    const void *of = &address->of;
+    (void)unlink(((const struct sockaddr_un *)of)->sun_path);
 }
 
 CRDTI_FN void crdti_tcp_free(crdti_tcp *t)
@@ -1143,10 +988,13 @@ CRDTI_FN void crdti_tcp_free(crdti_tcp *t)
     }
     for (i = 0; i < t->links_count; i++) /* which dials look at */
         crdti_tcp_link_free(t, t->links[i]);
-    crdti_tcp_shut(t->listener);
+    crdti_sock_shut(t->listener);
+    if (t->path.len)
+        crdti_tcp_unlink(&t->path);
+    crdti_sock_wake_close(&t->wake);
     crdti_free(&alloc, t->links, pointers);
     crdti_free(&alloc, t->dials, pointers);
-    crdti_free(&alloc, t->fds, (t->peers_max + 1) * sizeof *t->fds);
+    crdti_free(&alloc, t->fds, (t->peers_max + 2) * sizeof *t->fds);
     crdti_free(&alloc, t->bytes, CRDTI_TCP_READ_SIZE);
     crdti_free(&alloc, t, sizeof *t);
 }
@@ -1180,27 +1028,50 @@ CRDTI_FN crdti_tcp *crdti_tcp_of(const crdt_transport *transport)
     return (crdti_tcp *)transport->ctx;
 }
 
+/* A path of a program that was killed: nobody listens there any more. */
+CRDTI_FN void crdti_tcp_unlink_dead(const crdti_sock_address *address)
+{
+    int fd = crdti_sock_open(AF_UNIX, SOCK_STREAM);
+    if (fd >= 0 &&
+        connect(fd, crdti_sock_generic(address), address->len) < 0 &&
+        errno == ECONNREFUSED)
+        crdti_tcp_unlink(address);
+    crdti_sock_shut(fd);
+}
+
+CRDTI_FN void crdti_tcp_listen_options(int fd, int family)
+{
+    if (family == AF_UNIX)
+        return;
+    crdti_sock_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+#ifdef IPV6_V6ONLY
+    if (family == AF_INET6)
+        crdti_sock_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+#endif
+}
+
 /* NULL, or what went wrong. */
 CRDTI_FN const char *crdti_tcp_listen_at(crdti_tcp *t,
-                                         const crdti_tcp_address *address)
+                                         const crdti_sock_address *address)
 {
-    crdti_tcp_address here;
-    int fd = crdti_tcp_socket(address->of.ss_family);
+    crdti_sock_address here;
+    int family = address->of.ss_family;
+    int fd = crdti_sock_open(family, SOCK_STREAM);
     if (fd < 0)
         return strerror(errno);
-    crdti_tcp_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-#ifdef IPV6_V6ONLY
-    if (address->of.ss_family == AF_INET6)
-        crdti_tcp_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-#endif
-    if (bind(fd, crdti_tcp_generic(address), address->len) < 0 ||
+    crdti_tcp_listen_options(fd, family);
+    if (family == AF_UNIX)
+        crdti_tcp_unlink_dead(address);
+    if (bind(fd, crdti_sock_generic(address), address->len) < 0 ||
         listen(fd, SOMAXCONN) < 0) {
-        crdti_tcp_shut(fd);
+        crdti_sock_shut(fd);
         return strerror(errno);
     }
-    crdti_tcp_end(fd, 0, &here);
+    crdti_sock_end(fd, 0, &here);
     t->listener = fd;
-    t->port = crdti_tcp_port_of(&here);
+    t->port = crdti_sock_port(&here);
+    if (family == AF_UNIX)
+        t->path = *address;
     return NULL;
 }
 
@@ -1208,44 +1079,53 @@ CRDTI_FN const char *crdti_tcp_listen_at(crdti_tcp *t,
  * takes IPv4 along. */
 CRDTI_FN crdt_err crdti_tcp_listen(crdti_tcp *t, const char *address)
 {
-    crdti_tcp_address found[CRDTI_TCP_ADDRESSES_MAX];
-    char host[256], port[6], name[CRDTI_TCP_NAME_MAX];
+    crdti_sock_address found[CRDTI_SOCK_ADDRESSES_MAX];
+    char name[CRDTI_SOCK_NAME_MAX];
     const char *why;
     size_t i, count;
     int pass;
-    if (!crdti_tcp_split(address, host, port))
+    if (!crdti_tcp_is_address(address, 0))
         return CRDT_ERR_ARG;
-    why =
-        crdti_tcp_resolve(address, 1, found, CRDTI_TCP_ADDRESSES_MAX, &count);
+    why = crdti_sock_resolve(address, SOCK_STREAM, 1, found,
+                             CRDTI_SOCK_ADDRESSES_MAX, &count);
     for (pass = 0; pass < 2; pass++)
         for (i = 0; i < count && t->listener < 0; i++)
             if ((found[i].of.ss_family == AF_INET6) == (pass == 0))
                 why = crdti_tcp_listen_at(t, &found[i]);
     if (t->listener >= 0)
         return CRDT_OK;
-    snprintf(name, sizeof name, "tcp:%s", address);
+    crdti_tcp_name(name, address);
     crdti_tcp_log(t, name, "cannot listen", why);
     return CRDT_ERR_IO;
+}
+
+CRDTI_FN crdti_tcp_dial *crdti_tcp_dial_find(const crdti_tcp *t,
+                                             const char *address)
+{
+    size_t i;
+    for (i = 0; i < t->dials_count; i++)
+        if (strcmp(crdti_tcp_given(t->dials[i]->name), address) == 0)
+            return t->dials[i];
+    return NULL;
 }
 
 CRDTI_FN crdt_err crdti_tcp_dial_add(crdti_tcp *t, const char *address)
 {
     crdti_tcp_dial *dial;
-    char host[256], port[6];
-    size_t i;
-    if (!address || !crdti_tcp_split(address, host, port) || !host[0] ||
-        strcmp(port, "0") == 0)
+    if (!address || !crdti_tcp_is_address(address, 1))
         return CRDT_ERR_ARG;
-    for (i = 0; i < t->dials_count; i++)
-        if (strcmp(t->dials[i]->name + 4, address) == 0)
-            return CRDT_OK;
+    dial = crdti_tcp_dial_find(t, address);
+    if (dial) {
+        dial->is_removed = 0;
+        return CRDT_OK;
+    }
     if (crdti_tcp_places_taken(t) >= t->peers_max)
         return CRDT_ERR_LIMIT;
     dial = (crdti_tcp_dial *)crdti_alloc(&t->alloc, sizeof *dial);
     if (!dial)
         return CRDT_ERR_NOMEM;
     crdti_zero(dial, sizeof *dial);
-    snprintf(dial->name, sizeof dial->name, "tcp:%s", address);
+    crdti_tcp_name(dial->name, address);
     t->dials[t->dials_count++] = dial;
     return CRDT_OK;
 }
@@ -1255,6 +1135,20 @@ CRDT_API crdt_err crdt_tcp_add_peer(const crdt_transport *transport,
 {
     crdti_tcp *t = crdti_tcp_of(transport);
     return t ? crdti_tcp_dial_add(t, address) : CRDT_ERR_ARG;
+}
+
+CRDT_API crdt_err crdt_tcp_remove_peer(const crdt_transport *transport,
+                                       const char *address)
+{
+    crdti_tcp *t = crdti_tcp_of(transport);
+    crdti_tcp_dial *dial =
+        t && address ? crdti_tcp_dial_find(t, address) : NULL;
+    if (!dial || dial->is_removed)
+        return t && address ? CRDT_ERR_NOT_FOUND : CRDT_ERR_ARG;
+    dial->is_removed = 1;
+    if (crdti_tcp_is_linked(dial))
+        crdti_tcp_leave(t, dial->link, "not wanted any more");
+    return CRDT_OK;
 }
 
 CRDT_API unsigned crdt_tcp_port(const crdt_transport *transport)
@@ -1277,6 +1171,13 @@ CRDT_API size_t crdt_tcp_fds(const crdt_transport *transport,
     return crdti_tcp_collect(t, out, max);
 }
 
+CRDT_API void crdt_tcp_wake(const crdt_transport *transport)
+{
+    const crdti_tcp *t = crdti_tcp_of(transport);
+    if (t)
+        crdti_sock_wake_up(&t->wake);
+}
+
 CRDTI_FN uint32_t crdti_tcp_or(uint32_t value, uint32_t otherwise)
 {
     return value ? value : otherwise;
@@ -1291,7 +1192,7 @@ CRDTI_FN void crdti_tcp_configure(crdti_tcp *t, const crdt_tcp_config *c)
     t->random = *crdti_random_or_default(c->random);
     if (c->log)
         t->log = *c->log;
-    t->listener = -1;
+    t->listener = t->wake.reader = t->wake.writer = -1;
     t->peers_max = c->peers_max ? c->peers_max : 1024;
     t->queue_max = c->queue_max ? c->queue_max : (size_t)4 << 20;
     t->connect_ms = crdti_tcp_or(c->connect_ms, 5000);
@@ -1314,7 +1215,7 @@ CRDTI_FN crdt_err crdti_tcp_arrays_new(crdti_tcp *t)
     size_t max = t->peers_max;
     t->links = (crdti_tcp_link **)crdti_tcp_array_new(t, max, sizeof(void *));
     t->dials = (crdti_tcp_dial **)crdti_tcp_array_new(t, max, sizeof(void *));
-    t->fds = (struct pollfd *)crdti_tcp_array_new(t, max + 1, sizeof *t->fds);
+    t->fds = (struct pollfd *)crdti_tcp_array_new(t, max + 2, sizeof *t->fds);
     t->bytes = (uint8_t *)crdti_tcp_array_new(t, CRDTI_TCP_READ_SIZE, 1);
     return t->links && t->dials && t->fds && t->bytes ? CRDT_OK
                                                       : CRDT_ERR_NOMEM;
@@ -1325,6 +1226,8 @@ CRDTI_FN crdt_err crdti_tcp_open(crdti_tcp *t, const crdt_tcp_config *c)
 {
     crdt_err err = crdti_tcp_arrays_new(t);
     size_t i;
+    if (!err && !crdti_sock_wake_open(&t->wake))
+        err = CRDT_ERR_IO;
     if (!err && c->listen)
         err = crdti_tcp_listen(t, c->listen);
     for (i = 0; !err && i < c->peers_count; i++)

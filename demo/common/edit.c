@@ -96,6 +96,16 @@ void edit_again(void)
     edit_resume();
 }
 
+void edit_prompt(const char *prompt)
+{
+    edit.config.prompt = prompt;
+    if (!edit.shown)
+        return;
+    edit_hide();
+    rl_set_prompt(prompt);
+    edit_show();
+}
+
 /* >>completion ------------------------------------------------------------ */
 
 static char *offer(const char *typed, int state)

@@ -28,6 +28,8 @@ typedef struct edit_config {
 
 void edit_start(const edit_config *config);
 void edit_read(void);
+/* Another prompt from now on, also in front of what is being typed. */
+void edit_prompt(const char *prompt);
 /* Takes the prompt away while a command runs on, and brings it back. */
 void edit_pause(void);
 void edit_resume(void);

@@ -2,14 +2,9 @@
 
 #include "loop.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <time.h>
-
-#include "crdtsync_tcp.h"
-
-enum { FDS_MAX = 1100, WAIT_MS_MAX = 1000 };
 
 static volatile sig_atomic_t pending[LOOP_SIGNALS];
 static sigset_t open_mask; /* signals come through only while waiting */
@@ -61,28 +56,50 @@ static void let_signals_in(void)
     sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
-static int least(int a, int b)
+void loop_begin(loop_set *set, int timeout_ms)
 {
-    return b >= 0 && b < a ? b : a;
+    set->count = 0;
+    set->timeout_ms = timeout_ms;
 }
 
-int loop_poll(crdt_node *node, const crdt_transport *tcp, int fd,
-              int timeout_ms)
+void loop_patience(loop_set *set, int timeout_ms)
 {
-    static struct pollfd fds[FDS_MAX];
+    if (timeout_ms >= 0 && timeout_ms < set->timeout_ms)
+        set->timeout_ms = timeout_ms;
+}
+
+void loop_add(loop_set *set, int fd, short events)
+{
+    struct pollfd *out = &set->fds[set->count];
+    if (set->count == LOOP_FDS_MAX)
+        return;
+    out->fd = fd; /* poll passes over a negative one */
+    out->events = events;
+    out->revents = 0;
+    set->count++;
+}
+
+void loop_add_network(loop_set *set, const network *net)
+{
+    int timeout_ms = -1;
+    set->count += network_fds(net, set->fds + set->count,
+                              LOOP_FDS_MAX - set->count, &timeout_ms);
+    loop_patience(set, timeout_ms);
+}
+
+int loop_wait(struct pollfd *fds, size_t count, int timeout_ms)
+{
     struct timespec wait;
-    int patience = -1, ready;
-    size_t count;
-    crdt_node_flush(node);
-    count = crdt_tcp_fds(tcp, fds + 1, FDS_MAX - 1, &patience);
-    patience = least(least(WAIT_MS_MAX, timeout_ms), patience);
-    fds[0].fd = fd; /* poll passes over a negative one */
-    fds[0].events = POLLIN;
-    fds[0].revents = 0;
-    wait.tv_sec = patience / 1000;
-    wait.tv_nsec = patience % 1000 * 1000000L;
-    ready = ppoll(fds, count + 1, &wait, &open_mask);
+    int ready;
+    wait.tv_sec = timeout_ms / 1000;
+    wait.tv_nsec = timeout_ms % 1000 * 1000000L;
+    ready = ppoll(fds, count, &wait, &open_mask);
     let_signals_in();
-    crdt_node_poll(node, 0);
-    return ready > 0 ? fds[0].revents : 0;
+    return ready;
+}
+
+void loop_wait_for(loop_set *set)
+{
+    if (loop_wait(set->fds, set->count, set->timeout_ms) <= 0 && set->count)
+        set->fds[0].revents = 0;
 }

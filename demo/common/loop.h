@@ -5,7 +5,11 @@
 #ifndef DEMO_LOOP_H
 #define DEMO_LOOP_H
 
+#include <poll.h>
+
 #include "crdtsync.h"
+
+#include "network.h"
 
 typedef enum loop_signal {
     LOOP_INTERRUPTED, /* SIGINT, SIGTERM, SIGHUP */
@@ -19,10 +23,31 @@ void loop_signals(void);
 /* Whether such a one has come since last asked. */
 int loop_signalled(loop_signal which);
 
-/* Waits at most timeout_ms until something comes over the network or `fd` (-1:
- * none) can be read, and lets the node do its work. Answers what poll(2)
- * says of `fd`: 0 when there is nothing to be read. */
-int loop_poll(crdt_node *node, const crdt_transport *tcp, int fd,
-              int timeout_ms);
+/* As poll(2) on these, at most so long. */
+int loop_wait(struct pollfd *fds, size_t count, int timeout_ms);
+
+/* For a program with several nodes or networks: what to wait for, gathered
+ * anew before each wait.
+ *
+ *     loop_begin(&set, 500);
+ *     loop_add(&set, STDIN_FILENO, POLLIN);
+ *     loop_add_network(&set, &net);
+ *     loop_wait_for(&set);
+ */
+enum { LOOP_FDS_MAX = 4096 };
+
+typedef struct loop_set {
+    struct pollfd fds[LOOP_FDS_MAX];
+    size_t count;
+    int timeout_ms;
+} loop_set;
+
+void loop_begin(loop_set *set, int timeout_ms);
+/* At most so long, when it is not negative. */
+void loop_patience(loop_set *set, int timeout_ms);
+/* A negative descriptor is passed over; what is too much too. */
+void loop_add(loop_set *set, int fd, short events);
+void loop_add_network(loop_set *set, const network *net);
+void loop_wait_for(loop_set *set);
 
 #endif

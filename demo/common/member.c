@@ -61,19 +61,30 @@ void members_listen(member *members, size_t count, int timeout_ms)
 
 /* >>asking ---------------------------------------------------------------- */
 
-const cJSON *member_ask(member *members, size_t count, member *m,
-                        const char *command, double seconds_max)
+int member_say(member *m, const char *command)
 {
-    uint64_t until = ticks_ms() + (uint64_t)(seconds_max * 1000);
     cJSON_Delete(m->answer);
     m->answer = NULL;
     snprintf(m->asked, sizeof m->asked, "%s", command);
-    if (!child_say(&m->process, command))
-        return NULL;
+    return child_say(&m->process, command);
+}
+
+const cJSON *member_answer(member *members, size_t count, member *m,
+                           double seconds_max)
+{
+    uint64_t until = ticks_ms() + (uint64_t)(seconds_max * 1000);
     while (!m->answer && !m->process.out.ended && ticks_ms() < until)
         members_listen(members, count, 100);
     *m->asked = 0;
     return m->answer;
+}
+
+const cJSON *member_ask(member *members, size_t count, member *m,
+                        const char *command, double seconds_max)
+{
+    if (!member_say(m, command))
+        return NULL;
+    return member_answer(members, count, m, seconds_max);
 }
 
 void member_end(member *m, double seconds_max)

@@ -29,6 +29,11 @@ void members_listen(member *members, size_t count, int timeout_ms);
 const cJSON *member_ask(member *members, size_t count, member *m,
                         const char *command, double seconds_max);
 
+/* The two halves of that, for questions to several at once. */
+int member_say(member *m, const char *command);
+const cJSON *member_answer(member *members, size_t count, member *m,
+                           double seconds_max);
+
 /* Ends it and frees what it holds. */
 void member_end(member *m, double seconds_max);
 

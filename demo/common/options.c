@@ -258,7 +258,7 @@ void options_help(const options *all)
         char left[64];
         snprintf(left, sizeof left, "--%s%s%s", row->name,
                  row->argument ? " " : "", row->argument ? row->argument : "");
-        printf("  %-20s %s\n", left, row->help);
+        printf("  %-22s %s\n", left, row->help);
     }
 }
 
@@ -273,4 +273,10 @@ void options_free(options *all)
         for (j = 0; row->kind == OPTION_LIST && j < list->count; j++)
             free(list->items[j]);
     }
+}
+
+void options_default(char **field, const char *otherwise)
+{
+    if (!*field)
+        *field = text_copy(otherwise);
 }

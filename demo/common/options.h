@@ -49,6 +49,8 @@ typedef struct options {
 
 /* Reads all places. 0: something was wrong, `why` says what. */
 int options_read(options *all, int argc, char **argv);
+/* What a text is that nobody gave. */
+void options_default(char **field, const char *otherwise);
 /* Prints the table. */
 void options_help(const options *all);
 /* Frees what the fields hold. */

@@ -173,3 +173,14 @@ const char *text_nearest(const char *word, const char *const *words)
     }
     return best;
 }
+
+char *text_trim(char *line)
+{
+    size_t len;
+    while (isspace((unsigned char)*line))
+        line++;
+    len = strlen(line);
+    while (len > 0 && isspace((unsigned char)line[len - 1]))
+        line[--len] = 0;
+    return line;
+}

@@ -29,4 +29,7 @@ char *text_size(char *out, uint64_t bytes);
  * close to none. `words` ends with NULL. */
 const char *text_nearest(const char *word, const char *const *words);
 
+/* The line without blanks at its ends; those behind it are cut off. */
+char *text_trim(char *line);
+
 #endif

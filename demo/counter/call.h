@@ -23,5 +23,17 @@ void run_variables(call *c);
 void run_add(call *c);
 void run_sign(call *c); /* +5 NAME, -5 NAME */
 void run_populate(call *c);
+/* One batch of a populate under way. 1: it has been answered. */
+int populate_step(app *a, source *from);
+
+/* The variable, or the null object, having said so. */
+crdt_obj values_need(call *c, const char *name);
+/* "x = 5" */
+void values_show(app *a, const char *key, size_t len, crdt_obj counter,
+                 cJSON *object);
+
+/* past.c: what has been. */
+void run_history(call *c);
+void run_before(call *c);
 
 #endif

@@ -2,12 +2,14 @@
 
 #include "commands.h"
 #include "call.h"
+#include "../common/graph.h"
 #include "../common/text.h"
 #include "inputs.h"
+#include "mode.h"
+#include "names.h"
 #include "report.h"
 #include "variables.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,6 +50,29 @@ static void run_vv(call *c)
     report_vv(c->a);
 }
 
+static const char *graph_name(void *ctx, const crdt_id *replica)
+{
+    return names_replica((app *)ctx, replica);
+}
+
+static void run_graph(call *c)
+{
+    app *a = c->a;
+    graph_subject subject;
+    subject.node = a->node;
+    subject.doc = a->doc;
+    subject.document = DOCUMENT_NAME;
+    subject.ctx = a;
+    subject.name_of = graph_name;
+    if (!graph_write(&subject, c->word[1])) {
+        say_fail(&a->say, "as in: graph now.svg", "cannot write %s: %s",
+                 c->word[1], strerror(errno));
+        return;
+    }
+    json_text(a->say.answer, "file", c->word[1]);
+    say_line(&a->say, "drawn in %s", c->word[1]);
+}
+
 /* >>waiting --------------------------------------------------------------- */
 
 /* The answer comes when the hold ends. */
@@ -58,14 +83,13 @@ static void hold_for(call *c, hold_kind kind, double seconds)
                  "SECONDS is a number of at least 0, not \"%s\"", c->word[1]);
         return;
     }
-    cJSON_Delete(c->a->say.answer);
-    c->a->say.answer = NULL;
-    inputs_hold(c->from, kind, seconds, c->line);
+    say_later(&c->a->say);
+    inputs_hold(c->a, c->from, kind, seconds, c->line);
 }
 
 static void run_wait(call *c)
 {
-    hold_for(c, HOLD_SYNC, WAIT_SECONDS);
+    hold_for(c, HOLD_WAIT, WAIT_SECONDS);
 }
 
 static void run_sleep(call *c)
@@ -95,6 +119,58 @@ static void run_load(call *c)
 static void run_quit(call *c)
 {
     c->a->quits = 1;
+}
+
+/* >>members --------------------------------------------------------------- */
+
+static void run_sync(call *c)
+{
+    app *a = c->a;
+    const char *word = c->words > 1 ? c->word[1] : "";
+    int strict = *word ? strcmp(word, "strict") == 0 : a->set.strict;
+    crdt_err err;
+    if (*word && !strict && strcmp(word, "open") != 0) {
+        say_fail(&a->say, "type: sync, sync open or sync strict",
+                 "\"%s\" is no kind of full sync", word);
+        return;
+    }
+    err = mode_ask(a, strict ? CRDT_SYNC_STRICT : CRDT_SYNC_OPEN);
+    if (err) {
+        say_fail(&a->say, NULL, "no full sync: %s", crdt_err_text(err));
+        return;
+    }
+    say_later(&a->say);
+    inputs_hold(a, c->from, HOLD_SYNC, a->set.lease + 1, c->line);
+}
+
+static void run_evict(call *c)
+{
+    crdt_id replica;
+    crdt_err err;
+    if (!names_find(c->a, c->word[1], &replica)) {
+        say_fail(&c->a->say, "`peers` lists them",
+                 "no other member goes by \"%s\"", c->word[1]);
+        return;
+    }
+    err = crdt_node_evict(c->a->node, CRDT_STR(DOCUMENT_NAME), &replica);
+    if (err)
+        say_fail(&c->a->say, NULL, "cannot: %s", crdt_err_text(err));
+    else
+        say_line(&c->a->say, "nobody waits for %s any more", c->word[1]);
+}
+
+static void run_chaos(call *c)
+{
+    char why[200] = "";
+    const char *spec = strchr(c->line, ' ');
+    if (!c->a->set.chaos)
+        say_fail(&c->a->say, "start with --chaos heal, for example",
+                 "there is no chaos around the network to be changed");
+    else if (network_chaos(&c->a->net, spec ? spec + 1 : "", why, sizeof why))
+        say_fail(&c->a->say, "as in: chaos loss=10%,delay=50ms; chaos heal",
+                 "%s", why);
+    else
+        say_line(&c->a->say, "so be it");
 }
 
 /* >>help ------------------------------------------------------------------ */
@@ -181,6 +257,20 @@ static const command *command_at(size_t index)
         { "populate", "NAME [COUNT [SEED]]",
           "many random changes (1,000), one by one", 1, 3, 0, 1,
           run_populate },
+        { "history", "NAME [ROWS]",
+          "what has been done to it since the last full sync", 1, 2, 0, 1,
+          run_history },
+        { "before", "NAME", "its value at the last full sync", 1, 1, 0, 1,
+          run_before },
+        { "sync", "[open|strict]",
+          "a full sync: all compare, and history begins anew", 0, 1, 0, 0,
+          run_sync },
+        { "evict", "NAME", "wait no longer for a member that is gone", 1, 1, 0,
+          0, run_evict },
+        { "chaos", "SPEC", "spoil the network of --chaos in another way", 1,
+          WORDS_MAX, 0, 0, run_chaos },
+        { "graph", "FILE.svg|FILE.dot", "who has what, as a picture", 1, 1, 0,
+          0, run_graph },
         { "peers", "", "who is connected, and what is not yet where", 0, 0, 0,
           0, run_peers },
         { "status", "", "all about this replica, its peers and the traffic", 0,
@@ -215,6 +305,10 @@ static void run(call *c, const command *row, const char *place)
     app *a = c->a;
     int is_sign = row && row->run == run_sign;
     int quiet = c->from->file && row && row->changes;
+    if (row && row->changes && mode_is_frozen(a)) {
+        inputs_hold(a, c->from, HOLD_FROZEN, -1, c->line);
+        return;
+    }
     say_begin(&a->say, c->line, place, quiet);
     if (!row)
         unknown(a, c->word[0]);
@@ -240,17 +334,6 @@ static int split(char *line, char **word)
     return words;
 }
 
-static char *trim(char *line)
-{
-    size_t len;
-    while (isspace((unsigned char)*line))
-        line++;
-    len = strlen(line);
-    while (len > 0 && isspace((unsigned char)line[len - 1]))
-        line[--len] = 0;
-    return line;
-}
-
 static const command *choose(const char *word)
 {
     if (*word == '+' || *word == '-')
@@ -262,7 +345,7 @@ void commands_do(app *a, source *from, char *line)
 {
     char place[300] = "", *copy;
     call c;
-    line = trim(line);
+    line = text_trim(line);
     if (!*line || *line == '#')
         return;
     line += *line == '/';

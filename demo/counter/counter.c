@@ -1,22 +1,38 @@
 /*
- * counter: integers that everyone may change at once, kept equal between peers
- * over TCP. docs/counter.md tells how to use it.
+ * counter: integers that everyone may change at once, kept equal between peers.
+ * docs/counter.md tells how to use it.
  */
 #include "../common/posix.h"
 
 #include "app.h"
 #include "../common/edit.h"
+#include "../common/key.h"
 #include "../common/loop.h"
+#include "../common/spell.h"
 #include "inputs.h"
+#include "mode.h"
+#include "names.h"
 #include "notices.h"
+#include "report.h"
 
 #include <errno.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "crdtsync_tcp.h"
+#include "crdtsync_file.h"
+
+enum { FDS_MAX = 1100 };
+enum { ROSTER_MS = 1000, FAREWELL_POLLS = 5, FAREWELL_MS = 10 };
+
+/* Of two times to wait, of which a negative one is for ever. */
+static int least(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
 
 static int refuse(const app *a, const char *what, crdt_err err)
 {
@@ -36,62 +52,161 @@ static crdt_log logger(app *a)
     return log;
 }
 
-static int open_tcp(app *a)
+/* The secret of the group, made when there is none yet. */
+static int find_key(const app *a, uint8_t key[KEY_SIZE])
 {
-    crdt_tcp_config config;
-    const char *peers[OPTION_LIST_MAX];
-    crdt_log log = logger(a);
-    crdt_err err;
-    size_t i;
-    memset(&config, 0, sizeof config);
-    for (i = 0; i < a->set.peers.count; i++)
-        peers[i] = a->set.peers.items[i];
-    config.listen = a->set.listen;
-    config.peers = peers;
-    config.peers_count = a->set.peers.count;
-    config.backoff_max_ms = 2000;
-    config.log = &log;
-    err = crdt_tcp_new(&a->tcp, &config);
-    if (err)
-        return refuse(a, "cannot open the network", err);
-    err = crdt_node_attach(a->node, &a->tcp);
+    char why[300];
+    if (access(a->set.key, F_OK) == 0
+            ? key_read(key, a->set.key, why, sizeof why)
+            : key_make(key, a->set.key, why, sizeof why))
+        return 1;
+    fprintf(stderr, "counter: %s\n", why);
+    return 0;
+}
+
+/* With the readable codec around, when that is asked for. */
+static int attach(app *a)
+{
+    crdt_transport transport = a->net.outer;
+    crdt_err err = CRDT_OK;
+    if (a->set.codec && strcmp(a->set.codec, "json") == 0)
+        err = spell_new(&transport, &a->net.outer);
+    if (!err)
+        err = crdt_node_attach(a->node, &transport);
     if (!err)
         return 1;
-    a->tcp.close(a->tcp.ctx);
+    transport.close(transport.ctx);
     return refuse(a, "cannot use the network", err);
+}
+
+/* TCP and ZeroMQ are told by a beacon whom to dial; UDP finds by itself. */
+static int open_beacon(app *a, const char *listens)
+{
+    char why[300];
+    a->beacon = beacon_open(a->set.discover, a->set.realm ? a->set.realm : "-",
+                            listens, why, sizeof why);
+    if (!a->beacon)
+        fprintf(stderr, "counter: %s\n", why);
+    return a->beacon != NULL || a->set.looks_around;
+}
+
+static int open_network(app *a)
+{
+    network_wish wish;
+    const char *peers[OPTION_LIST_MAX];
+    crdt_log log = logger(a);
+    uint8_t key[KEY_SIZE];
+    crdt_err err;
+    size_t i;
+    int is_udp = a->set.transport && strcmp(a->set.transport, "udp") == 0;
+    memset(&wish, 0, sizeof wish);
+    for (i = 0; i < a->set.peers.count; i++)
+        peers[i] = a->set.peers.items[i];
+    if (a->set.key && !find_key(a, key))
+        return 0;
+    wish.transport = a->set.transport;
+    wish.listen = a->set.listen;
+    if (!wish.listen && a->set.discover && !is_udp)
+        wish.listen = "0.0.0.0:0"; /* somewhere, for others to find */
+    wish.peers = peers;
+    wish.peers_count = a->set.peers.count;
+    wish.discover = is_udp ? a->set.discover : NULL;
+    wish.realm = a->set.realm;
+    wish.chaos = a->set.chaos;
+    wish.group_key = a->set.key ? key : NULL;
+    err = network_open(&a->net, &wish, &log);
+    if (err == CRDT_ERR_IO && wish.discover && a->set.looks_around) {
+        wish.discover = NULL; /* a machine without a network */
+        err = network_open(&a->net, &wish, &log);
+    }
+    if (err)
+        return refuse(a, "cannot open the network", err);
+    return attach(a) &&
+           (!a->set.discover || is_udp || open_beacon(a, a->net.listening));
+}
+
+/* Who was heard is dialled, and stays so while it is heard. */
+static void found(void *ctx, const char *address)
+{
+    app *a = (app *)ctx;
+    network_add_peer(&a->net, address);
+}
+
+/* >>store ----------------------------------------------------------------- */
+
+static crdt_err open_store(app *a, crdt_store *store)
+{
+    crdt_file_config config;
+    crdt_log log = logger(a);
+    memset(&config, 0, sizeof config);
+    config.dir = a->set.dir;
+    config.log = &log;
+    return crdt_file_new(store, &config);
+}
+
+static int refuse_store(const app *a, crdt_err err)
+{
+    fprintf(stderr, "counter: cannot open %s: %s%s\n", a->set.dir,
+            crdt_err_text(err),
+            err == CRDT_ERR_LOCKED
+                ? "; give this one another --name, or --memory"
+                : "");
+    return 0;
+}
+
+/* How many changes the document has, by all. */
+static uint64_t count_changes(const crdt_doc *doc)
+{
+    crdt_vv vv = CRDT_VV_INIT;
+    uint64_t sum = 0;
+    size_t i;
+    if (crdt_doc_vv(doc, &vv))
+        return 0;
+    for (i = 0; i < vv.len; i++)
+        sum += vv.entries[i].seq;
+    crdt_vv_free(&vv);
+    return sum;
+}
+
+static crdt_shipping shipping(const char *word)
+{
+    if (word && strcmp(word, "ops") == 0)
+        return CRDT_SHIP_OPS;
+    return word && strcmp(word, "state") == 0 ? CRDT_SHIP_STATE
+                                              : CRDT_SHIP_DELTA;
 }
 
 static int open_node(app *a)
 {
     crdt_node_config config;
+    crdt_store store;
     crdt_log log = logger(a);
     crdt_err err;
     memset(&config, 0, sizeof config);
     config.name = crdt_str(a->set.name);
+    config.shipping = shipping(a->set.ship);
+    config.roster_ms = ROSTER_MS;
+    config.evict_ms = (uint32_t)(a->set.evict * 1000);
     config.log = &log;
-    err = crdt_doc_new(&a->doc, NULL);
+    err = a->set.dir ? open_store(a, &store) : CRDT_OK;
     if (err)
-        return refuse(a, "cannot make a document", err);
-    err = crdt_node_new(&a->node, &config);
+        return refuse_store(a, err);
+    config.store = a->set.dir ? &store : NULL;
+    err = crdt_doc_new(&a->doc, NULL);
+    if (!err)
+        err = crdt_node_new(&a->node, &config);
+    if (err && a->set.dir)
+        store.close(store.ctx, 0);
     if (!err)
         err = crdt_node_share(a->node, CRDT_STR(DOCUMENT_NAME), a->doc);
     if (err)
         return refuse(a, "cannot make a node", err);
     a->replica = crdt_doc_replica(a->doc);
-    return open_tcp(a);
+    a->stored = count_changes(a->doc);
+    return open_network(a);
 }
 
 /* >>start and stop -------------------------------------------------------- */
-
-/* HOST of HOST:PORT, with the port that the system chose for 0. */
-static void note_listening(app *a)
-{
-    const char *listen = a->set.listen;
-    const char *colon = listen ? strrchr(listen, ':') : NULL;
-    if (colon)
-        snprintf(a->listening, sizeof a->listening, "%.*s:%u",
-                 (int)(colon - listen), listen, crdt_tcp_port(&a->tcp));
-}
 
 static void greet(app *a)
 {
@@ -100,13 +215,14 @@ static void greet(app *a)
     crdt_id_text(&a->replica, id);
     json_text(event, "name", a->set.name);
     json_text(event, "replica", id);
-    json_text(event, "listen", a->listening);
-    json_number(event, "port", crdt_tcp_port(&a->tcp));
+    json_uint64(event, "stored", a->stored);
+    json_text(event, "listen", a->net.listening);
+    json_number(event, "port", network_port(&a->net));
     json_text(event, "version", CRDTSYNC_VERSION);
     say_notice(&a->say, event,
-               *a->listening ? "%s listens on %s; help lists the commands"
-                             : "%s%s: help lists the commands",
-               a->set.name, a->listening);
+               *a->net.listening ? "%s listens on %s; help lists the commands"
+                                 : "%s%s: help lists the commands",
+               a->set.name, a->net.listening);
 }
 
 static int start(app *a)
@@ -115,7 +231,8 @@ static int start(app *a)
     if (!open_node(a))
         return 0;
     *a->log_line = 0;
-    note_listening(a);
+    mode_start(a);
+    names_update(a);
     if (a->set.json || a->set.listen)
         greet(a);
     inputs_start(a);
@@ -127,9 +244,22 @@ static int start(app *a)
     return 0;
 }
 
+/* So that nobody waits for us in a full sync. */
+static void leave(app *a)
+{
+    int i;
+    if (!a->node || crdt_node_leave(a->node, CRDT_STR(DOCUMENT_NAME)))
+        return;
+    for (i = 0; i < FAREWELL_POLLS && report_connected(a); i++)
+        crdt_node_poll(a->node, FAREWELL_MS);
+}
+
 static void stop(app *a)
 {
     inputs_stop(a);
+    beacon_close(a->beacon);
+    leave(a);
+    history_free(&a->history);
     crdt_node_free(a->node); /* says goodbye to the peers */
     crdt_doc_free(a->doc);
     settings_free(&a->set);
@@ -145,16 +275,44 @@ static void heed_signals(app *a)
         a->quits = 1;
 }
 
+/* One round: what is typed, what the network and the beacon have; answers what
+ * poll(2) says of the first. */
+static int wait_for_something(app *a, int timeout_ms)
+{
+    static struct pollfd fds[FDS_MAX];
+    int due_ms = -1, beacon_ms = -1;
+    size_t count;
+    memset(fds, 0, 2 * sizeof *fds);
+    fds[0].fd = inputs_fd(a); /* poll passes over a negative one */
+    fds[0].events = fds[1].events = POLLIN;
+    fds[1].fd = a->beacon ? beacon_fd(a->beacon) : -1;
+    if (a->beacon)
+        beacon_ms = beacon_step(a->beacon, found, a);
+    crdt_node_flush(a->node);
+    count = network_fds(&a->net, fds + 2, FDS_MAX - 2, &due_ms);
+    timeout_ms = least(least(timeout_ms, due_ms), beacon_ms);
+    if (loop_wait(fds, count + 2, timeout_ms) <= 0)
+        fds[0].revents = 0;
+    crdt_node_poll(a->node, 0);
+    return fds[0].revents;
+}
+
 static void go(app *a)
 {
     for (;;) {
         int timeout_ms = inputs_step(a), ready;
         if (a->quits)
             return;
-        ready = loop_poll(a->node, &a->tcp, inputs_fd(a), timeout_ms);
+        ready = wait_for_something(a, timeout_ms);
         if (ready)
             inputs_ready(a, ready);
+        names_update(a);
+        mode_update(a);
         notices_update(a);
+        if (notices_store(a) == CRDT_ERR_IO) {
+            a->say.failures++;
+            a->quits = 1;
+        }
         heed_signals(a);
     }
 }

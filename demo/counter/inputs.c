@@ -4,12 +4,16 @@
 #include "../common/edit.h"
 #include "../common/text.h"
 #include "../common/ticks.h"
+#include "call.h"
 #include "commands.h"
+#include "mode.h"
+#include "names.h"
 #include "notices.h"
 #include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +26,7 @@ enum { IDLE_MS = 1000, HELD_MS = 5 };
 
 /* >>holds ----------------------------------------------------------------- */
 
-void inputs_hold(source *from, hold_kind kind, double seconds,
+void inputs_hold(const app *a, source *from, hold_kind kind, double seconds,
                  const char *command)
 {
     from->hold.kind = kind;
@@ -31,6 +35,8 @@ void inputs_hold(source *from, hold_kind kind, double seconds,
         seconds < 0 ? 0 : from->hold.since_ms + (uint64_t)(seconds * 1000);
     free(from->hold.command);
     from->hold.command = text_copy(command);
+    from->hold.epoch = a->mode.number;
+    from->hold.alarms = a->mode.alarms;
 }
 
 static void hold_end(source *from)
@@ -63,17 +69,10 @@ static void answer_sleep(app *a, const source *from)
     say_end(&a->say);
 }
 
-/* Ends the hold when its time has come. */
-static void hold_check(app *a, source *from)
+/* Until synced with all that are connected. */
+static void check_wait(app *a, source *from, int late)
 {
     char why[300] = "";
-    int late = from->hold.until_ms && ticks_ms() >= from->hold.until_ms;
-    if (from->hold.kind == HOLD_SLEEP && late) {
-        answer_sleep(a, from);
-        hold_end(from);
-    }
-    if (from->hold.kind != HOLD_SYNC)
-        return;
     if (from == &a->keys && a->load.is_running)
         snprintf(why, sizeof why, "%s is still being loaded", a->load.file);
     else if (report_synced(a, why, sizeof why))
@@ -82,6 +81,84 @@ static void hold_check(app *a, source *from)
         return;
     answer_wait(a, from, why);
     hold_end(from);
+}
+
+/* Whom the full sync waited for in vain. */
+static void answer_late(app *a)
+{
+    const char *name = names_replica(a, &a->mode.waiting_for);
+    char hint[120];
+    snprintf(hint, sizeof hint, "if it will not come back, type: evict %.64s",
+             name);
+    say_fail(&a->say, hint, "no full sync: %s did not answer in time", name);
+}
+
+static void answer_sync(app *a, const source *from)
+{
+    crdt_epoch_info info;
+    uint64_t ms = ticks_ms() - from->hold.since_ms;
+    say_begin(&a->say, from->hold.command, "", 0);
+    if (crdt_node_epoch(a->node, CRDT_STR(DOCUMENT_NAME), &info))
+        say_fail(&a->say, NULL, "there are too many members for full syncs");
+    else if (info.alarms > from->hold.alarms)
+        say_fail(&a->say, "`digest` at each shows who differs",
+                 "the values differ though all have the same changes");
+    else if (info.number == from->hold.epoch)
+        answer_late(a);
+    else {
+        json_uint64(a->say.answer, "epoch", info.number);
+        json_number(a->say.answer, "members", (double)info.members);
+        json_number(a->say.answer, "compared", (double)info.compared);
+        json_number(a->say.answer, "ms", (double)ms);
+        say_line(&a->say, "%zu member%s the same", info.members,
+                 info.members == 1 ? " has" : "s have");
+    }
+    say_end(&a->say);
+}
+
+/* Until the full sync is committed, or was given up. */
+static void check_sync(app *a, source *from, int late)
+{
+    crdt_epoch_info info;
+    if (!crdt_node_epoch(a->node, CRDT_STR(DOCUMENT_NAME), &info) && !late &&
+        info.alarms == from->hold.alarms &&
+        (info.number == from->hold.epoch || info.phase != CRDT_PHASE_WORK))
+        return;
+    answer_sync(a, from);
+    hold_end(from);
+}
+
+/* What could not be written then, can be now. */
+static void check_frozen(app *a, source *from)
+{
+    char *command = from->hold.command;
+    int failures;
+    if (mode_is_frozen(a))
+        return;
+    from->hold.command = NULL;
+    hold_end(from);
+    failures = a->say.failures;
+    commands_do(a, from, command);
+    from->failed += a->say.failures != failures;
+    free(command);
+}
+
+/* Ends the hold when its time has come. */
+static void hold_check(app *a, source *from)
+{
+    int late = from->hold.until_ms && ticks_ms() >= from->hold.until_ms;
+    if (from->hold.kind == HOLD_SLEEP && late) {
+        answer_sleep(a, from);
+        hold_end(from);
+    } else if (from->hold.kind == HOLD_WAIT) {
+        check_wait(a, from, late);
+    } else if (from->hold.kind == HOLD_SYNC) {
+        check_sync(a, from, late);
+    } else if (from->hold.kind == HOLD_FROZEN) {
+        check_frozen(a, from);
+    } else if (from->hold.kind == HOLD_POPULATE && populate_step(a, from)) {
+        hold_end(from);
+    }
 }
 
 int inputs_release(app *a)
@@ -117,9 +194,27 @@ static char *history_path(void)
     return path;
 }
 
+/* "ana> ", and in a full sync "ana (ready)> ". */
+static char prompt[100];
+
+static void write_prompt(const app *a)
+{
+    const char *mode = mode_name(a->mode.phase);
+    int works = a->mode.phase == CRDT_PHASE_WORK;
+    snprintf(prompt, sizeof prompt, "%s%s%s%s> ", a->set.name,
+             works ? "" : " (", works ? "" : mode, works ? "" : ")");
+}
+
+void inputs_prompt(app *a)
+{
+    if (!a->keys.is_terminal)
+        return;
+    write_prompt(a);
+    edit_prompt(prompt);
+}
+
 void inputs_start(app *a)
 {
-    static char prompt[100];
     edit_config config;
     a->keys.in.fd = STDIN_FILENO;
     a->keys.is_running = 1;
@@ -127,7 +222,7 @@ void inputs_start(app *a)
         !a->set.json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     if (!a->keys.is_terminal)
         return;
-    snprintf(prompt, sizeof prompt, "%s> ", a->set.name);
+    write_prompt(a);
     config.prompt = prompt;
     config.history = history_path();
     config.ctx = a;
@@ -253,18 +348,22 @@ static void end(app *a)
     }
     a->set.wait = 0;
     a->keys.is_running = 1;
-    inputs_hold(&a->keys, HOLD_SYNC, WAIT_END_SECONDS, "wait");
+    inputs_hold(a, &a->keys, HOLD_WAIT, WAIT_END_SECONDS, "wait");
 }
 
 static int patience(const app *a)
 {
     if (a->quits || (keys_may(a) && reader_has_line(&a->keys.in)))
         return 0;
+    if ((a->load.hold.kind == HOLD_POPULATE ||
+         a->keys.hold.kind == HOLD_POPULATE) &&
+        !mode_is_frozen(a))
+        return 0;
     if (a->load.hold.kind || a->keys.hold.kind)
         return a->load.is_running && !a->load.hold.kind ? 1 : HELD_MS;
     if (a->load.is_running)
         return a->load.rate > 0 ? 1 : 0;
-    return IDLE_MS;
+    return mode_patience(a) < 0 ? IDLE_MS : mode_patience(a);
 }
 
 int inputs_step(app *a)

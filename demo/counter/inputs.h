@@ -21,10 +21,14 @@ int inputs_fd(const app *a);
 /* It can be read: what poll(2) says of it. */
 void inputs_ready(app *a, int events);
 
-/* Lets the source wait: the answer to `command` is given at the end. */
-void inputs_hold(source *from, hold_kind kind, double seconds,
+/* Lets the source wait, without end when `seconds` is negative: the answer to
+ * `command` is given at the end; of HOLD_FROZEN it is then done anew. */
+void inputs_hold(const app *a, source *from, hold_kind kind, double seconds,
                  const char *command);
 /* Ctrl-C: ends a hold of the terminal. 0: there was none. */
 int inputs_release(app *a);
+
+/* The mode has changed: the prompt shows it. */
+void inputs_prompt(app *a);
 
 #endif

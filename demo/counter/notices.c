@@ -140,6 +140,7 @@ void notices_progress(app *a, int is_last)
     if (!is_last && now - a->load.told_ms < pause)
         return;
     a->load.told_ms = now;
+    notices_store(a); /* what is told is there */
     text_thousands(applied, a->load.applied);
     text_thousands(failed, a->load.failed);
     say_notice(&a->say, progress_event(a, is_last ? "loaded" : "progress"),
@@ -147,6 +148,25 @@ void notices_progress(app *a, int is_last)
                is_last ? ", done" : " so far", a->load.failed ? ", " : "",
                a->load.failed ? failed : "",
                a->load.failed ? " commands failed" : "");
+}
+
+/* >>store ----------------------------------------------------------------- */
+
+crdt_err notices_store(app *a)
+{
+    crdt_err err = a->set.dir ? crdt_node_flush(a->node) : CRDT_OK;
+    cJSON *event;
+    if (err == a->store_err)
+        return err;
+    a->store_err = err;
+    event = say_event(&a->say, "store");
+    json_bool(event, "ok", !err);
+    json_text(event, "error", err ? crdt_err_text(err) : "");
+    say_notice(&a->say, event,
+               err ? "cannot store in %s: %s; nothing is sent until it can be"
+                   : "what is new is stored in %s again%s",
+               a->set.dir, err ? crdt_err_text(err) : "");
+    return err;
 }
 
 /* >>log ------------------------------------------------------------------- */

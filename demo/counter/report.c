@@ -2,6 +2,8 @@
 
 #include "report.h"
 #include "../common/text.h"
+#include "mode.h"
+#include "names.h"
 #include "variables.h"
 
 #include <inttypes.h>
@@ -127,7 +129,65 @@ static void peer_line(app *a, const crdt_peer_info *peer)
         text_size(out, peer->sent_bytes));
 }
 
-void report_peers(app *a)
+/* >>members --------------------------------------------------------------- */
+
+static const char *member_mode(const crdt_member_info *m)
+{
+    switch (m->status) {
+    case CRDT_MEMBER_ACTIVE:
+        return mode_name(m->phase);
+    case CRDT_MEMBER_EVICTED:
+        return "evicted";
+    case CRDT_MEMBER_LEFT:
+        return "left";
+    }
+    return "unknown";
+}
+
+static void member_json(app *a, cJSON *list, const crdt_member_info *m)
+{
+    cJSON *object = cJSON_CreateObject();
+    char id[33];
+    crdt_id_text(&m->replica, id);
+    json_text(object, "name", names_replica(a, &m->replica));
+    json_text(object, "replica", id);
+    json_text(object, "mode", member_mode(m));
+    json_bool(object, "self", m->is_self);
+    json_uint64(object, "unacked", m->unacked);
+    json_uint64(object, "missing", m->missing);
+    json_uint64(object, "lag", m->lag);
+    json_number(object, "silent_ms", (double)m->silent_ms);
+    cJSON_AddItemToArray(list, object);
+}
+
+/* Those who count: we, and who is active. */
+static void report_members(app *a)
+{
+    cJSON *list = a->say.answer
+                      ? cJSON_AddArrayToObject(a->say.answer, "members")
+                      : NULL;
+    crdt_member_info m;
+    char lacks[28], lag[28];
+    size_t i;
+    for (i = 0;
+         crdt_node_member(a->node, CRDT_STR(DOCUMENT_NAME), i, &m) == CRDT_OK;
+         i++) {
+        if (list)
+            member_json(a, list, &m);
+        if (m.status != CRDT_MEMBER_ACTIVE)
+            continue;
+        if (m.is_self)
+            say_line(&a->say, "  %-12s %-6s this one", a->set.name,
+                     member_mode(&m));
+        else
+            say_line(&a->say, "  %-12s %-6s lacks %s, we lack %s of its",
+                     names_replica(a, &m.replica), member_mode(&m),
+                     text_thousands(lacks, m.missing),
+                     text_thousands(lag, m.lag));
+    }
+}
+
+static void report_links(app *a)
 {
     cJSON *list =
         a->say.answer ? cJSON_AddArrayToObject(a->say.answer, "peers") : NULL;
@@ -140,9 +200,16 @@ void report_peers(app *a)
     }
     if (!i)
         say_line(&a->say, "  nobody is connected%s",
-                 a->set.peers.count || *a->listening
+                 a->set.peers.count || *a->net.listening || a->set.discover
                      ? ""
                      : "; start with --listen or --peer to meet others");
+}
+
+void report_peers(app *a)
+{
+    report_links(a);
+    say_line(&a->say, "members, and the mode of each:");
+    report_members(a);
 }
 
 /* >>vectors and digests --------------------------------------------------- */
@@ -202,9 +269,12 @@ static void status_json(app *a, const crdt_node_stats *stats)
     json_text(answer, "name", a->set.name);
     crdt_id_text(&a->replica, text);
     json_text(answer, "replica", text);
-    json_text(answer, "listen", a->listening);
+    json_text(answer, "listen", a->net.listening);
     digest_text(a, text);
     json_text(answer, "digest", text);
+    json_text(answer, "mode", mode_name(a->mode.phase));
+    json_uint64(answer, "epoch", a->mode.number);
+    json_number(answer, "history", (double)a->history.len);
     json_number(answer, "variables", (double)crdt_map_size(crdt_root(a->doc)));
     json_uint64(answer, "own", report_own(a));
     json_uint64(answer, "acked", report_acked(a));
@@ -225,10 +295,13 @@ static void status_head(app *a)
     crdt_id_text(&a->replica, id);
     digest_text(a, digest);
     say_line(&a->say, "%s%s%s, replica %s%s%s", say_bold(&a->say), a->set.name,
-             say_plain(&a->say), id, *a->listening ? ", listening on " : "",
-             a->listening);
+             say_plain(&a->say), id,
+             *a->net.listening ? ", listening on " : "", a->net.listening);
     say_line(&a->say, "%zu variable%s, digest %s", count,
              count == 1 ? "" : "s", digest);
+    say_line(&a->say,
+             "mode %s, %" PRIu64 " full syncs, %zu rows of history since",
+             mode_name(a->mode.phase), a->mode.number, a->history.len);
 }
 
 /* The least that survives when this process dies now. */

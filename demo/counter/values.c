@@ -7,6 +7,8 @@
 #include "../common/dice.h"
 #include "../common/text.h"
 #include "../common/ticks.h"
+#include "inputs.h"
+#include "report.h"
 #include "variables.h"
 
 #include <inttypes.h>
@@ -17,7 +19,7 @@
 #define NAMES_SHOWN 10u
 #define POPULATE_COUNT 1000u
 #define POPULATE_MAX 10000000u
-#define POPULATE_POLL 1000u /* changes between two polls */
+#define POPULATE_BATCH 1000u /* changes between two polls */
 
 /* >>variables ------------------------------------------------------------- */
 
@@ -47,7 +49,7 @@ static void names_hint(app *a, const char *wanted, char *out, size_t size)
 }
 
 /* The variable, or the null object, having said so. */
-static crdt_obj need(call *c, const char *name)
+crdt_obj values_need(call *c, const char *name)
 {
     crdt_obj counter = variable_find(c->a->doc, name);
     char hint[1024] = "", clean[100];
@@ -59,7 +61,17 @@ static crdt_obj need(call *c, const char *name)
     return counter;
 }
 
-static void show(app *a, const char *key, size_t len, crdt_obj counter,
+/* An answer says that the change is there to stay. */
+static void store(app *a)
+{
+    crdt_err err =
+        a->set.dir && !a->say.quiet ? crdt_node_flush(a->node) : CRDT_OK;
+    if (err)
+        say_fail(&a->say, "it is still in memory", "cannot be stored: %s",
+                 crdt_err_text(err));
+}
+
+void values_show(app *a, const char *key, size_t len, crdt_obj counter,
                  cJSON *object)
 {
     int64_t value = 0;
@@ -94,15 +106,17 @@ void run_create(call *c)
         say_fail(&c->a->say, NULL, "cannot create it: %s", crdt_err_text(err));
         return;
     }
-    show(c->a, name, strlen(name), variable_find(c->a->doc, name),
-         c->a->say.answer);
+    store(c->a);
+    values_show(c->a, name, strlen(name), variable_find(c->a->doc, name),
+                c->a->say.answer);
 }
 
 void run_get(call *c)
 {
-    crdt_obj counter = need(c, c->word[1]);
+    crdt_obj counter = values_need(c, c->word[1]);
     if (!crdt_is_null(counter))
-        show(c->a, c->word[1], strlen(c->word[1]), counter, c->a->say.answer);
+        values_show(c->a, c->word[1], strlen(c->word[1]), counter,
+                    c->a->say.answer);
 }
 
 void run_variables(call *c)
@@ -116,7 +130,8 @@ void run_variables(call *c)
     size_t count = 0;
     for (; !variable_next(a->doc, &cursor, &counter); count++) {
         cJSON *object = list ? cJSON_CreateObject() : NULL;
-        show(a, (const char *)cursor.key.ptr, cursor.key.len, counter, object);
+        values_show(a, (const char *)cursor.key.ptr, cursor.key.len, counter,
+                    object);
         if (object)
             cJSON_AddItemToArray(list, object);
     }
@@ -126,22 +141,24 @@ void run_variables(call *c)
 
 /* >>adding ---------------------------------------------------------------- */
 
-static void fail_add(call *c, crdt_err err)
+static void fail_add(app *a, crdt_err err)
 {
     if (err == CRDT_ERR_OVERFLOW)
-        say_fail(&c->a->say,
+        say_fail(&a->say,
                  "a value, and all that one replica ever adds or takes, goes "
                  "to 9223372036854775807",
                  "that would be more than 64 bits hold, so nothing changed");
     else
-        say_fail(&c->a->say, NULL, "cannot: %s", crdt_err_text(err));
+        say_fail(&a->say, NULL, "cannot: %s", crdt_err_text(err));
 }
 
 static void add(call *c, const char *number, const char *name)
 {
     int64_t amount;
     int fine = text_int64(number, &amount);
+    uint64_t before = report_own(c->a);
     crdt_obj counter;
+    crdt_dot dot;
     crdt_err err;
     if (fine <= 0) {
         say_fail(&c->a->say,
@@ -151,14 +168,22 @@ static void add(call *c, const char *number, const char *name)
                  number);
         return;
     }
-    counter = need(c, name);
+    counter = values_need(c, name);
     if (crdt_is_null(counter))
         return;
     err = variable_add(c->a->doc, counter, amount);
-    if (err)
-        fail_add(c, err);
-    else if (!c->a->say.quiet)
-        show(c->a, name, strlen(name), counter, c->a->say.answer);
+    if (err) {
+        fail_add(c->a, err);
+        return;
+    }
+    dot.replica = crdt_doc_replica(c->a->doc);
+    dot.seq = report_own(c->a);
+    if (dot.seq > before)
+        history_own(&c->a->history, &dot, name, amount);
+    if (!c->a->say.quiet) {
+        store(c->a);
+        values_show(c->a, name, strlen(name), counter, c->a->say.answer);
+    }
 }
 
 void run_add(call *c)
@@ -182,37 +207,66 @@ void run_sign(call *c)
 
 /* >>populate -------------------------------------------------------------- */
 
-static void populate(call *c, crdt_obj counter, uint64_t count, uint64_t seed)
+static void answer_populate(app *a, const source *from)
 {
-    app *a = c->a;
-    uint64_t i, begun = ticks_us();
-    int64_t sum = 0;
-    double ms;
+    const errand *e = &from->errand;
+    double ms = (double)(ticks_us() - e->begun_us) / 1000;
+    crdt_obj counter = variable_find(a->doc, e->name);
     char text[28];
-    for (i = 0; i < count; i++) {
-        int64_t amount = dice_amount(&seed);
-        crdt_err err = variable_add(a->doc, counter, amount);
-        if (err) {
-            fail_add(c, err);
-            break;
-        }
-        sum += amount;
-        if (i % POPULATE_POLL == POPULATE_POLL - 1)
-            crdt_node_poll(a->node, 0);
-    }
-    ms = (double)(ticks_us() - begun) / 1000;
-    json_number(a->say.answer, "count", (double)i);
-    json_int64(a->say.answer, "sum", sum);
+    json_number(a->say.answer, "count", (double)e->made);
+    json_int64(a->say.answer, "sum", e->sum);
     json_number(a->say.answer, "ms", ms);
     say_line(&a->say, "%s random changes, %+" PRId64 " in all, in %.1f ms",
-             text_thousands(text, i), sum, ms);
-    show(a, c->word[1], strlen(c->word[1]), counter, a->say.answer);
+             text_thousands(text, e->made), e->sum, ms);
+    values_show(a, e->name, strlen(e->name), counter, a->say.answer);
+}
+
+/* The next so many; stops at what cannot be. */
+static crdt_err populate_batch(app *a, errand *e)
+{
+    crdt_obj counter = variable_find(a->doc, e->name);
+    crdt_err err = CRDT_OK;
+    crdt_dot dot;
+    uint64_t i;
+    dot.replica = crdt_doc_replica(a->doc);
+    dot.seq = report_own(a);
+    for (i = 0; i < POPULATE_BATCH && e->made < e->count && !err; i++) {
+        uint64_t seed = e->seed;
+        int64_t amount = dice_amount(&seed);
+        err = variable_add(a->doc, counter, amount);
+        if (err)
+            break;
+        dot.seq++;
+        history_own(&a->history, &dot, e->name, amount);
+        e->seed = seed;
+        e->sum += amount;
+        e->made++;
+    }
+    return err;
+}
+
+int populate_step(app *a, source *from)
+{
+    errand *e = &from->errand;
+    crdt_err err = populate_batch(a, e);
+    if (err == CRDT_ERR_FROZEN || (!err && e->made < e->count))
+        return 0;
+    say_begin(&a->say, from->hold.command, "", 0);
+    if (err)
+        fail_add(a, err);
+    else
+        store(a);
+    if (!a->say.failed)
+        answer_populate(a, from);
+    say_end(&a->say);
+    return 1;
 }
 
 void run_populate(call *c)
 {
-    crdt_obj counter = need(c, c->word[1]);
+    crdt_obj counter = values_need(c, c->word[1]);
     int64_t count = POPULATE_COUNT, seed = (int64_t)ticks_us() ^ getpid();
+    errand *e = &c->from->errand;
     if (crdt_is_null(counter))
         return;
     if (c->words > 2 && (text_int64(c->word[2], &count) <= 0 || count < 1 ||
@@ -227,5 +281,11 @@ void run_populate(call *c)
                  c->word[3]);
         return;
     }
-    populate(c, counter, (uint64_t)count, (uint64_t)seed);
+    memset(e, 0, sizeof *e);
+    snprintf(e->name, sizeof e->name, "%s", c->word[1]);
+    e->count = (uint64_t)count;
+    e->seed = (uint64_t)seed;
+    e->begun_us = ticks_us();
+    say_later(&c->a->say);
+    inputs_hold(c->a, c->from, HOLD_POPULATE, -1, c->line);
 }

@@ -89,6 +89,45 @@ cmake_refuses_other_versions() {
         -DCMAKE_PREFIX_PATH="$place/usr"
 }
 
+# An example of ours against what is installed, as C and as C++.
+example() { # COMPILER...
+    export PKG_CONFIG_PATH=$place/usr/share/pkgconfig
+    sed 's|"../crdtsync.h"|<crdtsync.h>|' demo/hello.c >"$place/hello.c"
+    "$@" -o "$place/hello" "$place/hello.c" $(pkg-config --cflags crdtsync)
+    "$place/hello" | grep -i beach
+}
+
+example_as_cpp() {
+    command -v g++ || { echo 'no g++ here'; return 77; }
+    example g++ -std=c++11 -x c++
+}
+
+# As FetchContent does with what it has fetched.
+by_subdirectory() {
+    command -v cmake || { echo 'no cmake here'; return 77; }
+    mkdir "$place/fetch"
+    cp "$place/program/main.c" "$place/fetch"
+    cat >"$place/fetch/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.14)
+project(program C)
+include(FetchContent)
+FetchContent_Declare(crdtsync SOURCE_DIR "$PWD")
+FetchContent_MakeAvailable(crdtsync)
+add_executable(program main.c)
+target_link_libraries(program crdtsync::crdtsync)
+END
+    cmake -S "$place/fetch" -B "$place/fetched"
+    cmake --build "$place/fetched"
+    test "$("$place/fetched/program")" = CRDT_OK
+}
+
+# An archive that has all, and is the same a second time.
+releases() {
+    quiet_make release >"$place/first"
+    quiet_make release | cmp - "$place/first"
+    tar -tzf build/crdtsync-[0-9]*.tar.gz | grep -x '.*/crdtsync.h'
+}
+
 obeys_destdir() {
     quiet_make install PREFIX=/opt/x DESTDIR="$place/stage"
     grep -x 'prefix=/opt/x' "$place/stage/opt/x/share/pkgconfig/crdtsync.pc"
@@ -102,7 +141,11 @@ uninstalls() {
 write_program
 try 'make install' installs
 try 'pkg-config' by_pkg_config
+try 'an example, as C' example "${CC:-cc}"
+try 'an example, as C++' example_as_cpp
 try 'CMake find_package' by_cmake
+try 'CMake FetchContent' by_subdirectory
+try 'make release' releases
 try 'CMake refuses another version' cmake_refuses_other_versions
 try 'DESTDIR' obeys_destdir
 try 'make uninstall' uninstalls

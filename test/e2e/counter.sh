@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
-# The counter demo as its users meet it: real processes, over TCP on loopback,
-# driven by pipes, files and a terminal, killed and started again. Ports are
+# The counter demo as its users meet it: real processes, on loopback, driven by
+# pipes, files and a terminal, killed and started again. Ports are
 # those that the system gives; whatever happens, nothing is left running.
 #
 #   counter.sh [PATTERN]     only the tests whose name holds PATTERN
@@ -14,7 +14,7 @@ counter=$PWD/${BUILD:-build}/counter
 place=$(mktemp -d)
 passed=0 failed=0 skipped=0
 unset "${!CRDT_COUNTER_@}"
-export CRDT_COUNTER_HISTORY=$place/history TERM=${TERM:-dumb}
+export CRDT_COUNTER_MEMORY=1 CRDT_COUNTER_ALONE=1 CRDT_COUNTER_HISTORY=$place/history TERM=${TERM:-dumb}
 trap 'end_all; rm -rf "$place"' EXIT
 trap 'exit 130' INT TERM
 
@@ -467,7 +467,8 @@ killed_and_back() { # G4
     end ben KILL || true
     until_line ana "$seen" '"event":"peer_down","name":"ben"' >/dev/null
     ask cleo '+7 x' >/dev/null
-    is "$(value ana x)" 12 || { sleep 0.2; is "$(value ana x)" 12; }
+    for seen in {1..50}; do [[ $(value ana x) == 12 ]] && break; sleep 0.1; done
+    is "$(value ana x)" 12
     seen=$(wc -l <"$place/cleo.out")
     begin ben --listen "$(at ben)" --peer "$(at ana)"
     ask ben wait >/dev/null
@@ -477,6 +478,51 @@ killed_and_back() { # G4
     ask ben '+1 x' >/dev/null
     equal ana ben cleo
     is "$(value cleo x)" 13
+}
+
+a_directory_keeps_all() {
+    local said id
+    printf '%s\n' 'create x' '+5 x' 'populate x 1000 1' |
+        "$counter" --dir "$place/kept" >/dev/null
+    said=$(printf '%s\n' 'get x' '+1 x' | "$counter" --json --dir "$place/kept")
+    has "$said" '"stored":"1002"' '"value":"1587"' '"value":"1588"'
+    id=$(head -n 1 <<<"$said" | json get replica)
+    # A clean stop keeps the replica id; the end of the machine, or what the
+    # program takes for it, does not.
+    is "$(echo | "$counter" --json --dir "$place/kept" | json get replica)" "$id"
+    cp -r "$place/kept" "$place/copy"
+    said=$(echo 'get x' | "$counter" --json --dir "$place/copy")
+    has "$said" '"value":"1588"'
+    [[ $said != *"$id"* ]] || { echo "the copy took the id $id"; return 1; }
+}
+
+nothing_answered_is_lost() { # 15
+    local i
+    begin ana --dir "$place/ana.data"
+    ask ana 'create x' >/dev/null
+    for i in {1..20}; do ask ana "+$i x" >/dev/null; done
+    end ana KILL || true
+    is "$(echo 'get x' | "$counter" --dir "$place/ana.data")" 'x = 210'
+}
+
+a_directory_is_one_programs() { # 24
+    local said status=0
+    begin ana --dir "$place/one"
+    said=$("$counter" --dir "$place/one" </dev/null 2>&1) || status=$?
+    is "$status" 1
+    has "$said" "cannot open $place/one" 'another has it open'
+}
+
+a_full_disk_is_told() { # 20
+    [[ $(id -u) == 0 ]] && unshare -m true 2>/dev/null ||
+        { echo 'may not mount'; exit 77; }
+    local said
+    said=$(unshare -m bash -c '
+        mkdir -p "$1/small" && mount -t tmpfs -o size=16k none "$1/small" &&
+        { for i in {100..200}; do printf "create %0250d\n" "$i"; done
+          echo "status"; } | "$2" --json --dir "$1/small" | tail -n 5 |
+            cut -b -2000' - "$place" "$counter" 2>&1) || true
+    has "$said" 'there is no room left on the disk' '"own":"101"'
 }
 
 ctrl_c_says_goodbye() { # G3
@@ -499,8 +545,176 @@ the_cluster_agrees() { # G7
     local said
     said=$("$(dirname "$counter")/counter-cluster" --ops 2000 --rate 4000) ||
         { echo "$said"; return 1; }
-    has "$said" 'is killed (SIGKILL)' 'ben is back' 'OK: all three agree'
+    has "$said" 'is killed (SIGKILL)' 'ben is back' 'Nothing was lost' \
+        'OK: all three agree'
     is "$(pgrep -P $$ -f counter-cluster || true)" ''
+}
+
+# One that is killed, and one at the other end of a bad line, over any network.
+over() { # OPTION...
+    local i
+    begin ana --listen 127.0.0.1:0 "$@"
+    local here=$(at ana)
+    begin ben --peer "$here" "$@"
+    ask ana 'create x' >/dev/null
+    equal ana ben
+    for i in 1 2 3 4 5; do
+        ask ana "+$i x" >/dev/null
+        ask ben "+$i x" >/dev/null
+    done
+    equal ana ben
+    is "$(value ben x)" 30
+    end ben KILL || true
+    ask ana '+12 x' >/dev/null
+    begin ben --peer "$here" "$@"
+    until_line ben 0 '"event":"peer_up"' >/dev/null
+    equal ana ben
+    is "$(value ben x)" 42
+}
+
+unix_sockets() {
+    local here=unix:$place/ana.sock
+    begin ana --listen "$here"
+    begin ben --peer "$here"
+    ask ben 'create x' >/dev/null
+    ask ben '+5 x' >/dev/null
+    equal ana ben
+    is "$(value ana x)" 5
+    end ana
+    is "$(ls "$place" | grep -c sock)" 0
+}
+
+udp() {
+    over --transport udp
+}
+
+# Those who say the same group find each other, over any transport.
+found_by_broadcast() { # C2
+    local group=127.255.255.255:$((20000 + $$ % 20000)) name kind
+    for kind in udp tcp zmq; do
+        [[ $kind == zmq && $counter == */tsan/* ]] && continue
+        for name in ana ben cleo; do
+            begin "$name" --transport "$kind" --discover "$group" \
+                --listen 127.0.0.1:0 --realm "$kind"
+        done
+        for name in ana ben cleo; do
+            until_line "$name" 0 '"event":"peer_up"' >/dev/null
+        done
+        ask ana 'create x' >/dev/null
+        ask ana '+3 x' >/dev/null
+        equal ana ben cleo
+        is "$(value cleo x)" 3
+        has "$(ask cleo peers)" '"name":"ana"' '"mode":"work"'
+        for name in ana ben cleo; do end "$name"; done
+    done
+}
+
+# In a network of their own, with nothing on the command line but a name.
+found_without_being_told() { # C2
+    unshare -rn true 2>/dev/null || { echo 'may not make a network'; exit 77; }
+    printf '%s\n' 'start ana counter --memory' 'start ben counter --memory' \
+        'hear ana peer_up name=ben' 'hear ben peer_up name=ana' \
+        'ana: create x' 'until ben: get x => value=0' >"$place/find.cluster"
+    unshare -rn bash -c '
+        ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo src 127.0.0.1 ||
+            exit 77
+        unset CRDT_COUNTER_ALONE
+        "$1/cluster" --quiet "$2" && "$1/cluster" --quiet \
+            --options "--transport udp" "$2"' - "$(dirname "$counter")" \
+        "$place/find.cluster"
+}
+
+# On a machine without a network it says so, and works.
+without_a_network() {
+    unshare -rn true 2>/dev/null || { echo 'may not make a network'; exit 77; }
+    local kind
+    for kind in tcp udp; do
+        has "$(printf 'create x\n+5 x\n' | env -u CRDT_COUNTER_ALONE \
+            unshare -rn "$counter" --transport "$kind" --name me 2>/dev/null)" \
+            'x = 5'
+    done
+}
+
+readable_on_the_wire() {
+    local line
+    begin ana --listen 127.0.0.1:0 --codec json
+    exec {line_fd}<>"/dev/tcp/127.0.0.1/${port[ana]}"
+    read -r -t 10 line <&"$line_fd"
+    exec {line_fd}>&-
+    json check <<<"$line"
+    has "$line" '"hello"' '"name": "ana"'
+    begin ben --peer "$(at ana)" --codec json
+    ask ben 'create x' >/dev/null
+    equal ana ben
+}
+
+a_key_keeps_others_out() {
+    begin ana --listen 127.0.0.1:0 --key "$place/key"
+    is "$(stat -c %a "$place/key")" 600
+    begin ben --peer "$(at ana)" --key "$place/key"
+    begin eve --peer "$(at ana)" --key "$place/other"
+    begin mallory --peer "$(at ana)"
+    ask ana 'create x' >/dev/null
+    equal ana ben
+    is "$(ask ana peers | json get peers | grep -o '"name"' | wc -l)" 1
+    is "$(ask eve variables | json get variables)" '[]'
+    is "$(ask mallory variables | json get variables)" '[]'
+}
+
+kept_by_default() {
+    local status=0 said
+    (
+        unset CRDT_COUNTER_MEMORY
+        export XDG_DATA_HOME=$place/data
+        is "$(printf '%s\n' 'create x' '+5 x' | "$counter" --name me)" 'x = 0
+x = 5'
+        is "$(echo 'get x' | "$counter" --name me)" 'x = 5'
+        has "$(ls "$place/data/crdtsync/counter")" me
+        begin me
+        said=$("$counter" --name me </dev/null 2>&1) || status=$?
+        is "$status" 1
+        has "$said" 'another has it open' 'another --name'
+    )
+}
+
+the_prompt_shows_the_mode() { # C5
+    script -qec true /dev/null </dev/null &>/dev/null ||
+        { echo 'no script(1), or no pseudo-terminals'; exit 77; }
+    local said
+    begin ben --listen 127.0.0.1:0
+    begin cleo --peer "$(at ben)" --stop-at answered
+    ask ben 'create x' >/dev/null
+    equal ben cleo
+    mkfifo "$place/typed"
+    exec {typed_fd}<>"$place/typed"
+    NO_COLOR=1 TERM=xterm script -qefc \
+        "exec $counter --name me --peer $(at ben)" "$place/screen" \
+        <"$place/typed" >/dev/null &
+    until_line ben 0 '"event":"peer_up","name":"me"' >/dev/null
+    for i in {1..500}; do
+        ask ben peers | grep -q '"name":"me","replica"' && break; sleep 0.01
+    done
+    echo sync >&"${input[ben]}"
+    for i in {1..1000}; do
+        grep -q 'me (ready)> ' "$place/screen" && break
+        sleep 0.01
+    done
+    until grep -q '^State:.T' "/proc/${pid[cleo]}/status"; do sleep 0.01; done
+    kill -CONT "${pid[cleo]}"
+    until_line ben 0 '"event":"epoch"' >/dev/null
+    printf '+5 x\r' >&"$typed_fd"
+    for i in {1..1000}; do
+        grep -q 'x = 5' "$place/screen" && break
+        sleep 0.01
+    done
+    printf '\004' >&"$typed_fd"
+    wait $!
+    said=$(<"$place/screen")
+    has "$said" 'me (ready)> ' 'full sync 1 is done; ben asked for it' 'x = 5'
+}
+
+chaos_on_tcp() {
+    over --chaos 'loss=10%,delay=20ms,jitter=10ms,tear=20%'
 }
 
 # >> all ----------------------------------------------------------------------
@@ -512,8 +726,12 @@ for test in help_and_version wrong_options_are_refused \
     a_rate_is_kept options_come_from_everywhere json_is_exact \
     a_terminal_has_a_prompt a_closed_window_ends_it three_peers_converge created_by_all_at_once \
     a_late_joiner_gets_all_from_one one_shot_from_a_pipe files_at_once \
-    status_tells_the_truth killed_and_back ctrl_c_says_goodbye \
-    the_cluster_agrees; do
+    status_tells_the_truth killed_and_back a_directory_keeps_all \
+    nothing_answered_is_lost a_directory_is_one_programs a_full_disk_is_told \
+    ctrl_c_says_goodbye the_cluster_agrees unix_sockets udp found_by_broadcast \
+    found_without_being_told without_a_network \
+    readable_on_the_wire a_key_keeps_others_out \
+    kept_by_default the_prompt_shows_the_mode chaos_on_tcp; do
     try "$test"
 done
 

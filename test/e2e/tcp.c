@@ -513,7 +513,7 @@ TEST(a_slow_reader_stops_nobody_else)
     static struct host a, b;
     static uint8_t bytes[65536];
     size_t total = 0, wrong = 0, i;
-    struct pollfd fds[3];
+    struct pollfd fds[4];
     struct seen *slow;
     int fd, refused;
     REQUIRE(link_up(&a, &b));
@@ -526,8 +526,8 @@ TEST(a_slow_reader_stops_nobody_else)
     REQUIRE(host_fill(&a, slow) == CRDT_ERR_AGAIN);
     CHECK_INT(host_send(&a, slow, 60000), CRDT_ERR_AGAIN);
     refused = slow->writable;
-    CHECK_INT(crdt_tcp_fds(&a.t, fds, 3, NULL), 3); /* the slow one is last */
-    CHECK(fds[1].events == POLLIN && fds[2].events == (POLLIN | POLLOUT));
+    CHECK_INT(crdt_tcp_fds(&a.t, fds, 4, NULL), 4); /* the slow one is last */
+    CHECK(fds[2].events == POLLIN && fds[3].events == (POLLIN | POLLOUT));
     while (total < slow->sent) {
         ssize_t len = recv(fd, bytes, sizeof bytes, 0);
         REQUIRE(len > 0);
@@ -851,7 +851,7 @@ static int one_attempt(struct host *h)
     int wait_ms = 0;
     while (now_ms() < until_ms) {
         host_poll(h, 1);
-        if (crdt_tcp_fds(&h->t, NULL, 0, &wait_ms) == 0)
+        if (crdt_tcp_fds(&h->t, NULL, 0, &wait_ms) == 1)
             return wait_ms;
     }
     return -1;
@@ -963,7 +963,7 @@ TEST(connecting_takes_its_time_at_most)
     if (h.peers) {
         printf("skipped: this system lets one in more\n");
     } else {
-        CHECK_INT(crdt_tcp_fds(&h.t, &one, 1, &wait_ms), 1);
+        CHECK_INT(crdt_tcp_fds(&h.t, &one, 1, &wait_ms), 2);
         CHECK_INT(wait_ms, 700);
         fake.ms += 699;
         host_poll(&h, 0);
@@ -971,7 +971,7 @@ TEST(connecting_takes_its_time_at_most)
         fake.ms += 1;
         host_poll(&h, 0);
         CHECK(strstr(h.log, "it takes too long"));
-        CHECK_INT(crdt_tcp_fds(&h.t, &one, 1, &wait_ms), 0);
+        CHECK_INT(crdt_tcp_fds(&h.t, &one, 1, &wait_ms), 1);
         CHECK_INT(wait_ms, 1);
     }
     host_close(&h);
@@ -980,38 +980,6 @@ TEST(connecting_takes_its_time_at_most)
 }
 
 /* >>a loop of one's own */
-
-TEST(descriptors_for_a_loop_of_ones_own)
-{
-    static struct host a, b;
-    struct pollfd fds[8];
-    uint64_t until_ms = now_ms() + DEADLINE_MS;
-    size_t count = 0, more, rounds = 0;
-    int first_ms = -1, second_ms = -1, ms;
-    REQUIRE(host_listen(&a, "127.0.0.1:0"));
-    REQUIRE(host_dial(&b, "127.0.0.1", crdt_tcp_port(&a.t)));
-    while (b.seen[0].len < 100000 && now_ms() < until_ms) {
-        count = crdt_tcp_fds(&a.t, fds, 8, &first_ms);
-        more = crdt_tcp_fds(&b.t, fds + count, 8 - count, &second_ms);
-        REQUIRE(count + more <= 8);
-        ms = first_ms < 0 ? second_ms : first_ms;
-        poll(fds, (nfds_t)(count + more), ms < 0 ? 1000 : ms);
-        host_poll(&a, 0);
-        if (a.peers && !a.seen[0].sent) {
-            CHECK_INT(host_send(&a, &a.seen[0], 100000), CRDT_OK);
-            host_poll(&a, 0);
-        }
-        host_poll(&b, 0);
-        rounds++;
-    }
-    CHECK_INT(b.seen[0].len, 100000);
-    CHECK_INT(crdt_tcp_fds(&a.t, fds, 8, &first_ms), 2);
-    CHECK_INT(crdt_tcp_fds(&a.t, NULL, 0, NULL), 2);
-    CHECK_INT(first_ms, -1);
-    CHECK(fds[0].events == POLLIN && fds[1].events == POLLIN);
-    CHECK(rounds < 1000); /* it waits, it does not spin */
-    both_close(&a, &b);
-}
 
 TEST(poll_waits_no_longer_than_asked_and_not_in_vain)
 {
@@ -1087,6 +1055,58 @@ TEST(sockets_are_what_they_should_be)
         CHECK(option_of(fd, SOL_SOCKET, SO_KEEPALIVE));
     }
     both_close(&a, &b);
+}
+
+/* >>unix sockets */
+
+/* A path is removed at the end, taken over when nobody is behind it, and left
+ * alone when somebody is. */
+TEST(paths_of_unix_sockets)
+{
+    static struct host a, b, c;
+    crdt_tcp_config config;
+    char path[64], address[80], longest[300];
+    const char *peer = address;
+    int fd;
+    snprintf(path, sizeof path, "/tmp/crdtsync-test-%ld.sock", (long)getpid());
+    snprintf(address, sizeof address, "unix:%s", path);
+    REQUIRE(host_listen(&a, address));
+    CHECK_INT(crdt_tcp_port(&a.t), 0);
+    host_prepare(&b, &config);
+    config.peers = &peer;
+    config.peers_count = 1;
+    REQUIRE(host_open(&b, &config));
+    UNTIL(&a, &b, a.peers == 1 && b.peers == 1);
+    CHECK_STR(b.seen[0].name, address);
+    CHECK(strncmp(a.seen[0].name, "unix:", 5) == 0);
+    CHECK_INT(host_send(&b, &b.seen[0], 100000), CRDT_OK);
+    UNTIL(&a, &b, a.seen[0].len == 100000);
+    CHECK(!a.seen[0].wrong);
+    host_prepare(&c, &config);
+    config.listen = address;
+    CHECK_INT(crdt_tcp_new(&c.t, &config), CRDT_ERR_IO);
+    CHECK(strstr(c.log, address) && strstr(c.log, "in use"));
+    fd = dup(((crdti_tcp *)a.t.ctx)->listener);
+    host_close(&a);
+    CHECK(access(path, F_OK) != 0);
+    UNTIL(&a, &b, b.downs == 1);
+    REQUIRE(host_listen(&a, address));
+    UNTIL(&a, &b, b.peers == 2);
+    close(fd);
+    close(((crdti_tcp *)a.t.ctx)->listener); /* as when it is killed */
+    ((crdti_tcp *)a.t.ctx)->listener = -1;
+    REQUIRE(access(path, F_OK) == 0);
+    REQUIRE(host_listen(&c, address)); /* takes over */
+    both_close(&b, &c);
+    host_close(&a);
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = 0;
+    memcpy(longest, "unix:", 5);
+    host_prepare(&a, &config);
+    config.listen = longest;
+    CHECK_INT(crdt_tcp_new(&a.t, &config), CRDT_ERR_ARG);
+    config.listen = "unix:";
+    CHECK_INT(crdt_tcp_new(&a.t, &config), CRDT_ERR_ARG);
 }
 
 /* >>refusals */
@@ -1189,10 +1209,13 @@ TEST(no_descriptor_left)
     close(fd);
 }
 
-/* Two hosts that live from one memory and find together; whether they did. */
-static int life(const crdt_alloc *alloc)
+/* Two hosts that live from one memory and find together; whether they did. When
+ * an allocation has failed, they may not, and have 60 rounds. */
+static int life(const struct failing_alloc *memory)
 {
     static struct host a, b;
+    const crdt_alloc *alloc = &memory->table;
+    uint64_t until_ms = now_ms() + DEADLINE_MS;
     crdt_tcp_config config;
     struct fake fake;
     char text[64];
@@ -1214,7 +1237,7 @@ static int life(const crdt_alloc *alloc)
         a.t.start(a.t.ctx, &a.up);
         b.t.start(b.t.ctx, &b.up);
     }
-    for (i = 0; ok && i < 60 && b.seen[0].len < 100; i++) {
+    for (i = 0; ok && b.seen[0].len < 100; i++) {
         crdt_err one = a.t.poll(a.t.ctx, 1), two = b.t.poll(b.t.ctx, 1);
         CHECK(one == CRDT_OK || one == CRDT_ERR_NOMEM);
         CHECK(two == CRDT_OK || two == CRDT_ERR_NOMEM);
@@ -1223,6 +1246,8 @@ static int life(const crdt_alloc *alloc)
             CHECK(one == CRDT_OK || one == CRDT_ERR_NOMEM);
         }
         fake.ms += 50;
+        if (memory->failures ? i > 60 : now_ms() > until_ms)
+            break;
     }
     both_close(&a, &b);
     return b.seen[0].len == 100 && !b.seen[0].wrong;
@@ -1239,7 +1264,7 @@ TEST(every_allocation_fails_once_and_from_then_on)
             failing_alloc_init(&memory);
             memory.fail_at = n;
             memory.from_then_on = on;
-            ok = life(&memory.table);
+            ok = life(&memory);
             clean = memory.failures == 0;
             CHECK(ok || !clean);
             recovered += ok && !clean;
@@ -1318,10 +1343,9 @@ TEST_MAIN(CASE(exchange_both_ways), CASE(exchange_over_ipv6),
           CASE(backoff_doubles_to_its_bound_with_full_jitter),
           CASE(a_link_that_lived_ends_the_row),
           CASE(connecting_takes_its_time_at_most),
-          CASE(descriptors_for_a_loop_of_ones_own),
           CASE(poll_waits_no_longer_than_asked_and_not_in_vain),
           CASE(poll_does_not_wait_after_an_upcall),
-          CASE(sockets_are_what_they_should_be),
+          CASE(paths_of_unix_sockets), CASE(sockets_are_what_they_should_be),
           CASE(a_port_that_is_taken_is_a_clear_error),
           CASE(addresses_that_are_none), CASE(calls_out_of_order),
           CASE(no_descriptor_left),

@@ -5,6 +5,7 @@
 #ifndef FUZZ_DOC_H
 #define FUZZ_DOC_H
 
+#include "../../src/sweep.h"
 #include "../../src/wire.h"
 #include "../laws/check_doc.h"
 
@@ -299,6 +300,19 @@ static inline crdt_doc *fuzz_doc(void)
         fuzz_write(doc, 1 + i * 5);
     crdt_commit(doc);
     return doc;
+}
+
+/* >>forgetting ------------------------------------------------------------ */
+
+/* All that it can, as if all others had. */
+static inline void fuzz_forget(crdt_doc *doc, int sweeps)
+{
+    crdt_vv vv = CRDT_VV_INIT;
+    FUZZ_CHECK(crdt_doc_vv(doc, &vv) == CRDT_OK);
+    FUZZ_CHECK(crdt_truncate(doc, &vv) == CRDT_OK);
+    if (sweeps)
+        FUZZ_CHECK(crdt_sweep(doc, &vv) == CRDT_OK);
+    crdt_vv_free(&vv);
 }
 
 /* >>looking --------------------------------------------------------------- */

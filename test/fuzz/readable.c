@@ -1,6 +1,6 @@
 /*
- * Any bytes, made readable, and any text, made bytes. A first byte below 16 is
- * the kind of a frame, and its payload follows; 16 stands before a whole
+ * Any bytes, made readable, and any text, made bytes. A first byte below 31 is
+ * the kind of a frame, and its payload follows; 31 stands before a whole
  * frame; any other is the first of a text.
  *
  *     bytes -> JSON -> the same bytes           or refused
@@ -63,9 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     crdt_buf frame = CRDT_BUF_INIT;
     crdt_bytes rest =
         crdt_bytes_of(size ? data + 1 : data, size ? size - 1 : 0);
-    if (!size || data[0] > 16) {
+    if (!size || data[0] > 31) {
         read_text(crdt_bytes_of(data, size));
-    } else if (data[0] == 16) {
+    } else if (data[0] == 31) {
         comes_back(rest, 0);
     } else {
         frame_payload(data[0], rest, &frame);

@@ -133,8 +133,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c.ptr = data;
     c.end = data + size;
     while (c.ptr < c.end) {
-        if (pick(&c, 4) == 3) {
-            write_text(&c, doc);
+        uint32_t what = pick(&c, 32);
+        if (what % 4 == 3) {
+            if (what / 16)
+                fuzz_forget(doc, what / 8 & 1);
+            else
+                write_text(&c, doc);
             continue;
         }
         choose_delta(&c, doc, &payload);

@@ -104,6 +104,17 @@ static void put_text(reading *r, line *l, crdt_obj obj)
 
 static void read_object(reading *r, crdt_obj obj);
 
+/* A number for a place of a list, by its dot; 0 for none. */
+static uint32_t place_number(crdt_obj list, uint32_t name)
+{
+    crdti_position at;
+    if (name == CRDTI_NO_CHAR)
+        return 0;
+    at = crdti_name_position(list.doc, crdti_sequence_at(list.doc, list.index),
+                             name);
+    return (at.replica + 1) << 20 | (uint32_t)at.seq;
+}
+
 /* What the object is in; and when that is a list, which of its places. */
 static void put_stand(line *l, crdt_obj obj)
 {
@@ -113,15 +124,17 @@ static void put_stand(line *l, crdt_obj obj)
         return;
     l->above = entry->object;
     if (crdti_object_at(obj.doc, l->above)->type == CRDT_LIST)
-        l->stands =
-            crdti_element_name(obj.doc, l->above, crdti_entry_key(entry).ptr);
+        l->stands = place_number(
+            crdti_obj(obj.doc, l->above),
+            crdti_element_name(obj.doc, l->above, crdti_entry_key(entry).ptr));
 }
 
 /* Where the element that the cursor has come to stands. */
 static uint32_t cursor_stands(crdt_obj list, const crdt_list_cursor *cursor)
 {
-    return crdti_leaf_at(list.doc, cursor->leaf)->names[cursor->span] +
-           cursor->off;
+    return place_number(
+        list, crdti_leaf_at(list.doc, cursor->leaf)->names[cursor->span] +
+                  cursor->off);
 }
 
 static void put_list(reading *r, line *l, crdt_obj list)

@@ -16,6 +16,7 @@
 
 #include "../test.h"
 #include "check_doc.h"
+#include "origins.h"
 #define TEXT_AUTHORS 20
 #include "text_model.h"
 
@@ -49,6 +50,7 @@ typedef struct {
     const model_op *values[MAX_SHOWN];
     size_t shown_len;
     int64_t next_value;
+    int has_forgotten, has_swept; /* somebody */
     const char *wrong;
 } world;
 
@@ -157,10 +159,36 @@ static void look(world *w, const text_vv *seen)
     }
 }
 
-/* A new position behind the first `at` that are shown, one left out. */
-static void put_position(world *w, const text_vv *seen, size_t at,
-                         size_t except, text_dot dot)
+static int is_shown(const world *w, size_t place)
 {
+    size_t i;
+    for (i = 0; i < w->shown_len; i++)
+        if (w->shown[i] == place)
+            return 1;
+    return 0;
+}
+
+/* The place of what the document says is right of it. */
+static size_t right_told(world *w, const member *m, size_t next, text_dot dot)
+{
+    crdt_dot right;
+    text_dot told;
+    if (!right_of_own(m->doc, m->list, dot.seq, &right))
+        return w->positions.len;
+    told.author = right.replica.b[0] - 1u;
+    told.seq = (uint32_t)right.seq;
+    for (; next < w->positions.len &&
+           !text_same(w->positions.items[next].life.dot, told);
+         next++)
+        EXPECT(!is_shown(w, next));
+    return next;
+}
+
+/* A new position behind the first `at` that are shown, one left out. */
+static void put_position(world *w, const member *m, size_t at, size_t except,
+                         text_dot dot)
+{
+    const text_vv *seen = &m->seen;
     text_item item;
     size_t next = 0;
     memset(&item, 0, sizeof item);
@@ -173,6 +201,8 @@ static void put_position(world *w, const text_vv *seen, size_t at,
            (!text_seen(seen, w->positions.items[next].life.dot) ||
             text_same(w->positions.items[next].life.dot, dot)))
         next++;
+    if (w->has_forgotten)
+        next = right_told(w, m, next, dot);
     if (next < w->positions.len)
         item.right = w->positions.items[next].life.dot;
     item.life = text_born(dot);
@@ -196,7 +226,7 @@ static void do_insert(world *w, member *m)
         text_dot dot;
         EXPECT(!crdt_list_insert(m->list, at, crdt_int(w->next_value)));
         dot = text_vv_next(&m->seen, m->author);
-        put_position(w, &m->seen, at, SIZE_MAX, dot);
+        put_position(w, m, at, SIZE_MAX, dot);
         op = tell(w, m, OP_VALUE, dot);
         op->element = dot;
         op->value = w->next_value++;
@@ -226,7 +256,7 @@ static void do_move(world *w, member *m, size_t from)
     if (from == to)
         return;
     dot = text_vv_next(&m->seen, m->author);
-    put_position(w, &m->seen, to, from, dot);
+    put_position(w, m, to, from, dot);
     tell_killed(w, &m->seen, OP_MOVE, element, dot);
     tell(w, m, OP_MOVE, dot)->element = element;
 }
@@ -352,15 +382,23 @@ static void do_commit(world *w, member *m)
     m->done = m->seen;
 }
 
+/* What names what is swept comes with all there is. */
 static void send(world *w, member *from, member *to, int whole)
 {
     crdt_buf delta = CRDT_BUF_INIT;
     crdt_vv since = CRDT_VV_INIT;
+    crdt_err err;
     do_commit(w, from);
     if (!whole)
         EXPECT(!crdt_doc_vv(to->doc, &since));
     EXPECT(!crdt_delta(from->doc, &since, &delta));
-    EXPECT(!crdt_join(to->doc, crdt_buf_bytes(&delta)));
+    err = crdt_join(to->doc, crdt_buf_bytes(&delta));
+    if (err == CRDT_ERR_FORGOTTEN && w->has_swept) {
+        delta.len = 0;
+        EXPECT(!crdt_delta(from->doc, NULL, &delta));
+        err = crdt_join(to->doc, crdt_buf_bytes(&delta));
+    }
+    EXPECT(!err);
     text_vv_merge(&to->seen, &from->seen);
     crdt_vv_free(&since);
     crdt_buf_free(&delta);
@@ -382,6 +420,17 @@ static void do_truncate(world *w, member *m)
     }
     EXPECT(!crdt_truncate(m->doc, &cut));
     crdt_vv_free(&cut);
+    w->has_forgotten = 1;
+}
+
+/* Sweeps, though the others may not have truncated as far. */
+static void do_sweep(world *w, member *m)
+{
+    crdt_vv floor = CRDT_VV_INIT;
+    EXPECT(!crdt_doc_floor(m->doc, &floor));
+    EXPECT(!crdt_sweep(m->doc, &floor));
+    crdt_vv_free(&floor);
+    w->has_swept = 1;
 }
 
 /* Begins again, as another replica, with what somebody has. */
@@ -490,8 +539,10 @@ static void do_step(world *w, int slow)
         do_commit(w, m);
     else if (dice < 96 && m != other)
         send(w, other, m, percent(w, 15));
-    else if (dice < 98)
+    else if (dice < 97)
         do_truncate(w, m);
+    else if (dice < 98)
+        do_sweep(w, m);
     else if (dice == 98)
         do_restart(w, m, other);
     else if (percent(w, 30))
@@ -508,6 +559,11 @@ static void finish(world *w)
     for (i = 0; i < w->count; i++) {
         check_reads(w, &w->members[i]);
         EXPECT(same_state(w, w->members[i].doc, w->members[0].doc));
+        if (!w->wrong)
+            w->wrong = check_doc(w->members[i].doc);
+        do_truncate(w, &w->members[i]);
+        do_sweep(w, &w->members[i]);
+        check_reads(w, &w->members[i]);
         if (!w->wrong)
             w->wrong = check_doc(w->members[i].doc);
     }

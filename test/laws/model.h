@@ -46,6 +46,9 @@
 #ifndef MODEL_EVENTS
 #define MODEL_EVENTS 320
 #endif
+#ifndef MODEL_AUTHORS
+#define MODEL_AUTHORS 16
+#endif
 enum { MODEL_WORDS = MODEL_EVENTS / 64 };
 
 typedef struct {
@@ -138,7 +141,6 @@ static inline int bits_next(const bits *s, int i)
 /* >>history --------------------------------------------------------------- */
 
 enum {
-    MODEL_AUTHORS = 16,
     MODEL_NODES = 16,  /* containers; 0 is the root */
     MODEL_KEYS = 4,    /* keys, elements of sets, values of a history */
     MODEL_PLACES = 32, /* in a container: keys, or all elements of a list */
@@ -171,10 +173,18 @@ typedef struct {
     int since;       /* how many events there were when it was made */
 } model_node;
 
+/* What an engine says of a character that it has inserted: its dot there, and
+ * what it stands before, of seq 0 the end. Old characters are passed over so,
+ * and which are old the model does not know. */
+typedef struct {
+    crdt_dot dot, right;
+} model_told;
+
 /* A character, or where an element of a list was inserted or moved to; the seq
  * of its dot is its number, from 1. */
 typedef struct {
     int event;
+    crdt_dot dot;   /* in the engine */
     bits deletions; /* that picked it */
 } model_char;
 
@@ -189,6 +199,7 @@ typedef struct {
     crdt_id ids[MODEL_AUTHORS];
     int authors;
     text_list texts[MODEL_NODES]; /* and lists; in document order */
+    model_told told;              /* of the next character */
     model_char chars[MODEL_CHARS];
     int chars_len;
 } model;
@@ -559,8 +570,15 @@ static inline uint32_t model_rank(const model *m, int author)
            b[3];
 }
 
+static inline int model_is_told(const model *m, const text_item *item)
+{
+    const crdt_dot *dot = &m->chars[item->life.dot.seq - 1].dot;
+    return m->told.right.seq == dot->seq &&
+           !crdt_id_compare(&m->told.right.replica, &dot->replica);
+}
+
 /* The event's author puts a character behind the first `next`, and what else
- * it has not seen. */
+ * it has not seen or passes over. */
 static inline void model_insert(model *m, const view *v, int number,
                                 size_t next, uint32_t code)
 {
@@ -573,12 +591,15 @@ static inline void model_insert(model *m, const view *v, int number,
            !bits_has(&v->seen,
                      m->chars[text->items[next].life.dot.seq - 1].event))
         next++;
+    while (next < text->len && !model_is_told(m, &text->items[next]))
+        next++;
     if (next < text->len)
         item.right = text->items[next].life.dot;
     item.code = code;
     item.life.dot.author = model_rank(m, m->events[number].author);
     m->chars[m->chars_len].event = number;
     m->chars[m->chars_len].deletions = bits_none();
+    m->chars[m->chars_len].dot = m->told.dot;
     item.life.dot.seq = (uint32_t)++m->chars_len;
     text_add(text, &item);
 }

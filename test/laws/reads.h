@@ -233,6 +233,13 @@ static inline size_t element_rank(const view *v, int node, int key,
     return at;
 }
 
+static inline int is_shown(const model_element *shown, size_t len, int key)
+{
+    while (len > 0 && shown[len - 1].key != key)
+        len--;
+    return len > 0;
+}
+
 static inline void read_anchors(world *w, const view *v, int node,
                                 crdt_obj obj, const model_element *shown,
                                 size_t len)
@@ -249,6 +256,9 @@ static inline void read_anchors(world *w, const view *v, int node,
         anchor.dot.seq = w->m.events[number].seq;
         anchor.side = key % 2 ? CRDT_LEFT : CRDT_RIGHT;
         err = crdt_list_find(obj, &anchor, &got);
+        if (err == CRDT_ERR_NOT_FOUND && w->has_swept &&
+            !is_shown(shown, len, key))
+            continue;
         EXPECT_OF(node, err == (there ? CRDT_OK : CRDT_ERR_NOT_FOUND));
         if (!there || w->wrong)
             continue;

@@ -17,6 +17,19 @@ enum {
     EXTREME_STAYS,        /* which what is less does not replace */
     RIGHT_ORIGINS,        /* the one whose right is further right is first */
     MOVES_GO,             /* who deletes an element takes its moves */
+    GAPS_REFUSED,         /* a delta is refused when what it goes on from is
+                             not there */
+    CAUSES_FIRST,         /* and when what its writer had seen is not */
+    STORED_FIRST,         /* what is sent is durable */
+    TORN_REFUSED,         /* bytes that are not those written are not taken */
+    RESTORED_IS_NEW,      /* who starts from what was saved has another id */
+    ALL_HAVE_IT,          /* what is forgotten all members have */
+    BALLOTS_EQUAL,        /* an epoch is committed by one ballot */
+    CUT_IS_THERE,         /* who accepts a cut has all of it */
+    CUT_IS_KEPT,          /* and proposes it again before another */
+    LEASES_END,           /* a full sync that takes too long is given up */
+    STRICT_FREEZES,       /* in a strict one nobody writes */
+    EVICTED_RETURN,       /* who hears that it was evicted says it is there */
     RULES
 };
 

@@ -229,9 +229,12 @@ static inline size_t text_nth(const text_list *l, const text_vv *vv, size_t at)
     return i;
 }
 
-/* The author types a character where `at` stand before it. */
-static inline void text_type(text_list *l, text_vv *vv, uint32_t author,
-                             size_t at, uint32_t code)
+/* The author types a character where `at` stand before it. `right`: instead
+ * of what stands behind it, that is further on, or NULL; whether only deleted
+ * ones are passed over so. */
+static inline int text_type_before(text_list *l, text_vv *vv, uint32_t author,
+                                   size_t at, uint32_t code,
+                                   const text_dot *right)
 {
     text_item item;
     size_t next = 0;
@@ -242,11 +245,23 @@ static inline void text_type(text_list *l, text_vv *vv, uint32_t author,
     }
     while (next < l->len && !text_seen(vv, l->items[next].life.dot))
         next++;
+    while (right && next < l->len &&
+           !text_same(l->items[next].life.dot, *right)) {
+        if (text_alive(&l->items[next++].life, vv))
+            return 0;
+    }
     if (next < l->len)
         item.right = l->items[next].life.dot;
     item.code = code;
     item.life = text_born(text_vv_next(vv, author));
     text_add(l, &item);
+    return 1;
+}
+
+static inline void text_type(text_list *l, text_vv *vv, uint32_t author,
+                             size_t at, uint32_t code)
+{
+    text_type_before(l, vv, author, at, code, NULL);
 }
 
 /* The author deletes the at-th character. */

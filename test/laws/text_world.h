@@ -81,6 +81,7 @@ typedef struct {
     uint64_t seed, random, ids, now;
     int slow, step, nested;
     int has_forgotten; /* somebody */
+    int has_swept;     /* the same */
     const char *wrong;
     char text[240];
     text_list lists[NODES];

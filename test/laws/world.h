@@ -13,6 +13,7 @@
 
 #include "../test.h"
 #include "../../src/error.h"
+#include "../../src/sweep.h"
 #include "check_doc.h"
 #include "model.h"
 
@@ -44,6 +45,7 @@ struct world {
     model m;
     uint64_t seed, random, ids, now, skew;
     int slow, step;
+    int has_swept; /* somebody */
     const char *wrong;
     char text[240];
     crdt_value values[MODEL_KEYS]; /* in their order */

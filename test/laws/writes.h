@@ -5,6 +5,7 @@
 #ifndef WRITES_H
 #define WRITES_H
 
+#include "origins.h"
 #include "world.h"
 
 /* >>writing --------------------------------------------------------------- */
@@ -416,6 +417,15 @@ static inline size_t unit_at(const view *v, int node, crdt_unit unit,
     return units;
 }
 
+/* Has the model know where the engine put what it wrote last but `back`. */
+static inline void tell_place(world *w, const writing *x, uint64_t back)
+{
+    model_told *told = &w->m.told;
+    told->dot.replica = crdt_doc_replica(x->m->doc);
+    told->dot.seq = x->m->doc->written - back;
+    right_of_own(x->m->doc, x->obj, told->dot.seq, &told->right);
+}
+
 /* What a deletion and an insertion in its place must have done. */
 static inline void did_edit(world *w, writing *x, size_t at, size_t deleted,
                             const uint32_t *codes, size_t len)
@@ -432,6 +442,7 @@ static inline void did_edit(world *w, writing *x, size_t at, size_t deleted,
     did(w, x, DO_ADD, 0, 0);
     for (i = 0; i < len; i++) {
         view now = model_look(&w->m, &x->m->seen);
+        tell_place(w, x, len - 1 - i);
         model_type(&w->m, &now, w->m.events_len - 1, at + i, codes[i]);
     }
 }
@@ -474,6 +485,7 @@ static inline void write_text_scattered(world *w, writing *x)
         EXPECT_OF(x->node, !crdt_text_insert(
                                x->obj, CRDT_CHARS, at,
                                crdt_bytes_of(bytes, text_put(bytes, code))));
+        tell_place(w, x, 0);
         model_type(&w->m, &now, number, at, code);
     }
 }
@@ -529,6 +541,7 @@ static inline int did_insert(world *w, writing *x, deed what, size_t at,
     EXPECT_OF(x->node, x->m->doc->written == x->written + 1);
     e->seq = ++x->written;
     tell_stamp(w, x->m, &x->before, x->obj, e);
+    tell_place(w, x, 0);
     model_put(&w->m, &x->before, w->m.events_len - 1, at);
     return key;
 }
@@ -584,6 +597,7 @@ static inline void write_list_move(world *w, writing *x, size_t from,
     if (from == to)
         return;
     did_stamped(w, x, DO_MOVE, element_at(x, from), 0);
+    tell_place(w, x, 0);
     model_put(&w->m, &x->before, w->m.events_len - 1, to);
 }
 

@@ -202,10 +202,10 @@ TEST(commits_are_pushed_and_acknowledged)
     world_run(&w, 3, 1);
     CHECK_INT(get(&w, 1, "x"), 1);
     CHECK_INT(peer(&w, 0, 0).state, CRDT_PEER_SYNCED);
-    /* HELLO, STATE, CHUNK, ANSWER at most each way */
-    CHECK_INT(peer(&w, 0, 0).sent_frames, 3);
-    CHECK_INT(peer(&w, 1, 0).received_frames, 3);
-    CHECK_INT(stats(&w, 1).sent_frames, 3);
+    /* HELLO, ROSTER, STATE, and CHUNK or ANSWER */
+    CHECK_INT(peer(&w, 0, 0).sent_frames, 4);
+    CHECK_INT(peer(&w, 1, 0).received_frames, 4);
+    CHECK_INT(stats(&w, 1).sent_frames, 4);
     self = crdt_doc_replica(w.docs[0]);
     CHECK_INT(crdt_node_acked(w.nodes[0], CRDT_STR("d"), &acked), CRDT_OK);
     CHECK_INT(crdt_vv_get(&acked, &self), 1);
@@ -376,6 +376,7 @@ TEST(idle_costs_little)
     world_free(&w);
 }
 
+/* 27: its clock is ahead. */
 TEST(what_lies_in_the_future_waits)
 {
     struct world w;
@@ -629,15 +630,20 @@ static size_t make_hello(uint8_t *out, uint64_t oldest, uint64_t newest,
     hello.oldest = oldest;
     hello.newest = newest;
     hello.node.b[0] = 9;
-    hello.frame_max = 100000;
+    hello.can = UINT64_MAX;
+    hello.frame_max = hello.window = 100000;
     hello.name = CRDT_STR("stranger");
     hello.docs = 1;
     crdti_writer_init(&w, &buf);
     crdti_put_hello(&w, &hello);
-    crdti_put_bytes(&w, CRDT_STR("d"));
     for (; extra > 0; extra--)
         crdti_put_u8(&w, 0xee);
     crdti_frame_wrap(&w, CRDTI_HELLO, 0);
+    len = buf.len;
+    crdti_put_varint(&w, 0);
+    crdti_put_bytes(&w, CRDT_STR("d"));
+    crdti_put_u64le(&w, 1);
+    crdti_frame_wrap(&w, CRDTI_DOCS, len);
     CHECK_INT(w.err, CRDT_OK);
     len = buf.len;
     memcpy(out, buf.ptr, len);
@@ -701,6 +707,55 @@ TEST(who_falls_silent_is_dropped)
     world_free(&w);
 }
 
+/* 28: eight hours, in which nobody could hear anybody. */
+TEST(a_long_sleep_is_no_silence)
+{
+    struct world w;
+    world_new(&w, 33, 0, 0);
+    world_add(&w, NULL);
+    world_add(&w, NULL);
+    world_run(&w, 6, 1);
+    w.now_ms += 8 * 3600 * 1000;
+    put(&w, 0, "x", 1);
+    world_run(&w, 6, 1);
+    CHECK_INT(get(&w, 1, "x"), 1);
+    CHECK_INT(peer(&w, 0, 0).state, CRDT_PEER_SYNCED);
+    CHECK_INT(peer(&w, 0, 0).id, 1);
+    world_free(&w);
+}
+
+/* As after a flipped bit in the length of a frame. */
+TEST(who_says_what_does_not_end_is_dropped)
+{
+    static const uint8_t head[] = { CRDTI_FRAME_MAGIC,
+                                    CRDTI_FRAME_VERSION << 5 | CRDTI_ALIVE,
+                                    0xc0, 0x84, 0x3d }; /* a million bytes */
+    struct world w;
+    struct stranger s;
+    uint8_t hello[256];
+    size_t len = make_hello(hello, 1, 1, 0), i;
+    world_new(&w, 32, 0, 1);
+    world_add(&w, NULL);
+    stranger_join(&s, &w);
+    stranger_run(&s, &w, 2, 1);
+    s.end.send(s.end.ctx, s.peer, crdt_bytes_of(hello, len));
+    stranger_run(&s, &w, 5, 1);
+    s.end.send(s.end.ctx, s.peer, crdt_bytes_of(head, sizeof head));
+    for (i = 0; i < 29; i++) {
+        stranger_run(&s, &w, 1, 1000);
+        s.end.send(s.end.ctx, s.peer, crdt_bytes_of(head, 1));
+    }
+    CHECK_INT(s.downs, 0);
+    for (i = 0; i < 5; i++) {
+        stranger_run(&s, &w, 1, 1000);
+        s.end.send(s.end.ctx, s.peer, crdt_bytes_of(head, 1));
+    }
+    CHECK_INT(s.downs, 1);
+    CHECK(strstr(w.said, "does not end") != NULL);
+    s.end.close(s.end.ctx);
+    world_free(&w);
+}
+
 /* It sends delta after delta and never reads: the answers must not pile up
  * for ever. */
 TEST(who_sends_and_never_reads_is_dropped)
@@ -711,7 +766,6 @@ TEST(who_sends_and_never_reads_is_dropped)
     size_t len = make_hello(hello, 1, 1, 0), i;
     crdt_buf chunks = CRDT_BUF_INIT;
     crdti_writer writer;
-    crdti_chunk chunk;
     world_new(&w, 17, 0, 0);
     world_add(&w, NULL);
     stranger_join(&s, &w);
@@ -719,15 +773,14 @@ TEST(who_sends_and_never_reads_is_dropped)
     s.end.send(s.end.ctx, s.peer, crdt_bytes_of(hello, len));
     world_run(&w, 2, 1);
     /* Refused at once, as the delta is none: but answered. */
-    memset(&chunk, 0, sizeof chunk);
-    chunk.total = 4;
-    chunk.bytes = crdt_bytes_of("\1\0\0\0", 4);
     crdti_writer_init(&writer, &chunks);
     for (i = 0; i < 1000; i++) {
         size_t start = chunks.len;
-        chunk.id = i + 1;
-        crdti_put_chunk(&writer, &chunk);
-        crdti_frame_wrap(&writer, CRDTI_CHUNK, start);
+        crdti_put_varint(&writer, 0);
+        crdti_put_varint(&writer, i + 1);
+        crdti_put_u8(&writer, 0);
+        crdti_put_raw(&writer, crdt_bytes_of("\1\0\0\0", 4));
+        crdti_frame_wrap(&writer, CRDTI_UPDATE, start);
     }
     CHECK_INT(writer.err, CRDT_OK);
     for (i = 0; i < 2000 && !strstr(w.said, "does not read"); i++) {
@@ -831,6 +884,39 @@ TEST(running_out_of_memory_only_delays)
     }
 }
 
+/* What names text that was swept elsewhere is sent again with all there is. */
+TEST(what_was_swept_comes_back_through_sessions)
+{
+    struct world w;
+    crdt_vv floor = CRDT_VV_INIT;
+    crdt_obj texts[2];
+    crdt_buf is = CRDT_BUF_INIT;
+    world_new(&w, 31, 0, 0);
+    world_add(&w, NULL);
+    world_add(&w, NULL);
+    texts[0] = crdt_map_text(crdt_root(w.docs[0]), CRDT_STR("t"));
+    CHECK_INT(crdt_text_insert(texts[0], CRDT_CHARS, 0, CRDT_STR("one two")),
+              CRDT_OK);
+    CHECK_INT(crdt_text_delete(texts[0], CRDT_CHARS, 3, 4), CRDT_OK);
+    CHECK_INT(crdt_commit(w.docs[0]), CRDT_OK);
+    world_run(&w, 6, 1);
+    texts[1] = crdt_map_text(crdt_root(w.docs[1]), CRDT_STR("t"));
+    CHECK_INT(crdt_text_insert(texts[1], CRDT_CHARS, 3, CRDT_STR(", three")),
+              CRDT_OK);
+    CHECK_INT(crdt_commit(w.docs[1]), CRDT_OK);
+    CHECK_INT(crdt_doc_vv(w.docs[0], &floor), CRDT_OK);
+    CHECK_INT(crdt_truncate(w.docs[0], &floor), CRDT_OK);
+    CHECK_INT(crdt_sweep(w.docs[0], &floor), CRDT_OK);
+    world_run(&w, 12, 1);
+    CHECK(world_is_equal(&w));
+    CHECK_INT(crdt_text_get(texts[0], &is), CRDT_OK);
+    CHECK(crdt_bytes_equal(crdt_buf_bytes(&is), CRDT_STR("one, three")));
+    CHECK_INT(stats(&w, 0).deltas_refused, 1);
+    crdt_buf_free(&is);
+    crdt_vv_free(&floor);
+    world_free(&w);
+}
+
 TEST_MAIN(CASE(two_meet_and_have_the_same),
           CASE(who_has_said_nothing_is_not_synced),
           CASE(commits_are_pushed_and_acknowledged),
@@ -845,6 +931,8 @@ TEST_MAIN(CASE(two_meet_and_have_the_same),
           CASE(each_document_goes_its_own_way),
           CASE(garbage_and_other_versions_are_refused),
           CASE(who_does_not_greet_is_dropped_in_time),
-          CASE(who_falls_silent_is_dropped),
+          CASE(who_falls_silent_is_dropped), CASE(a_long_sleep_is_no_silence),
+          CASE(who_says_what_does_not_end_is_dropped),
           CASE(who_sends_and_never_reads_is_dropped),
-          CASE(running_out_of_memory_only_delays))
+          CASE(running_out_of_memory_only_delays),
+          CASE(what_was_swept_comes_back_through_sessions))

@@ -45,16 +45,5 @@ TEST(ids_as_text)
     CHECK_STR(text, "00112233445566778899aabbccddeeff");
 }
 
-TEST(dots_are_equal_in_both_parts)
-{
-    crdt_dot a = { { { 1 } }, 5 }, b = { { { 1 } }, 5 };
-    CHECK(crdti_dot_equal(&a, &b));
-    b.seq = 6;
-    CHECK(!crdti_dot_equal(&a, &b));
-    b.seq = 5;
-    b.replica.b[15] = 1;
-    CHECK(!crdti_dot_equal(&a, &b));
-}
-
 TEST_MAIN(CASE(ids_are_ordered_as_bytes), CASE(every_byte_of_an_id_counts),
-          CASE(ids_as_text), CASE(dots_are_equal_in_both_parts))
+          CASE(ids_as_text))

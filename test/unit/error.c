@@ -23,5 +23,15 @@ TEST(unknown_errors_have_one_too)
     CHECK(strlen(crdt_err_text(CRDT_ERR_COUNT)) > 5);
 }
 
+TEST(the_version_says_the_same_in_numbers_and_in_text)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%d.%d.%d", CRDTSYNC_VERSION_MAJOR,
+             CRDTSYNC_VERSION_MINOR, CRDTSYNC_VERSION_PATCH);
+    CHECK_STR(CRDTSYNC_VERSION, text);
+    CHECK_STR(crdt_library_version(), text);
+}
+
 TEST_MAIN(CASE(every_error_has_a_name_and_a_sentence),
-          CASE(unknown_errors_have_one_too))
+          CASE(unknown_errors_have_one_too),
+          CASE(the_version_says_the_same_in_numbers_and_in_text))

@@ -13,10 +13,9 @@ static void put_frame(crdt_buf *buf, size_t len)
     crdti_writer w;
     size_t start = buf->len, i;
     crdti_writer_init(&w, buf);
-    crdti_frame_begin(&w, KIND, len);
     for (i = 0; i < len; i++)
         crdti_put_u8(&w, (uint8_t)i);
-    crdti_frame_end(&w, start);
+    crdti_frame_wrap(&w, KIND, start);
     CHECK_ERR(w.err, CRDT_OK);
 }
 

@@ -435,10 +435,82 @@ TEST(what_is_dead_is_said_once)
     CHECK_INT(end_of(2), CRDT_ERR_CORRUPT);
 }
 
+/* An allocator that knows the most there was at a time. */
+static size_t live, most;
+
+static void *count_resize(void *ctx, void *ptr, size_t old, size_t size)
+{
+    (void)ctx;
+    live += size - old;
+    most = live > most ? live : most;
+    if (size)
+        return realloc(ptr, size);
+    free(ptr);
+    return NULL;
+}
+
+/* A text, or no more than its head, of so many that are all dead. */
+static crdt_err join_dead(uint64_t n)
+{
+    static const crdt_alloc counting = { 1, NULL, count_resize };
+    crdt_config config;
+    crdt_doc *doc;
+    crdt_err err;
+    size_t at;
+    memset(&config, 0, sizeof config);
+    config.alloc = &counting;
+    must(!crdt_doc_new(&doc, &config));
+    section_begin(1, n);
+    author(0, 0);
+    insert(-1, n);
+    dead(0, n);
+    err = crdti_payload_join(doc, section_end((size_t)n), &at, NULL);
+    crdt_doc_free(doc);
+    CHECK_INT(live, 0);
+    return err;
+}
+
+TEST(fifty_bytes_cost_64_mib_and_no_more)
+{
+    CHECK_INT(join_dead(CRDTSYNC_MAX_DEAD - 1), CRDT_OK);
+    CHECK_INT(join_dead(CRDTSYNC_MAX_DEAD), CRDT_OK);
+    CHECK(most < (size_t)48 << 20);
+    CHECK_INT(join_dead(CRDTSYNC_MAX_DEAD + 1), CRDT_ERR_LIMIT);
+    CHECK_INT(join_dead(CRDTI_NAMES_MAX), CRDT_ERR_LIMIT);
+    CHECK(most > (size_t)60 << 20 && most < (size_t)65 << 20);
+    CHECK_INT(join_dead(CRDTI_NAMES_MAX + (uint64_t)1), CRDT_ERR_CORRUPT);
+}
+
+/* Of many such, each by another replica, a text takes what it has names for;
+ * extents of an author's names are doubled, so the last ones may not fit. */
+TEST(a_text_has_so_many_names_and_no_more)
+{
+    crdt_doc *doc = doc_new();
+    crdt_err err = CRDT_OK;
+    size_t at, joined = 0;
+    while (!err && joined < 5) {
+        section_begin(1, CRDTSYNC_MAX_DEAD);
+        s.replicas[0].id = build_id((uint32_t)joined + 1);
+        author(0, 0);
+        insert(-1, CRDTSYNC_MAX_DEAD);
+        dead(0, CRDTSYNC_MAX_DEAD);
+        err =
+            crdti_payload_join(doc, section_end(CRDTSYNC_MAX_DEAD), &at, NULL);
+        joined += !err;
+    }
+    CHECK_INT(err, CRDT_ERR_LIMIT);
+    CHECK_INT(joined, CRDTI_NAMES_MAX / CRDTSYNC_MAX_DEAD - 1);
+    CHECK_INT(crdt_text_insert(text_of(doc), CRDT_CHARS, 0, CRDT_STR("q")),
+              CRDT_OK);
+    crdt_doc_free(doc);
+}
+
 TEST_MAIN(CASE(all_at_the_beginning_by_one),
           CASE(all_at_the_beginning_by_many),
           CASE(behind_any_and_before_the_end),
           CASE(at_the_beginning_and_before_any), CASE(behind_any_outside),
           CASE(before_any_outside), CASE(a_target_is_told_in_one_way),
           CASE(what_is_told_before_an_edit_says_something),
-          CASE(what_is_dead_is_said_once))
+          CASE(what_is_dead_is_said_once),
+          CASE(fifty_bytes_cost_64_mib_and_no_more),
+          CASE(a_text_has_so_many_names_and_no_more))

@@ -107,7 +107,7 @@ TEST(both_hear_of_each_other_and_talk)
     struct end a, b;
     REQUIRE(crdt_loopback_hub_new(&hub, NULL) == CRDT_OK);
     REQUIRE(join(&a, hub) && join(&b, hub));
-    CHECK_INT(a.t.properties, CRDT_RELIABLE | CRDT_ORDERED);
+    CHECK_INT(a.t.properties, CRDT_RELIABLE | CRDT_ORDERED | CRDT_SEALED);
     CHECK_INT(send_text(&a, 1, "early "), CRDT_OK);
     CHECK_STR(a.story, ""); /* nothing is said but in poll */
     poll_end(&a);
@@ -352,7 +352,8 @@ static uint64_t torn_run(uint64_t seed, int *later, int *cut)
     int i, polls = 0;
     crdt_loopback_hub_new(&hub, &config);
     CHECK(join(&a, hub) && join(&b, hub));
-    CHECK_INT(a.t.properties, CRDT_RELIABLE | CRDT_ORDERED | CRDT_STREAM);
+    CHECK_INT(a.t.properties,
+              CRDT_RELIABLE | CRDT_ORDERED | CRDT_STREAM | CRDT_SEALED);
     crdti_writer_init(&w, &want);
     for (i = 0; i < 50; i++) {
         crdt_bytes piece =

@@ -628,12 +628,14 @@ static void put_hello(struct message *m)
     hello.oldest = 1;
     hello.newest = 3;
     hello.nonce = UINT64_MAX;
+    hello.heard = 7;
+    hello.can = 11;
     hello.frame_max = UINT64_C(9007199254740992);
-    hello.name = CRDT_STR("kitchen");
+    hello.window = 1200;
     hello.docs = 2;
+    hello.docs_heard = 1;
+    hello.name = CRDT_STR("kitchen");
     crdti_put_hello(&m->w, &hello);
-    crdti_put_bytes(&m->w, CRDT_STR("photos"));
-    crdti_put_bytes(&m->w, CRDT_STR("\377\0"));
 }
 
 TEST(a_hello_reads_like_this)
@@ -644,13 +646,25 @@ TEST(a_hello_reads_like_this)
     check_message(&m, CRDTI_HELLO,
                   "{\"crdtsync\": 1, \"hello\": {\"oldest\": 1, "
                   "\"newest\": 3, \"node\": \"" TWOS "\", "
-                  "\"nonce\": \"18446744073709551615\", "
-                  "\"frame_max\": \"9007199254740992\", "
-                  "\"name\": \"kitchen\", "
-                  "\"documents\": [\"photos\", {\"$string\": \"/wA=\"}]}}\n");
+                  "\"nonce\": \"18446744073709551615\", \"heard\": 7, "
+                  "\"can\": 11, \"frame_max\": \"9007199254740992\", "
+                  "\"window\": 1200, \"documents\": 2, "
+                  "\"documents_heard\": 1, \"name\": \"kitchen\"}}\n");
     put_hello(&m);
     crdti_put_raw(&m.w, CRDT_STR("more"));
     CHECK(comes_back(message_end(&m, CRDTI_HELLO)));
+    m.buf.len = 0;
+    crdti_put_varint(&m.w, 3);
+    crdti_put_bytes(&m.w, CRDT_STR("photos"));
+    crdti_put_u64le(&m.w, 5);
+    crdti_put_bytes(&m.w, CRDT_STR("\377\0"));
+    crdti_put_u64le(&m.w, UINT64_MAX);
+    check_message(&m, CRDTI_DOCS,
+                  "{\"crdtsync\": 1, \"docs\": {\"first\": 3, "
+                  "\"documents\": [\n"
+                  "    {\"name\": \"photos\", \"print\": 5},\n"
+                  "    {\"name\": {\"$string\": \"/wA=\"}, "
+                  "\"print\": \"18446744073709551615\"}]}}\n");
     crdt_buf_free(&m.buf);
 }
 
@@ -677,50 +691,96 @@ TEST(states_and_digests_read_like_this)
                   "\"vector\": {\n    \"" ONES "\": 7,\n    \"" TWOS "\": "
                   "\"4611686018427387904\"}}}\n");
     crdti_put_varint(&m.w, 0);
-    crdti_put_digest(&m.w, digest);
+    crdti_put_u64le(&m.w, 9);
     check_message(&m, CRDTI_DIGEST,
                   "{\"crdtsync\": 1, \"digest\": {\"document\": 0, "
-                  "\"digest\": \"0123456789abcdeff0e1d2c3b4a59687\"}}\n");
+                  "\"print\": 9}}\n");
+    crdti_put_varint(&m.w, 0);
+    crdti_put_vv(&m.w, &vv);
+    check_message(&m, CRDTI_HAVE,
+                  "{\"crdtsync\": 1, \"have\": {\"document\": 0, "
+                  "\"vector\": {\n    \"" ONES "\": 7,\n    \"" TWOS "\": "
+                  "\"4611686018427387904\"}}}\n");
     crdt_vv_free(&vv);
     crdt_buf_free(&m.buf);
 }
 
-TEST(chunks_read_like_this)
+/* An UPDATE of all that is in the document. */
+static void put_update(struct message *m, crdt_doc *doc, uint64_t id,
+                       uint8_t how)
+{
+    crdti_put_varint(&m->w, 0);
+    crdti_put_varint(&m->w, id);
+    crdti_put_u8(&m->w, how);
+    CHECK_ERR(crdti_delta_put(doc, NULL, CRDTI_FOR_ALL, NULL, &m->buf),
+              CRDT_OK);
+}
+
+TEST(updates_and_pieces_read_like_this)
 {
     crdt_doc *doc = replica(1);
-    crdti_chunk chunk;
-    crdt_buf payload = CRDT_BUF_INIT;
+    crdti_parcel_piece piece;
+    crdti_ivset have = { NULL, 0, 0 };
     struct message m;
     message_init(&m);
-    memset(&chunk, 0, sizeof chunk);
-    chunk.id = UINT64_MAX >> 1;
     CHECK_ERR(crdt_map_put_null(crdt_root(doc), CRDT_STR("")), CRDT_OK);
     CHECK_ERR(crdt_commit(doc), CRDT_OK);
-    CHECK_ERR(crdti_delta_put(doc, NULL, CRDTI_FOR_ALL, &payload), CRDT_OK);
-    chunk.total = payload.len;
-    chunk.bytes = crdt_buf_bytes(&payload);
-    crdti_put_chunk(&m.w, &chunk);
-    check_message(&m, CRDTI_CHUNK,
-                  "{\"crdtsync\": 1, \"chunk\": {\"document\": 0, "
-                  "\"id\": \"9223372036854775807\", \"follows\": false, "
+    put_update(&m, doc, UINT64_MAX, CRDTI_LATE);
+    check_message(&m, CRDTI_UPDATE,
+                  "{\"crdtsync\": 1, \"update\": {\"document\": 0, "
+                  "\"id\": \"18446744073709551615\", \"how\": 2, "
                   "\"delta\": {\n"
                   "  \"top\": {\n    \"" ONES "\": 1},\n"
                   "  \"objects\": [],\n  \"ops\": [\n"
                   "    {\"dot\": \"" ONES ".1\", \"object\": 0, "
                   "\"kind\": \"value\", \"key\": \"\", "
                   "\"stamp\": [1700000000000, 0], \"value\": null}]}}}\n");
-    chunk.follows = 1;
-    chunk.id = 1;
-    chunk.bytes = CRDT_STR("\0abc");
-    chunk.offset = 2;
-    crdti_put_chunk(&m.w, &chunk);
-    check_message(&m, CRDTI_CHUNK,
-                  "{\"crdtsync\": 1, \"chunk\": {\"document\": 0, "
-                  "\"id\": 1, \"follows\": true, \"total\": 40, "
-                  "\"offset\": 2, "
+    crdti_put_raw(&m.w, CRDT_STR("\0\1\1none"));
+    check_message(&m, CRDTI_UPDATE,
+                  "{\"crdtsync\": 1, \"update\": {\"document\": 0, "
+                  "\"id\": 1, \"how\": 1, \"bytes\": \"none\"}}\n");
+    memset(&piece, 0, sizeof piece);
+    piece.id = 3;
+    piece.kind = CRDTI_UPDATE;
+    piece.asks = 1;
+    piece.total = 40;
+    piece.offset = 2;
+    piece.bytes = CRDT_STR("\0abc");
+    crdti_put_piece(&m.w, &piece);
+    check_message(&m, CRDTI_PIECE,
+                  "{\"crdtsync\": 1, \"piece\": {\"id\": 3, \"asks\": true, "
+                  "\"kind\": 5, \"total\": 40, \"offset\": 2, "
                   "\"bytes\": {\"$string\": \"AGFiYw==\"}}}\n");
+    CHECK(!crdti_ivset_add(NULL, &have, 0, 9));
+    CHECK(!crdti_ivset_add(NULL, &have, 20, 20));
+    crdti_put_got(&m.w, 3, 21, &have);
+    check_message(&m, CRDTI_GOT,
+                  "{\"crdtsync\": 1, \"got\": {\"id\": 3, \"end\": 21, "
+                  "\"runs\": [0, 9, 10, 0]}}\n");
+    crdti_ivset_free(NULL, &have);
     crdt_doc_free(doc);
-    crdt_buf_free(&payload);
+    crdt_buf_free(&m.buf);
+}
+
+TEST(presence_reads_like_this)
+{
+    crdti_present present;
+    struct message m;
+    message_init(&m);
+    memset(&present, 0, sizeof present);
+    memset(present.origin.b, 1, 16);
+    present.counter = 4;
+    present.expires_at = 500;
+    present.len = 2;
+    memcpy(present.value, "hi", 2);
+    crdti_put_presence(&m.w, 0, &present, 100);
+    check_message(&m, CRDTI_PRESENCE,
+                  "{\"crdtsync\": 1, \"presence\": {\"document\": 0, "
+                  "\"origin\": \"" ONES "\", \"counter\": 4, "
+                  "\"ttl_ms\": 400, \"value\": \"hi\"}}\n");
+    present.len = 0;
+    crdti_put_presence(&m.w, 0, &present, 100);
+    CHECK(comes_back(message_end(&m, CRDTI_PRESENCE)));
     crdt_buf_free(&m.buf);
 }
 
@@ -783,6 +843,96 @@ TEST(strokes_read_like_this)
     crdt_buf_free(&m.buf);
 }
 
+/* A ROSTER of two: one that has accepted a cut, and one that was evicted. */
+static void put_roster(struct message *m)
+{
+    crdti_gossip_head head;
+    crdti_roster r;
+    crdti_member *a, *b;
+    memset(&r, 0, sizeof r);
+    memset(&head, 0, sizeof head);
+    CHECK(!crdti_array_reserve(NULL, &r.members, 2));
+    a = &r.members.ptr[r.members.len++];
+    b = &r.members.ptr[r.members.len++];
+    crdti_member_init(a, NULL);
+    crdti_member_init(b, NULL);
+    memset(a->replica.b, 1, 16);
+    memset(b->replica.b, 2, 16);
+    memset(a->node.b, 1, 16);
+    memset(b->node.b, 2, 16);
+    a->counter = 5;
+    b->counter = 1;
+    a->stamp = b->stamp = 1;
+    a->view = UINT64_MAX;
+    b->status = CRDT_MEMBER_EVICTED;
+    b->by = a->replica;
+    CHECK_ERR(crdt_vv_set(&a->applied, &a->replica, 7), CRDT_OK);
+    CHECK_ERR(crdt_vv_set(&a->applied, &b->replica, 3), CRDT_OK);
+    CHECK_ERR(crdt_vv_set(&a->floor, &a->replica, 6), CRDT_OK);
+    CHECK_ERR(crdt_vv_set(&a->pact.cut, &a->replica, 6), CRDT_OK);
+    a->pact.epoch = 2;
+    a->pact.ballot.number = a->pact.accepted.number = 4;
+    a->pact.ballot.proposer = a->pact.accepted.proposer = b->replica;
+    a->pact.lease_ms = 10000;
+    a->pact.phase = CRDT_PHASE_READY;
+    a->pact.is_strict = a->pact.is_exact = 1;
+    a->pact.digest.lo = 1;
+    a->pact.digest.hi = UINT64_C(0x0123456789abcdef);
+    head.flags = CRDTI_GOSSIP_TELLS;
+    head.from = 2;
+    head.to = 4;
+    head.ack = 9;
+    head.hash = 17;
+    crdti_put_varint(&m->w, 0);
+    crdti_put_varint(&m->w, 6);
+    crdti_put_gossip_head(&m->w, &head);
+    crdti_put_table(&m->w, &r);
+    crdti_roster_free(&r);
+}
+
+TEST(rosters_read_like_this)
+{
+    struct message m;
+    message_init(&m);
+    put_roster(&m);
+    check_message(
+        &m, CRDTI_ROSTER,
+        "{\"crdtsync\": 1, \"roster\": {\"document\": 0, \"id\": 6, "
+        "\"flags\": 4, \"from\": 2, \"news\": 2, \"ack\": 9, "
+        "\"hash\": 17, \"members\": [\n"
+        "    {\"member\": \"" ONES "\", \"node\": \"" ONES "\", "
+        "\"counter\": 5, \"status\": \"active\", "
+        "\"view\": \"18446744073709551615\", "
+        "\"applied\": {\"" ONES "\": 7, \"" TWOS "\": 3}, "
+        "\"floor\": {\"" ONES "\": 6}, \"epoch\": 2, "
+        "\"ballot\": {\"number\": 4, \"proposer\": \"" TWOS "\", "
+        "\"lease_ms\": 10000, \"phase\": \"ready\", \"strict\": true}, "
+        "\"accepted\": {\"number\": 4, \"proposer\": \"" TWOS "\", "
+        "\"cut\": {\"" ONES "\": 6}, "
+        "\"digest\": \"0123456789abcdef0000000000000001\", "
+        "\"committed\": false}},\n"
+        "    {\"member\": \"" TWOS "\", \"node\": \"" TWOS "\", "
+        "\"counter\": 1, \"status\": \"evicted\", "
+        "\"by\": \"" ONES "\", \"view\": 0, \"applied\": {}, "
+        "\"floor\": {}, \"epoch\": 0}]}}\n");
+    /* Without records, a piece, and what is none: an id too many. */
+    crdti_put_raw(&m.w, CRDT_STR("\0\4\3\0\0\1"));
+    crdti_put_u64le(&m.w, 5);
+    check_message(&m, CRDTI_ROSTER,
+                  "{\"crdtsync\": 1, \"roster\": {\"document\": 0, "
+                  "\"id\": 4, \"flags\": 3, \"from\": 0, \"news\": 0, "
+                  "\"ack\": 1, \"hash\": 5}}\n");
+    crdti_put_raw(&m.w, CRDT_STR("\0\3\7\1piece"));
+    check_message(&m, CRDTI_ROSTER,
+                  "{\"crdtsync\": 1, \"roster\": {\"document\": 0, "
+                  "\"id\": 3, \"bytes\": \"\\u0007\\u0001piece\"}}\n");
+    crdti_put_raw(&m.w, CRDT_STR("\0\2\4\0\0\0"));
+    crdti_put_u64le(&m.w, 5);
+    crdti_put_raw(&m.w, CRDT_STR("\1one id, and none.\0"));
+    CHECK(comes_back(message_end(&m, CRDTI_ROSTER)));
+    crdt_buf_free(&m.buf);
+}
+
 /* >>bytes that are refused ------------------------------------------------ */
 
 static void refuse_bytes(crdt_bytes binary, const char *want)
@@ -810,7 +960,7 @@ TEST(bytes_that_are_no_frame_are_refused)
     m.buf.len = 0;
     refuse_bytes(message_end(&m, 0), "CRDT_ERR_VERSION");
     m.buf.len = 0;
-    refuse_bytes(message_end(&m, 10), "CRDT_ERR_VERSION");
+    refuse_bytes(message_end(&m, 13), "CRDT_ERR_VERSION");
     m.buf.len = 0;
     crdti_put_u8(&m.w, 0);
     refuse_bytes(message_end(&m, CRDTI_ALIVE), "CRDT_ERR_CORRUPT");
@@ -975,12 +1125,12 @@ TEST(text_that_is_no_message_is_refused)
         "{\"crdtsync\": 1, \"bye\": {\"why\": @{\"$bytes\": \"AA==\"}}}",
         "{\"crdtsync\": 1, \"bye\": {\"why\": @{\"$string\": \"AB==\"}}}",
         "{\"crdtsync\": 1, \"bye\": {\"why\": @{\"$string\": 1}}}",
-        "{\"crdtsync\": 1, \"digest\": {\"document\": 1, \"digest\": "
-        "@\"0123456789ABCDEF0123456789ABCDEF\"}}",
-        "{\"crdtsync\": 1, \"digest\": {\"document\": @\"01\", \"digest\": "
-        "\"" ONES "\"}}",
-        "{\"crdtsync\": 1, \"digest\": {\"document\": 1, \"digest\": "
-        "@\"" ONES "0\"}}",
+        "{\"crdtsync\": 1, \"state\": {\"document\": 1, \"asks\": true, "
+        "\"digest\": @\"0123456789ABCDEF0123456789ABCDEF\", \"vector\": {}}}",
+        "{\"crdtsync\": 1, \"state\": {\"document\": 1, \"asks\": true, "
+        "\"digest\": @\"" ONES "0\", \"vector\": {}}}",
+        "{\"crdtsync\": 1, \"digest\": {\"document\": @\"01\", \"print\": "
+        "1}}",
         "{\"crdtsync\": 1, \"answer\": {\"document\": 1, \"id\": 2, "
         "\"result\": @\"CRDT_ERR_UNHEARD_OF\"}}",
         "{\"crdtsync\": 1, \"state\": {\"document\": 1, \"asks\": @1, "
@@ -990,10 +1140,12 @@ TEST(text_that_is_no_message_is_refused)
         "\"" ONES "\": @1}}}",
         "{\"crdtsync\": 1, \"state\": {\"document\": 1, \"asks\": true, "
         "\"digest\": \"" ONES "\", \"vector\": {\"" ONES "\": @0}}}",
-        "{\"crdtsync\": 1, \"chunk\": @{\"document\": 1, \"id\": 1, "
-        "\"follows\": true, \"offset\": 0, \"bytes\": \"a\"}}",
-        "@{\"crdtsync\": 1, \"chunk\": {\"document\": 1, \"id\": 1, "
-        "\"follows\": true, \"total\": 1, \"offset\": 1, \"bytes\": \"a\"}}"
+        "{\"crdtsync\": 1, \"update\": @{\"document\": 1, \"id\": 1, "
+        "\"bytes\": \"a\"}}",
+        "@{\"crdtsync\": 1, \"piece\": {\"id\": 1, \"asks\": true, "
+        "\"kind\": 5, \"total\": 1, \"offset\": 1, \"bytes\": \"a\"}}",
+        "{\"crdtsync\": 1, \"docs\": {\"first\": 0, \"documents\": "
+        "[@{\"name\": \"a\"}]}}"
     };
     size_t i;
     for (i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -1003,6 +1155,53 @@ TEST(text_that_is_no_message_is_refused)
     refuse("{\"crdtsync\": 1, \"alive\": {}", "CRDT_ERR_TRUNCATED");
     refuse("{\"crdtsync\": 1, \"answer\": {\"document\": @0.5}}",
            "CRDT_ERR_RANGE");
+}
+
+#define MEMBER_OF(rest)                                                       \
+    "{\"crdtsync\": 1, \"roster\": {\"document\": 0, \"id\": 2, "             \
+    "\"flags\": 4, \"from\": 0, \"news\": 1, \"ack\": 0, \"hash\": 1, " rest  \
+    "}}"
+
+#define MEMBER_WITH(counter, rest)                                            \
+    "{\"member\": \"" ONES "\", \"node\": \"" ONES                            \
+    "\", \"counter\": " counter                                               \
+    ", \"view\": 1, \"applied\": {}, \"floor\": {}, \"epoch\": 0, " rest "}"
+
+#define BALLOT                                                                \
+    "\"proposer\": \"" ONES "\", \"lease_ms\": 1, \"phase\": \"work\", "      \
+    "\"strict\": false"
+
+TEST(members_that_cannot_be_are_refused)
+{
+    static const char *const texts[] = {
+        MEMBER_OF("\"members\": @{}"),
+        MEMBER_OF("\"members\": [@{}]"),
+        MEMBER_OF(
+            "\"members\": [" MEMBER_WITH("1", "\"status\": @\"gone\"") "]"),
+        MEMBER_OF(
+            "\"members\": [@" MEMBER_WITH("1", "\"status\": \"evicted\"") "]"),
+        MEMBER_OF("\"members\": [" MEMBER_WITH(
+            "1", "\"status\": \"left\", \"by\": @\"" ONES "\"") "]"),
+        MEMBER_OF(
+            "\"members\": @[" MEMBER_WITH("0", "\"status\": \"active\"") "]"),
+        MEMBER_OF("\"members\": [" MEMBER_WITH(
+            "1", "\"status\": \"active\", "
+                 "\"ballot\": @{\"number\": 0, " BALLOT "}") "]"),
+        MEMBER_OF("\"members\": [" MEMBER_WITH(
+            "1", "\"status\": \"active\", "
+                 "\"accepted\": @{\"number\": 1}") "]"),
+    };
+    size_t i;
+    for (i = 0; i < sizeof texts / sizeof *texts; i++)
+        refuse(texts[i], "CRDT_ERR_CORRUPT");
+    refuse(MEMBER_OF("\"members\": @[" MEMBER_WITH(
+               "\"2305843009213693953\"", "\"status\": \"active\"") "]"),
+           "CRDT_ERR_LIMIT");
+    refuse(MEMBER_OF("\"members\": [" MEMBER_WITH(
+               "1", "\"status\": \"active\", \"ballot\": @{\"number\": 1, "
+                    "\"proposer\": \"" ONES "\", \"lease_ms\": 4294967296, "
+                    "\"phase\": \"work\", \"strict\": false}") "]"),
+           "CRDT_ERR_LIMIT");
 }
 
 /* One op "@" in a delta with a map and every kind of key. */
@@ -1443,6 +1642,9 @@ TEST(whatever_is_changed_is_refused_or_can_be_read)
     mutate_text(message_end(&m, CRDTI_HELLO), &read, &refused);
     put_strokes(&m, "\5\0\x13x\6\1\x0b\x0c\5\5\0y", 12);
     mutate_text(message_end(&m, CRDTI_STROKES), &read, &refused);
+    m.buf.len = 0;
+    put_roster(&m);
+    mutate_text(message_end(&m, CRDTI_ROSTER), &read, &refused);
     crdt_buf_free(&m.buf);
     for (i = CRDT_MAP; i < CRDT_TYPE_COUNT; i++) {
         crdt_obj it =
@@ -1520,45 +1722,43 @@ static void write_without_memory(crdt_bytes binary)
     CHECK(!err && fail_at > 5);
 }
 
-/* A chunk that is all of the document. */
-static void put_whole(struct message *m, crdt_doc *doc)
+/* After how many tries it was read. */
+static size_t read_without_memory(crdt_bytes json)
 {
-    crdt_buf payload = CRDT_BUF_INIT;
-    crdti_chunk chunk;
-    memset(&chunk, 0, sizeof chunk);
-    CHECK_ERR(crdti_delta_put(doc, NULL, CRDTI_FOR_ALL, &payload), CRDT_OK);
-    chunk.id = 1;
-    chunk.total = payload.len;
-    chunk.bytes = crdt_buf_bytes(&payload);
-    crdti_put_chunk(&m->w, &chunk);
-    crdt_buf_free(&payload);
+    cJSON_Hooks hooks = { hook_malloc, hook_free };
+    crdt_err err = CRDT_ERR_NOMEM;
+    size_t fail_at, fault;
+    cJSON_InitHooks(&hooks);
+    for (fail_at = 1; err && fail_at < 10000; fail_at++) {
+        crdt_buf out = filled(fail_at);
+        err = crdt_readable_read(json, &out, &fault);
+        CHECK(is_kept(err, &out));
+    }
+    cJSON_InitHooks(NULL);
+    CHECK_ERR(err, CRDT_OK);
+    return fail_at;
 }
 
 TEST(no_memory)
 {
     struct message m;
-    cJSON_Hooks hooks = { hook_malloc, hook_free };
     crdt_doc *doc = replica(1);
-    crdt_buf delta = CRDT_BUF_INIT, json = CRDT_BUF_INIT, out;
-    crdt_err err = CRDT_ERR_NOMEM;
-    size_t fail_at, fault;
+    crdt_buf delta = CRDT_BUF_INIT, json = CRDT_BUF_INIT;
     write_all(doc, 2);
     CHECK_ERR(crdt_delta(doc, NULL, &delta), CRDT_OK);
     CHECK_ERR(crdt_readable_write(crdt_buf_bytes(&delta), &json), CRDT_OK);
     write_without_memory(crdt_buf_bytes(&delta));
     message_init(&m);
-    put_whole(&m, doc);
-    write_without_memory(message_end(&m, CRDTI_CHUNK));
+    put_update(&m, doc, 1, 0);
+    write_without_memory(message_end(&m, CRDTI_UPDATE));
+    CHECK(read_without_memory(crdt_buf_bytes(&json)) > 1000);
+    m.buf.len = json.len = 0;
+    put_roster(&m);
+    CHECK_ERR(crdt_readable_write(message_end(&m, CRDTI_ROSTER), &json),
+              CRDT_OK);
+    write_without_memory(crdt_buf_bytes(&m.buf));
+    CHECK(read_without_memory(crdt_buf_bytes(&json)) > 100);
     crdt_buf_free(&m.buf);
-    cJSON_InitHooks(&hooks);
-    err = CRDT_ERR_NOMEM;
-    for (fail_at = 1; err && fail_at < 10000; fail_at++) {
-        out = filled(fail_at);
-        err = crdt_readable_read(crdt_buf_bytes(&json), &out, &fault);
-        CHECK(is_kept(err, &out));
-    }
-    CHECK(!err && fail_at > 1000);
-    cJSON_InitHooks(NULL);
     crdt_buf_free(&delta);
     crdt_buf_free(&json);
     crdt_doc_free(doc);
@@ -1570,9 +1770,12 @@ TEST_MAIN(CASE(deltas_come_back), CASE(a_delta_reads_like_this),
           CASE(lists_read_like_this), CASE(removed_moves_read_like_this),
           CASE(a_layout_of_a_list_reads_like_this),
           CASE(a_hello_reads_like_this),
-          CASE(states_and_digests_read_like_this), CASE(chunks_read_like_this),
+          CASE(states_and_digests_read_like_this),
+          CASE(updates_and_pieces_read_like_this),
+          CASE(presence_reads_like_this),
           CASE(answers_and_the_others_read_like_this),
-          CASE(strokes_read_like_this),
+          CASE(strokes_read_like_this), CASE(rosters_read_like_this),
+          CASE(members_that_cannot_be_are_refused),
           CASE(strokes_that_nobody_writes_are_refused),
           CASE(strokes_that_cannot_be_are_refused),
           CASE(bytes_that_are_no_frame_are_refused),

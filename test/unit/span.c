@@ -113,6 +113,14 @@ static void put(size_t n, uint32_t author, uint32_t chars, uint32_t width)
     all_len += chars;
 }
 
+/* The character behind the spot, or NO_CHAR. */
+static uint32_t name_behind(crdti_spot spot)
+{
+    return crdti_spot_next(doc, &spot)
+               ? crdti_leaf_at(doc, spot.leaf)->names[spot.at] + spot.off
+               : CRDTI_NO_CHAR;
+}
+
 /* Hides up to `most` from the n-th on, which is visible. */
 static void hide(size_t n, uint32_t most)
 {
@@ -128,7 +136,7 @@ static void hide(size_t n, uint32_t most)
         all[n + i].is_hidden = 1;
     }
     /* The spot stays before them. */
-    CHECK_INT(crdti_name_behind(doc, spot), all[n].name);
+    CHECK_INT(name_behind(spot), all[n].name);
 }
 
 /* >>what is looked at ----------------------------------------------------- */
@@ -146,7 +154,7 @@ static void look_at(size_t n, size_t m)
     uint32_t chars;
     size_t units;
     int unit;
-    CHECK_INT(crdti_name_behind(doc, spot), name_at(n));
+    CHECK_INT(name_behind(spot), name_at(n));
     if (n < all_len && m < all_len) {
         spot = crdti_spot_of(doc, s, all[n].name);
         other = crdti_spot_of(doc, s, all[m].name);
@@ -184,7 +192,7 @@ static void walk(void)
     size_t n;
     for (n = 0; crdti_spot_next(doc, &spot); n++, spot.off++) {
         REQUIRE(n < all_len);
-        REQUIRE(crdti_name_behind(doc, spot) == all[n].name);
+        REQUIRE(name_behind(spot) == all[n].name);
     }
     CHECK_INT(n, all_len);
     crdti_sequence_weigh(doc, s);

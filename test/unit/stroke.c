@@ -83,7 +83,7 @@ static void says(const char *want)
 static void says_delta(void)
 {
     CHECK(push(&pair, 0));
-    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_CHUNK);
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_UPDATE);
     settle(&pair, 1);
     CHECK(same(a.doc, b.doc));
 }
@@ -177,6 +177,20 @@ TEST(one_commit_may_be_several_strokes)
     end();
 }
 
+/* Of what goes, the first character was there and the second is told here. */
+TEST(a_deletion_that_ends_in_what_is_typed_is_no_stroke)
+{
+    begin("hello");
+    CHECK_INT(crdt_text_insert(text_of(&a), CRDT_CHARS, 5, CRDT_STR("x")),
+              CRDT_OK);
+    CHECK_INT(crdt_text_delete(text_of(&a), CRDT_CHARS, 4, 2), CRDT_OK);
+    CHECK_INT(crdt_commit(a.doc), CRDT_OK);
+    says_delta();
+    CHECK_INT(pair.answers[CRDT_ERR_CAUSAL], 0);
+    CHECK(reads(&b, "hell"));
+    end();
+}
+
 TEST(what_is_wide_goes_too)
 {
     begin("h" E_ACUTE);
@@ -235,7 +249,7 @@ TEST(in_the_text_of_others_it_is_told_from_the_cursor)
     CHECK(reads(&b, "mine+ou"));
     edit(&a, 4, 3, "");
     CHECK(push(&pair, 0)); /* of both */
-    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_CHUNK);
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_UPDATE);
     end();
 }
 
@@ -292,7 +306,7 @@ TEST(sixteen_strokes_go_at_once)
     CHECK_INT(next_frame(&pair, 0).kind, CRDTI_STROKES);
     CHECK(is_settled(&pair));
     jump(17);
-    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_CHUNK);
+    CHECK_INT(next_frame(&pair, 0).kind, CRDTI_UPDATE);
     end();
 }
 
@@ -310,13 +324,13 @@ TEST(a_stroke_types_or_deletes_255)
     int i;
     begin(many("abcdefgh", 100));
     type_bytes(255, "x", CRDTI_STROKES);
-    type_bytes(256, "x", CRDTI_CHUNK);
+    type_bytes(256, "x", CRDTI_UPDATE);
     type_bytes(252, SMILE, CRDTI_STROKES);
-    type_bytes(256, SMILE, CRDTI_CHUNK);
+    type_bytes(256, SMILE, CRDTI_UPDATE);
     for (i = 0; i < 2; i++) {
         edit(&a, 0, (size_t)(255 + i), "");
         CHECK(push(&pair, 0));
-        CHECK_INT(next_frame(&pair, 0).kind, i ? CRDTI_CHUNK : CRDTI_STROKES);
+        CHECK_INT(next_frame(&pair, 0).kind, i ? CRDTI_UPDATE : CRDTI_STROKES);
         CHECK(is_settled(&pair));
     }
     end();
@@ -403,7 +417,7 @@ TEST(lists_have_no_strokes)
         CHECK(!crdt_list_insert(list, i, crdt_int((int64_t)i)));
         CHECK(!crdt_commit(a.doc));
         CHECK(push(&pair, 0));
-        CHECK_INT(next_frame(&pair, 0).kind, CRDTI_CHUNK);
+        CHECK_INT(next_frame(&pair, 0).kind, CRDTI_UPDATE);
         settle(&pair, 1);
     }
     end();
@@ -570,7 +584,7 @@ TEST(a_delta_is_held_back_before_strokes)
     edit(&a, 6, 0, "!");
     CHECK(push(&pair, 0));
     CHECK(deliver(&pair, 0, 2));
-    CHECK(track_of(&pair, 1)->is_held);
+    CHECK(track_of(&pair, 1)->held.len);
     CHECK_INT(pair.strokes[0], 1);
     CHECK(push(&pair, 1));
     CHECK(deliver(&pair, 1, SIZE_MAX));
@@ -614,7 +628,6 @@ TEST(strokes_behind_what_was_refused_are_refused)
     crdt_vv since = CRDT_VV_INIT;
     crdt_buf payload = CRDT_BUF_INIT, message = CRDT_BUF_INIT;
     crdti_writer w;
-    crdti_chunk chunk;
     crdti_frame frame;
     begin("hello");
     CHECK(!crdt_map_put_int(crdt_root(c), CRDT_STR("n"), 1));
@@ -622,14 +635,13 @@ TEST(strokes_behind_what_was_refused_are_refused)
     CHECK(!crdt_doc_vv(c, &since));
     CHECK(!crdt_map_put_int(crdt_root(c), CRDT_STR("n"), 2));
     CHECK(!crdt_commit(c));
-    CHECK(!crdti_delta_put(c, &since, CRDTI_FOR_ALL, &payload));
-    memset(&chunk, 0, sizeof chunk);
-    chunk.id = track_of(&pair, 1)->heard_id + 1;
-    chunk.total = payload.len;
-    chunk.bytes = crdt_buf_bytes(&payload);
+    CHECK(!crdti_delta_put(c, &since, CRDTI_FOR_ALL, NULL, &payload));
     crdti_writer_init(&w, &message);
-    crdti_put_chunk(&w, &chunk);
-    frame.kind = CRDTI_CHUNK;
+    crdti_put_varint(&w, 0);
+    crdti_put_varint(&w, track_of(&pair, 1)->heard_id + 1);
+    crdti_put_u8(&w, 0);
+    crdti_put_raw(&w, crdt_buf_bytes(&payload));
+    frame.kind = CRDTI_UPDATE;
     frame.payload = crdt_buf_bytes(&message);
     CHECK_INT(crdti_session_hear(&pair.ends[1], &frame, sessions_now),
               CRDT_OK);
@@ -1122,7 +1134,9 @@ TEST(a_watcher_is_told)
 }
 
 TEST_MAIN(CASE(each_kind_looks_like_this), CASE(the_example_is_right),
-          CASE(one_commit_may_be_several_strokes), CASE(what_is_wide_goes_too),
+          CASE(one_commit_may_be_several_strokes),
+          CASE(a_deletion_that_ends_in_what_is_typed_is_no_stroke),
+          CASE(what_is_wide_goes_too),
           CASE(insertions_that_were_cut_go_in_one),
           CASE(in_the_text_of_others_it_is_told_from_the_cursor),
           CASE(a_deletion_across_insertions_is_a_stroke_each),

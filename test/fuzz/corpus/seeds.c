@@ -39,33 +39,124 @@ static void put_hello(crdti_writer *w)
     memset(&hello, 0, sizeof hello);
     hello.oldest = hello.newest = 1;
     hello.node = fuzz_id(9);
+    hello.can = CRDTI_CAN;
     hello.frame_max = CRDTSYNC_MAX_FRAME;
+    hello.window = CRDTSYNC_MAX_WINDOW;
     hello.docs = 1;
     crdti_writer_init(&to, &payload);
     crdti_put_hello(&to, &hello);
-    crdti_put_bytes(&to, CRDT_STR("d"));
     put_message(w, CRDTI_HELLO, &payload);
+    payload.len = 0;
+    crdti_put_varint(&to, 0);
+    crdti_put_bytes(&to, CRDT_STR("d"));
+    crdti_put_u64le(&to, 1);
+    put_message(w, CRDTI_DOCS, &payload);
     crdt_buf_free(&payload);
 }
 
-/* A peer that greets and sends the delta in one piece. */
+/* The payload := an UPDATE. */
+static void write_update(crdt_buf *payload, uint8_t id, crdt_bytes delta)
+{
+    crdti_writer to;
+    payload->len = 0;
+    crdti_writer_init(&to, payload);
+    crdti_put_varint(&to, 0);
+    crdti_put_varint(&to, id);
+    crdti_put_u8(&to, 0);
+    crdti_put_raw(&to, delta);
+    FUZZ_CHECK(!to.err);
+}
+
+/* A peer that greets and sends the delta: at once, or in pieces, the last one
+ * first. */
 static void save_session(crdt_bytes delta, int number)
 {
     const crdt_bytes none = { NULL, 0 };
     crdt_buf payload = CRDT_BUF_INIT, out = CRDT_BUF_INIT;
-    crdti_writer to, w;
-    crdti_chunk chunk;
-    memset(&chunk, 0, sizeof chunk);
-    chunk.id = 1;
-    chunk.total = delta.len;
-    chunk.bytes = delta;
-    crdti_writer_init(&to, &payload);
-    crdti_put_chunk(&to, &chunk);
+    crdt_buf message = CRDT_BUF_INIT;
+    crdti_writer w, to;
+    crdti_parcel_piece piece;
+    size_t half;
+    write_update(&payload, 1, delta);
     crdti_writer_init(&w, &out);
     put_hello(&w);
-    put_message(&w, CRDTI_CHUNK, &payload);
-    FUZZ_CHECK(!to.err && !w.err);
+    put_message(&w, CRDTI_UPDATE, &payload);
+    FUZZ_CHECK(!w.err);
     save("session/sent", number, none, crdt_buf_bytes(&out));
+    out.len = 0;
+    put_hello(&w);
+    half = payload.len / 2;
+    memset(&piece, 0, sizeof piece);
+    piece.id = 1;
+    piece.kind = CRDTI_UPDATE;
+    piece.total = payload.len;
+    for (piece.asks = 0; piece.asks < 2; piece.asks++) {
+        piece.offset = piece.asks ? 0 : half;
+        piece.bytes = crdt_bytes_of(payload.ptr + piece.offset,
+                                    piece.asks ? half : payload.len - half);
+        message.len = 0;
+        crdti_writer_init(&to, &message);
+        crdti_put_piece(&to, &piece);
+        put_message(&w, CRDTI_PIECE, &message);
+    }
+    save("session/pieces", number, none, crdt_buf_bytes(&out));
+    crdt_buf_free(&payload);
+    crdt_buf_free(&message);
+    crdt_buf_free(&out);
+}
+
+/* A peer that only talks: what it has, digests, answers to what is typed
+ * here, presence. */
+static void save_talk(void)
+{
+    const crdt_bytes none = { NULL, 0 };
+    crdt_buf payload = CRDT_BUF_INIT, out = CRDT_BUF_INIT;
+    crdti_writer to, w;
+    crdti_present present;
+    crdti_ivset have = { NULL, 0, 0 };
+    crdt_vv vv = CRDT_VV_INIT;
+    crdt_id id = fuzz_id(9);
+    int i;
+    crdti_writer_init(&w, &out);
+    put_hello(&w);
+    FUZZ_CHECK(!crdt_vv_set(&vv, &id, 3));
+    crdti_writer_init(&to, &payload);
+    crdti_put_varint(&to, 0);
+    crdti_put_vv(&to, &vv);
+    put_message(&w, CRDTI_HAVE, &payload);
+    payload.len = 0;
+    crdti_put_varint(&to, 0);
+    crdti_put_u64le(&to, 5);
+    put_message(&w, CRDTI_DIGEST, &payload);
+    for (i = 1; i < 4; i++) {
+        payload.len = 0;
+        crdti_put_raw(&to, CRDT_STR("keys"));
+        put_message(&w, 31, &payload);
+        payload.len = 0;
+        crdti_put_varint(&to, 0);
+        crdti_put_varint(&to, (uint64_t)i);
+        crdti_put_varint(&to, i == 2 ? CRDTI_KNEW : 0);
+        put_message(&w, CRDTI_ANSWER, &payload);
+    }
+    payload.len = 0;
+    FUZZ_CHECK(!crdti_ivset_add(NULL, &have, 0, 9));
+    crdti_put_got(&to, 1, 10, &have);
+    put_message(&w, CRDTI_GOT, &payload);
+    memset(&present, 0, sizeof present);
+    present.origin = id;
+    present.counter = 1;
+    present.expires_at = 1000;
+    present.len = 2;
+    payload.len = 0;
+    crdti_put_presence(&to, 0, &present, 0);
+    put_message(&w, CRDTI_PRESENCE, &payload);
+    payload.len = 0;
+    crdti_put_bytes(&to, CRDT_STR("done"));
+    put_message(&w, CRDTI_BYE, &payload);
+    FUZZ_CHECK(!w.err && !to.err);
+    save("session/talk", 0, none, crdt_buf_bytes(&out));
+    crdti_ivset_free(NULL, &have);
+    crdt_vv_free(&vv);
     crdt_buf_free(&payload);
     crdt_buf_free(&out);
 }
@@ -80,21 +171,16 @@ static void save_strokes(void)
     crdt_buf out = CRDT_BUF_INIT, state = CRDT_BUF_INIT;
     crdti_trail trail;
     crdti_writer to, w;
-    crdti_chunk chunk;
     int i;
-    memset(&chunk, 0, sizeof chunk);
     FUZZ_CHECK(!crdt_text_insert(text, CRDT_CHARS, 0, CRDT_STR("hello")));
     FUZZ_CHECK(!crdt_commit(doc));
-    FUZZ_CHECK(!crdti_delta_put(doc, NULL, CRDTI_FOR_ALL, &delta));
+    FUZZ_CHECK(!crdti_delta_put(doc, NULL, CRDTI_FOR_ALL, NULL, &delta));
     crdti_trail_start(doc, doc->self, 6, &trail);
-    chunk.id = 1;
-    chunk.total = delta.len;
-    chunk.bytes = crdt_buf_bytes(&delta);
+    write_update(&payload, 1, crdt_buf_bytes(&delta));
     crdti_writer_init(&to, &payload);
     crdti_writer_init(&w, &out);
     put_hello(&w);
-    crdti_put_chunk(&to, &chunk);
-    put_message(&w, CRDTI_CHUNK, &payload);
+    put_message(&w, CRDTI_UPDATE, &payload);
     for (i = 0; i < 6; i++) {
         payload.len = 0;
         FUZZ_CHECK(!crdt_text_replace(
@@ -197,6 +283,45 @@ static void save_deltas(void)
     crdt_doc_free(base);
 }
 
+static void random_bytes(uint8_t *bytes, size_t len, uint64_t *state)
+{
+    size_t i;
+    for (i = 0; i < len; i++) {
+        *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407;
+        bytes[i] = (uint8_t)(*state >> 56);
+    }
+}
+
+/* A peer that tells of members, by choices that fuzz/session.c makes records
+ * of, between wishes and what is typed here. */
+static void save_members(void)
+{
+    const crdt_bytes none = { NULL, 0 };
+    uint8_t bytes[3 * 14];
+    uint64_t state = 2;
+    int number, i;
+    for (number = 0; number < 3; number++) {
+        crdt_buf payload = CRDT_BUF_INIT, out = CRDT_BUF_INIT;
+        crdti_writer to, w;
+        crdti_writer_init(&to, &payload);
+        crdti_writer_init(&w, &out);
+        put_hello(&w);
+        for (i = 0; i < 8; i++) {
+            static const uint8_t kinds[] = { 29, 30, 29, 31, 29, 29 };
+            random_bytes(bytes, sizeof bytes, &state);
+            bytes[0] = (uint8_t)(bytes[0] & (kinds[i % 6] == 30 ? 1 : 255));
+            payload.len = 0;
+            crdti_put_raw(
+                &to,
+                crdt_bytes_of(bytes, kinds[i % 6] == 29 ? sizeof bytes : 1));
+            put_message(&w, kinds[i % 6], &payload);
+        }
+        save("session/members", number, none, crdt_buf_bytes(&out));
+        crdt_buf_free(&payload);
+        crdt_buf_free(&out);
+    }
+}
+
 /* Rows of choices: any bytes will do. */
 static void save_choices(void)
 {
@@ -204,13 +329,8 @@ static void save_choices(void)
     uint8_t bytes[300];
     uint64_t state = 1;
     int number;
-    size_t i;
     for (number = 0; number < 8; number++) {
-        for (i = 0; i < sizeof bytes; i++) {
-            state =
-                state * UINT64_C(6364136223846793005) + 1442695040888963407;
-            bytes[i] = (uint8_t)(state >> 56);
-        }
+        random_bytes(bytes, sizeof bytes, &state);
         save("hostile/choices", number, none,
              crdt_bytes_of(bytes, sizeof bytes));
     }
@@ -220,6 +340,8 @@ int main(void)
 {
     save_deltas();
     save_strokes();
+    save_talk();
+    save_members();
     save_choices();
     return 0;
 }

@@ -1,0 +1,70 @@
+//! peers ENGINE TRACE.json CACHE: the text cases of one engine.
+//! peers ENGINE data: its maps, sets and counters.
+//! peers --list: the engines and their versions.
+//!
+//! Prints a JSON object a line, named as in build/bench, whose cases do the
+//! same; docs/benchmarks.md says what they are. What has to be made first, and
+//! is not measured, of a trace with many authors is kept in the directory
+//! CACHE.
+
+mod cola;
+mod data;
+mod measure;
+mod text;
+mod texts;
+mod trace;
+
+#[global_allocator]
+static HEAP: measure::Counting = measure::Counting;
+
+const ENGINES: [(&str, &str); 6] = [
+    ("diamond-types", "1.0.0"),
+    ("yrs", "0.28.1"),
+    ("automerge", "0.12.0"),
+    ("loro", "1.17.1"),
+    ("cola", "0.5.1"),
+    ("crdts", "7.3.2"),
+];
+
+fn texts(engine: &str, path: &str, cache: &str) {
+    let trace = trace::load(path);
+    match engine {
+        "diamond-types" => text::measure::<texts::Diamond>(trace, cache),
+        "yrs" => text::measure::<texts::Yrs>(trace, cache),
+        "automerge" => text::measure::<texts::Automerge>(trace, cache),
+        "loro" => text::measure::<texts::Loro>(trace, cache),
+        "cola" => cola::measure(trace),
+        _ => {}
+    }
+}
+
+fn data(engine: &str) {
+    match engine {
+        "yrs" => data::maps::<data::YrsMap>(),
+        "automerge" => {
+            data::maps::<data::AutomergeMap>();
+            data::automerge_counter();
+        }
+        "loro" => {
+            data::maps::<data::LoroMap>();
+            data::loro_counter();
+        }
+        "crdts" => data::crdts(),
+        _ => {}
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(|a| a.as_str()).collect();
+    match args[..] {
+        ["--list"] => {
+            for (name, version) in ENGINES {
+                println!("{name} {version}");
+            }
+        }
+        [engine, "data"] => data(engine),
+        [engine, path, cache] => texts(engine, path, cache),
+        _ => panic!("peers ENGINE data | ENGINE TRACE.json CACHE | --list"),
+    }
+}

@@ -1,0 +1,362 @@
+//! The engines that hold texts.
+
+use crate::text::Text;
+use crate::trace::{Edit, Trace};
+use automerge::transaction::Transactable;
+use automerge::{ActorId, AutoCommit, ObjId, ObjType, ReadDoc, ROOT};
+use diamond_types::list::encoding::{ENCODE_FULL, ENCODE_PATCH};
+use diamond_types::list::{ListCRDT, OpLog};
+use diamond_types::{AgentId, LocalVersion, Time};
+use std::collections::HashMap;
+use loro::{ExportMode, LoroDoc, LoroText, Subscription, VersionVector};
+use std::sync::{Arc, Mutex};
+use yrs::updates::decoder::Decode;
+use yrs::{Doc, GetString, Options, ReadTxn, StateVector, TextRef};
+use yrs::{Transact, TransactionMut, Update};
+
+// >> diamond-types: an oplog of all that was typed, and a rope beside it. What
+// is deleted stays in the log, its characters too.
+
+pub struct Diamond {
+    list: ListCRDT,
+    me: AgentId,
+}
+
+fn local(at: Time) -> LocalVersion {
+    std::iter::once(at).collect()
+}
+
+/// What is concurrent is put in order by name.
+fn name(author: u64) -> String {
+    format!("{author:016}")
+}
+
+impl Diamond {
+    fn of(mut list: ListCRDT, author: u64) -> Self {
+        let me = list.get_or_create_agent_id(&name(author));
+        Diamond { list, me }
+    }
+}
+
+impl Text for Diamond {
+    type Version = LocalVersion;
+    const SAVES: &'static str = "full";
+
+    fn new(author: u64) -> Self {
+        Self::of(ListCRDT::new(), author)
+    }
+    fn edit(&mut self, edits: &[Edit]) {
+        for e in edits {
+            if e.deleted > 0 {
+                let gone = e.at..e.at + e.deleted;
+                self.list.delete_without_content(self.me, gone);
+            }
+            if !e.inserted.is_empty() {
+                self.list.insert(self.me, e.at, e.inserted);
+            }
+        }
+    }
+    fn stroke(&mut self, edits: &[Edit]) -> Vec<u8> {
+        let since = self.version();
+        self.edit(edits);
+        self.update(Some(&since))
+    }
+    /// All txns in one log, each at the version that its author had seen.
+    fn play(trace: &Trace) -> Option<Self> {
+        let mut log = OpLog::new();
+        let mut docs: HashMap<usize, LocalVersion> = HashMap::new();
+        let mut last: Vec<Time> = Vec::new();
+        for txn in &trace.txns {
+            let me = log.get_or_create_agent_id(&name(txn.id + 1));
+            let mut seen = docs.remove(&txn.doc).unwrap_or_else(|| {
+                txn.base.iter().map(|&base| last[base]).collect()
+            });
+            for &join in txn.joins.iter().rev() {
+                if !log.version_contains_time(&seen, last[join]) {
+                    seen = log.version_union(&seen, &[last[join]]);
+                }
+            }
+            for e in &txn.edits {
+                if e.deleted > 0 {
+                    let gone = e.at..e.at + e.deleted;
+                    seen = local(log.add_delete_at(me, &seen, gone));
+                }
+                if !e.inserted.is_empty() {
+                    let at = log.add_insert_at(me, &seen, e.at, e.inserted);
+                    seen = local(at);
+                }
+            }
+            last.push(seen[0]);
+            docs.insert(txn.doc, seen);
+        }
+        let branch = log.checkout_tip();
+        Some(Self::of(ListCRDT { branch, oplog: log }, 1 << 40))
+    }
+    fn version(&mut self) -> LocalVersion {
+        self.list.oplog.local_version()
+    }
+    fn update(&mut self, since: Option<&LocalVersion>) -> Vec<u8> {
+        match since {
+            Some(v) => self.list.oplog.encode_from(ENCODE_PATCH, v),
+            None => self.list.oplog.encode(ENCODE_PATCH),
+        }
+    }
+    fn join(&mut self, update: &[u8]) {
+        self.list.merge_data_and_ff(update).unwrap();
+    }
+    fn join_all(&mut self, updates: &[&[u8]]) {
+        let ListCRDT { oplog, branch } = &mut self.list;
+        for update in updates {
+            oplog.decode_and_add(update).unwrap();
+        }
+        branch.merge(oplog, &oplog.local_version());
+    }
+    fn save(&mut self) -> Vec<u8> {
+        self.list.oplog.encode(ENCODE_FULL)
+    }
+    fn open(bytes: &[u8]) -> Self {
+        Self::of(ListCRDT::load_from(bytes).unwrap(), 1 << 41)
+    }
+    fn len(&self) -> usize {
+        self.list.len()
+    }
+    fn text(&self) -> String {
+        self.list.branch.content().to_string()
+    }
+}
+
+// >> yrs: deleted text is dropped when a transaction ends. What is sent has
+// the first encoding, which is faster, what is saved the second, which is
+// smaller.
+
+pub struct Yrs {
+    doc: Doc,
+    text: TextRef,
+}
+
+impl Yrs {
+    fn edit_in(&self, txn: &mut TransactionMut, edits: &[Edit]) {
+        use yrs::Text;
+        for e in edits {
+            let at = e.at as u32;
+            if e.deleted > 0 {
+                self.text.remove_range(txn, at, e.deleted as u32);
+            }
+            if !e.inserted.is_empty() {
+                self.text.insert(txn, at, e.inserted);
+            }
+        }
+    }
+}
+
+impl Text for Yrs {
+    type Version = StateVector;
+    const SAVES: &'static str = "saved";
+
+    fn new(author: u64) -> Self {
+        let client_id = yrs::block::ClientID::new(author);
+        let doc = Doc::with_options(Options {
+            client_id,
+            ..Options::default()
+        });
+        let text = doc.get_or_insert_text("text");
+        Yrs { doc, text }
+    }
+    fn edit(&mut self, edits: &[Edit]) {
+        self.edit_in(&mut self.doc.transact_mut(), edits);
+    }
+    fn stroke(&mut self, edits: &[Edit]) -> Vec<u8> {
+        let mut txn = self.doc.transact_mut();
+        self.edit_in(&mut txn, edits);
+        txn.encode_update_v1()
+    }
+    fn version(&mut self) -> StateVector {
+        self.doc.transact().state_vector()
+    }
+    fn update(&mut self, since: Option<&StateVector>) -> Vec<u8> {
+        let none = StateVector::default();
+        self.doc.transact().encode_diff_v1(since.unwrap_or(&none))
+    }
+    fn join(&mut self, update: &[u8]) {
+        let update = Update::decode_v1(update).unwrap();
+        self.doc.transact_mut().apply_update(update).unwrap();
+    }
+    fn save(&mut self) -> Vec<u8> {
+        self.doc.transact().encode_diff_v2(&StateVector::default())
+    }
+    fn open(bytes: &[u8]) -> Self {
+        let me = Self::new(1 << 41);
+        let update = Update::decode_v2(bytes).unwrap();
+        me.doc.transact_mut().apply_update(update).unwrap();
+        me
+    }
+    fn len(&self) -> usize {
+        use yrs::Text;
+        self.text.len(&self.doc.transact()) as usize
+    }
+    fn text(&self) -> String {
+        self.text.get_string(&self.doc.transact())
+    }
+}
+
+// >> automerge: all history, and time travel. A text is an object that
+// somebody has to make: every document begins with the same one.
+
+pub struct Automerge {
+    doc: AutoCommit,
+    text: ObjId,
+}
+
+fn automerge_of(mut doc: AutoCommit, author: u64) -> Automerge {
+    doc.set_actor(ActorId::from(&author.to_be_bytes()[..]));
+    let text = doc.get(ROOT, "text").unwrap().unwrap().1;
+    Automerge { doc, text }
+}
+
+/// All documents begin with this one.
+fn automerge_base() -> AutoCommit {
+    let mut doc = AutoCommit::new();
+    doc.set_actor(ActorId::from(&[0u8; 8][..]));
+    doc.put_object(ROOT, "text", ObjType::Text).unwrap();
+    doc.commit();
+    doc
+}
+
+impl Text for Automerge {
+    type Version = Vec<automerge::ChangeHash>;
+    const SAVES: &'static str = "full";
+
+    fn new(author: u64) -> Self {
+        automerge_of(automerge_base(), author)
+    }
+    fn edit(&mut self, edits: &[Edit]) {
+        for e in edits {
+            let gone = e.deleted as isize;
+            self.doc
+                .splice_text(&self.text, e.at, gone, e.inserted)
+                .unwrap();
+        }
+        self.doc.commit();
+    }
+    fn stroke(&mut self, edits: &[Edit]) -> Vec<u8> {
+        self.edit(edits);
+        let change = self.doc.get_last_local_change().unwrap();
+        change.raw_bytes().to_vec()
+    }
+    fn version(&mut self) -> Self::Version {
+        self.doc.get_heads()
+    }
+    fn update(&mut self, since: Option<&Self::Version>) -> Vec<u8> {
+        match since {
+            Some(heads) => self.doc.save_after(heads),
+            None => self.doc.save(),
+        }
+    }
+    fn join(&mut self, update: &[u8]) {
+        self.doc.load_incremental(update).unwrap();
+    }
+    fn join_all(&mut self, updates: &[&[u8]]) {
+        self.join(&updates.concat());
+    }
+    fn save(&mut self) -> Vec<u8> {
+        self.doc.save()
+    }
+    fn open(bytes: &[u8]) -> Self {
+        automerge_of(AutoCommit::load(bytes).unwrap(), 1 << 41)
+    }
+    fn len(&self) -> usize {
+        self.doc.length(&self.text)
+    }
+    fn text(&self) -> String {
+        self.doc.text(&self.text).unwrap()
+    }
+}
+
+// >> loro: all history, and time travel; a shallow snapshot forgets it.
+
+pub struct Loro {
+    doc: LoroDoc,
+    text: LoroText,
+    sends: Option<Sends>,
+}
+
+/// What a commit tells others.
+struct Sends {
+    said: Arc<Mutex<Vec<u8>>>,
+    _while: Subscription,
+}
+
+impl Loro {
+    fn listen(&mut self) {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let to = said.clone();
+        let _while = self.doc.subscribe_local_update(Box::new(move |bytes| {
+            to.lock().unwrap().extend_from_slice(bytes);
+            true
+        }));
+        self.sends = Some(Sends { said, _while });
+    }
+}
+
+impl Text for Loro {
+    type Version = VersionVector;
+    const SAVES: &'static str = "full";
+
+    fn new(author: u64) -> Self {
+        let doc = LoroDoc::new();
+        doc.set_peer_id(author).unwrap();
+        let text = doc.get_text("text");
+        Loro { doc, text, sends: None }
+    }
+    fn edit(&mut self, edits: &[Edit]) {
+        for e in edits {
+            if e.deleted > 0 {
+                self.text.delete(e.at, e.deleted).unwrap();
+            }
+            if !e.inserted.is_empty() {
+                self.text.insert(e.at, e.inserted).unwrap();
+            }
+        }
+        self.doc.commit();
+    }
+    fn stroke(&mut self, edits: &[Edit]) -> Vec<u8> {
+        if self.sends.is_none() {
+            self.listen();
+        }
+        self.edit(edits);
+        let sends = self.sends.as_ref().unwrap();
+        std::mem::take(&mut *sends.said.lock().unwrap())
+    }
+    fn version(&mut self) -> VersionVector {
+        self.doc.oplog_vv()
+    }
+    fn update(&mut self, since: Option<&VersionVector>) -> Vec<u8> {
+        let none = VersionVector::default();
+        let since = since.unwrap_or(&none);
+        self.doc.export(ExportMode::updates(since)).unwrap()
+    }
+    fn join(&mut self, update: &[u8]) {
+        self.doc.import(update).unwrap();
+    }
+    fn join_all(&mut self, updates: &[&[u8]]) {
+        let updates: Vec<_> = updates.iter().map(|u| u.to_vec()).collect();
+        self.doc.import_batch(&updates).unwrap();
+    }
+    fn save(&mut self) -> Vec<u8> {
+        self.doc.export(ExportMode::Snapshot).unwrap()
+    }
+    fn open(bytes: &[u8]) -> Self {
+        let me = Self::new(1 << 41);
+        me.doc.import(bytes).unwrap();
+        me
+    }
+    fn forget(&mut self) -> Option<Vec<u8>> {
+        Some(self.doc.export(ExportMode::StateOnly(None)).unwrap())
+    }
+    fn len(&self) -> usize {
+        self.text.len_unicode()
+    }
+    fn text(&self) -> String {
+        self.text.to_string()
+    }
+}
