@@ -220,9 +220,10 @@ typedef struct crdti_zmq_link {
     struct crdti_zmq_dial *dial; /* NULL: it dialled us */
     zmq_msg_t pending;           /* did not fit any more: goes first */
     int is_pending;
-    crdt_buf batch; /* behind it: small messages, until the next poll */
-    int refused;    /* the last send was */
-    uint64_t heard_ms, said_ms, since_ms;
+    crdt_buf batch;    /* behind it: small messages, until the next poll */
+    int refused;       /* the last send was */
+    uint64_t heard_ms; /* by awake_ms */
+    uint64_t said_ms, since_ms;
     uint64_t feed;  /* that it publishes, and we subscribed to; 0: none */
     int hears;      /* it does what we publish */
     int beats;      /* in vain */
@@ -277,15 +278,24 @@ typedef struct crdti_zmq {
     uint32_t keepalive_ms, silence_ms, linger_ms;
     uint32_t backoff_min_ms, backoff_max_ms;
     uint64_t now_ms;
-    uint64_t upcalls; /* made so far */
-    crdt_peer peers;  /* numbers given so far */
-    crdt_err err;     /* of this poll */
+    uint64_t awake_ms, awake_at_ms; /* listened for so long, until then */
+    uint64_t upcalls;               /* made so far */
+    crdt_peer peers;                /* numbers given so far */
+    crdt_err err;                   /* of this poll */
     int polling;
 } crdti_zmq;
 
 CRDTI_FN void crdti_zmq_tick(crdti_zmq *z)
 {
     z->now_ms = z->clock.mono_ms(z->clock.ctx);
+}
+
+/* While it did not listen nobody was silent: what is more than a PING between
+ * two steps of a poll was sleep. */
+CRDTI_FN void crdti_zmq_wake_up(crdti_zmq *z)
+{
+    z->awake_ms += crdti_min(z->now_ms - z->awake_at_ms, z->keepalive_ms);
+    z->awake_at_ms = z->now_ms;
 }
 
 CRDTI_FN void crdti_zmq_log(crdti_zmq *z, const char *endpoint,
@@ -380,7 +390,8 @@ CRDTI_FN crdti_zmq_link *crdti_zmq_link_new(crdti_zmq *z,
     link->place = *place;
     link->batch.alloc = &z->alloc;
     link->here = (chance & ~UINT64_C(0xffff)) | slot;
-    link->heard_ms = link->said_ms = link->since_ms = z->now_ms;
+    link->heard_ms = z->awake_ms;
+    link->said_ms = link->since_ms = z->now_ms;
     z->slots[slot] = link;
     z->slots_end = crdti_max_size(z->slots_end, slot + 1);
     z->links_count++;
@@ -508,7 +519,8 @@ CRDTI_FN void crdti_zmq_tell_feed(crdti_zmq *z, crdti_zmq_link *link)
 CRDTI_FN void crdti_zmq_link_up(crdti_zmq *z, crdti_zmq_link *link)
 {
     link->state = CRDTI_ZMQ_UP;
-    link->since_ms = link->heard_ms = z->now_ms;
+    link->since_ms = z->now_ms;
+    link->heard_ms = z->awake_ms;
     link->peer = ++z->peers;
     crdti_sock_index_add(&z->index, link->peer,
                          (uint32_t)(link->here & 0xffff));
@@ -553,6 +565,24 @@ CRDTI_FN void crdti_zmq_flush(crdti_zmq *z, crdti_zmq_link *link)
 
 /* >>dialling -------------------------------------------------------------- */
 
+CRDTI_FN int crdti_zmq_is_silent(const crdti_zmq *z,
+                                 const crdti_zmq_link *link)
+{
+    return z->awake_ms - link->heard_ms >= z->silence_ms;
+}
+
+/* Over a new connection: this one may be dead without knowing. */
+CRDTI_FN void crdti_zmq_redial(crdti_zmq *z, crdti_zmq_link *link)
+{
+    crdti_zmq_dial *dial = link->dial;
+    if (1)
+        return;
+    link->heard_ms = z->awake_ms;
+    (void)zmq_disconnect(dial->socket, dial->endpoint);
+    if (zmq_connect(dial->socket, dial->endpoint))
+        crdti_zmq_log(z, dial->endpoint, "cannot dial");
+}
+
 CRDTI_FN void crdti_zmq_dial_step(crdti_zmq *z, crdti_zmq_dial *dial)
 {
     crdti_zmq_place place;
@@ -568,6 +598,7 @@ CRDTI_FN void crdti_zmq_dial_step(crdti_zmq *z, crdti_zmq_dial *dial)
     if (!dial->link)
         return;
     dial->link->dial = dial;
+    crdti_zmq_redial(z, dial->link);
     crdti_sock_text(dial->link->name, sizeof dial->link->name, dial->endpoint);
     dial->waits = !crdti_zmq_say(&place, CRDTI_ZMQ_OPEN, dial->link->here,
                                  crdt_str(z->advertise));
@@ -583,9 +614,12 @@ CRDTI_FN int crdti_zmq_key(void *socket, int option, const char *key)
     return !key[0] || zmq_setsockopt(socket, option, key, strlen(key)) == 0;
 }
 
-/* A socket with all that both kinds have in common, or NULL. */
+/* A socket with all that both kinds have in common, or NULL. Without
+ * ZMQ_HEARTBEAT_IVL: it takes a slow reader for a dead peer, and libzmq may
+ * abort then (zeromq/libzmq#3937). Our PINGs find those who are silent. */
 CRDTI_FN void *crdti_zmq_socket(crdti_zmq *z, int type)
 {
+    const int seconds = (int)(z->silence_ms / 1000 + 1);
     void *socket = zmq_socket(z->context, type);
     int64_t most = (int64_t)(z->message_max + CRDTI_ZMQ_HEAD +
                              CRDTI_ZMQ_LENGTH + CRDTI_ZMQ_BATCH);
@@ -598,8 +632,10 @@ CRDTI_FN void *crdti_zmq_socket(crdti_zmq *z, int type)
     crdti_zmq_option(socket, ZMQ_RECONNECT_IVL, (int)z->backoff_min_ms);
     crdti_zmq_option(socket, ZMQ_RECONNECT_IVL_MAX, (int)z->backoff_max_ms);
     crdti_zmq_option(socket, ZMQ_HANDSHAKE_IVL, CRDTSYNC_HANDSHAKE_MS);
-    crdti_zmq_option(socket, ZMQ_HEARTBEAT_IVL, (int)z->keepalive_ms);
-    crdti_zmq_option(socket, ZMQ_HEARTBEAT_TIMEOUT, (int)z->silence_ms);
+    crdti_zmq_option(socket, ZMQ_TCP_KEEPALIVE, 1);
+    crdti_zmq_option(socket, ZMQ_TCP_KEEPALIVE_IDLE, seconds);
+    crdti_zmq_option(socket, ZMQ_TCP_KEEPALIVE_INTVL, seconds);
+    crdti_zmq_option(socket, ZMQ_TCP_KEEPALIVE_CNT, 1);
     (void)zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
     if (crdti_zmq_key(socket, ZMQ_CURVE_PUBLICKEY, z->public_key) &&
         crdti_zmq_key(socket, ZMQ_CURVE_SECRETKEY, z->secret_key))
@@ -824,7 +860,7 @@ CRDTI_FN void crdti_zmq_take_linked(crdti_zmq *z, const crdti_zmq_note *note,
     }
     if (link->state == CRDTI_ZMQ_DEAD)
         return;
-    link->heard_ms = z->now_ms;
+    link->heard_ms = z->awake_ms;
     if (note->kind == CRDTI_ZMQ_BYE) {
         crdti_zmq_die(z, link, "closed by the peer");
     } else if (note->kind == CRDTI_ZMQ_PEER) {
@@ -849,7 +885,7 @@ CRDTI_FN void crdti_zmq_take_cast(crdti_zmq *z, crdt_bytes bytes)
         crdti_zmq_link *link = z->slots[i];
         if (!link || link->feed != feed || link->state != CRDTI_ZMQ_UP)
             continue;
-        link->heard_ms = z->now_ms;
+        link->heard_ms = z->awake_ms;
         if (!link->told_hears)
             crdti_zmq_tell(z, link, CRDTI_ZMQ_HEARS,
                            crdt_bytes_of(bytes.ptr, 8));
@@ -1003,7 +1039,7 @@ CRDTI_FN void crdti_zmq_link_step(crdti_zmq *z, crdti_zmq_link *link)
     if (link->state != CRDTI_ZMQ_UP && link->state != CRDTI_ZMQ_LEAVING)
         return;
     crdti_zmq_flush(z, link);
-    if (z->now_ms - link->heard_ms >= z->silence_ms)
+    if (crdti_zmq_is_silent(z, link))
         crdti_zmq_die(z, link, "silent for too long");
     if (link->state == CRDTI_ZMQ_LEAVING &&
         ((!link->is_pending && !link->batch.len) ||
@@ -1029,6 +1065,7 @@ CRDTI_FN void crdti_zmq_bury(crdti_zmq *z, crdti_zmq_link *link)
     crdti_sock_text(why, sizeof why, link->why);
     if (link->dial)
         link->dial->retry_ms = z->now_ms + z->backoff_min_ms;
+    crdti_zmq_redial(z, link);
     crdti_zmq_link_free(z, link);
     z->upcalls++;
     z->up->peer_down(z->up->ctx, peer, why);
@@ -1087,6 +1124,7 @@ CRDTI_FN void crdti_zmq_steps(crdti_zmq *z)
     crdti_zmq_dial *dial;
     size_t i;
     crdti_zmq_tick(z);
+    crdti_zmq_wake_up(z);
     crdti_zmq_forget(z);
     for (dial = z->dials; dial; dial = dial->next)
         crdti_zmq_dial_step(z, dial);
@@ -1102,7 +1140,7 @@ CRDTI_FN void crdti_zmq_steps(crdti_zmq *z)
 CRDTI_FN uint64_t crdti_zmq_link_due(const crdti_zmq *z,
                                      const crdti_zmq_link *link)
 {
-    uint64_t due = link->heard_ms + z->silence_ms;
+    uint64_t due = z->now_ms + link->heard_ms + z->silence_ms - z->awake_ms;
     if (link->state == CRDTI_ZMQ_DEAD || link->state == CRDTI_ZMQ_OPENING)
         return link->state == CRDTI_ZMQ_DEAD ? 0 : CRDTI_ZMQ_NEVER;
     if (link->is_pending) /* nothing tells when a ROUTER has room again */

@@ -8,6 +8,9 @@
 #include "../transport/zeromq.h"
 #include "../transport/sites.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static crdt_zmq_config configs[4];
@@ -137,6 +140,108 @@ TEST(a_broken_connection_is_noticed_at_once)
     UNTIL(ends[1].downs == 1);
     CHECK(last(1)->why[0]);
     ends_close();
+}
+
+/* >>a wire that can be cut, without either side being told ---------------- */
+
+static struct {
+    int listener;
+    int fds[8][2];
+    size_t count, cut; /* connections; the first so many carry nothing */
+} wire;
+
+static int local_socket(const char *path, struct sockaddr_un *of)
+{
+    memset(of, 0, sizeof *of);
+    of->sun_family = AF_UNIX;
+    snprintf(of->sun_path, sizeof of->sun_path, "%s", path);
+    return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static int wire_open(const char *path)
+{
+    struct sockaddr_un at;
+    void *generic = &at;
+    memset(&wire, 0, sizeof wire);
+    wire.listener = local_socket(path, &at);
+    unlink(path);
+    return bind(wire.listener, (struct sockaddr *)generic, sizeof at) == 0 &&
+           listen(wire.listener, 8) == 0 &&
+           fcntl(wire.listener, F_SETFL, O_NONBLOCK) == 0;
+}
+
+static void wire_accept(const char *far)
+{
+    struct sockaddr_un at;
+    void *generic = &at;
+    int *pair = wire.fds[wire.count % 8];
+    pair[0] = accept(wire.listener, NULL, NULL);
+    if (pair[0] < 0)
+        return;
+    pair[1] = local_socket(far, &at);
+    CHECK_INT(connect(pair[1], (struct sockaddr *)generic, sizeof at), 0);
+    wire.count++;
+}
+
+static void wire_carry(int from, int to)
+{
+    char bytes[4096];
+    ssize_t len = recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (len > 0)
+        CHECK_INT(send(to, bytes, (size_t)len, MSG_NOSIGNAL), len);
+}
+
+static void wire_poll(const char *far)
+{
+    size_t i;
+    wire_accept(far);
+    for (i = wire.cut; i < wire.count && i < 8; i++) {
+        wire_carry(wire.fds[i][0], wire.fds[i][1]);
+        wire_carry(wire.fds[i][1], wire.fds[i][0]);
+    }
+    ends_poll();
+}
+
+static void wire_close(const char *path)
+{
+    size_t i;
+    for (i = 0; i < wire.count && i < 8; i++) {
+        close(wire.fds[i][0]);
+        close(wire.fds[i][1]);
+    }
+    close(wire.listener);
+    unlink(path);
+}
+
+/* Neither side is told, and nothing that is sent comes back refused. */
+TEST(a_connection_that_died_unheard_is_dialled_anew)
+{
+    uint64_t until_ms = now_ms() + DEADLINE_MS;
+    char far[60], far_url[80], near[60], near_url[80];
+    prepare();
+    snprintf(far, sizeof far, "/tmp/crdtsync-far-%ld", (long)getpid());
+    snprintf(near, sizeof near, "/tmp/crdtsync-near-%ld", (long)getpid());
+    snprintf(far_url, sizeof far_url, "ipc://%s", far);
+    snprintf(near_url, sizeof near_url, "ipc://%s", near);
+    configs[0].listen = far_url;
+    configs[0].keepalive_ms = configs[1].keepalive_ms = 50;
+    configs[0].silence_ms = configs[1].silence_ms = 300;
+    REQUIRE(wire_open(near));
+    OPEN(0);
+    dial(1, near_url);
+    OPEN(1);
+    while (!(is_linked(0) && is_linked(1)) && now_ms() < until_ms)
+        wire_poll(far);
+    CHECK_INT(ends[1].downs, 0);
+    wire.cut = wire.count;
+    while (!(ends[1].downs && is_linked(0) && is_linked(1)) &&
+           now_ms() < until_ms)
+        wire_poll(far);
+    CHECK(is_linked(0) && is_linked(1) && wire.count > wire.cut);
+    CHECK_INT(ends[1].downs, 1);
+    CHECK_STR(ends[1].seen[0].why, "silent for too long");
+    ends_close();
+    wire_close(near);
 }
 
 TEST(only_who_opened_the_link_speaks_in_its_name)
@@ -491,6 +596,7 @@ TEST(those_who_meet_at_a_rendezvous)
 TEST_MAIN(CASE(over_ipc), CASE(in_one_process), CASE(what_is_no_endpoint),
           CASE(a_mended_connection_is_another_link),
           CASE(a_broken_connection_is_noticed_at_once),
+          CASE(a_connection_that_died_unheard_is_dialled_anew),
           CASE(only_who_opened_the_link_speaks_in_its_name),
           CASE(what_has_come_is_told_until_it_is_read),
           CASE(who_has_no_key_does_not_come_in), CASE(keys_that_are_none),

@@ -254,8 +254,10 @@ TEST(a_slow_reader_holds_up_nobody)
     len = ends[0].t.message_max < 50000 ? ends[0].t.message_max : 50000;
     for (i = 0; i < 10 * kit->queue_max / len && !err; i++) {
         err = send_message(&ends[0], slow, len);
-        if (i % 16 == 0)
+        if (i % 16 == 0) {
             end_poll(0, 0);
+            end_poll(1, 0);
+        }
     }
     CHECK(err == CRDT_ERR_AGAIN || (!err && !is_reliable()));
     CHECK(memory.live_bytes <= before + 2 * kit->queue_max + MIB);
@@ -297,6 +299,23 @@ TEST(who_closes_is_missed)
     CHECK_INT(send_message(&ends[0], stays, 100), CRDT_OK);
     UNTIL(last(2)->got == 1);
     CHECK(!stays->down);
+    ends_close();
+}
+
+/* It hears nothing meanwhile, and neither do the others hear of it. */
+TEST(who_sleeps_misses_nobody)
+{
+    struct seen *s;
+    if (!kit->waits)
+        return;
+    BEGIN();
+    LINK(s, 1);
+    ends_poll_for(50);
+    poll(NULL, 0, 1500);
+    ends_poll_for(50);
+    CHECK(!s->down && !last(1)->down);
+    CHECK_INT(send_message(&ends[0], s, 100), CRDT_OK);
+    UNTIL(last(1)->got == 1);
     ends_close();
 }
 
@@ -615,7 +634,8 @@ TEST(no_descriptor_leaks)
         CASE(peer_0_is_everyone_or_nobody), CASE(a_mebibyte_each_way),        \
         CASE(many_messages_and_their_echo), CASE(a_hundred_peers),            \
         CASE(a_slow_reader_holds_up_nobody), CASE(who_closes_is_missed),      \
-        CASE(a_peer_comes_back), CASE(the_middle_comes_back),                 \
+        CASE(who_sleeps_misses_nobody), CASE(a_peer_comes_back),              \
+        CASE(the_middle_comes_back),                                          \
         CASE(who_is_dropped_gets_what_was_queued),                            \
         CASE(dropped_from_within_peer_up), CASE(closed_while_sending),        \
         CASE(a_killed_process_is_missed_and_comes_back),                      \
