@@ -115,13 +115,14 @@ printf '#!/bin/sh\necho "skipped: $(lacks) is not here"\necho "%s"\n' \
 	'0 passed, 0 failed, 1 skipped' >$@; chmod +x $@
 endef
 
-$(TEST_PROGS) $(FUZZ_PROGS): private CFLAGS = $(TEST_OPT)
+$(TEST_PROGS) $(FUZZ_PROGS): private CFLAGS = $(TEST_OPT) $(LONE)
 LIGHT_DIRS ?= unit transport e2e
 HEAVY := laws/text_events laws/list_events laws/lists oom/types oom/text \
-	sim/lossy sim/relay
+	sim/lossy sim/relay fuzz/sequence
 LIGHT := $(filter-out $(HEAVY:%=$(BUILD)/test/%),\
-	$(filter $(LIGHT_DIRS:%=$(BUILD)/test/%/%),$(TEST_PROGS)))
-$(LIGHT): private CFLAGS = $(LIGHT_OPT)
+	$(filter $(LIGHT_DIRS:%=$(BUILD)/test/%/%),\
+	$(TEST_PROGS) $(FUZZ_PROGS)))
+$(LIGHT): private CFLAGS = $(LIGHT_OPT) $(LONE)
 $(LIGHT): private compiler = $(LIGHT_CC)
 $(TEST_PROGS): $(BUILD)/%: %.c Makefile
 	$(call begin,CC)
@@ -163,17 +164,19 @@ soak: model $(BUILD)/test/e2e/album_data ## the seeded tests for hours: SOAK_SEE
 # test building, are left out. What gcc warns of when it adds checks is noise.
 # Without optimizing, clang takes a third of its time, which pays where a test
 # does not run for longer than that. Left out are also those that go through all
-# there is, of what others go through at random.
+# there is, of what others go through at random. Each program is of one file:
+# of the functions that it does not call nothing is compiled.
 EXHAUSTIVE := test/sim/epoch.c test/sim/planted.c test/laws/schedules.c
 
 SANITIZE_CC ?= $(CC)
-sanitized = +$(Q)CRDT_SEEDS=$(SANITIZE_SEEDS) \
+sanitized = +$(Q)CRDT_SEEDS=$(SANITIZE_SEEDS) CRDT_STRIDE=7 \
 	ASAN_OPTIONS=allocator_may_return_null=1 \
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	$(MAKE) --no-print-directory test BUILD=build/$@ CC=$(SANITIZE_CC) \
 	SCRIPTS='$(filter-out test/compile/%,$(SCRIPTS))' OPT='-Og -g1' \
 	LIGHT_CC='$(or $(CLANG),$(SANITIZE_CC))' \
-	LIGHT_DIRS='unit laws oom sim crash transport e2e' WARN=-w \
+	LIGHT_DIRS='unit laws oom sim crash transport e2e fuzz' WARN=-w \
+	LONE=-DCRDTSYNC_STATIC \
 	SANITIZE='-fno-omit-frame-pointer -fno-sanitize-recover=all $(1)'
 
 asan: ## the tests under AddressSanitizer and UBSan

@@ -1,7 +1,8 @@
 /*
  * A main for fuzz targets where there is no libFuzzer. It feeds the target
  * each file of its corpus, every beginning of it, and it with one byte changed,
- * so that `make test` keeps what `make fuzz` once found.
+ * so that `make test` keeps what `make fuzz` once found. CRDT_STRIDE=N does so
+ * at every Nth byte only.
  *
  *     build/test/fuzz/NAME            the files of test/fuzz/corpus/NAME
  *     build/test/fuzz/NAME FILE...    those files, as they are
@@ -63,8 +64,10 @@ static void feed(const uint8_t *bytes, size_t size)
 static void feed_varied(uint8_t *bytes, size_t size)
 {
     static const uint8_t changes[] = { 0x01, 0x80, 0xff };
+    const char *stride = getenv("CRDT_STRIDE");
+    long step = stride ? atol(stride) : 1;
     size_t i, k;
-    for (i = 0; i < size; i++) {
+    for (i = 0; i < size; i += step > 1 ? (size_t)step : 1) {
         current_byte = (long)i;
         feed(bytes, i);
         for (k = 0; k < sizeof changes; k++) {
