@@ -174,6 +174,7 @@ static void do_status(void *ctx, int words, char **word)
     json_number(d->say.answer, "given", (double)s->tend.given);
     json_number(d->say.answer, "removed", (double)s->tend.removed);
     json_number(d->say.answer, "fetched", (double)s->tend.fetched);
+    json_number(d->say.answer, "deleted", (double)s->tend.deleted);
     json_number(d->say.answer, "passes", (double)s->tend.passes);
     json_number(d->say.answer, "connections", (double)s->serve.count);
     json_number(d->say.answer, "servers", (double)s->fleet.roll.count);
@@ -183,9 +184,9 @@ static void do_status(void *ctx, int words, char **word)
              text_size(size, s->store.bytes), (unsigned)s->store.bad);
     say_line(&d->say,
              "given to other servers %u, removed here %u, got again "
-             "%u; %s",
+             "%u, deleted %u; %s",
              (unsigned)s->tend.given, (unsigned)s->tend.removed,
-             (unsigned)s->tend.fetched,
+             (unsigned)s->tend.fetched, (unsigned)s->tend.deleted,
              tend_is_done(&s->tend) ? "all is where it belongs"
                                     : "not all is where it belongs yet");
     say_servers(d);

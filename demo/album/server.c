@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 500, ROWS_MAX = 12 };
+enum { WAIT_MS = 500, ROWS_MAX = 12, DAY_S = 24 * 3600 };
 
 /* >>settings -------------------------------------------------------------- */
 
@@ -36,6 +36,8 @@ static size_t rows_fill(option *rows, server *s)
           OPTION_TEXT, &s->data_listen, 0, 0 },
         { "copies", "N", "of each piece of a file; else 2", OPTION_NUMBER,
           &s->copies, 0, 0 },
+        { "grace", "DAYS", "until chunks no file names go; else 30, 0: never",
+          OPTION_NUMBER, &s->grace_days, 0, 0 },
         { "transport", "KIND", "of albums to clients; else tcp", OPTION_TEXT,
           &s->transport, 0, 0 },
         { "name", "NAME", "what peers call this one; else server", OPTION_TEXT,
@@ -83,6 +85,7 @@ static int settings(server *s, int argc, char **argv)
     option rows[ROWS_MAX];
     table(&all, rows, s);
     s->copies = 2;
+    s->grace_days = 30;
     if (!options_read(&all, argc, argv)) {
         fprintf(stderr, "album-server: %s\n", all.why);
         return 2;
@@ -219,6 +222,25 @@ static void data_changed(void *ctx, const char *what)
     json_text(event, "what", what);
     say_notice(&s->say, event, "%s", what);
     desk_tell_data(s);
+    if (s->grace_days > 0)
+        census_hear(&s->census, registry_roll(s->data));
+}
+
+static uint64_t named(void *ctx, const chunk_hash *names, size_t count,
+                      uint8_t *is_named)
+{
+    return census_named(&((server *)ctx)->census, names, count, is_named);
+}
+
+static int open_census(server *s, const pass_key *key)
+{
+    census_config config;
+    memset(&config, 0, sizeof config);
+    config.grace_s = (uint64_t)(s->grace_days * DAY_S);
+    config.key = *key;
+    config.next_album = hall_count_next;
+    config.ctx = s;
+    return s->grace_days <= 0 || census_open(&s->census, &config);
 }
 
 static int open_registry(server *s, char *why, size_t size)
@@ -232,8 +254,13 @@ static int open_registry(server *s, char *why, size_t size)
     config.listen = s->data_listen;
     config.copies = (unsigned)s->copies;
     config.changed = data_changed;
+    config.named = s->grace_days > 0 ? named : NULL;
     config.ctx = s;
     s->data = registry_open(&config, why, size);
+    if (s->data && !open_census(s, &config.key)) {
+        snprintf(why, size, "no memory, or no descriptors");
+        return 0;
+    }
     return s->data != NULL;
 }
 
@@ -281,6 +308,7 @@ static void stop(server *s)
         desk_close(s);
         hall_close(s);
     }
+    census_close(&s->census);
     if (s->data)
         registry_close(s->data);
     if (s->listener >= 0)
@@ -298,6 +326,7 @@ static void gather(server *s, loop_set *set)
     loop_add(set, s->in.ended ? -1 : s->in.fd, POLLIN);
     loop_add(set, s->listener, POLLIN);
     loop_add(set, registry_fd(s->data), POLLIN);
+    loop_add(set, s->grace_days > 0 ? s->census.fleet.epoll : -1, POLLIN);
     for (i = 0; i < s->conns_count; i++)
         loop_add(set, s->conns[i]->c.s.fd, stream_events(&s->conns[i]->c.s));
     set->count += hasher_fds(&s->hashing, set->fds + set->count,
@@ -314,6 +343,8 @@ static void go(server *s)
     while (!s->quits) {
         loop_begin(&set, WAIT_MS);
         loop_patience(&set, registry_step(s->data));
+        if (s->grace_days > 0)
+            loop_patience(&set, census_step(&s->census));
         gather(s, &set);
         loop_wait_for(&set);
         if (set.fds[0].revents)

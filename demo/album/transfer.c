@@ -275,7 +275,7 @@ static int make_index(transfer *t)
         fail(t, "%s is larger than 32 GiB", t->path);
         return 0;
     }
-    t->count = size ? (size_t)((size - 1) / CHUNK_MAX + 1) : 1;
+    t->count = (size_t)chunk_count(size);
     t->hashes = (chunk_hash *)calloc(t->count, sizeof *t->hashes);
     if (!t->hashes)
         fail(t, "no memory");
