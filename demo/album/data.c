@@ -42,9 +42,9 @@ typedef struct data {
 
 /* >>settings -------------------------------------------------------------- */
 
-static size_t rows_fill(option *rows, data *d)
+static void table(options *all, option *rows, data *d)
 {
-    const option all[] = {
+    const option these[] = {
         { "dir", "DIR", "keep chunks there; else ./album-data.data",
           OPTION_TEXT, &d->dir, 0, 0 },
         { "listen", "HOST:PORT", "for clients; else 127.0.0.1:0, any port",
@@ -72,18 +72,8 @@ static size_t rows_fill(option *rows, data *d)
         { "help", NULL, "this", OPTION_SWITCH, &d->help, 1, 0 },
         { "version", NULL, "the version", OPTION_SWITCH, &d->version, 1, 0 },
     };
-    memcpy(rows, all, sizeof all);
-    return sizeof all / sizeof *all;
-}
-
-static void table(options *all, option *rows, data *d)
-{
-    memset(all, 0, sizeof *all);
-    all->program = "album-data";
-    all->prefix = "CRDT_ALBUM_DATA_";
-    all->rows = rows;
-    all->count = rows_fill(rows, d);
-    all->config = "config";
+    options_table(all, "album-data", "CRDT_ALBUM_DATA_", rows, these,
+                  sizeof these / sizeof *these);
 }
 
 static void help(const options *all)

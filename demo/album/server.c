@@ -25,9 +25,9 @@ enum { WAIT_MS = 500, ROWS_MAX = 12, DAY_S = 24 * 3600 };
 
 /* >>settings -------------------------------------------------------------- */
 
-static size_t rows_fill(option *rows, server *s)
+static void table(options *all, option *rows, server *s)
 {
-    const option all[] = {
+    const option these[] = {
         { "dir", "DIR", "keep everything there; else ./album-server.data",
           OPTION_TEXT, &s->dir, 0, 0 },
         { "listen", "HOST:PORT", "for clients; else 127.0.0.1:4700",
@@ -51,18 +51,8 @@ static size_t rows_fill(option *rows, server *s)
         { "help", NULL, "this", OPTION_SWITCH, &s->help, 1, 0 },
         { "version", NULL, "the version", OPTION_SWITCH, &s->version, 1, 0 },
     };
-    memcpy(rows, all, sizeof all);
-    return sizeof all / sizeof *all;
-}
-
-static void table(options *all, option *rows, server *s)
-{
-    memset(all, 0, sizeof *all);
-    all->program = "album-server";
-    all->prefix = "CRDT_ALBUM_SERVER_";
-    all->rows = rows;
-    all->count = rows_fill(rows, s);
-    all->config = "config";
+    options_table(all, "album-server", "CRDT_ALBUM_SERVER_", rows, these,
+                  sizeof these / sizeof *these);
 }
 
 static void help(const options *all)
