@@ -160,10 +160,8 @@ int census_step(census *c)
     case CENSUS_ALBUMS:
         step_albums(c);
         return 0;
-    case CENSUS_INDEXES: {
-        int more = step_indexes(c);
-        return more >= 0 ? more : wait;
-    }
+    case CENSUS_INDEXES:
+        return ticks_sooner(wait, step_indexes(c));
     }
     return wait;
 }

@@ -28,22 +28,26 @@ void desk_tell(conn *c, cJSON *event)
     channel_say(&c->c, event);
 }
 
-void desk_answer(conn *c, const cJSON *request, cJSON *answer)
+/* Of the request with that number. Takes `answer`; NULL: nothing but that. */
+static void answer_number(conn *c, double number, int ok, cJSON *answer)
 {
     if (!answer)
         answer = cJSON_CreateObject();
-    json_number(answer, "id", json_get_number(request, "id"));
-    json_bool(answer, "ok", 1);
+    json_number(answer, "id", number);
+    json_bool(answer, "ok", ok);
     channel_say(&c->c, answer);
 }
 
 static void refuse_number(conn *c, double number, const char *why)
 {
     cJSON *answer = cJSON_CreateObject();
-    json_number(answer, "id", number);
-    json_bool(answer, "ok", 0);
     json_text(answer, "error", why);
-    channel_say(&c->c, answer);
+    answer_number(c, number, 0, answer);
+}
+
+void desk_answer(conn *c, const cJSON *request, cJSON *answer)
+{
+    answer_number(c, json_get_number(request, "id"), 1, answer);
 }
 
 void desk_refuse(conn *c, const cJSON *request, const char *why)
@@ -118,12 +122,10 @@ static void log_in(server *s, conn *c, const char *user, double number,
     put_out(s, c, user);
     log_out(s, c, "logged in anew");
     snprintf(c->user, sizeof c->user, "%s", user);
-    json_number(answer, "id", number);
-    json_bool(answer, "ok", 1);
     json_text(answer, "user", user);
     if (token)
         json_text(answer, "token", token);
-    channel_say(&c->c, answer);
+    answer_number(c, number, 1, answer);
     tell_data(s, c);
     notice(s, "login", c);
 }
@@ -169,18 +171,11 @@ static void begin_password(server *s, conn *c, const cJSON *request,
 static void end_register(server *s, conn *c, const char *hash)
 {
     int added = accounts_add_user(s->people, c->name, hash);
-    if (added < 0) {
-        refuse_number(c, (double)c->asked, accounts_why(s->people));
-        return;
-    }
-    if (added) {
-        cJSON *answer = cJSON_CreateObject();
-        json_number(answer, "id", (double)c->asked);
-        json_bool(answer, "ok", 1);
-        channel_say(&c->c, answer);
-    } else {
-        refuse_number(c, (double)c->asked, "that name is taken");
-    }
+    if (added == 1)
+        answer_number(c, (double)c->asked, 1, NULL);
+    else
+        refuse_number(c, (double)c->asked,
+                      added ? accounts_why(s->people) : "that name is taken");
 }
 
 /* The name as it was registered comes back with the token. */

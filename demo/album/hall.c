@@ -60,20 +60,17 @@ static replica_wish wish_of(const server *s, const album_row *row,
 /* HOST of the server's own address, and the port of before if it is free. */
 static crdt_err open_replica(const server *s, hall *h, char *why, size_t size)
 {
-    const char *colon = strrchr(s->listen, ':');
-    int host = colon ? (int)(colon - s->listen) : 0;
     char listen[160], dir[400];
     replica_wish wish = wish_of(s, &h->row, dir);
     crdt_err err;
-    snprintf(listen, sizeof listen, "%.*s:%d", host, s->listen,
-             (int)h->row.port);
+    text_at_port(listen, sizeof listen, s->listen, (unsigned)h->row.port);
     wish.key = h->row.key;
     wish.transport = s->transport;
     wish.listen = listen;
     err = replica_open(&h->r, &wish, why, size);
     if (!err || !h->row.port)
         return err;
-    snprintf(listen, sizeof listen, "%.*s:0", host, s->listen);
+    text_at_port(listen, sizeof listen, s->listen, 0);
     return replica_open(&h->r, &wish, why, size);
 }
 

@@ -101,13 +101,6 @@ static void settings_free(server *s)
 
 /* >>commands -------------------------------------------------------------- */
 
-/* HOST of the option, and the port that it has got. */
-static void address(const char *asked, unsigned port, char out[160])
-{
-    const char *colon = strrchr(asked, ':');
-    snprintf(out, 160, "%.*s:%u", (int)(colon - asked), asked, port);
-}
-
 static void run_status(void *ctx, int words, char **word)
 {
     server *s = (server *)ctx;
@@ -117,7 +110,7 @@ static void run_status(void *ctx, int words, char **word)
     (void)word;
     for (i = 0; i < s->conns_count; i++)
         users += *s->conns[i]->user != 0;
-    address(s->data_listen, registry_port(s->data), at);
+    text_at_port(at, sizeof at, s->data_listen, registry_port(s->data));
     json_text(s->say.answer, "data_listen", at);
     json_number(s->say.answer, "connections", (double)s->conns_count);
     json_number(s->say.answer, "users", (double)users);
@@ -280,7 +273,7 @@ static void greet(server *s)
     cJSON *event = say_event(&s->say, "ready");
     char key[KEY_TEXT], listen[160];
     key_text(key, s->keys.open);
-    address(s->listen, stream_port(s->listener), listen);
+    text_at_port(listen, sizeof listen, s->listen, stream_port(s->listener));
     json_text(event, "name", s->name);
     json_text(event, "listen", listen);
     json_number(event, "port", stream_port(s->listener));

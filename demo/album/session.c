@@ -65,15 +65,12 @@ static crdt_err open_replica(client *c, cJSON *known, char *why, size_t size)
 static void dial_server(client *c)
 {
     session *s = &c->in_album;
-    const char *colon = strrchr(c->server, ':');
     char address[160];
     const char *peers[1];
     network_wish wish;
-    if (s->has_up || !s->port || !colon)
+    if (s->has_up || !s->port)
         return;
-    snprintf(address, sizeof address, "%.*s:%u", (int)(colon - c->server),
-             c->server, s->port);
-    peers[0] = address;
+    peers[0] = text_at_port(address, sizeof address, c->server, s->port);
     memset(&wish, 0, sizeof wish);
     wish.peers = peers;
     wish.peers_count = 1;
@@ -90,7 +87,6 @@ static void dial_server(client *c)
 static void remember(client *c, cJSON *known)
 {
     const session *s = &c->in_album;
-    const char *colon = strrchr(c->listen, ':');
     char text[KEY_TEXT], listen[200];
     key_text(text, s->key);
     local_replace(known, "id", s->id);
@@ -98,11 +94,10 @@ static void remember(client *c, cJSON *known)
     local_replace(known, "user", c->user);
     cJSON_DeleteItemFromObjectCaseSensitive(known, "port");
     json_number(known, "port", s->port);
-    if (colon && !is_unix(c)) {
-        snprintf(listen, sizeof listen, "%.*s:%u", (int)(colon - c->listen),
-                 c->listen, network_port(&s->r.net));
-        local_replace(known, "listen", listen);
-    }
+    if (!is_unix(c))
+        local_replace(known, "listen",
+                      text_at_port(listen, sizeof listen, c->listen,
+                                   network_port(&s->r.net)));
     local_write(c);
 }
 
@@ -400,10 +395,8 @@ static void reentered(client *c, const cJSON *answer, const char *why)
     port = json_get_number(answer, "port");
     if (port > 0 && port <= 65535 && (unsigned)port != s->port) {
         char address[160];
-        const char *colon = strrchr(c->server, ':');
         s->port = (unsigned)port;
-        snprintf(address, sizeof address, "%.*s:%u", (int)(colon - c->server),
-                 c->server, s->port);
+        text_at_port(address, sizeof address, c->server, s->port);
         if (s->has_up)
             network_add_peer(&s->up, address);
     }

@@ -2,6 +2,7 @@
 
 #include "shelf.h"
 #include "../common/json.h"
+#include "../common/text.h"
 #include "../common/ticks.h"
 
 #include <stdio.h>
@@ -216,21 +217,19 @@ void shelf_leave(shelf *s)
 static int note_address(shelf *s, const shelf_config *config, char *why,
                         size_t size)
 {
-    const char *listen = config->listen, *colon = strrchr(listen, ':');
-    int len = colon ? (int)(colon - listen) : 0;
+    const char *listen = config->listen;
     if (config->address) {
         snprintf(s->address, sizeof s->address, "%s", config->address);
         return 1;
     }
-    if (!len || strncmp(listen, "0.0.0.0:", 8) == 0 ||
+    if (*listen == ':' || strncmp(listen, "0.0.0.0:", 8) == 0 ||
         strncmp(listen, "[::]:", 5) == 0) {
         snprintf(why, size,
                  "--listen takes connections from everywhere: say "
                  "by --address where others find it");
         return 0;
     }
-    snprintf(s->address, sizeof s->address, "%.*s:%u", len, listen,
-             serve_port(&s->serve));
+    text_at_port(s->address, sizeof s->address, listen, serve_port(&s->serve));
     return 1;
 }
 
@@ -291,15 +290,10 @@ void shelf_close(shelf *s)
     s->bytes = NULL;
 }
 
-static int sooner(int a, int b)
-{
-    return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 int shelf_step(shelf *s)
 {
     int wait = serve_step(&s->serve);
-    wait = sooner(wait, fleet_step(&s->fleet));
-    wait = sooner(wait, step_registry(s));
-    return sooner(wait, tend_step(&s->tend));
+    wait = ticks_sooner(wait, fleet_step(&s->fleet));
+    wait = ticks_sooner(wait, step_registry(s));
+    return ticks_sooner(wait, tend_step(&s->tend));
 }

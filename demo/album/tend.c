@@ -443,10 +443,9 @@ static int step_pass(tend *t)
 
 int tend_step(tend *t)
 {
-    int wanted, wait;
+    int wait;
     if (t->changes != t->fleet->changes)
         start_anew(t);
-    wanted = step_wanted(t);
-    wait = step_pass(t);
-    return wanted >= 0 && (wait < 0 || wanted < wait) ? wanted : wait;
+    wait = step_wanted(t);
+    return ticks_sooner(wait, step_pass(t));
 }
