@@ -242,13 +242,8 @@ static void take_commands(data *d)
     menu m = menu_of(d);
     char *line;
     reader_fill(&d->in);
-    while (!d->quits && (line = reader_line(&d->in))) {
-        if (!menu_do(&m, line, "")) {
-            say_begin(&d->say, line, "", 0);
-            menu_unknown(&m, line);
-            say_end(&d->say);
-        }
-    }
+    while (!d->quits && (line = reader_line(&d->in)))
+        menu_line(&m, line);
 }
 
 /* >>notices --------------------------------------------------------------- */

@@ -132,39 +132,57 @@ static void log_in(server *s, conn *c, const char *user, double number,
 
 /* >>passwords ------------------------------------------------------------- */
 
+static int is_good_password(const char *password)
+{
+    return *password && strlen(password) <= HASHER_PASSWORD_MAX;
+}
+
+/* 0: too many come from there, which is said. */
+static int may_try(server *s, conn *c, const cJSON *request)
+{
+    char why[100];
+    uint64_t wait = throttle_take(&s->attempts, c->host, ticks_ms());
+    if (!wait)
+        return 1;
+    snprintf(why, sizeof why, "too many attempts: try again in %u s",
+             (unsigned)(wait / 1000 + 1));
+    desk_refuse(c, request, why);
+    return 0;
+}
+
+/* Who is not known takes as long as who is. 0: too many wait. */
+static int begin_hash(server *s, const conn *c, const char *password)
+{
+    char hash[HASH_MAX] = "";
+    if (c->is_register)
+        return hasher_make(&s->hashing, c->ticket, password);
+    return hasher_check(&s->hashing, c->ticket, password,
+                        accounts_hash(s->people, c->name, hash) == 1 ? hash
+                                                                     : NULL);
+}
+
 static void begin_password(server *s, conn *c, const cJSON *request,
                            int is_register)
 {
     const char *name = json_get_text(request, "name");
     const char *password = json_get_text(request, "password");
-    char hash[HASH_MAX] = "", why[100];
-    uint64_t now = ticks_ms(), wait;
-    int known;
     if (c->ticket || !name || !password || !album_good_name(name) ||
-        !*password || strlen(password) > HASHER_PASSWORD_MAX) {
+        !is_good_password(password)) {
         desk_refuse(c, request,
                     "a name has 1 to 32 letters, digits, - _ or ., a "
                     "password 1 to 256 bytes");
         return;
     }
-    wait = throttle_take(&s->attempts, c->host, now);
-    if (wait) {
-        snprintf(why, sizeof why, "too many attempts: try again in %u s",
-                 (unsigned)(wait / 1000 + 1));
-        desk_refuse(c, request, why);
+    if (!may_try(s, c, request))
         return;
-    }
-    known = is_register ? 0 : accounts_hash(s->people, name, hash);
     c->ticket = ++s->numbers;
     c->asked = (int64_t)json_get_number(request, "id");
     c->is_register = is_register;
     snprintf(c->name, sizeof c->name, "%s", name);
-    if (is_register ? hasher_make(&s->hashing, c->ticket, password)
-                    : hasher_check(&s->hashing, c->ticket, password,
-                                   known == 1 ? hash : NULL))
+    if (begin_hash(s, c, password))
         return;
     c->ticket = 0;
-    throttle_give(&s->attempts, c->host, now);
+    throttle_give(&s->attempts, c->host, ticks_ms());
     desk_refuse(c, request, "the server is busy: try again in a moment");
 }
 

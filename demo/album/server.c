@@ -180,11 +180,7 @@ static void take_commands(server *s)
     char *line;
     reader_fill(&s->in);
     while (!s->quits && (line = reader_line(&s->in)))
-        if (!menu_do(m, line, "")) {
-            say_begin(&s->say, line, "", 0);
-            menu_unknown(m, line);
-            say_end(&s->say);
-        }
+        menu_line(m, line);
 }
 
 /* >>start and stop -------------------------------------------------------- */

@@ -291,34 +291,42 @@ static void is_here(client *c, const cJSON *answer, const char *why)
     input_done(c);
 }
 
-/* Without the server: the album of that name as it was left here. */
-static void enter_local(client *c, const char *why)
+/* Takes what is kept here of the album. 0: it is not ours, or not here. */
+static int take_known(client *c, const cJSON *known)
 {
     session *s = &c->in_album;
-    cJSON *known = local_album(c, s->name, 0);
     const char *id = json_get_text(known, "id");
     const char *key = json_get_text(known, "key");
     const char *user = json_get_text(known, "user");
-    const cJSON *peers = cJSON_GetObjectItemCaseSensitive(known, "peers");
+    if (!id || !key || !user || strcmp(user, c->user) != 0 ||
+        json_get_bool(known, "removed") || !key_from_text(s->key, key))
+        return 0;
+    snprintf(s->id, sizeof s->id, "%s", id);
+    s->port = (unsigned)json_get_number(known, "port");
+    return 1;
+}
+
+/* Without the server: the album of that name as it was left here. */
+static void enter_local(client *c, const char *why)
+{
+    const cJSON *known = local_album(c, c->in_album.name, 0);
     char what[300];
     input_answer(c);
-    if (!id || !key || !user || strcmp(user, c->user) != 0 ||
-        json_get_bool(known, "removed") || !key_from_text(s->key, key)) {
+    if (!take_known(c, known)) {
         say_fail(&c->say, "it has to be open once with the server there",
                  "the server %s cannot be reached (%s), and the album is not "
                  "here",
                  c->server, why);
+    } else if (!open_session(c, what, sizeof what)) {
+        say_fail(&c->say, NULL, "%s", what);
     } else {
-        snprintf(s->id, sizeof s->id, "%s", id);
-        s->port = (unsigned)json_get_number(known, "port");
-        if (open_session(c, what, sizeof what)) {
-            cJSON *copy = cJSON_Duplicate(peers, 1);
-            add_peers(c, copy);
-            cJSON_Delete(copy);
-            tell_entered(c, " (without the server)");
-        } else {
-            say_fail(&c->say, NULL, "%s", what);
-        }
+        cJSON *peers =
+            cJSON_Duplicate(/* for the list changes */
+                            cJSON_GetObjectItemCaseSensitive(known, "peers"),
+                            1);
+        add_peers(c, peers);
+        cJSON_Delete(peers);
+        tell_entered(c, " (without the server)");
     }
     input_done(c);
 }
