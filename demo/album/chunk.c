@@ -316,8 +316,10 @@ static int mark(const chunks *c, const chunk_hash *name, time_t since,
 uint32_t chunks_age(const chunks *c, const chunk_hash *name)
 {
     time_t since = loose_since(c, name), now = time(NULL);
-    if (since <= HELD)
+    if (since == HELD)
         return 0;
+    if (since < HELD)
+        return UINT32_MAX;
     if (since > now)
         return 1;
     return now - since >= UINT32_MAX ? UINT32_MAX

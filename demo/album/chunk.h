@@ -67,7 +67,8 @@ chunk_err chunks_put(chunks *c, const chunk_hash *name, const void *bytes,
 chunk_err chunks_get(chunks *c, const chunk_hash *name, void *out,
                      size_t *len);
 int chunks_has(const chunks *c, const chunk_hash *name);
-/* For how many seconds it is loose, rounded up; 0: it is held, or not there. */
+/* For how many seconds it is loose, rounded up; 0: it is held. For ever when
+ * it is not there, so that what others have does not become younger. */
 uint32_t chunks_age(const chunks *c, const chunk_hash *name);
 /* Who is loose is so for at most that long, also after a crash. MISSING, IO. */
 chunk_err chunks_freshen(chunks *c, const chunk_hash *name, uint32_t age_s);
