@@ -385,7 +385,7 @@ tidy-adapters: crdtsync.h
 	$(if $(ADAPTERS),$(TIDY) $(ADAPTERS) -- -x c $(STD) -I. \
 		-DCRDTSYNC_IMPLEMENTATION -include crdtsync.h $(demo_flags))
 tidy-programs: crdtsync.h
-	$(TIDY) tools/amalgamate.c $(COUNTER) $(COMMON) -- $(STD) -I. \
+	$(TIDY) tools/amalgamate.c $(wildcard demo/*/*.c) -- $(STD) -I. \
 		-Itransports -Istores -Icodecs $(demo_flags)
 
 SOURCES = $(shell find $(wildcard src transports stores codecs demo test bench \

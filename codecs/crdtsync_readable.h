@@ -2030,6 +2030,18 @@ CRDTI_FN void crdti_say_bit(crdti_readable *t, const cJSON *item, uint8_t *bit)
     *bit = (uint8_t)flag;
 }
 
+/* Its number and its proposer, the first two of the record. */
+CRDTI_FN void crdti_say_ballot_name(crdti_readable *t, const cJSON *item,
+                                    crdti_record *record, crdti_ballot *ballot)
+{
+    if (crdti_record_has(t, record, 0, 1))
+        crdti_say_number(t, record->at, &ballot->number);
+    if (crdti_record_has(t, record, 1, 1))
+        crdti_say_id(t, record->at, 0, &ballot->proposer);
+    if (!ballot->number)
+        crdti_hear_wrong(t, item);
+}
+
 CRDTI_FN void crdti_say_ballot(crdti_readable *t, const cJSON *item,
                                crdti_pact *pact)
 {
@@ -2038,10 +2050,7 @@ CRDTI_FN void crdti_say_ballot(crdti_readable *t, const cJSON *item,
     uint64_t lease = pact->lease_ms;
     crdti_record record;
     crdti_record_open(t, &record, item, names, "");
-    if (crdti_record_has(t, &record, 0, 1))
-        crdti_say_number(t, record.at, &pact->ballot.number);
-    if (crdti_record_has(t, &record, 1, 1))
-        crdti_say_id(t, record.at, 0, &pact->ballot.proposer);
+    crdti_say_ballot_name(t, item, &record, &pact->ballot);
     if (crdti_record_has(t, &record, 2, 1))
         crdti_say_number(t, record.at, &lease);
     if (lease > UINT32_MAX)
@@ -2052,8 +2061,6 @@ CRDTI_FN void crdti_say_ballot(crdti_readable *t, const cJSON *item,
     if (crdti_record_has(t, &record, 4, 1))
         crdti_say_bit(t, record.at, &pact->is_strict);
     crdti_record_close(t);
-    if (!pact->ballot.number)
-        crdti_hear_wrong(t, item);
 }
 
 CRDTI_FN void crdti_say_digest_of(crdti_readable *t, const cJSON *item,
@@ -2079,10 +2086,7 @@ CRDTI_FN void crdti_say_accepted(crdti_readable *t, const cJSON *item,
                                          "digest", "committed", NULL };
     crdti_record record;
     crdti_record_open(t, &record, item, names, "");
-    if (crdti_record_has(t, &record, 0, 1))
-        crdti_say_number(t, record.at, &pact->accepted.number);
-    if (crdti_record_has(t, &record, 1, 1))
-        crdti_say_id(t, record.at, 0, &pact->accepted.proposer);
+    crdti_say_ballot_name(t, item, &record, &pact->accepted);
     if (crdti_record_has(t, &record, 2, 1))
         crdti_say_vv(t, record.at, &pact->cut);
     if (crdti_record_has(t, &record, 3, pact->is_exact)) {
@@ -2092,8 +2096,6 @@ CRDTI_FN void crdti_say_accepted(crdti_readable *t, const cJSON *item,
     if (crdti_record_has(t, &record, 4, 1))
         crdti_say_bit(t, record.at, &pact->is_done);
     crdti_record_close(t);
-    if (!pact->accepted.number)
-        crdti_hear_wrong(t, item);
 }
 
 CRDTI_FN void crdti_say_member(crdti_readable *t, const cJSON *item,

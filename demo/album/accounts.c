@@ -229,14 +229,12 @@ int accounts_add_album(accounts *a, const char *name, const char *owner,
     return answer == 1 ? accounts_album(a, name, out) : answer;
 }
 
-int accounts_album(accounts *a, const char *name, album_row *out)
+static int read_album(accounts *a, const char *sql, const char *name,
+                      album_row *out)
 {
     int answer;
     const void *key;
-    sqlite3_stmt *s = first(
-        a, &answer,
-        "SELECT id, name, owner, key, epoch, port FROM albums WHERE name = ?",
-        "t", name);
+    sqlite3_stmt *s = first(a, &answer, sql, "t", name);
     if (!s)
         return answer;
     column_text(s, 0, out->id, sizeof out->id);
@@ -251,6 +249,19 @@ int accounts_album(accounts *a, const char *name, album_row *out)
     out->port = sqlite3_column_int64(s, 5);
     sqlite3_finalize(s);
     return answer;
+}
+
+#define SELECT_ALBUM "SELECT id, name, owner, key, epoch, port FROM albums "
+
+int accounts_album(accounts *a, const char *name, album_row *out)
+{
+    return read_album(a, SELECT_ALBUM "WHERE name = ?", name, out);
+}
+
+int accounts_next_album(accounts *a, const char *name, album_row *out)
+{
+    return read_album(a, SELECT_ALBUM "WHERE name > ? ORDER BY name LIMIT 1",
+                      name, out);
 }
 
 int accounts_set_port(accounts *a, const char *id, int64_t port)

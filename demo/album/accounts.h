@@ -53,6 +53,8 @@ int accounts_drop_token(accounts *a, const char *user);
 int accounts_add_album(accounts *a, const char *name, const char *owner,
                        album_row *out);
 int accounts_album(accounts *a, const char *name, album_row *out);
+/* The next by name; "" is before the first. */
+int accounts_next_album(accounts *a, const char *name, album_row *out);
 int accounts_set_port(accounts *a, const char *id, int64_t port);
 /* A new key, into `row`. */
 int accounts_rekey(accounts *a, album_row *row);

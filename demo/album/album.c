@@ -10,7 +10,7 @@ static int is_hex(crdt_bytes text, size_t len)
 {
     size_t i;
     for (i = 0; i < text.len; i++)
-        if (!memchr("0123456789abcdef", text.ptr[i], 16))
+        if (!text.ptr[i] || !strchr("0123456789abcdef", text.ptr[i]))
             return 0;
     return text.len == len;
 }

@@ -11,7 +11,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+/* The time of who is held. */
+enum { HELD = 0 };
 
 /* >>names ----------------------------------------------------------------- */
 
@@ -43,6 +47,11 @@ int chunk_from_hex(chunk_hash *out, const char *text)
            sodium_hex2bin(out->bytes, sizeof out->bytes, text,
                           2 * CHUNK_HASH_SIZE, NULL, &len, &end) == 0 &&
            len == CHUNK_HASH_SIZE;
+}
+
+uint64_t chunk_count(uint64_t size)
+{
+    return size ? (size - 1) / CHUNK_MAX + 1 : 1;
 }
 
 /* "chunks/3f/3f8a..." */
@@ -217,12 +226,19 @@ void chunks_close(chunks *c)
 
 /* >>one chunk ------------------------------------------------------------- */
 
-int chunks_has(const chunks *c, const chunk_hash *name)
+/* Since when it is loose; HELD; -1: it is not there. */
+static time_t loose_since(const chunks *c, const chunk_hash *name)
 {
     struct stat about;
-    return fstatat(c->dir, path_of(name).text, &about, AT_SYMLINK_NOFOLLOW) ==
-               0 &&
-           S_ISREG(about.st_mode);
+    if (fstatat(c->dir, path_of(name).text, &about, AT_SYMLINK_NOFOLLOW) ||
+        !S_ISREG(about.st_mode))
+        return -1;
+    return about.st_mtime > HELD ? about.st_mtime : HELD;
+}
+
+int chunks_has(const chunks *c, const chunk_hash *name)
+{
+    return loose_since(c, name) >= HELD;
 }
 
 /* It is no longer among what is there. */
@@ -269,16 +285,78 @@ chunk_err chunks_get(chunks *c, const chunk_hash *name, void *out, size_t *len)
     return CHUNK_BAD;
 }
 
+/* >>held and loose -------------------------------------------------------- */
+
+static time_t ago(uint32_t age_s)
+{
+    return time(NULL) - (time_t)age_s;
+}
+
+static int set_time(int fd, time_t since)
+{
+    struct timespec times[2];
+    memset(times, 0, sizeof times);
+    times[0].tv_nsec = UTIME_OMIT;
+    times[1].tv_sec = since;
+    return futimens(fd, times) == 0;
+}
+
+static int mark(const chunks *c, const chunk_hash *name, time_t since,
+                int is_durable)
+{
+    int fd =
+        openat(c->dir, path_of(name).text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fine = fd >= 0 && set_time(fd, since) && (!is_durable || !fsync(fd));
+    if (fd >= 0)
+        close(fd);
+    return fine;
+}
+
+/* Of a clock that was set back: as if it had just been uploaded. */
+uint32_t chunks_age(const chunks *c, const chunk_hash *name)
+{
+    time_t since = loose_since(c, name), now = time(NULL);
+    if (since == HELD)
+        return 0;
+    if (since < HELD)
+        return UINT32_MAX;
+    if (since > now)
+        return 1;
+    return now - since >= UINT32_MAX ? UINT32_MAX
+                                     : (uint32_t)(now - since) + 1;
+}
+
+chunk_err chunks_freshen(chunks *c, const chunk_hash *name, uint32_t age_s)
+{
+    time_t since = loose_since(c, name);
+    if (since < HELD)
+        return CHUNK_MISSING;
+    if (since == HELD || since >= ago(age_s))
+        return CHUNK_OK;
+    return mark(c, name, ago(age_s), 1) ? CHUNK_OK : CHUNK_IO;
+}
+
+/* What a crash takes back here is said again in the next pass. */
+void chunks_hold(chunks *c, const chunk_hash *name, int is_held)
+{
+    time_t since = loose_since(c, name);
+    if (is_held ? since > HELD : since == HELD)
+        (void)mark(c, name, is_held ? HELD : time(NULL), 0);
+}
+
+/* >>putting --------------------------------------------------------------- */
+
 /* Written aside and synced, not yet there by its name. */
 static chunk_err write_aside(const chunks *c, const char *aside,
-                             const void *bytes, size_t len)
+                             const void *bytes, size_t len, time_t since)
 {
     int fd =
         openat(c->dir, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     chunk_err err = CHUNK_OK;
     if (fd < 0)
         return from_errno();
-    if (!write_all(fd, (const uint8_t *)bytes, len) || fsync(fd))
+    if (!write_all(fd, (const uint8_t *)bytes, len) || !set_time(fd, since) ||
+        fsync(fd))
         err = from_errno();
     if (close(fd) && !err)
         err = from_errno();
@@ -315,7 +393,7 @@ static int is_whole(chunks *c, const chunk_hash *name, size_t len)
 }
 
 chunk_err chunks_put(chunks *c, const chunk_hash *name, const void *bytes,
-                     size_t len)
+                     size_t len, uint32_t age_s)
 {
     chunk_path aside = path_in("new", name);
     chunk_hash is = chunk_name(bytes, len);
@@ -323,10 +401,10 @@ chunk_err chunks_put(chunks *c, const chunk_hash *name, const void *bytes,
     if (len > CHUNK_MAX || !chunk_equal(&is, name))
         return CHUNK_BAD;
     if (is_whole(c, name, len))
-        return CHUNK_OK;
+        return chunks_freshen(c, name, age_s);
     if (c->bytes_max && c->bytes + len > c->bytes_max)
         return CHUNK_FULL;
-    err = write_aside(c, aside.text, bytes, len);
+    err = write_aside(c, aside.text, bytes, len, ago(age_s));
     if (!err)
         err = give_name(c, aside.text, name);
     if (err) {

@@ -10,6 +10,10 @@
  *     bad/                     what was found damaged, to be looked at
  *
  * A path is made of the 32 bytes of a hash and of nothing else.
+ *
+ * A chunk is held while a file of an album names it; else it is loose, since
+ * it was uploaded, or since nobody names it any more. When that was is the
+ * time of the file (mtime); 0, which is 1970: it is held.
  */
 #ifndef ALBUM_CHUNK_H
 #define ALBUM_CHUNK_H
@@ -32,6 +36,8 @@ int chunk_equal(const chunk_hash *a, const chunk_hash *b);
 chunk_text chunk_hex(const chunk_hash *hash);
 /* 0: it is not exactly 64 hex digits. */
 int chunk_from_hex(chunk_hash *out, const char *text);
+/* In how many a file of that size is cut. */
+uint64_t chunk_count(uint64_t size);
 
 typedef enum chunk_err {
     CHUNK_OK,
@@ -54,13 +60,20 @@ int chunks_open(chunks *c, const char *path, uint64_t bytes_max, char *why,
                 size_t size);
 void chunks_close(chunks *c);
 
-/* On the disk when it answers OK. BAD, FULL, IO. */
+/* On the disk when it answers OK; loose, for so many seconds. BAD, FULL, IO. */
 chunk_err chunks_put(chunks *c, const chunk_hash *name, const void *bytes,
-                     size_t len);
+                     size_t len, uint32_t age_s);
 /* Into `out`, of CHUNK_MAX bytes. MISSING, BAD (and set aside), IO. */
 chunk_err chunks_get(chunks *c, const chunk_hash *name, void *out,
                      size_t *len);
 int chunks_has(const chunks *c, const chunk_hash *name);
+/* For how many seconds it is loose, rounded up; 0: it is held. For ever when
+ * it is not there, so that what others have does not become younger. */
+uint32_t chunks_age(const chunks *c, const chunk_hash *name);
+/* Who is loose is so for at most that long, also after a crash. MISSING, IO. */
+chunk_err chunks_freshen(chunks *c, const chunk_hash *name, uint32_t age_s);
+/* Some file names it, or none does any more. */
+void chunks_hold(chunks *c, const chunk_hash *name, int is_held);
 chunk_err chunks_remove(chunks *c, const chunk_hash *name);
 
 /* The names that begin with that byte, in order, to be freed. NOMEM, IO. */

@@ -19,9 +19,9 @@ enum { ROWS_MAX = 16 };
 
 /* >>settings -------------------------------------------------------------- */
 
-static size_t rows_fill(option *rows, client *c)
+static void table(options *all, option *rows, client *c)
 {
-    const option all[] = {
+    const option these[] = {
         { "server", "HOST:PORT", "of the album server; else 127.0.0.1:4700",
           OPTION_TEXT, &c->server, 0, 0 },
         { "server-key", "HEX", "its key; else what it shows the first time",
@@ -52,18 +52,8 @@ static size_t rows_fill(option *rows, client *c)
         { "help", NULL, "this", OPTION_SWITCH, &c->help, 1, 0 },
         { "version", NULL, "the version", OPTION_SWITCH, &c->version, 1, 0 },
     };
-    memcpy(rows, all, sizeof all);
-    return sizeof all / sizeof *all;
-}
-
-static void table(options *all, option *rows, client *c)
-{
-    memset(all, 0, sizeof *all);
-    all->program = "album";
-    all->prefix = "CRDT_ALBUM_";
-    all->rows = rows;
-    all->count = rows_fill(rows, c);
-    all->config = "config";
+    options_table(all, "album", "CRDT_ALBUM_", rows, these,
+                  sizeof these / sizeof *these);
 }
 
 static void help(const options *all)

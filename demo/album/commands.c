@@ -84,43 +84,41 @@ static const menu_row rows[] = {
 
 /* >>completion ------------------------------------------------------------ */
 
-static const char *nth_file(client *c, size_t index)
+static const char *nth_album(const client *c, size_t index)
 {
-    static char name[ALBUM_FILE_MAX + 3];
-    crdt_cursor cursor = CRDT_CURSOR_INIT;
-    album_file file;
-    do {
-        if (album_next_file(c->in_album.r.doc, &cursor, &file))
-            return NULL;
-    } while (index-- > 0);
-    snprintf(name, sizeof name, "%.*s", (int)file.name.len,
-             (const char *)file.name.ptr);
-    return name;
+    const cJSON *albums = cJSON_GetObjectItemCaseSensitive(c->local, "albums");
+    const cJSON *album = cJSON_GetArrayItem(albums, (int)index);
+    return album ? album->string : NULL;
 }
 
-static const char *nth_member(client *c, size_t index)
+static crdt_err next_name(crdt_doc *doc, int kind, crdt_cursor *cursor,
+                          crdt_bytes *name)
 {
-    static char name[ALBUM_USER_MAX + 1];
-    crdt_cursor cursor = CRDT_CURSOR_INIT;
-    crdt_bytes user;
-    do {
-        if (album_next_member(c->in_album.r.doc, &cursor, &user))
-            return NULL;
-    } while (index-- > 0);
-    snprintf(name, sizeof name, "%.*s", (int)user.len, (const char *)user.ptr);
-    return name;
+    album_file file;
+    crdt_err err;
+    if (kind == WORD_USER)
+        return album_next_member(doc, cursor, name);
+    err = album_next_file(doc, cursor, &file);
+    if (!err)
+        *name = file.name;
+    return err;
 }
 
 static const char *nth_word(void *ctx, int kind, size_t index)
 {
-    client *c = (client *)ctx;
-    const cJSON *albums = cJSON_GetObjectItemCaseSensitive(c->local, "albums");
-    const cJSON *album = cJSON_GetArrayItem(albums, (int)index);
+    static char text[ALBUM_FILE_MAX + 1];
+    const client *c = (const client *)ctx;
+    crdt_cursor cursor = CRDT_CURSOR_INIT;
+    crdt_bytes name;
     if (kind == WORD_ALBUM)
-        return album ? album->string : NULL;
-    if (!c->in_album.is_open)
-        return NULL;
-    return kind == WORD_FILE ? nth_file(c, index) : nth_member(c, index);
+        return nth_album(c, index);
+    do {
+        if (!c->in_album.is_open ||
+            next_name(c->in_album.r.doc, kind, &cursor, &name))
+            return NULL;
+    } while (index-- > 0);
+    snprintf(text, sizeof text, "%.*s", (int)name.len, (const char *)name.ptr);
+    return text;
 }
 
 /* >>lines ----------------------------------------------------------------- */

@@ -42,9 +42,9 @@ typedef struct data {
 
 /* >>settings -------------------------------------------------------------- */
 
-static size_t rows_fill(option *rows, data *d)
+static void table(options *all, option *rows, data *d)
 {
-    const option all[] = {
+    const option these[] = {
         { "dir", "DIR", "keep chunks there; else ./album-data.data",
           OPTION_TEXT, &d->dir, 0, 0 },
         { "listen", "HOST:PORT", "for clients; else 127.0.0.1:0, any port",
@@ -72,18 +72,8 @@ static size_t rows_fill(option *rows, data *d)
         { "help", NULL, "this", OPTION_SWITCH, &d->help, 1, 0 },
         { "version", NULL, "the version", OPTION_SWITCH, &d->version, 1, 0 },
     };
-    memcpy(rows, all, sizeof all);
-    return sizeof all / sizeof *all;
-}
-
-static void table(options *all, option *rows, data *d)
-{
-    memset(all, 0, sizeof *all);
-    all->program = "album-data";
-    all->prefix = "CRDT_ALBUM_DATA_";
-    all->rows = rows;
-    all->count = rows_fill(rows, d);
-    all->config = "config";
+    options_table(all, "album-data", "CRDT_ALBUM_DATA_", rows, these,
+                  sizeof these / sizeof *these);
 }
 
 static void help(const options *all)
@@ -174,6 +164,7 @@ static void do_status(void *ctx, int words, char **word)
     json_number(d->say.answer, "given", (double)s->tend.given);
     json_number(d->say.answer, "removed", (double)s->tend.removed);
     json_number(d->say.answer, "fetched", (double)s->tend.fetched);
+    json_number(d->say.answer, "deleted", (double)s->tend.deleted);
     json_number(d->say.answer, "passes", (double)s->tend.passes);
     json_number(d->say.answer, "connections", (double)s->serve.count);
     json_number(d->say.answer, "servers", (double)s->fleet.roll.count);
@@ -183,9 +174,9 @@ static void do_status(void *ctx, int words, char **word)
              text_size(size, s->store.bytes), (unsigned)s->store.bad);
     say_line(&d->say,
              "given to other servers %u, removed here %u, got again "
-             "%u; %s",
+             "%u, deleted %u; %s",
              (unsigned)s->tend.given, (unsigned)s->tend.removed,
-             (unsigned)s->tend.fetched,
+             (unsigned)s->tend.fetched, (unsigned)s->tend.deleted,
              tend_is_done(&s->tend) ? "all is where it belongs"
                                     : "not all is where it belongs yet");
     say_servers(d);
@@ -251,13 +242,8 @@ static void take_commands(data *d)
     menu m = menu_of(d);
     char *line;
     reader_fill(&d->in);
-    while (!d->quits && (line = reader_line(&d->in))) {
-        if (!menu_do(&m, line, "")) {
-            say_begin(&d->say, line, "", 0);
-            menu_unknown(&m, line);
-            say_end(&d->say);
-        }
-    }
+    while (!d->quits && (line = reader_line(&d->in)))
+        menu_line(&m, line);
 }
 
 /* >>notices --------------------------------------------------------------- */

@@ -28,22 +28,26 @@ void desk_tell(conn *c, cJSON *event)
     channel_say(&c->c, event);
 }
 
-void desk_answer(conn *c, const cJSON *request, cJSON *answer)
+/* Of the request with that number. Takes `answer`; NULL: nothing but that. */
+static void answer_number(conn *c, double number, int ok, cJSON *answer)
 {
     if (!answer)
         answer = cJSON_CreateObject();
-    json_number(answer, "id", json_get_number(request, "id"));
-    json_bool(answer, "ok", 1);
+    json_number(answer, "id", number);
+    json_bool(answer, "ok", ok);
     channel_say(&c->c, answer);
 }
 
 static void refuse_number(conn *c, double number, const char *why)
 {
     cJSON *answer = cJSON_CreateObject();
-    json_number(answer, "id", number);
-    json_bool(answer, "ok", 0);
     json_text(answer, "error", why);
-    channel_say(&c->c, answer);
+    answer_number(c, number, 0, answer);
+}
+
+void desk_answer(conn *c, const cJSON *request, cJSON *answer)
+{
+    answer_number(c, json_get_number(request, "id"), 1, answer);
 }
 
 void desk_refuse(conn *c, const cJSON *request, const char *why)
@@ -118,69 +122,78 @@ static void log_in(server *s, conn *c, const char *user, double number,
     put_out(s, c, user);
     log_out(s, c, "logged in anew");
     snprintf(c->user, sizeof c->user, "%s", user);
-    json_number(answer, "id", number);
-    json_bool(answer, "ok", 1);
     json_text(answer, "user", user);
     if (token)
         json_text(answer, "token", token);
-    channel_say(&c->c, answer);
+    answer_number(c, number, 1, answer);
     tell_data(s, c);
     notice(s, "login", c);
 }
 
 /* >>passwords ------------------------------------------------------------- */
 
+static int is_good_password(const char *password)
+{
+    return *password && strlen(password) <= HASHER_PASSWORD_MAX;
+}
+
+/* 0: too many come from there, which is said. */
+static int may_try(server *s, conn *c, const cJSON *request)
+{
+    char why[100];
+    uint64_t wait = throttle_take(&s->attempts, c->host, ticks_ms());
+    if (!wait)
+        return 1;
+    snprintf(why, sizeof why, "too many attempts: try again in %u s",
+             (unsigned)(wait / 1000 + 1));
+    desk_refuse(c, request, why);
+    return 0;
+}
+
+/* Who is not known takes as long as who is. 0: too many wait. */
+static int begin_hash(server *s, const conn *c, const char *password)
+{
+    char hash[HASH_MAX] = "";
+    if (c->is_register)
+        return hasher_make(&s->hashing, c->ticket, password);
+    return hasher_check(&s->hashing, c->ticket, password,
+                        accounts_hash(s->people, c->name, hash) == 1 ? hash
+                                                                     : NULL);
+}
+
 static void begin_password(server *s, conn *c, const cJSON *request,
                            int is_register)
 {
     const char *name = json_get_text(request, "name");
     const char *password = json_get_text(request, "password");
-    char hash[HASH_MAX] = "", why[100];
-    uint64_t now = ticks_ms(), wait;
-    int known;
     if (c->ticket || !name || !password || !album_good_name(name) ||
-        !*password || strlen(password) > HASHER_PASSWORD_MAX) {
+        !is_good_password(password)) {
         desk_refuse(c, request,
                     "a name has 1 to 32 letters, digits, - _ or ., a "
                     "password 1 to 256 bytes");
         return;
     }
-    wait = throttle_take(&s->attempts, c->host, now);
-    if (wait) {
-        snprintf(why, sizeof why, "too many attempts: try again in %u s",
-                 (unsigned)(wait / 1000 + 1));
-        desk_refuse(c, request, why);
+    if (!may_try(s, c, request))
         return;
-    }
-    known = is_register ? 0 : accounts_hash(s->people, name, hash);
     c->ticket = ++s->numbers;
     c->asked = (int64_t)json_get_number(request, "id");
     c->is_register = is_register;
     snprintf(c->name, sizeof c->name, "%s", name);
-    if (is_register ? hasher_make(&s->hashing, c->ticket, password)
-                    : hasher_check(&s->hashing, c->ticket, password,
-                                   known == 1 ? hash : NULL))
+    if (begin_hash(s, c, password))
         return;
     c->ticket = 0;
-    throttle_give(&s->attempts, c->host, now);
+    throttle_give(&s->attempts, c->host, ticks_ms());
     desk_refuse(c, request, "the server is busy: try again in a moment");
 }
 
 static void end_register(server *s, conn *c, const char *hash)
 {
     int added = accounts_add_user(s->people, c->name, hash);
-    if (added < 0) {
-        refuse_number(c, (double)c->asked, accounts_why(s->people));
-        return;
-    }
-    if (added) {
-        cJSON *answer = cJSON_CreateObject();
-        json_number(answer, "id", (double)c->asked);
-        json_bool(answer, "ok", 1);
-        channel_say(&c->c, answer);
-    } else {
-        refuse_number(c, (double)c->asked, "that name is taken");
-    }
+    if (added == 1)
+        answer_number(c, (double)c->asked, 1, NULL);
+    else
+        refuse_number(c, (double)c->asked,
+                      added ? accounts_why(s->people) : "that name is taken");
 }
 
 /* The name as it was registered comes back with the token. */

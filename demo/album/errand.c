@@ -50,16 +50,18 @@ static void ask(errand *e, fleet *f, size_t server, wire_kind kind,
                 talk_heard heard)
 {
     static const uint8_t any_roll[ROLL_ID_SIZE] = { 0 };
+    uint8_t item[WIRE_ITEM_SIZE];
     talk_question q;
     memset(&q, 0, sizeof q);
+    wire_put_item(item, &e->name, 0);
     q.kind = kind;
-    q.head = e->name.bytes;
-    q.head_len = sizeof e->name.bytes;
+    q.head = item;
+    q.head_len = kind == WIRE_GET ? CHUNK_HASH_SIZE : sizeof item;
     if (kind == WIRE_HAS) {
         q.head = any_roll;
         q.head_len = sizeof any_roll;
-        q.body = e->name.bytes;
-        q.body_len = sizeof e->name.bytes;
+        q.body = item;
+        q.body_len = sizeof item;
     } else if (kind == WIRE_PUT) {
         q.body = e->bytes;
         q.body_len = e->len;

@@ -2,8 +2,8 @@
  * One chunk to be brought to as many servers as are to keep it, or to be got
  * from any that has it; whichever servers fail meanwhile.
  *
- * Brought: of those who can be reached the first `copies` are asked, and given
- * it if they lack it; who fails or refuses is made up for by the next. Got:
+ * Brought: of those who can be reached the first `copies` are asked, which
+ * keeps it from being deleted there, and given it if they lack it; who fails or refuses is made up for by the next. Got:
  * one after the other is asked, until one gives what the name says.
  */
 #ifndef ALBUM_ERRAND_H

@@ -38,7 +38,7 @@ static int is_meant(const char *name, const album_file *file)
     len = sign ? (size_t)(sign - name) : 0;
     return sign && strlen(sign + 1) >= ID_SHORT && file->name.len == len &&
            memcmp(file->name.ptr, name, len) == 0 &&
-           strncmp(file->id, sign + 1, strlen(sign + 1)) == 0;
+           strstr(file->id, sign + 1) == file->id;
 }
 
 int files_find(client *c, const char *name, album_file *out)

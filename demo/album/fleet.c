@@ -1,6 +1,7 @@
 #include "../common/posix.h"
 
 #include "fleet.h"
+#include "../common/ticks.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -159,17 +160,12 @@ size_t fleet_keepers(const fleet *f, const chunk_hash *name,
     return count;
 }
 
-static int sooner(int a, int b)
-{
-    return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 int fleet_step(fleet *f)
 {
     int wait = -1;
     size_t i;
     uint64_t changes = f->changes;
     for (i = 0; i < f->roll.count && changes == f->changes; i++)
-        wait = sooner(wait, talk_step(f->talks[i], f->epoll));
+        wait = ticks_sooner(wait, talk_step(f->talks[i], f->epoll));
     return changes == f->changes ? wait : 0;
 }

@@ -41,31 +41,36 @@ static void shut(server *s, size_t index)
     s->halls[index] = s->halls[--s->halls_count];
 }
 
+/* Of an album that speaks to nobody; `dir` is where its store is. */
+static replica_wish wish_of(const server *s, const album_row *row,
+                            char dir[400])
+{
+    replica_wish wish;
+    snprintf(dir, 400, "%.300s/albums", s->dir);
+    mkdir(dir, 0700);
+    snprintf(dir, 400, "%.300s/albums/%s", s->dir, row->id);
+    memset(&wish, 0, sizeof wish);
+    wish.id = row->id;
+    wish.user = s->name;
+    wish.dir = dir;
+    wish.log = &s->log;
+    return wish;
+}
+
 /* HOST of the server's own address, and the port of before if it is free. */
 static crdt_err open_replica(const server *s, hall *h, char *why, size_t size)
 {
-    const char *colon = strrchr(s->listen, ':');
-    int host = colon ? (int)(colon - s->listen) : 0;
     char listen[160], dir[400];
-    replica_wish wish;
+    replica_wish wish = wish_of(s, &h->row, dir);
     crdt_err err;
-    snprintf(dir, sizeof dir, "%.300s/albums", s->dir);
-    mkdir(dir, 0700);
-    snprintf(dir, sizeof dir, "%.300s/albums/%s", s->dir, h->row.id);
-    snprintf(listen, sizeof listen, "%.*s:%d", host, s->listen,
-             (int)h->row.port);
-    memset(&wish, 0, sizeof wish);
-    wish.id = h->row.id;
-    wish.user = s->name;
-    wish.dir = dir;
+    text_at_port(listen, sizeof listen, s->listen, (unsigned)h->row.port);
     wish.key = h->row.key;
     wish.transport = s->transport;
     wish.listen = listen;
-    wish.log = &s->log;
     err = replica_open(&h->r, &wish, why, size);
     if (!err || !h->row.port)
         return err;
-    snprintf(listen, sizeof listen, "%.*s:0", host, s->listen);
+    text_at_port(listen, sizeof listen, s->listen, 0);
     return replica_open(&h->r, &wish, why, size);
 }
 
@@ -138,6 +143,57 @@ void hall_close(server *s)
 {
     while (s->halls_count)
         shut(s, s->halls_count - 1);
+}
+
+/* >>what is in them ------------------------------------------------------- */
+
+static crdt_err count_files(crdt_doc *doc, census *to)
+{
+    crdt_cursor cursor = CRDT_CURSOR_INIT;
+    album_file file;
+    chunk_hash hash;
+    crdt_err err;
+    while (!(err = album_next_file(doc, &cursor, &file)))
+        if (chunk_from_hex(&hash, file.hash))
+            census_file_is(to, &hash, (uint64_t)file.size);
+    return err == CRDT_ERR_NOT_FOUND ? CRDT_OK : err;
+}
+
+/* Of one that is not open here. */
+static int count_closed(server *s, const album_row *row, census *to)
+{
+    char dir[400], why[300];
+    replica_wish wish = wish_of(s, row, dir);
+    replica r;
+    cJSON *event;
+    if (!replica_open(&r, &wish, why, sizeof why)) {
+        crdt_err err = count_files(r.doc, to);
+        replica_close(&r);
+        return err ? -1 : 1;
+    }
+    event = say_event(&s->say, "not_counted");
+    json_text(event, "album", row->name);
+    json_text(event, "why", why);
+    say_notice(&s->say, event,
+               "nothing is deleted from data servers: album %s: %s", row->name,
+               why);
+    return -1;
+}
+
+int hall_count_next(void *ctx, census *to)
+{
+    server *s = (server *)ctx;
+    album_row row;
+    hall *h;
+    int found = accounts_next_album(s->people, s->counted, &row);
+    *s->counted = 0;
+    if (found < 1)
+        return found;
+    snprintf(s->counted, sizeof s->counted, "%s", row.name);
+    h = find(s, row.id);
+    if (!h)
+        return count_closed(s, &row, to);
+    return count_files(h->r.doc, to) ? -1 : 1;
 }
 
 /* >>who is in ------------------------------------------------------------- */

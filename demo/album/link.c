@@ -82,12 +82,12 @@ void link_ask_aside(client *c, cJSON *request, answered *fn)
     ask(c, request, fn, 0);
 }
 
-int link_failed(client *c, const cJSON *object, const char *why)
+int link_failed(client *c, const cJSON *answer, const char *why)
 {
-    const char *error = object ? json_get_text(object, "error") : NULL;
-    if (object && json_get_bool(object, "ok"))
+    const char *error = answer ? json_get_text(answer, "error") : NULL;
+    if (answer && json_get_bool(answer, "ok"))
         return 0;
-    if (object)
+    if (answer)
         say_fail(&c->say, NULL, "%s", error ? error : "it was refused");
     else
         say_fail(&c->say, "what is open can be edited meanwhile",

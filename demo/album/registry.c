@@ -113,24 +113,53 @@ static wire_reply take(registry *r, const cJSON *said)
     return WIRE_OK;
 }
 
-static void hear(void *ctx, wire *from, wire_kind kind, const uint8_t *body,
-                 size_t len)
+static void answer_register(registry *r, wire *from, const uint8_t *body,
+                            size_t len)
 {
-    registry *r = (registry *)ctx;
-    wire_reply reply = WIRE_NONSENSE;
-    cJSON *said;
-    if (!(from->bearer.rights & PASS_PEER)) {
-        wire_answer(from, WIRE_DENIED, NULL, 0);
-        return;
-    }
-    said = json_parse((const char *)body, len);
-    if (kind == WIRE_REGISTER && said)
-        reply = take(r, said);
+    cJSON *said = json_parse((const char *)body, len);
+    wire_reply reply = said ? take(r, said) : WIRE_NONSENSE;
     cJSON_Delete(said);
     if (reply == WIRE_OK)
         answer_roll(r, from);
     else
         wire_answer(from, reply, NULL, 0);
+}
+
+static void answer_named(const registry *r, wire *from, const uint8_t *body,
+                         size_t len)
+{
+    chunk_hash names[REGISTRY_NAMES_MAX];
+    uint8_t answer[sizeof(uint64_t) + REGISTRY_NAMES_MAX];
+    size_t count = len / sizeof *names;
+    uint64_t patience_s = 0;
+    if (len % sizeof *names || count > REGISTRY_NAMES_MAX) {
+        wire_answer(from, WIRE_NONSENSE, NULL, 0);
+        return;
+    }
+    memcpy(names, body, len);
+    if (r->config.named)
+        patience_s = r->config.named(r->config.ctx, names, count,
+                                     answer + sizeof patience_s);
+    if (!patience_s) {
+        wire_answer(from, WIRE_UNSURE, NULL, 0);
+        return;
+    }
+    wire_put_number(answer, patience_s, sizeof patience_s);
+    wire_answer(from, WIRE_OK, answer, sizeof patience_s + count);
+}
+
+static void hear(void *ctx, wire *from, wire_kind kind, const uint8_t *body,
+                 size_t len)
+{
+    registry *r = (registry *)ctx;
+    if (!(from->bearer.rights & PASS_PEER))
+        wire_answer(from, WIRE_DENIED, NULL, 0);
+    else if (kind == WIRE_REGISTER)
+        answer_register(r, from, body, len);
+    else if (kind == WIRE_NAMED)
+        answer_named(r, from, body, len);
+    else
+        wire_answer(from, WIRE_NONSENSE, NULL, 0);
 }
 
 /* >>face ------------------------------------------------------------------ */
@@ -184,6 +213,11 @@ int registry_step(registry *r)
 size_t registry_count(const registry *r)
 {
     return r->roll.count;
+}
+
+const roll *registry_roll(const registry *r)
+{
+    return &r->roll;
 }
 
 char *registry_text(const registry *r, unsigned seconds)

@@ -6,6 +6,9 @@
  *                 <-- all of them, N copies ---
  *     again every second; who is silent for lease_ms is no longer on the list
  *
+ * They also ask it which chunks the files of albums name (NAMED): what no file
+ * does they may delete after a while.
+ *
  * They prove that they know the key (pass.h). Clients never talk to it: they
  * get registry_text from the album server, at login and when it has changed.
  */
@@ -15,7 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chunk.h"
 #include "pass.h"
+#include "roll.h"
+
+enum { REGISTRY_NAMES_MAX = 1024 /* asked about at once */ };
 
 typedef struct registry registry;
 
@@ -27,6 +34,11 @@ typedef struct registry_config {
     /* The list is another now: tell all clients. `what` is for people, as
      * "data server d1 is here". */
     void (*changed)(void *ctx, const char *what);
+    /* Says of each chunk whether a file names it, and answers the seconds of
+     * patience: who has been loose for longer (chunk.h) and is not named may
+     * be deleted. 0: it is not known now. NULL: it never is. */
+    uint64_t (*named)(void *ctx, const chunk_hash *names, size_t count,
+                      uint8_t *is_named);
     void *ctx;
 } registry_config;
 
@@ -40,6 +52,7 @@ int registry_fd(const registry *r);
 int registry_step(registry *r);
 
 size_t registry_count(const registry *r);
+const roll *registry_roll(const registry *r);
 /* For a client: the list, and a pass to read and write that is good for so
  * many seconds. One line of JSON, to be passed on as it is over a channel that
  * nobody else can read; to be freed. NULL: no memory. */

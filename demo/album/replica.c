@@ -77,7 +77,7 @@ crdt_err replica_open(replica *r, const replica_wish *wish, char *why,
     }
     if (!err)
         err = crdt_node_share(r->node, crdt_str(r->name), r->doc);
-    if (!err) {
+    if (!err && wish->key) {
         what = "cannot open the network";
         err = open_network(r, wish);
     }

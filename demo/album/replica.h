@@ -15,10 +15,10 @@
 #include "album.h"
 
 typedef struct replica_wish {
-    const char *id;   /* of the album: the name of the document */
-    const char *user; /* what peers are told */
-    const char *dir;  /* of the store */
-    const uint8_t *key;
+    const char *id;     /* of the album: the name of the document */
+    const char *user;   /* what peers are told */
+    const char *dir;    /* of the store */
+    const uint8_t *key; /* NULL: it speaks to nobody */
     const char *transport, *listen, *chaos; /* network.h */
     crdt_shipping shipping;
     int is_readable; /* in JSON on the wire: common/spell.h */

@@ -21,13 +21,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 500, ROWS_MAX = 12 };
+enum { WAIT_MS = 500, ROWS_MAX = 12, DAY_S = 24 * 3600 };
 
 /* >>settings -------------------------------------------------------------- */
 
-static size_t rows_fill(option *rows, server *s)
+static void table(options *all, option *rows, server *s)
 {
-    const option all[] = {
+    const option these[] = {
         { "dir", "DIR", "keep everything there; else ./album-server.data",
           OPTION_TEXT, &s->dir, 0, 0 },
         { "listen", "HOST:PORT", "for clients; else 127.0.0.1:4700",
@@ -36,6 +36,8 @@ static size_t rows_fill(option *rows, server *s)
           OPTION_TEXT, &s->data_listen, 0, 0 },
         { "copies", "N", "of each piece of a file; else 2", OPTION_NUMBER,
           &s->copies, 0, 0 },
+        { "grace", "DAYS", "until chunks no file names go; else 30, 0: never",
+          OPTION_NUMBER, &s->grace_days, 0, 0 },
         { "transport", "KIND", "of albums to clients; else tcp", OPTION_TEXT,
           &s->transport, 0, 0 },
         { "name", "NAME", "what peers call this one; else server", OPTION_TEXT,
@@ -49,18 +51,8 @@ static size_t rows_fill(option *rows, server *s)
         { "help", NULL, "this", OPTION_SWITCH, &s->help, 1, 0 },
         { "version", NULL, "the version", OPTION_SWITCH, &s->version, 1, 0 },
     };
-    memcpy(rows, all, sizeof all);
-    return sizeof all / sizeof *all;
-}
-
-static void table(options *all, option *rows, server *s)
-{
-    memset(all, 0, sizeof *all);
-    all->program = "album-server";
-    all->prefix = "CRDT_ALBUM_SERVER_";
-    all->rows = rows;
-    all->count = rows_fill(rows, s);
-    all->config = "config";
+    options_table(all, "album-server", "CRDT_ALBUM_SERVER_", rows, these,
+                  sizeof these / sizeof *these);
 }
 
 static void help(const options *all)
@@ -83,6 +75,7 @@ static int settings(server *s, int argc, char **argv)
     option rows[ROWS_MAX];
     table(&all, rows, s);
     s->copies = 2;
+    s->grace_days = 30;
     if (!options_read(&all, argc, argv)) {
         fprintf(stderr, "album-server: %s\n", all.why);
         return 2;
@@ -108,13 +101,6 @@ static void settings_free(server *s)
 
 /* >>commands -------------------------------------------------------------- */
 
-/* HOST of the option, and the port that it has got. */
-static void address(const char *asked, unsigned port, char out[160])
-{
-    const char *colon = strrchr(asked, ':');
-    snprintf(out, 160, "%.*s:%u", (int)(colon - asked), asked, port);
-}
-
 static void run_status(void *ctx, int words, char **word)
 {
     server *s = (server *)ctx;
@@ -124,7 +110,7 @@ static void run_status(void *ctx, int words, char **word)
     (void)word;
     for (i = 0; i < s->conns_count; i++)
         users += *s->conns[i]->user != 0;
-    address(s->data_listen, registry_port(s->data), at);
+    text_at_port(at, sizeof at, s->data_listen, registry_port(s->data));
     json_text(s->say.answer, "data_listen", at);
     json_number(s->say.answer, "connections", (double)s->conns_count);
     json_number(s->say.answer, "users", (double)users);
@@ -194,11 +180,7 @@ static void take_commands(server *s)
     char *line;
     reader_fill(&s->in);
     while (!s->quits && (line = reader_line(&s->in)))
-        if (!menu_do(m, line, "")) {
-            say_begin(&s->say, line, "", 0);
-            menu_unknown(m, line);
-            say_end(&s->say);
-        }
+        menu_line(m, line);
 }
 
 /* >>start and stop -------------------------------------------------------- */
@@ -219,6 +201,25 @@ static void data_changed(void *ctx, const char *what)
     json_text(event, "what", what);
     say_notice(&s->say, event, "%s", what);
     desk_tell_data(s);
+    if (s->grace_days > 0)
+        census_hear(&s->census, registry_roll(s->data));
+}
+
+static uint64_t named(void *ctx, const chunk_hash *names, size_t count,
+                      uint8_t *is_named)
+{
+    return census_named(&((server *)ctx)->census, names, count, is_named);
+}
+
+static int open_census(server *s, const pass_key *key)
+{
+    census_config config;
+    memset(&config, 0, sizeof config);
+    config.grace_s = (uint64_t)(s->grace_days * DAY_S);
+    config.key = *key;
+    config.next_album = hall_count_next;
+    config.ctx = s;
+    return s->grace_days <= 0 || census_open(&s->census, &config);
 }
 
 static int open_registry(server *s, char *why, size_t size)
@@ -232,8 +233,13 @@ static int open_registry(server *s, char *why, size_t size)
     config.listen = s->data_listen;
     config.copies = (unsigned)s->copies;
     config.changed = data_changed;
+    config.named = s->grace_days > 0 ? named : NULL;
     config.ctx = s;
     s->data = registry_open(&config, why, size);
+    if (s->data && !open_census(s, &config.key)) {
+        snprintf(why, size, "no memory, or no descriptors");
+        return 0;
+    }
     return s->data != NULL;
 }
 
@@ -263,7 +269,7 @@ static void greet(server *s)
     cJSON *event = say_event(&s->say, "ready");
     char key[KEY_TEXT], listen[160];
     key_text(key, s->keys.open);
-    address(s->listen, stream_port(s->listener), listen);
+    text_at_port(listen, sizeof listen, s->listen, stream_port(s->listener));
     json_text(event, "name", s->name);
     json_text(event, "listen", listen);
     json_number(event, "port", stream_port(s->listener));
@@ -281,6 +287,7 @@ static void stop(server *s)
         desk_close(s);
         hall_close(s);
     }
+    census_close(&s->census);
     if (s->data)
         registry_close(s->data);
     if (s->listener >= 0)
@@ -298,6 +305,7 @@ static void gather(server *s, loop_set *set)
     loop_add(set, s->in.ended ? -1 : s->in.fd, POLLIN);
     loop_add(set, s->listener, POLLIN);
     loop_add(set, registry_fd(s->data), POLLIN);
+    loop_add(set, s->grace_days > 0 ? s->census.fleet.epoll : -1, POLLIN);
     for (i = 0; i < s->conns_count; i++)
         loop_add(set, s->conns[i]->c.s.fd, stream_events(&s->conns[i]->c.s));
     set->count += hasher_fds(&s->hashing, set->fds + set->count,
@@ -314,6 +322,8 @@ static void go(server *s)
     while (!s->quits) {
         loop_begin(&set, WAIT_MS);
         loop_patience(&set, registry_step(s->data));
+        if (s->grace_days > 0)
+            loop_patience(&set, census_step(&s->census));
         gather(s, &set);
         loop_wait_for(&set);
         if (set.fds[0].revents)

@@ -3,7 +3,7 @@
  * every album that somebody has open, and is a peer like any other there.
  *
  *     desk.c    connections: who one is             accounts.h, hasher.h
- *     hall.c    albums: who may enter, who is in    replica.h
+ *     hall.c    albums: who may enter, who is in    replica.h, census.h
  *     server.c  settings, commands, the loop
  */
 #ifndef ALBUM_SERVER_H
@@ -14,6 +14,7 @@
 #include "../common/menu.h"
 #include "../common/reader.h"
 #include "accounts.h"
+#include "census.h"
 #include "channel.h"
 #include "hasher.h"
 #include "registry.h"
@@ -54,7 +55,7 @@ typedef struct conn {
 
 typedef struct server {
     char *dir, *listen, *data_listen, *transport, *name, *config;
-    double copies;
+    double copies, grace_days;
     int json, verbose, help, version;
 
     say say;
@@ -64,6 +65,8 @@ typedef struct server {
     channel_keys keys;
     registry *data;
     uint64_t told_ms; /* of the registry, all clients */
+    census census;
+    char counted[ALBUM_USER_MAX + 1]; /* the album that it has read last */
     int listener;
     conn *conns[CONNS_MAX];
     size_t conns_count;
@@ -101,6 +104,8 @@ void hall_members(server *s, conn *c, const cJSON *request);
 void hall_out(server *s, conn *c, const char *why);
 void hall_step(server *s);
 void hall_close(server *s);
+/* As census_config.next_album, with the server. */
+int hall_count_next(void *ctx, census *to);
 /* Opens it if it is not; NULL: `why` says it. */
 hall *hall_open(server *s, const char *name, char *why, size_t size);
 

@@ -65,15 +65,12 @@ static crdt_err open_replica(client *c, cJSON *known, char *why, size_t size)
 static void dial_server(client *c)
 {
     session *s = &c->in_album;
-    const char *colon = strrchr(c->server, ':');
     char address[160];
     const char *peers[1];
     network_wish wish;
-    if (s->has_up || !s->port || !colon)
+    if (s->has_up || !s->port)
         return;
-    snprintf(address, sizeof address, "%.*s:%u", (int)(colon - c->server),
-             c->server, s->port);
-    peers[0] = address;
+    peers[0] = text_at_port(address, sizeof address, c->server, s->port);
     memset(&wish, 0, sizeof wish);
     wish.peers = peers;
     wish.peers_count = 1;
@@ -90,7 +87,6 @@ static void dial_server(client *c)
 static void remember(client *c, cJSON *known)
 {
     const session *s = &c->in_album;
-    const char *colon = strrchr(c->listen, ':');
     char text[KEY_TEXT], listen[200];
     key_text(text, s->key);
     local_replace(known, "id", s->id);
@@ -98,11 +94,10 @@ static void remember(client *c, cJSON *known)
     local_replace(known, "user", c->user);
     cJSON_DeleteItemFromObjectCaseSensitive(known, "port");
     json_number(known, "port", s->port);
-    if (colon && !is_unix(c)) {
-        snprintf(listen, sizeof listen, "%.*s:%u", (int)(colon - c->listen),
-                 c->listen, network_port(&s->r.net));
-        local_replace(known, "listen", listen);
-    }
+    if (!is_unix(c))
+        local_replace(known, "listen",
+                      text_at_port(listen, sizeof listen, c->listen,
+                                   network_port(&s->r.net)));
     local_write(c);
 }
 
@@ -296,34 +291,42 @@ static void is_here(client *c, const cJSON *answer, const char *why)
     input_done(c);
 }
 
-/* Without the server: the album of that name as it was left here. */
-static void enter_local(client *c, const char *why)
+/* Takes what is kept here of the album. 0: it is not ours, or not here. */
+static int take_known(client *c, const cJSON *known)
 {
     session *s = &c->in_album;
-    cJSON *known = local_album(c, s->name, 0);
     const char *id = json_get_text(known, "id");
     const char *key = json_get_text(known, "key");
     const char *user = json_get_text(known, "user");
-    const cJSON *peers = cJSON_GetObjectItemCaseSensitive(known, "peers");
+    if (!id || !key || !user || strcmp(user, c->user) != 0 ||
+        json_get_bool(known, "removed") || !key_from_text(s->key, key))
+        return 0;
+    snprintf(s->id, sizeof s->id, "%s", id);
+    s->port = (unsigned)json_get_number(known, "port");
+    return 1;
+}
+
+/* Without the server: the album of that name as it was left here. */
+static void enter_local(client *c, const char *why)
+{
+    const cJSON *known = local_album(c, c->in_album.name, 0);
     char what[300];
     input_answer(c);
-    if (!id || !key || !user || strcmp(user, c->user) != 0 ||
-        json_get_bool(known, "removed") || !key_from_text(s->key, key)) {
+    if (!take_known(c, known)) {
         say_fail(&c->say, "it has to be open once with the server there",
                  "the server %s cannot be reached (%s), and the album is not "
                  "here",
                  c->server, why);
+    } else if (!open_session(c, what, sizeof what)) {
+        say_fail(&c->say, NULL, "%s", what);
     } else {
-        snprintf(s->id, sizeof s->id, "%s", id);
-        s->port = (unsigned)json_get_number(known, "port");
-        if (open_session(c, what, sizeof what)) {
-            cJSON *copy = cJSON_Duplicate(peers, 1);
-            add_peers(c, copy);
-            cJSON_Delete(copy);
-            tell_entered(c, " (without the server)");
-        } else {
-            say_fail(&c->say, NULL, "%s", what);
-        }
+        cJSON *peers =
+            cJSON_Duplicate(/* for the list changes */
+                            cJSON_GetObjectItemCaseSensitive(known, "peers"),
+                            1);
+        add_peers(c, peers);
+        cJSON_Delete(peers);
+        tell_entered(c, " (without the server)");
     }
     input_done(c);
 }
@@ -400,10 +403,8 @@ static void reentered(client *c, const cJSON *answer, const char *why)
     port = json_get_number(answer, "port");
     if (port > 0 && port <= 65535 && (unsigned)port != s->port) {
         char address[160];
-        const char *colon = strrchr(c->server, ':');
         s->port = (unsigned)port;
-        snprintf(address, sizeof address, "%.*s:%u", (int)(colon - c->server),
-                 c->server, s->port);
+        text_at_port(address, sizeof address, c->server, s->port);
         if (s->has_up)
             network_add_peer(&s->up, address);
     }

@@ -2,6 +2,7 @@
 
 #include "shelf.h"
 #include "../common/json.h"
+#include "../common/text.h"
 #include "../common/ticks.h"
 
 #include <stdio.h>
@@ -41,8 +42,8 @@ static int is_our_roll(const shelf *s, const uint8_t id[ROLL_ID_SIZE])
 static void answer_has(shelf *s, wire *from, const uint8_t *body, size_t len)
 {
     uint8_t has[SHELF_HAS_MAX];
-    size_t count = (len - ROLL_ID_SIZE) / CHUNK_HASH_SIZE, i;
-    if (len < ROLL_ID_SIZE || (len - ROLL_ID_SIZE) % CHUNK_HASH_SIZE ||
+    size_t count = (len - ROLL_ID_SIZE) / WIRE_ITEM_SIZE, i;
+    if (len < ROLL_ID_SIZE || (len - ROLL_ID_SIZE) % WIRE_ITEM_SIZE ||
         count > SHELF_HAS_MAX) {
         wire_answer(from, WIRE_NONSENSE, NULL, 0);
         return;
@@ -53,9 +54,9 @@ static void answer_has(shelf *s, wire *from, const uint8_t *body, size_t len)
     }
     for (i = 0; i < count; i++) {
         chunk_hash name;
-        memcpy(name.bytes, body + ROLL_ID_SIZE + i * CHUNK_HASH_SIZE,
-               CHUNK_HASH_SIZE);
-        has[i] = (uint8_t)chunks_has(&s->store, &name);
+        uint32_t age_s =
+            wire_get_item(body + ROLL_ID_SIZE + i * WIRE_ITEM_SIZE, &name);
+        has[i] = chunks_freshen(&s->store, &name, age_s) == CHUNK_OK;
     }
     wire_answer(from, WIRE_OK, has, count);
 }
@@ -75,13 +76,13 @@ static void answer_put(shelf *s, wire *from, const uint8_t *body, size_t len)
 {
     chunk_hash name;
     chunk_err err;
+    uint32_t age_s = wire_get_item(body, &name);
     if (s->stay != SHELF_STAYS) { /* it would be gone with us */
         wire_answer(from, WIRE_UNSURE, NULL, 0);
         return;
     }
-    memcpy(name.bytes, body, sizeof name.bytes);
-    err = chunks_put(&s->store, &name, body + sizeof name.bytes,
-                     len - sizeof name.bytes);
+    err = chunks_put(&s->store, &name, body + WIRE_ITEM_SIZE,
+                     len - WIRE_ITEM_SIZE, age_s);
     if (err == CHUNK_OK) {
         s->puts++;
         see_to(s, &name);
@@ -106,14 +107,16 @@ static void hear(void *ctx, wire *from, wire_kind kind, const uint8_t *body,
                  size_t len)
 {
     shelf *s = (shelf *)ctx;
-    unsigned may = from->bearer.rights;
+    unsigned may = from->bearer.rights, must = PASS_READ;
     if (may & PASS_PEER)
         may |= PASS_READ | PASS_WRITE;
-    if (!(may & (kind == WIRE_PUT ? PASS_WRITE : PASS_READ)))
+    if (kind == WIRE_PUT || kind == WIRE_HAS) /* which keeps it there */
+        must = PASS_WRITE;
+    if (!(may & must))
         wire_answer(from, WIRE_DENIED, NULL, 0);
     else if (kind == WIRE_HAS)
         answer_has(s, from, body, len);
-    else if (kind == WIRE_PUT && len >= CHUNK_HASH_SIZE)
+    else if (kind == WIRE_PUT && len >= WIRE_ITEM_SIZE)
         answer_put(s, from, body, len);
     else if (kind == WIRE_GET && len == CHUNK_HASH_SIZE)
         answer_get(s, from, body);
@@ -214,21 +217,19 @@ void shelf_leave(shelf *s)
 static int note_address(shelf *s, const shelf_config *config, char *why,
                         size_t size)
 {
-    const char *listen = config->listen, *colon = strrchr(listen, ':');
-    int len = colon ? (int)(colon - listen) : 0;
+    const char *listen = config->listen;
     if (config->address) {
         snprintf(s->address, sizeof s->address, "%s", config->address);
         return 1;
     }
-    if (!len || strncmp(listen, "0.0.0.0:", 8) == 0 ||
+    if (*listen == ':' || strncmp(listen, "0.0.0.0:", 8) == 0 ||
         strncmp(listen, "[::]:", 5) == 0) {
         snprintf(why, size,
                  "--listen takes connections from everywhere: say "
                  "by --address where others find it");
         return 0;
     }
-    snprintf(s->address, sizeof s->address, "%.*s:%u", len, listen,
-             serve_port(&s->serve));
+    text_at_port(s->address, sizeof s->address, listen, serve_port(&s->serve));
     return 1;
 }
 
@@ -242,7 +243,7 @@ static int open_parts(shelf *s, const shelf_config *config, char *why,
         return 0;
     s->bytes = (uint8_t *)malloc(CHUNK_MAX);
     if (!s->bytes || !fleet_open(&s->fleet) ||
-        !tend_open(&s->tend, &s->store, &s->fleet, s->name)) {
+        !tend_open(&s->tend, &s->store, &s->fleet, &s->registry, s->name)) {
         snprintf(why, size, "no memory, or no descriptors");
         return 0;
     }
@@ -289,15 +290,10 @@ void shelf_close(shelf *s)
     s->bytes = NULL;
 }
 
-static int sooner(int a, int b)
-{
-    return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 int shelf_step(shelf *s)
 {
     int wait = serve_step(&s->serve);
-    wait = sooner(wait, fleet_step(&s->fleet));
-    wait = sooner(wait, step_registry(s));
-    return sooner(wait, tend_step(&s->tend));
+    wait = ticks_sooner(wait, fleet_step(&s->fleet));
+    wait = ticks_sooner(wait, step_registry(s));
+    return ticks_sooner(wait, tend_step(&s->tend));
 }

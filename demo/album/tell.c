@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "../common/graph.h"
+#include "../common/peer.h"
 #include "../common/text.h"
 #include "../common/ticks.h"
 
@@ -224,37 +225,17 @@ void run_graph(void *ctx, int words, char **word)
 
 /* >>peers ----------------------------------------------------------------- */
 
-static const char *state_name(crdt_peer_state state)
-{
-    return state == CRDT_PEER_SYNCED    ? "synced"
-           : state == CRDT_PEER_SYNCING ? "syncing"
-                                        : "greeting";
-}
-
-static void tell_peer(client *c, const crdt_peer_info *peer, cJSON *list)
+static void tell_peer(client *c, const crdt_peer_info *peer)
 {
     char name[100], link[120], in[28], out[28];
-    cJSON *object;
     text_clean(name, sizeof name, peer->name.ptr, peer->name.len);
     text_clean(link, sizeof link, peer->link, strlen(peer->link));
     say_line(&c->say,
              "  %-12s %-8s lacks %" PRIu64 " of ours, we %" PRIu64
              " of its; in %s, out %s; %s",
-             name, state_name(peer->state), peer->unacked, peer->lag,
+             name, peer_state(peer->state), peer->unacked, peer->lag,
              text_size(in, peer->received_bytes),
              text_size(out, peer->sent_bytes), link);
-    if (!list)
-        return;
-    object = cJSON_CreateObject();
-    json_text(object, "name", name);
-    json_text(object, "link", link);
-    json_text(object, "state", state_name(peer->state));
-    json_uint64(object, "unacked", peer->unacked);
-    json_uint64(object, "lag", peer->lag);
-    json_number(object, "sent_bytes", (double)peer->sent_bytes);
-    json_number(object, "received_bytes", (double)peer->received_bytes);
-    json_number(object, "silent_ms", (double)peer->silent_ms);
-    cJSON_AddItemToArray(list, object);
 }
 
 static void tell_peers(client *c)
@@ -263,8 +244,11 @@ static void tell_peers(client *c)
         c->say.answer ? cJSON_AddArrayToObject(c->say.answer, "peers") : NULL;
     crdt_peer_info peer;
     size_t i;
-    for (i = 0; crdt_node_peer(c->in_album.r.node, i, &peer) == CRDT_OK; i++)
-        tell_peer(c, &peer, list);
+    for (i = 0; crdt_node_peer(c->in_album.r.node, i, &peer) == CRDT_OK; i++) {
+        tell_peer(c, &peer);
+        if (list)
+            peer_json(list, &peer);
+    }
     if (!i)
         say_line(&c->say, "  nobody is connected");
 }

@@ -14,11 +14,13 @@ enum { UNKNOWN, LACKS, REFUSES, HOLDS };
 /* Whether a server has been asked. */
 enum { NOT_YET, ASKED, TOLD };
 
-int tend_open(tend *t, chunks *store, fleet *f, const char *self)
+int tend_open(tend *t, chunks *store, fleet *f, talk *registry,
+              const char *self)
 {
     memset(t, 0, sizeof *t);
     t->store = store;
     t->fleet = f;
+    t->registry = registry;
     t->self = self;
     t->settle_ms = SETTLE_MS;
     t->every_ms = EVERY_MS;
@@ -28,9 +30,15 @@ int tend_open(tend *t, chunks *store, fleet *f, const char *self)
     return t->bytes != NULL;
 }
 
-void tend_close(tend *t)
+static void forget_asked(tend *t)
 {
     fleet_forget(t->fleet, t);
+    talk_forget(t->registry, t);
+}
+
+void tend_close(tend *t)
+{
+    forget_asked(t);
     errand_end(&t->errand, t->fleet);
     free(t->names);
     free(t->bytes);
@@ -89,7 +97,7 @@ static int step_wanted(tend *t)
     if (e->state != ERRAND_DONE && e->state != ERRAND_FAILED)
         return wait;
     if (e->state == ERRAND_DONE &&
-        chunks_put(t->store, &e->name, e->bytes, e->len) == CHUNK_OK)
+        chunks_put(t->store, &e->name, e->bytes, e->len, 0) == CHUNK_OK)
         t->fetched++;
     e->state = ERRAND_NONE;
     return 0;
@@ -149,6 +157,7 @@ static void next_batch(tend *t)
     for (i = 0; i < t->batch; i++)
         begin_chunk(t, &t->chunks[i], &t->names[t->at + i]);
     memset(t->asked, NOT_YET, sizeof t->asked);
+    t->asked_names = NOT_YET;
     t->phase = TEND_ASKS;
 }
 
@@ -188,16 +197,60 @@ static void heard_has(void *ctx, size_t server, wire_reply reply,
         t->is_unfinished = 1;
 }
 
+/* The patience holds for the moment in which it is heard. */
+static void heard_named(void *ctx, size_t tag, wire_reply reply,
+                        const uint8_t *body, size_t len)
+{
+    tend *t = (tend *)ctx;
+    uint64_t patience_s;
+    size_t i;
+    (void)tag;
+    t->asked_names = TOLD;
+    if (reply != WIRE_OK || len != sizeof patience_s + t->batch)
+        return;
+    patience_s = wire_get_number(body, sizeof patience_s);
+    for (i = 0; i < t->batch; i++) {
+        const chunk_hash *name = &t->names[t->at + i];
+        int is_named = body[sizeof patience_s + i] != 0;
+        chunks_hold(t->store, name, is_named);
+        if (is_named || chunks_age(t->store, name) <= patience_s ||
+            chunks_remove(t->store, name))
+            continue;
+        t->chunks[i].is_gone = 1;
+        t->deleted++;
+    }
+}
+
+/* Of all in the batch, whether a file names them. Without an answer nothing is
+ * deleted. */
+static void ask_names(tend *t)
+{
+    talk_question q;
+    if (talk_is_down(t->registry)) {
+        t->asked_names = TOLD;
+        return;
+    }
+    memset(&q, 0, sizeof q);
+    q.kind = WIRE_NAMED;
+    q.body = &t->names[t->at];
+    q.body_len = t->batch * sizeof *t->names;
+    q.heard = heard_named;
+    q.ctx = t;
+    if (talk_ask(t->registry, &t->fleet->bearer, t->fleet->epoll, &q))
+        t->asked_names = ASKED;
+}
+
 /* Of all in the batch that it is to keep. */
 static void ask_server(tend *t, size_t server)
 {
-    chunk_hash names[TEND_BATCH];
-    uint8_t id[ROLL_ID_SIZE];
+    uint8_t items[TEND_BATCH][WIRE_ITEM_SIZE], id[ROLL_ID_SIZE];
     talk_question q;
     size_t count = 0, i;
-    for (i = 0; i < t->batch; i++)
+    for (i = 0; i < t->batch; i++) {
+        const chunk_hash *name = &t->names[t->at + i];
         if (said_by(&t->chunks[i], server))
-            names[count++] = t->names[t->at + i];
+            wire_put_item(items[count++], name, chunks_age(t->store, name));
+    }
     if (!count || is_self(t, server) ||
         talk_is_down(t->fleet->talks[server])) {
         t->asked[server] = TOLD;
@@ -208,8 +261,8 @@ static void ask_server(tend *t, size_t server)
     q.kind = WIRE_HAS;
     q.head = id;
     q.head_len = sizeof id;
-    q.body = names;
-    q.body_len = count * sizeof *names;
+    q.body = items;
+    q.body_len = count * sizeof *items;
     q.heard = heard_has;
     q.ctx = t;
     q.tag = server;
@@ -219,7 +272,10 @@ static void ask_server(tend *t, size_t server)
 
 static void step_asking(tend *t)
 {
-    size_t i, open = 0;
+    size_t i, open;
+    if (t->asked_names == NOT_YET)
+        ask_names(t);
+    open = t->asked_names != TOLD;
     for (i = 0; i < t->fleet->roll.count; i++) {
         if (t->asked[i] == NOT_YET)
             ask_server(t, i);
@@ -283,6 +339,7 @@ static int read_chunk(tend *t, const chunk_hash *name, size_t *len)
 static void give(tend *t, tend_chunk *c, size_t place)
 {
     const chunk_hash *name = &t->names[t->at + t->index];
+    uint8_t item[WIRE_ITEM_SIZE];
     size_t server = c->keepers[place], len;
     talk_question q;
     if (talk_is_down(t->fleet->talks[server])) {
@@ -293,10 +350,11 @@ static void give(tend *t, tend_chunk *c, size_t place)
         t->index++;
         return;
     }
+    wire_put_item(item, name, chunks_age(t->store, name));
     memset(&q, 0, sizeof q);
     q.kind = WIRE_PUT;
-    q.head = name->bytes;
-    q.head_len = sizeof name->bytes;
+    q.head = item;
+    q.head_len = sizeof item;
     q.body = t->bytes;
     q.body_len = len;
     q.heard = heard_put;
@@ -330,6 +388,10 @@ static void step_giving(tend *t)
         next_batch(t);
         return;
     }
+    if (c->is_gone) {
+        t->index++;
+        return;
+    }
     place = next_receiver(t, c);
     if (place >= 0)
         give(t, c, (size_t)place);
@@ -342,7 +404,7 @@ static void step_giving(tend *t)
 /* What was asked under another roll counts no more. */
 static void start_anew(tend *t)
 {
-    fleet_forget(t->fleet, t);
+    forget_asked(t);
     t->changes = t->fleet->changes;
     t->wants_scrub |= t->phase != TEND_IDLE && t->is_scrub;
     t->phase = TEND_IDLE;
@@ -381,10 +443,9 @@ static int step_pass(tend *t)
 
 int tend_step(tend *t)
 {
-    int wanted, wait;
+    int wait;
     if (t->changes != t->fleet->changes)
         start_anew(t);
-    wanted = step_wanted(t);
-    wait = step_pass(t);
-    return wanted >= 0 && (wait < 0 || wanted < wait) ? wanted : wait;
+    wait = step_wanted(t);
+    return ticks_sooner(wait, step_pass(t));
 }

@@ -6,6 +6,7 @@
  *         the first of them that has it gives it to those that lack it;
  *         when none has it, who has it though he need not gives it
  *     not ours to keep, and all who are have it: removed here
+ *     no file names it, for longer than the album server's patience: gone
  *
  * So a server that comes gets just what is its own, from one giver each; what
  * a dead one had is made up for; and of one that leaves nothing is lost, for
@@ -32,12 +33,13 @@ typedef enum tend_phase { TEND_IDLE, TEND_ASKS, TEND_GIVES } tend_phase;
 typedef struct tend_chunk {
     uint8_t keepers[ROLL_COPIES_MAX]; /* indexes into the roll */
     uint8_t has[ROLL_COPIES_MAX];
-    uint8_t count, are_we;
+    uint8_t count, are_we, is_gone;
 } tend_chunk;
 
 typedef struct tend {
     chunks *store;
     fleet *fleet;
+    talk *registry;   /* the album server, that knows which are named */
     const char *self; /* our name */
     unsigned settle_ms, every_ms;
     tend_phase phase;
@@ -49,6 +51,7 @@ typedef struct tend {
     size_t count, at, batch;   /* the batch is names[at .. at + batch) */
     tend_chunk chunks[TEND_BATCH];
     uint8_t asked[ROLL_MAX]; /* which servers */
+    uint8_t asked_names;     /* the registry */
     size_t index;            /* in the batch: to be given */
     int gives;               /* it is under way */
     int is_unfinished;       /* something is left for another pass */
@@ -56,11 +59,12 @@ typedef struct tend {
     errand errand;           /* gets a wanted one */
     chunk_hash wanted[TEND_WANTED_MAX];
     size_t wanted_count;
-    uint64_t passes, given, removed, fetched; /* for `status` */
+    uint64_t passes, given, removed, fetched, deleted; /* for `status` */
 } tend;
 
 /* 0: no memory. */
-int tend_open(tend *t, chunks *store, fleet *f, const char *self);
+int tend_open(tend *t, chunks *store, fleet *f, talk *registry,
+              const char *self);
 void tend_close(tend *t);
 
 /* A pass is to begin soon, though the roll is the same. */

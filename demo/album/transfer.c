@@ -3,6 +3,7 @@
 #include "transfer.h"
 #include "errand.h"
 #include "../common/json.h"
+#include "../common/ticks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -275,7 +276,7 @@ static int make_index(transfer *t)
         fail(t, "%s is larger than 32 GiB", t->path);
         return 0;
     }
-    t->count = size ? (size_t)((size - 1) / CHUNK_MAX + 1) : 1;
+    t->count = (size_t)chunk_count(size);
     t->hashes = (chunk_hash *)calloc(t->count, sizeof *t->hashes);
     if (!t->hashes)
         fail(t, "no memory");
@@ -450,9 +451,7 @@ static void finish_download(transfer *t)
 
 static void step_slot(transfer *t, slot *s, int *wait)
 {
-    int ms = errand_step(&s->errand, &t->all->fleet);
-    if (ms >= 0 && (*wait < 0 || ms < *wait))
-        *wait = ms;
+    *wait = ticks_sooner(*wait, errand_step(&s->errand, &t->all->fleet));
     if (s->errand.state == ERRAND_FAILED)
         fail(t, "%s: %s", t->path, s->errand.why);
     if (s->errand.state != ERRAND_DONE)
@@ -509,10 +508,8 @@ int transfers_step(transfers *all)
     all->is_stepping = 1;
     wait = fleet_step(&all->fleet);
     for (t = all->first; t && running < AT_ONCE; t = t->next) {
-        int ms = t->told ? step_one(t) : 0;
+        wait = ticks_sooner(wait, t->told ? step_one(t) : 0);
         running++;
-        if (ms >= 0 && (wait < 0 || ms < wait))
-            wait = ms;
         tell(t);
     }
     all->is_stepping = 0;

@@ -28,19 +28,32 @@ const char *wire_reply_text(wire_reply reply)
     return reply < WIRE_REPLIES_COUNT ? texts[reply] : "?";
 }
 
-static void put_number(uint8_t *out, uint64_t number, size_t size)
+void wire_put_number(uint8_t *out, uint64_t number, size_t size)
 {
     size_t i;
     for (i = 0; i < size; i++)
         out[i] = (uint8_t)(number >> (8 * i));
 }
 
-static uint64_t get_number(const uint8_t *bytes, size_t size)
+uint64_t wire_get_number(const uint8_t *bytes, size_t size)
 {
     uint64_t number = 0;
     while (size--)
         number = number << 8 | bytes[size];
     return number;
+}
+
+void wire_put_item(uint8_t out[WIRE_ITEM_SIZE], const chunk_hash *name,
+                   uint32_t age_s)
+{
+    memcpy(out, name->bytes, sizeof name->bytes);
+    wire_put_number(out + sizeof name->bytes, age_s, 4);
+}
+
+uint32_t wire_get_item(const uint8_t in[WIRE_ITEM_SIZE], chunk_hash *name)
+{
+    memcpy(name->bytes, in, sizeof name->bytes);
+    return (uint32_t)wire_get_number(in + sizeof name->bytes, 4);
 }
 
 /* >>opening --------------------------------------------------------------- */
@@ -62,7 +75,7 @@ static void write_hello(uint8_t out[HELLO_SIZE], const pass *bearer,
     out[1] = 'd';
     out[2] = VERSION;
     out[3] = bearer->rights;
-    put_number(out + 4, bearer->until, 8);
+    wire_put_number(out + 4, bearer->until, 8);
     memcpy(out + 12, bearer->serial, PASS_SERIAL_SIZE);
     memcpy(out + 12 + PASS_SERIAL_SIZE, nonce, WIRE_NONCE_SIZE);
 }
@@ -100,7 +113,7 @@ static void nonce_of(uint8_t out[crypto_aead_chacha20poly1305_ietf_NPUBBYTES],
                      uint64_t number)
 {
     memset(out, 0, crypto_aead_chacha20poly1305_ietf_NPUBBYTES);
-    put_number(out, number, 8);
+    wire_put_number(out, number, 8);
 }
 
 /* How many bytes the next message has, once enough of it is there to know. 0:
@@ -111,7 +124,7 @@ static size_t next_size(wire *w)
     stream_fill(&w->s, LENGTH_SIZE);
     if (w->s.in_len < LENGTH_SIZE)
         return 0;
-    len = (size_t)get_number(w->s.in, LENGTH_SIZE);
+    len = (size_t)wire_get_number(w->s.in, LENGTH_SIZE);
     if (len > TAG_SIZE && len <= max)
         return LENGTH_SIZE + len;
     w->state = WIRE_OVER;
@@ -178,7 +191,7 @@ int wire_say(wire *w, wire_kind kind, const void *head, size_t head_len,
     nonce_of(nonce, w->number_out++);
     crypto_aead_chacha20poly1305_ietf_encrypt(
         at, &sealed, at, 1 + head_len + len, NULL, 0, NULL, nonce, w->key_out);
-    put_number(frame, sealed, LENGTH_SIZE);
+    wire_put_number(frame, sealed, LENGTH_SIZE);
     if (!stream_put(&w->s, frame, LENGTH_SIZE + (size_t)sealed)) {
         w->state = WIRE_OVER;
         return 0;
@@ -242,7 +255,7 @@ static void take_hello(wire *w, const pass_key *key)
     uint8_t welcome[WELCOME_SIZE];
     wire_reply reply;
     w->bearer.rights = hello[3];
-    w->bearer.until = get_number(hello + 4, 8);
+    w->bearer.until = wire_get_number(hello + 4, 8);
     memcpy(w->bearer.serial, hello + 12, PASS_SERIAL_SIZE);
     pass_derive(&w->bearer, key);
     reply = judge(hello, &w->bearer);

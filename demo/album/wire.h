@@ -28,13 +28,25 @@
 /* A chunk with its name, and what is around it. */
 enum { WIRE_BODY_MAX = CHUNK_MAX + 64, WIRE_NONCE_SIZE = 32 };
 
+/* So many bytes, the least first. */
+void wire_put_number(uint8_t *out, uint64_t number, size_t size);
+uint64_t wire_get_number(const uint8_t *bytes, size_t size);
+
+/* What is asked about a chunk: its name | age: 4. It has been loose for at
+ * most so many seconds (chunk.h): who has it takes that for known. */
+enum { WIRE_ITEM_SIZE = CHUNK_HASH_SIZE + 4 };
+void wire_put_item(uint8_t out[WIRE_ITEM_SIZE], const chunk_hash *name,
+                   uint32_t age_s);
+uint32_t wire_get_item(const uint8_t in[WIRE_ITEM_SIZE], chunk_hash *name);
+
 typedef enum wire_kind {
-    WIRE_HAS = 1,  /* roll id or zeros: 16, names -> a byte each, 1: yes */
-    WIRE_PUT,      /* name, bytes -> nothing */
+    WIRE_HAS = 1,  /* roll id or zeros: 16, items -> a byte each, 1: yes */
+    WIRE_PUT,      /* item, bytes -> nothing */
     WIRE_GET,      /* name -> bytes */
     WIRE_REGISTER, /* JSON: name, address, leaving -> JSON: the roll */
     WIRE_ANSWER,   /* reply, body */
-    WIRE_PROOF     /* nothing: of who dialled, and not answered */
+    WIRE_PROOF,    /* nothing: of who dialled, and not answered */
+    WIRE_NAMED     /* names -> patience: 8, a byte each, 1: a file names it */
 } wire_kind;
 
 /* clang-format off */

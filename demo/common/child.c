@@ -132,18 +132,14 @@ int child_start(child *c, const char *const argv[])
 
 /* >>talking --------------------------------------------------------------- */
 
-static int write_all(int fd, const char *bytes, size_t len)
+/* So little goes into a pipe as a whole, or not at all. */
+static int write_line(int fd, const char *line, size_t len)
 {
-    while (len) {
-        ssize_t wrote = write(fd, bytes, len);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            return 0;
-        bytes += wrote;
-        len -= (size_t)wrote;
-    }
-    return 1;
+    ssize_t wrote;
+    do
+        wrote = write(fd, line, len);
+    while (wrote < 0 && errno == EINTR);
+    return wrote == (ssize_t)len;
 }
 
 int child_say(child *c, const char *line)
@@ -153,7 +149,7 @@ int child_say(child *c, const char *line)
     if (c->log)
         fprintf(c->log, "> %s\n", line);
     return c->input >= 0 && len < (int)sizeof text &&
-           write_all(c->input, text, (size_t)len);
+           write_line(c->input, text, (size_t)len);
 }
 
 /* >>ending ---------------------------------------------------------------- */

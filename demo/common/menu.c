@@ -162,6 +162,15 @@ int menu_do(menu *m, char *line, const char *place)
     return row || is_slash;
 }
 
+void menu_line(menu *m, char *line)
+{
+    if (menu_do(m, line, ""))
+        return;
+    say_begin(m->say, line, "", 0);
+    menu_unknown(m, line);
+    say_end(m->say);
+}
+
 /* >>completion ------------------------------------------------------------ */
 
 const char *menu_word(menu *m, const char *line, size_t index)

@@ -38,6 +38,8 @@ typedef struct menu {
 /* Does a line that begins with a command, and answers. 0: it begins with none
  * and has no slash: nothing was done. Blank lines and # comments are done. */
 int menu_do(menu *m, char *line, const char *place);
+/* The same, where all lines are commands. */
+void menu_line(menu *m, char *line);
 /* For a command that there is not: says so, and what was probably meant. */
 void menu_unknown(menu *m, const char *name);
 /* Lists all, or tells of one; for a row `help` of the table. */

@@ -1,6 +1,8 @@
 #include "posix.h"
 
 #include "network.h"
+#include "text.h"
+#include "ticks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -155,12 +157,10 @@ static crdt_err wrap(network *net, const network_wish *wish,
 /* HOST of HOST:PORT, with the port that the system chose for 0; or a path. */
 static void note_listening(network *net, const char *listen)
 {
-    const char *colon = listen ? strrchr(listen, ':') : NULL;
     unsigned port = network_port(net);
     net->listening[0] = 0;
-    if (colon && port)
-        snprintf(net->listening, sizeof net->listening, "%.*s:%u",
-                 (int)(colon - listen), listen, port);
+    if (listen && port)
+        text_at_port(net->listening, sizeof net->listening, listen, port);
     else if (listen)
         as_given(net->listening, listen);
 }
@@ -243,16 +243,11 @@ crdt_err network_chaos(network *net, const char *spec, char *why, size_t size)
     return crdt_chaos_set(&net->bad, spec, why, size);
 }
 
-static int least(int a, int b)
-{
-    return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 size_t network_fds(const network *net, struct pollfd *out, size_t max,
                    int *timeout_ms)
 {
     size_t count = net->kind->fds(&net->inner, out, max, timeout_ms);
-    *timeout_ms = least(*timeout_ms, crdt_chaos_due_ms(&net->bad));
-    *timeout_ms = least(*timeout_ms, crdt_sealed_due_ms(&net->outer));
+    *timeout_ms = ticks_sooner(*timeout_ms, crdt_chaos_due_ms(&net->bad));
+    *timeout_ms = ticks_sooner(*timeout_ms, crdt_sealed_due_ms(&net->outer));
     return count;
 }

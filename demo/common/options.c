@@ -239,6 +239,18 @@ static int read_file(options *all, const char *path)
 
 /* >>all ------------------------------------------------------------------- */
 
+void options_table(options *all, const char *program, const char *prefix,
+                   option *rows, const option *these, size_t count)
+{
+    memset(all, 0, sizeof *all);
+    all->program = program;
+    all->prefix = prefix;
+    all->rows = rows;
+    all->count = count;
+    all->config = "config";
+    memcpy(rows, these, count * sizeof *rows);
+}
+
 int options_read(options *all, int argc, char **argv)
 {
     option *config =

@@ -47,6 +47,9 @@ typedef struct options {
     char why[512];      /* what was wrong */
 } options;
 
+/* Fills it in, with a copy of the rows; that of the file is "config". */
+void options_table(options *all, const char *program, const char *prefix,
+                   option *rows, const option *these, size_t count);
 /* Reads all places. 0: something was wrong, `why` says what. */
 int options_read(options *all, int argc, char **argv);
 /* What a text is that nobody gave. */

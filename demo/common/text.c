@@ -174,6 +174,16 @@ const char *text_nearest(const char *word, const char *const *words)
     return best;
 }
 
+char *text_at_port(char *out, size_t size, const char *address, unsigned port)
+{
+    const char *colon = strrchr(address, ':');
+    if (colon)
+        snprintf(out, size, "%.*s:%u", (int)(colon - address), address, port);
+    else
+        snprintf(out, size, "%s", address);
+    return out;
+}
+
 char *text_trim(char *line)
 {
     size_t len;

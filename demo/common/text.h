@@ -29,6 +29,9 @@ char *text_size(char *out, uint64_t bytes);
  * close to none. `words` ends with NULL. */
 const char *text_nearest(const char *word, const char *const *words);
 
+/* HOST of HOST:PORT, and that port instead; as it is when it has none. */
+char *text_at_port(char *out, size_t size, const char *address, unsigned port);
+
 /* The line without blanks at its ends; those behind it are cut off. */
 char *text_trim(char *line);
 

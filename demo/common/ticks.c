@@ -15,3 +15,8 @@ uint64_t ticks_ms(void)
 {
     return ticks_us() / 1000;
 }
+
+int ticks_sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}

@@ -8,5 +8,7 @@
 
 uint64_t ticks_us(void);
 uint64_t ticks_ms(void);
+/* Of two times to wait the shorter; -1 is for ever. */
+int ticks_sooner(int a, int b);
 
 #endif

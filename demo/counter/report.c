@@ -1,6 +1,7 @@
 #include "../common/posix.h"
 
 #include "report.h"
+#include "../common/peer.h"
 #include "../common/text.h"
 #include "mode.h"
 #include "names.h"
@@ -34,19 +35,6 @@ uint64_t report_acked(const app *a)
 
 /* >>synced ---------------------------------------------------------------- */
 
-static const char *state_name(crdt_peer_state state)
-{
-    switch (state) {
-    case CRDT_PEER_GREETING:
-        return "greeting";
-    case CRDT_PEER_SYNCING:
-        return "syncing";
-    case CRDT_PEER_SYNCED:
-        return "synced";
-    }
-    return "unknown";
-}
-
 static char *peer_name(const crdt_peer_info *peer, char *out, size_t size)
 {
     if (!peer->name.len)
@@ -62,7 +50,7 @@ static int peer_synced(const crdt_peer_info *peer, char *why, size_t why_size)
     snprintf(why, why_size,
              "%s is %s: it lacks %" PRIu64
              " of the changes made here and has %" PRIu64 " that we lack",
-             peer_name(peer, name, sizeof name), state_name(peer->state),
+             peer_name(peer, name, sizeof name), peer_state(peer->state),
              peer->unacked, peer->lag);
     return 0;
 }
@@ -96,23 +84,6 @@ size_t report_connected(const app *a)
 
 /* >>peers ----------------------------------------------------------------- */
 
-static void peer_json(cJSON *list, const crdt_peer_info *peer)
-{
-    cJSON *object = cJSON_CreateObject();
-    char id[33];
-    crdt_id_text(&peer->node, id);
-    json_bytes(object, "name", peer->name.ptr, peer->name.len);
-    json_text(object, "link", peer->link);
-    json_text(object, "node", id);
-    json_text(object, "state", state_name(peer->state));
-    json_uint64(object, "unacked", peer->unacked);
-    json_uint64(object, "lag", peer->lag);
-    json_number(object, "sent_bytes", (double)peer->sent_bytes);
-    json_number(object, "received_bytes", (double)peer->received_bytes);
-    json_number(object, "silent_ms", (double)peer->silent_ms);
-    cJSON_AddItemToArray(list, object);
-}
-
 static void peer_line(app *a, const crdt_peer_info *peer)
 {
     char name[80], link[100], in[28], out[28], lacks[28], lag[28];
@@ -123,7 +94,7 @@ static void peer_line(app *a, const crdt_peer_info *peer)
         "  %-12s %-21s %s%-8s%s lacks %s of ours, we lack %s of its; "
         "in %s, out %s",
         peer_name(peer, name, sizeof name), link,
-        synced ? say_green(&a->say) : "", state_name(peer->state),
+        synced ? say_green(&a->say) : "", peer_state(peer->state),
         synced ? say_plain(&a->say) : "", text_thousands(lacks, peer->unacked),
         text_thousands(lag, peer->lag), text_size(in, peer->received_bytes),
         text_size(out, peer->sent_bytes));

@@ -18,9 +18,9 @@
 
 enum { NAME_MAX_BYTES = 64, ROWS_MAX = 40, EVICT_MAX = 1000000 };
 
-static size_t rows_fill(option *rows, settings *s)
+static void table(options *all, option *rows, settings *s)
 {
-    const option all[] = {
+    const option these[] = {
         { "name", "NAME", "what peers call this one; else user@host",
           OPTION_TEXT, &s->name, 0, 0 },
         { "listen", "HOST:PORT", "take connections there; port 0: any free",
@@ -80,18 +80,8 @@ static size_t rows_fill(option *rows, settings *s)
         { "help", NULL, "this", OPTION_SWITCH, &s->help, 1, 0 },
         { "version", NULL, "the version", OPTION_SWITCH, &s->version, 1, 0 },
     };
-    memcpy(rows, all, sizeof all);
-    return sizeof all / sizeof *all;
-}
-
-static void table(options *all, option *rows, settings *s)
-{
-    memset(all, 0, sizeof *all);
-    all->program = "counter";
-    all->prefix = "CRDT_COUNTER_";
-    all->rows = rows;
-    all->count = rows_fill(rows, s);
-    all->config = "config";
+    options_table(all, "counter", "CRDT_COUNTER_", rows, these,
+                  sizeof these / sizeof *these);
 }
 
 static void help(const options *all)

@@ -48,9 +48,14 @@ picture() {
     base64 -d <<<'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 }
 
-files() {
+make_files() {
     picture >"$place/beach.png"
     head -c 3000000 /dev/urandom >"$place/long.bin"
+    head -c 300000 /dev/urandom >"$place/short.bin"
+}
+
+files() {
+    make_files
     cluster files &&
         cmp "$place/beach.png" "$place/got.png" &&
         cmp "$place/long.bin" "$place/got.bin" || return 1
@@ -61,6 +66,13 @@ files() {
         grep -q 'a &lt;b&gt;long&lt;b&gt; one.bin' "$place/trip.html" &&
         grep -q '&lt;script&gt;alert(&#39;no&#39;)' "$place/trip.html" &&
         ! grep -q '<script' "$place/trip.html"
+}
+
+# What removed files held is deleted, and nothing else.
+deleted() {
+    make_files
+    cluster deleted && cmp "$place/beach.png" "$place/deleted.png" &&
+        cmp "$place/long.bin" "$place/deleted.bin"
 }
 
 # What a browser makes of it: three pictures that are there.
@@ -211,6 +223,7 @@ for test in people edit removed; do
 done
 check programs programs
 check soak soak
+check deleted deleted
 check files files
 if [[ -f $place/trip.html ]]; then
     chromium=$(command -v chromium chromium-browser google-chrome | head -1)

@@ -7,6 +7,7 @@
 /* pkg-config: libedit libcjson libzmq libsodium sqlite3 */
 #define _GNU_SOURCE
 
+#include "../../demo/album/census.h"
 #include "../../demo/album/registry.h"
 #include "../../demo/album/serve.h"
 #include "../../demo/album/transfer.h"
@@ -50,6 +51,10 @@ typedef struct world {
     registry_config config;
     transfers *client;
     int is_deaf; /* the client hears of no changes */
+    /* What the album server says of chunks: as registry_config.named. */
+    uint64_t patience_s;
+    chunk_hash named[8];
+    size_t named_count;
     int has_changed;
     member servers[SERVERS_MAX];
 } world;
@@ -62,6 +67,19 @@ static void changed(void *ctx, const char *what)
     (void)ctx;
     (void)what;
     w.has_changed = 1;
+}
+
+static uint64_t named(void *ctx, const chunk_hash *names, size_t count,
+                      uint8_t *is_named)
+{
+    size_t i, k;
+    (void)ctx;
+    memset(is_named, 0, count);
+    for (i = 0; i < count; i++)
+        for (k = 0; k < w.named_count; k++)
+            if (chunk_equal(&names[i], &w.named[k]))
+                is_named[i] = 1;
+    return w.patience_s;
 }
 
 static const char *path_in(const char *name)
@@ -94,6 +112,7 @@ static void begin_world(unsigned copies)
     w.config.copies = copies;
     w.config.lease_ms = LEASE_MS;
     w.config.changed = changed;
+    w.config.named = named;
     open_registry("127.0.0.1:0");
     w.client = transfers_new();
     CHECK(w.client != NULL);
@@ -241,14 +260,19 @@ static int all_settled(void)
     return 1;
 }
 
-static void start_all(size_t count)
+static void start_all_with(size_t count, const char *more)
 {
     size_t i;
     for (i = 0; i < count; i++)
-        start(i);
+        start_with(i, more);
     UNTIL(transfers_servers(w.client) == count);
     for (i = 0; i < count; i++)
         UNTIL(figure(i, "servers") == (double)count);
+}
+
+static void start_all(size_t count)
+{
+    start_all_with(count, "");
 }
 
 /* Calls for each chunk on that server's disk. */
@@ -752,6 +776,212 @@ TEST(a_full_server_is_told_of)
     end_world();
 }
 
+/* >>tests: what no file names --------------------------------------------- */
+
+enum { HOUR = 3600 };
+#define OFTEN "--every 0.1"
+
+/* As if it had been loose for two hours. */
+static void set_old(const char *path)
+{
+    struct timespec times[2];
+    memset(times, 0, sizeof times);
+    times[0].tv_nsec = UTIME_OMIT;
+    times[1].tv_sec = time(NULL) - (time_t)2 * HOUR;
+    CHECK_INT(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static size_t old_count, held_count;
+
+static void look_at_age(const char *path)
+{
+    struct stat about;
+    if (stat(path, &about))
+        return;
+    held_count += about.st_mtime == 0;
+    old_count += about.st_mtime && time(NULL) - about.st_mtime > HOUR;
+}
+
+static size_t old_on(size_t at)
+{
+    old_count = held_count = 0;
+    for_chunks(at, look_at_age);
+    return old_count;
+}
+
+static size_t held_on(size_t at)
+{
+    old_on(at);
+    return held_count;
+}
+
+/* Each has gone through all its chunks, from first to last. */
+static void let_pass(size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; i++) {
+        double passes = figure(i, "passes");
+        UNTIL(figure(i, "passes") >= passes + 2);
+    }
+}
+
+/* All chunks on both, though one may just be telling how young they are. */
+static void make_old(void)
+{
+    size_t count = 0;
+    while (!count || old_on(0) + old_on(1) < count) {
+        count = for_chunks(0, set_old) + for_chunks(1, set_old);
+        let_pass(2);
+    }
+}
+
+static outcome upload_new(const char *name, size_t len, uint64_t seed)
+{
+    make_file(path_in(name), len, seed);
+    return upload(path_in(name));
+}
+
+static void name_only(const outcome *o)
+{
+    w.named[0] = o->hash;
+    w.named_count = 1;
+}
+
+TEST(what_no_file_names_is_deleted_in_the_end)
+{
+    outcome kept;
+    begin_world(2);
+    start_all_with(2, OFTEN);
+    kept = upload_new("kept", 1000, 1);
+    upload_new("gone", 2000, 2);
+    make_old(); /* the album server does not know: nothing happens */
+    CHECK_INT(chunks_on_all(), 4);
+    name_only(&kept);
+    w.patience_s = HOUR;
+    UNTIL(chunks_on_all() == 2);
+    UNTIL(held_on(0) == 1 && held_on(1) == 1);
+    CHECK(figure(0, "deleted") + figure(1, "deleted") >= 2);
+    check_whole(&kept, path_in("kept"));
+    /* Removed from the album just now: it has all the time again. */
+    w.named_count = 0;
+    UNTIL(held_on(0) + held_on(1) == 0);
+    let_pass(2);
+    CHECK_INT(chunks_on_all(), 2);
+    end_world();
+}
+
+/* One that is uploaded again stays, though its bytes did not travel. */
+TEST(an_upload_keeps_what_is_there)
+{
+    outcome again;
+    begin_world(2);
+    start_all_with(2, OFTEN);
+    upload_new("again", 1000, 1);
+    upload_new("gone", 2000, 2);
+    make_old();
+    again = upload_new("again", 1000, 1);
+    CHECK_INT(again.found, 1000);
+    w.patience_s = HOUR;
+    UNTIL(chunks_on_all() == 2);
+    let_pass(2);
+    CHECK_INT(chunks_on_all(), 2);
+    check_whole(&again, path_in("again"));
+    end_world();
+}
+
+/* Albums that hold a file each, of which one may be unreadable. */
+typedef struct shelf_of_albums {
+    unsigned count, at, bad;
+} shelf_of_albums;
+
+static chunk_hash hash_of(unsigned album)
+{
+    return chunk_name(&album, sizeof album);
+}
+
+static int next_album(void *ctx, census *c)
+{
+    shelf_of_albums *a = (shelf_of_albums *)ctx;
+    chunk_hash hash = hash_of(a->at);
+    if (a->at == a->count || a->at == a->bad) {
+        int answer = a->at == a->bad ? -1 : 0;
+        a->at = 0;
+        return answer;
+    }
+    a->at++;
+    census_file_is(c, &hash, 10);
+    return 1;
+}
+
+static int is_named(const census *c, unsigned album)
+{
+    chunk_hash hash = hash_of(album);
+    uint8_t named = 2;
+    if (!census_named(c, &hash, 1, &named))
+        return -1;
+    return named;
+}
+
+static void count_once(census *c)
+{
+    do
+        census_step(c);
+    while (c->phase != CENSUS_RESTS);
+}
+
+/* What cannot be read may name anything. */
+TEST(albums_are_counted_wholly_or_not)
+{
+    shelf_of_albums albums = { 100, 0, 50 };
+    census_config config;
+    census c;
+    unsigned i;
+    memset(&config, 0, sizeof config);
+    config.next_album = next_album;
+    config.ctx = &albums;
+    CHECK(census_open(&c, &config));
+    count_once(&c);
+    CHECK_INT(is_named(&c, 0), -1);
+    albums.bad = 1000;
+    count_once(&c);
+    for (i = 0; i < 100; i++)
+        CHECK_INT(is_named(&c, i), 1);
+    CHECK_INT(is_named(&c, 100), 0);
+    albums.count = 0;
+    albums.bad = 0;
+    count_once(&c); /* the one before holds */
+    CHECK_INT(is_named(&c, 99), 1);
+    albums.bad = 1000;
+    count_once(&c);
+    CHECK_INT(is_named(&c, 99), 0);
+    census_close(&c);
+}
+
+/* What one server knows of it the others come to know, so that none deletes
+ * what another has promised to keep; and a copy of one who was away makes no
+ * chunk young again. */
+TEST(data_servers_agree_how_long_it_is_loose)
+{
+    begin_world(2);
+    start_all_with(2, OFTEN);
+    upload_new("file", 1000, 1);
+    for_chunks(0, set_old); /* an upload found it at d1 only */
+    UNTIL(old_on(0) == 0);
+    CHECK_INT(chunks_on_all(), 2);
+    make_old();
+    kill_server(1);
+    UNTIL(registry_count(w.registry) == 1);
+    w.patience_s = HOUR;
+    UNTIL(chunks_on(0) == 0);
+    w.patience_s = 0;
+    start_with(1, OFTEN); /* gives d0 what it lacks */
+    UNTIL(chunks_on(0) == 1);
+    CHECK_INT(old_on(0), 1);
+    w.patience_s = HOUR;
+    UNTIL(chunks_on_all() == 0);
+    end_world();
+}
+
 /* >>tests: strangers ------------------------------------------------------ */
 
 static int dial(unsigned port)
@@ -810,12 +1040,12 @@ TEST(passes_are_looked_at)
     pass_key other;
     pass p;
     chunk_hash name = chunk_name("apples", 6);
-    uint8_t put[CHUNK_HASH_SIZE + 6];
+    uint8_t put[WIRE_ITEM_SIZE + 6];
     begin_world(1);
     start_all(1);
     port = (unsigned)figure(0, "port");
-    memcpy(put, name.bytes, sizeof name.bytes);
-    memcpy(put + sizeof name.bytes, "apples", 6);
+    wire_put_item(put, &name, 0);
+    memcpy(put + WIRE_ITEM_SIZE, "apples", 6);
     p = bearer_of(&w.config.key, PASS_READ, 100);
     CHECK_INT(converse(port, &p, WIRE_PUT, put, sizeof put), WIRE_DENIED);
     CHECK_INT(converse(port, &p, WIRE_GET, put, 32), WIRE_MISSING);
@@ -825,7 +1055,7 @@ TEST(passes_are_looked_at)
     CHECK_INT(converse(port, &p, WIRE_GET, put, 32), WIRE_DENIED);
     CHECK_INT(converse(port, &p, WIRE_PUT, put, sizeof put), WIRE_OK);
     CHECK_INT(converse(port, &p, WIRE_PUT, put, sizeof put - 1), WIRE_BAD);
-    CHECK_INT(converse(port, &p, WIRE_PUT, put, 31), WIRE_NONSENSE);
+    CHECK_INT(converse(port, &p, WIRE_PUT, put, 35), WIRE_NONSENSE);
     CHECK_INT(converse(port, &p, WIRE_REGISTER, put, 31), WIRE_DENIED);
     CHECK_INT(converse(registry_port(w.registry), &p, WIRE_REGISTER, "{}", 2),
               WIRE_DENIED);
@@ -857,7 +1087,7 @@ TEST(nonsense_is_answered)
         for (j = 0; j < len; j++)
             bytes[j] = (uint8_t)test_random(&seed);
         if (i % 3 == 0)
-            len = len / 32 * 32 + 16;
+            len = len / WIRE_ITEM_SIZE * WIRE_ITEM_SIZE + ROLL_ID_SIZE;
         CHECK(converse(to, &p, kind, bytes, len) != WIRE_OK ||
               kind == WIRE_HAS);
     }
@@ -1072,6 +1302,10 @@ static const struct test_case cases[] = {
     CASE(damaged_chunks_are_got_again),
     CASE(a_liar_is_found_out),
     CASE(a_full_server_is_told_of),
+    CASE(what_no_file_names_is_deleted_in_the_end),
+    CASE(an_upload_keeps_what_is_there),
+    CASE(albums_are_counted_wholly_or_not),
+    CASE(data_servers_agree_how_long_it_is_loose),
     CASE(passes_are_looked_at),
     CASE(nonsense_is_answered),
     CASE(strangers_do_no_harm),

@@ -63,33 +63,20 @@ static void zmq_finish(void)
     zmq_endpoint[0] = 0;
 }
 
-static const struct kit zmq_kit = { .name = "zmq: ",
-                                    .properties = CRDT_RELIABLE | CRDT_ORDERED,
-                                    .make = zmq_make,
-                                    .finish = zmq_finish,
-                                    .stranger = zmq_stranger,
-                                    .queue_max = 4 * MIB,
-                                    .forks = 1,
-                                    .waits = 1,
-                                    .address = zmq_endpoint,
-                                    .add_peer = crdt_zmq_add_peer,
-                                    .remove_peer = crdt_zmq_remove_peer,
-                                    .fds = crdt_zmq_fds,
-                                    .wake = crdt_zmq_wake };
+#define ZMQ_KIT(name_is, properties_are, make_it)                             \
+    {                                                                         \
+        .name = name_is, .properties = properties_are, .make = make_it,       \
+        .finish = zmq_finish, .stranger = zmq_stranger, .queue_max = 4 * MIB, \
+        .forks = 1, .waits = 1, .address = zmq_endpoint,                      \
+        .add_peer = crdt_zmq_add_peer, .remove_peer = crdt_zmq_remove_peer,   \
+        .fds = crdt_zmq_fds, .wake = crdt_zmq_wake                            \
+    }
+
+static const struct kit zmq_kit =
+    ZMQ_KIT("zmq: ", CRDT_RELIABLE | CRDT_ORDERED, zmq_make);
 
 /* The same, where all publish what goes to all. */
-static const struct kit zmq_pub_kit = { .name = "zmq pub: ",
-                                        .properties = CRDT_BROADCAST,
-                                        .make = zmq_pub_make,
-                                        .finish = zmq_finish,
-                                        .stranger = zmq_stranger,
-                                        .queue_max = 4 * MIB,
-                                        .forks = 1,
-                                        .waits = 1,
-                                        .address = zmq_endpoint,
-                                        .add_peer = crdt_zmq_add_peer,
-                                        .remove_peer = crdt_zmq_remove_peer,
-                                        .fds = crdt_zmq_fds,
-                                        .wake = crdt_zmq_wake };
+static const struct kit zmq_pub_kit =
+    ZMQ_KIT("zmq pub: ", CRDT_BROADCAST, zmq_pub_make);
 
 #endif

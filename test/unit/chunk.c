@@ -39,7 +39,7 @@ static void done(chunks *c)
 static chunk_err put(chunks *c, const char *text)
 {
     chunk_hash name = chunk_name(text, strlen(text));
-    return chunks_put(c, &name, text, strlen(text));
+    return chunks_put(c, &name, text, strlen(text), 0);
 }
 
 static chunk_err get(chunks *c, const char *text, size_t *len)
@@ -75,6 +75,47 @@ TEST(what_is_put_is_there)
     done(&c);
 }
 
+static void set_since(const char *text, time_t since)
+{
+    struct timespec times[2];
+    char path[256];
+    memset(times, 0, sizeof times);
+    times[0].tv_nsec = UTIME_OMIT;
+    times[1].tv_sec = since;
+    path_to(path, sizeof path, text);
+    CHECK_INT(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+TEST(chunks_are_loose_until_they_are_held)
+{
+    chunks c = fresh(0);
+    chunk_hash name = chunk_name("apples", 6), other = chunk_name("pears", 5);
+    CHECK_INT(chunks_freshen(&c, &other, 0), CHUNK_MISSING);
+    CHECK_INT(chunks_age(&c, &other), UINT32_MAX);
+    CHECK_INT(put(&c, "apples"), CHUNK_OK);
+    CHECK(chunks_age(&c, &name) >= 1 && chunks_age(&c, &name) < 900);
+    set_since("apples", time(NULL) - 1000);
+    CHECK(chunks_age(&c, &name) >= 1001);
+    CHECK_INT(chunks_freshen(&c, &name, 2000), CHUNK_OK); /* as it is */
+    CHECK(chunks_age(&c, &name) >= 1001);
+    CHECK_INT(chunks_freshen(&c, &name, 500), CHUNK_OK);
+    CHECK(chunks_age(&c, &name) >= 501 && chunks_age(&c, &name) < 1000);
+    CHECK_INT(put(&c, "apples"), CHUNK_OK);
+    CHECK(chunks_age(&c, &name) < 500);
+    set_since("apples", time(NULL) - 1000);
+    chunks_hold(&c, &name, 0); /* it was loose before */
+    CHECK(chunks_age(&c, &name) >= 1001);
+    chunks_hold(&c, &name, 1);
+    CHECK_INT(chunks_age(&c, &name), 0);
+    CHECK_INT(chunks_freshen(&c, &name, 5), CHUNK_OK);
+    CHECK_INT(chunks_age(&c, &name), 0);
+    chunks_hold(&c, &name, 0);
+    CHECK(chunks_age(&c, &name) >= 1 && chunks_age(&c, &name) < 900);
+    set_since("apples", time(NULL) + 1000); /* a clock was set back */
+    CHECK_INT(chunks_age(&c, &name), 1);
+    done(&c);
+}
+
 TEST(names_are_what_it_is)
 {
     chunks c = fresh(0);
@@ -82,7 +123,7 @@ TEST(names_are_what_it_is)
     CHECK_STR(
         chunk_hex(&name).hex,
         "689973fcde3f2fb98c6474cf1537a1bab8e11f6180c25a345bc2cb00c479fa95");
-    CHECK_INT(chunks_put(&c, &name, "pears", 5), CHUNK_BAD);
+    CHECK_INT(chunks_put(&c, &name, "pears", 5, 0), CHUNK_BAD);
     CHECK(!chunks_has(&c, &name));
     CHECK(chunk_from_hex(&other, chunk_hex(&name).hex));
     CHECK(chunk_equal(&name, &other));
@@ -203,6 +244,7 @@ TEST(all_are_listed_in_order)
 }
 
 TEST_MAIN(CASE(what_is_put_is_there), CASE(names_are_what_it_is),
+          CASE(chunks_are_loose_until_they_are_held),
           CASE(only_chunks_are_chunks), CASE(damage_is_set_aside),
           CASE(a_full_disk_is_answered), CASE(one_opener),
           CASE(all_are_listed_in_order))
