@@ -3073,6 +3073,88 @@ CRDTI_FN void crdti_arena_free(crdti_arena *arena)
 }
 
 #endif
+/* >> starts.h */
+/*
+ * Starts: in which of many pieces that lie one behind the other a number is,
+ * in a few steps, however many there are.
+ *
+ *     starts   0 4 5 6 | 9 | | 30 ...         pieces 0, 1, 2, 3, 4, 5
+ *     blocks   [ 0 | 3 | 4 | 4 | 5 ]          of 8 numbers each
+ *
+ * A block says which piece its first number is in, so that a number is in that
+ * one, in that of the next block, or between. There is room for as many blocks
+ * as pieces: few pieces to a block. When numbers outgrow that, blocks double.
+ */
+#ifndef CRDTI_STARTS_H
+#define CRDTI_STARTS_H
+
+
+typedef struct crdti_starts {
+    uint32_t *starts, *blocks; /* numbers; pieces */
+    uint32_t first;            /* number */
+    uint32_t len, blocks_len, cap, shift;
+} crdti_starts;
+
+/* For up to `cap` pieces, at least 1. */
+CRDTI_FN crdt_err crdti_starts_init(crdti_starts *s, crdti_arena *arena,
+                                    size_t cap)
+{
+    crdti_zero(s, sizeof *s);
+    s->starts = (uint32_t *)crdti_arena_alloc(
+        arena, crdti_mul_size(cap, 2 * sizeof *s->starts));
+    if (!s->starts)
+        return CRDT_ERR_NOMEM;
+    s->blocks = s->starts + cap;
+    s->cap = (uint32_t)cap;
+    return CRDT_OK;
+}
+
+/* Every other block goes: the ones before them take them in. */
+CRDTI_FN void crdti_starts_widen(crdti_starts *s)
+{
+    uint32_t i;
+    for (i = 0; i < s->blocks_len; i += 2)
+        s->blocks[i / 2] = s->blocks[i];
+    s->blocks_len = (s->blocks_len + 1) / 2;
+    s->shift++;
+}
+
+/* The next piece begins at that number, above those before; below 2^30. */
+CRDTI_INLINE void crdti_starts_add(crdti_starts *s, uint32_t start)
+{
+    uint32_t from;
+    if (!s->len)
+        s->first = start;
+    from = start - s->first;
+    while (CRDTI_UNLIKELY(from >> s->shift >= s->cap))
+        crdti_starts_widen(s);
+    while (s->blocks_len << s->shift < from)
+        s->blocks[s->blocks_len++] = s->len - 1;
+    if (s->blocks_len << s->shift == from)
+        s->blocks[s->blocks_len++] = s->len;
+    s->starts[s->len++] = start;
+}
+
+/* The piece that begins at or before that number; of those before the first,
+ * any. There is one. */
+CRDTI_INLINE uint32_t crdti_starts_find(const crdti_starts *s, uint32_t number)
+{
+    uint32_t block = (number - s->first) >> s->shift, low, high = s->len - 1;
+    if (block < s->blocks_len - 1)
+        high = s->blocks[block + 1];
+    else
+        block = s->blocks_len - 1;
+    for (low = s->blocks[block]; low < high;) {
+        uint32_t middle = high - (high - low) / 2;
+        if (s->starts[middle] <= number)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+#endif
 /* 3 causality */
 /* >> dot.h */
 /*
@@ -6819,6 +6901,17 @@ CRDTI_FN crdti_width crdti_content_width(const crdti_author *author,
     for (i = 0; i < len; i++, at += crdti_utf8_size(*at))
         crdti_width_add(&width, crdti_utf8_width(*at));
     return width;
+}
+
+/* The bytes of `len` characters of one insertion that are not gone. */
+CRDTI_FN crdt_bytes crdti_content_bytes(const crdti_author *author,
+                                        const crdti_insertion *insertion,
+                                        uint32_t name, uint32_t len)
+{
+    return crdt_bytes_of(
+        crdti_content_at(author, insertion, name),
+        crdti_width_in(crdti_content_width(author, insertion, name, len),
+                       CRDT_UTF8));
 }
 
 #endif
@@ -11349,10 +11442,8 @@ CRDTI_FN crdt_bytes crdti_span_bytes(const crdt_doc *doc,
     uint32_t name = leaf->names[at] + off;
     const crdti_author *author =
         crdti_author_at(doc, crdti_name_author(&s->extents, name));
-    const crdti_insertion *insertion = crdti_insertion_of(author, name);
-    crdti_width width = crdti_content_width(author, insertion, name, len);
-    return crdt_bytes_of(crdti_content_at(author, insertion, name),
-                         crdti_width_in(width, CRDT_UTF8));
+    return crdti_content_bytes(author, crdti_insertion_of(author, name), name,
+                               len);
 }
 
 /* Appends `count` characters from the spot on. NOMEM. */
@@ -14157,7 +14248,8 @@ typedef struct crdti_delta_sequence {
     int is_list;     /* all are inserted hidden: their elements show them */
     size_t edits_len, inserts_len, outside_len, outside_cap;
     crdti_edit *edits;
-    uint32_t *inserts; /* places of insertions in `edits` */
+    uint32_t *inserts;   /* places of insertions in `edits` */
+    crdti_starts starts; /* of those, where characters begin */
     crdti_outside *outside;
     uint64_t *dead;     /* a bit for each character */
     crdt_bytes content; /* of those that are alive */
@@ -14222,6 +14314,10 @@ typedef struct crdti_delta {
 #define CRDTI_EDIT_H
 
 
+/* Where one in so many of the names that there are is told, or more, what is
+ * alive is found for all of them at once. */
+#define CRDTI_SHOWN_SHARE 16
+
 enum {
     CRDTI_EDIT_INSERT = 0,
     CRDTI_EDIT_INSERT_NEAR = 1,
@@ -14276,31 +14372,29 @@ CRDTI_FN uint32_t crdti_get_index(crdti_reader *r, size_t count)
 
 /* >>who names whom -------------------------------------------------------- */
 
-/* The insertion of the delta that a character came with: mostly one of the
- * latest, so the search begins there. */
+/* The insertion of the delta that a character came with. */
 CRDTI_INLINE const crdti_edit *crdti_edit_of(const crdti_delta_sequence *d,
                                              uint32_t name)
 {
-    size_t high = d->inserts_len, step = 1, low;
-    for (low = high - 1; low && d->edits[d->inserts[low]].name > name;
-         step *= 2) {
-        high = low;
-        low = low > step ? low - step : 0;
-    }
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (d->edits[d->inserts[middle]].name <= name)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &d->edits[d->inserts[low]];
+    return &d->edits[d->inserts[crdti_starts_find(&d->starts, name)]];
+}
+
+/* The same, of one that may be none of the delta: NULL. */
+CRDTI_INLINE const crdti_edit *crdti_edit_at(const crdti_delta_sequence *d,
+                                             uint32_t name)
+{
+    return name < d->chars ? crdti_edit_of(d, name) : NULL;
 }
 
 /* The latest insertion behind each character of the message, to foretell right
  * origins: a hash table of a size that never changes. */
+typedef struct crdti_child {
+    uint32_t key;  /* the character + 2; 0: free */
+    uint32_t name; /* the first of the insertion */
+} crdti_child;
+
 typedef struct crdti_children {
-    uint32_t *keys, *edits; /* keys: character + 2; 0: free */
+    crdti_child *slots;
     uint32_t mask;
 } crdti_children;
 
@@ -14311,47 +14405,54 @@ CRDTI_FN crdt_err crdti_children_init(crdti_children *children,
     while (cap <= edits)
         cap *= 2;
     children->mask = (uint32_t)(cap - 1);
-    children->keys =
-        (uint32_t *)crdti_arena_alloc(arena, cap * 2 * sizeof(uint32_t));
-    if (!children->keys)
+    children->slots =
+        (crdti_child *)crdti_arena_alloc(arena, cap * sizeof *children->slots);
+    if (!children->slots)
         return CRDT_ERR_NOMEM;
-    crdti_zero(children->keys, cap * sizeof(uint32_t));
-    children->edits = children->keys + cap;
+    crdti_zero(children->slots, cap * sizeof *children->slots);
     return CRDT_OK;
 }
 
 /* Its slot, taken or free. */
-CRDTI_INLINE uint32_t crdti_children_slot(const crdti_children *children,
-                                          uint32_t left)
+CRDTI_INLINE crdti_child *crdti_child_of(const crdti_children *children,
+                                         uint32_t left)
 {
     uint32_t at = left * 0x9e3779b1u >> 7;
-    while (children->keys[at &= children->mask] &&
-           children->keys[at] != left + 2)
+    while (children->slots[at &= children->mask].key &&
+           children->slots[at].key != left + 2)
         at++;
-    return at;
+    return &children->slots[at];
 }
 
-/* The right origin to expect of an insertion behind `left`; its slot is told
- * for crdti_children_put. */
-CRDTI_INLINE uint32_t crdti_right_expected(const crdti_delta_sequence *d,
-                                           const crdti_children *children,
-                                           uint32_t left, uint32_t *slot)
+CRDTI_INLINE void crdti_child_set(crdti_child *child, uint32_t left,
+                                  uint32_t name)
 {
-    const crdti_edit *edit;
-    *slot = crdti_children_slot(children, left);
-    if (children->keys[*slot])
-        return d->edits[children->edits[*slot]].name;
-    if (left >= d->chars)
+    child->key = left + 2;
+    child->name = name;
+}
+
+/* The right origin to expect of an insertion behind `left`, which came with
+ * `insert`; NULL: it is the beginning. */
+CRDTI_INLINE uint32_t crdti_right_expected(const crdti_child *latest,
+                                           const crdti_edit *insert,
+                                           uint32_t left)
+{
+    if (latest->key)
+        return latest->name;
+    if (!insert)
         return CRDTI_NO_CHAR;
-    edit = crdti_edit_of(d, left);
-    return left + 1 < edit->name + edit->len ? left + 1 : edit->right;
+    return left + 1 < insert->name + insert->len ? left + 1 : insert->right;
 }
 
-CRDTI_INLINE void crdti_children_put(crdti_children *children, uint32_t slot,
-                                     uint32_t left, uint32_t edit)
+/* The cursor behind a deletion: before the lowest character that it took, which
+ * came with `insert`; NULL: it is outside. */
+CRDTI_INLINE uint32_t crdti_cursor_before(const crdti_edit *insert,
+                                          uint32_t name)
 {
-    children->keys[slot] = left + 2;
-    children->edits[slot] = edit;
+    if (insert && name > insert->name)
+        return name - 1;
+    return !insert || crdti_is_outside(insert->left) ? CRDTI_NO_CHAR
+                                                     : insert->left;
 }
 
 /* >>how an edit tells its target ------------------------------------------ */
@@ -14518,35 +14619,22 @@ CRDTI_FN uint32_t crdti_get_target(crdti_edit_reader *e, unsigned what,
     return told;
 }
 
-/* What follows a deletion: the cursor is before what it took. */
-CRDTI_FN uint32_t crdti_cursor_before(const crdti_delta_sequence *d,
-                                      uint32_t name)
-{
-    const crdti_edit *edit;
-    if (name >= d->chars)
-        return CRDTI_NO_CHAR;
-    edit = crdti_edit_of(d, name);
-    if (name > edit->name)
-        return name - 1;
-    return crdti_is_outside(edit->left) ? CRDTI_NO_CHAR : edit->left;
-}
-
-/* Whether all that a deletion names is there, all of it outside or none. */
+/* Whether all that a deletion names is there, all of it outside or all of it
+ * of the one insertion: so it is cheap, however many say the same. */
 CRDTI_FN int crdti_edit_has_victims(const crdti_delta *delta,
                                     const crdti_delta_sequence *d,
-                                    const crdti_edit *edit)
+                                    const crdti_edit *edit,
+                                    const crdti_edit *insert)
 {
     uint64_t first = edit->name, room;
     if (edit->name == CRDTI_NO_CHAR)
         return 0;
-    if (edit->name & CRDTI_OUTSIDE) {
+    if (!insert) {
         const crdti_outside *outside =
             &d->outside[edit->name & ~CRDTI_OUTSIDE];
         first = outside->seq - 1;
         room = delta->replicas[outside->replica].base - first;
     } else {
-        /* Of one insertion: so it is cheap, however many say the same. */
-        const crdti_edit *insert = crdti_edit_of(d, edit->name);
         first -= insert->name;
         room = insert->len - first;
     }
@@ -14570,16 +14658,19 @@ CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
                                crdti_edit *edit, uint32_t place)
 {
     crdti_delta_sequence *d = e->d;
-    uint32_t slot = 0, expected;
+    crdti_child *latest = NULL;
+    uint32_t expected = CRDTI_OUTSIDE;
     edit->kind = CRDTI_INSERTION_EDIT;
     edit->left = crdti_get_target(e, what, edit);
     if (edit->len > CRDTI_NAMES_MAX - d->chars - e->delta->chars) {
         crdti_reader_fail(e->r, CRDT_ERR_LIMIT);
         return;
     }
-    expected = crdti_is_outside(edit->left)
-                   ? CRDTI_OUTSIDE
-                   : crdti_right_expected(d, &e->children, edit->left, &slot);
+    if (!crdti_is_outside(edit->left)) {
+        latest = crdti_child_of(&e->children, edit->left);
+        expected = crdti_right_expected(latest, crdti_edit_at(d, edit->left),
+                                        edit->left);
+    }
     edit->right = e->has_right ? e->right : expected;
     /* It is told where it must be, and only there: one form. */
     if (crdti_is_outside(edit->left)
@@ -14588,10 +14679,11 @@ CRDTI_FN void crdti_get_insert(crdti_edit_reader *e, unsigned what,
         crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
     e->has_right = 0;
     edit->name = d->chars;
+    crdti_starts_add(&d->starts, d->chars);
     d->chars += edit->len;
     d->inserts[d->inserts_len++] = place;
-    if (!crdti_is_outside(edit->left))
-        crdti_children_put(&e->children, slot, edit->left, place);
+    if (latest)
+        crdti_child_set(latest, edit->left, edit->name);
     e->cursor = d->chars - 1;
 }
 
@@ -14600,18 +14692,18 @@ CRDTI_FN void crdti_get_delete(crdti_edit_reader *e, unsigned what,
 {
     crdti_delta_sequence *d = e->d;
     int back = what == CRDTI_EDIT_BACK || what == CRDTI_EDIT_BACK_NEAR;
+    const crdti_edit *insert;
     edit->kind = back ? CRDTI_BACKWARDS_EDIT : CRDTI_FORWARDS_EDIT;
     edit->name = crdti_get_target(e, what, edit);
     if (e->r->err)
         return;
-    if (e->has_right || !crdti_edit_has_victims(e->delta, d, edit)) {
+    insert = crdti_edit_at(d, edit->name);
+    if (e->has_right || !crdti_edit_has_victims(e->delta, d, edit, insert)) {
         crdti_reader_fail(e->r, CRDT_ERR_CORRUPT);
         return;
     }
-    e->cursor = CRDTI_NO_CHAR;
-    if (!(edit->name & CRDTI_OUTSIDE))
-        e->cursor = crdti_cursor_before(d, back ? edit->name - (edit->len - 1)
-                                                : edit->name);
+    e->cursor = crdti_cursor_before(insert, back ? edit->name - (edit->len - 1)
+                                                 : edit->name);
 }
 
 CRDTI_FN void crdti_get_edit(crdti_edit_reader *e, crdti_edit *edit,
@@ -14794,7 +14886,8 @@ CRDTI_FN void crdti_get_sequence(crdti_reader *r, crdti_arena *arena,
         (uint32_t *)crdti_get_array(r, arena, d->edits_len, sizeof(uint32_t));
     d->outside = (crdti_outside *)crdti_get_array(r, arena, d->outside_cap,
                                                   sizeof *d->outside);
-    if (!r->err && crdti_children_init(&e.children, arena, d->edits_len))
+    if (!r->err && (crdti_starts_init(&d->starts, arena, d->edits_len) ||
+                    crdti_children_init(&e.children, arena, d->edits_len)))
         crdti_reader_fail(r, CRDT_ERR_NOMEM);
     for (i = 0; i < delta->replicas_len && !r->err; i++)
         next[i] = delta->replicas[i].base + 1;
@@ -14838,11 +14931,12 @@ typedef struct crdti_party {
     uint32_t author, wire;
     uint32_t insertion, deletion; /* the next that are not written yet */
     uint32_t first_insertion;
-    uint64_t base, written; /* seqs: what is left out; what is done */
-    uint64_t told;          /* seq that follows in the message */
-    uint32_t *names;        /* in the message, by insertion */
-    uint64_t limit;         /* how far it is to be written now */
-    uint32_t waiting;       /* party that waits for it, + 1 */
+    uint64_t base;       /* seq: what is left out */
+    uint64_t told;       /* seq that follows in the message */
+    crdti_edit *inserts; /* by insertion; name NO_CHAR: not written yet */
+    crdti_starts starts; /* where they begin, in the document */
+    uint64_t limit;      /* how far it is to be written now */
+    uint32_t waiting;    /* party that waits for it, + 1 */
 } crdti_party;
 
 typedef struct crdti_edit_writer {
@@ -14853,9 +14947,10 @@ typedef struct crdti_edit_writer {
     const crdti_cut *cut;
     crdti_sequence *s;
     crdti_party *parties;
-    size_t parties_len, edits_cap;
+    size_t parties_len;
     crdti_delta_sequence d; /* what a reader will know */
     crdti_children children;
+    uint64_t *shown; /* by name, when much is to be told; or NULL */
     uint32_t cursor, target;
     uint32_t last; /* party + 1 */
 } crdti_edit_writer;
@@ -14867,39 +14962,37 @@ CRDTI_FN crdti_party *crdti_party_of(const crdti_edit_writer *e, uint32_t name)
     return party ? &e->parties[party - 1] : NULL;
 }
 
-/* The number in the message; OUTSIDE and the name, when it is not in it. */
-CRDTI_FN uint32_t crdti_name_told(const crdti_edit_writer *e, uint32_t name)
+/* The insertion of the message that the character comes with; or NULL. */
+CRDTI_FN const crdti_edit *crdti_insert_of(const crdti_edit_writer *e,
+                                           uint32_t name)
 {
-    const crdti_party *party;
-    const crdti_author *author;
-    const crdti_insertion *at;
-    uint64_t seq;
+    const crdti_party *party =
+        name == CRDTI_NO_CHAR ? NULL : crdti_party_of(e, name);
+    const crdti_edit *edit;
+    if (!party || !party->starts.len)
+        return NULL;
+    edit = &party->inserts[crdti_starts_find(&party->starts, name)];
+    return name - edit->here < edit->len ? edit : NULL;
+}
+
+/* The number in the message; OUTSIDE and the name, when it is not in it. */
+CRDTI_INLINE uint32_t crdti_name_told(const crdti_edit *insert, uint32_t name)
+{
     if (name == CRDTI_NO_CHAR)
         return name;
-    party = crdti_party_of(e, name);
-    if (!party)
-        return CRDTI_OUTSIDE | name;
-    author = crdti_author_at(e->doc, party->author);
-    at = crdti_insertion_of(author, name);
-    seq = at->seq + (name - at->name);
-    if (seq <= party->base)
-        return CRDTI_OUTSIDE | name;
-    return party->names[(size_t)(at - author->insertions.ptr) -
-                        party->first_insertion] +
-           (uint32_t)(seq - crdti_max(at->seq, party->base + 1));
+    return insert ? insert->name + (name - insert->here)
+                  : CRDTI_OUTSIDE | name;
 }
 
 /* Whose edits must come first, and up to which seq; 0: nobody's. */
 CRDTI_FN uint64_t crdti_name_awaited(const crdti_edit_writer *e, uint32_t name,
                                      crdti_party **party)
 {
-    const crdti_insertion *at;
-    uint64_t seq;
-    if (name == CRDTI_NO_CHAR || !(*party = crdti_party_of(e, name)))
+    const crdti_edit *insert = crdti_insert_of(e, name);
+    if (!insert || insert->name != CRDTI_NO_CHAR)
         return 0;
-    at = crdti_insertion_of(crdti_author_at(e->doc, (*party)->author), name);
-    seq = at->seq + (name - at->name);
-    return seq <= (*party)->base || seq <= (*party)->written ? 0 : seq;
+    *party = crdti_party_of(e, name);
+    return insert->seq + (name - insert->here);
 }
 
 CRDTI_FN void crdti_put_head(crdti_edit_writer *e, unsigned what, uint32_t len)
@@ -14939,7 +15032,6 @@ CRDTI_FN void crdti_put_author(crdti_edit_writer *e, crdti_party *party,
     }
     e->last = number;
     party->told = seq + len;
-    party->written = seq + len - 1;
 }
 
 /* Head and target of an edit. */
@@ -14962,64 +15054,96 @@ CRDTI_FN void crdti_put_target(crdti_edit_writer *e, uint32_t name,
     e->target = told;
 }
 
+/* How many characters from `name` on, `most` at most, are alike: alive or
+ * not. */
+CRDTI_FN uint32_t crdti_alive_run(const crdti_edit_writer *e, uint32_t name,
+                                  uint32_t most, int *are_alive)
+{
+    crdti_spot spot;
+    const crdti_leaf *leaf;
+    if (e->shown) {
+        *are_alive = crdti_bit_is_set(e->shown, name);
+        return crdti_bits_run(e->shown, name, most);
+    }
+    spot = crdti_spot_of(e->doc, e->s, name);
+    leaf = crdti_leaf_at(e->doc, spot.leaf);
+    *are_alive = !(leaf->lens[spot.at] & CRDTI_HIDDEN);
+    return (uint32_t)crdti_min(crdti_span_len(leaf, spot.at) - spot.off, most);
+}
+
 /* The bytes of what is alive of the insertion, and that the rest is not. */
-CRDTI_FN void crdti_put_alive(crdti_edit_writer *e, uint32_t name,
+CRDTI_FN void crdti_put_alive(crdti_edit_writer *e, const crdti_author *author,
+                              const crdti_insertion *at,
                               const crdti_edit *edit)
 {
-    uint32_t done = 0;
-    while (done < edit->len) {
-        crdti_spot spot = crdti_spot_of(e->doc, e->s, name + done);
-        const crdti_leaf *leaf = crdti_leaf_at(e->doc, spot.leaf);
-        uint32_t len = (uint32_t)crdti_min(
-            crdti_span_len(leaf, spot.at) - spot.off, edit->len - done);
-        if (leaf->lens[spot.at] & CRDTI_HIDDEN)
-            crdti_bits_set(e->d.dead, edit->name + done, len);
+    uint32_t done = 0, len;
+    int are_alive;
+    for (; done < edit->len; done += len) {
+        uint32_t name = edit->here + done;
+        len = crdti_alive_run(e, name, edit->len - done, &are_alive);
+        if (are_alive)
+            crdti_put_raw(&e->content_w,
+                          crdti_content_bytes(author, at, name, len));
         else
-            crdti_put_raw(
-                &e->content_w,
-                crdti_span_bytes(e->doc, e->s, leaf, spot.at, spot.off, len));
-        done += len;
+            crdti_bits_set(e->d.dead, edit->name + done, len);
     }
+}
+
+CRDTI_FN void crdti_put_right(crdti_edit_writer *e, uint32_t name,
+                              uint32_t told)
+{
+    crdti_put_more(e, CRDTI_MORE_RIGHT);
+    if (told == CRDTI_NO_CHAR)
+        crdti_put_varint(&e->w, 0);
+    else if (crdti_is_outside(told))
+        crdti_put_outside(e, name, 2, 2);
+    else
+        crdti_put_varint(&e->w, told * UINT64_C(2) + 1);
 }
 
 CRDTI_FN void crdti_put_insertion(crdti_edit_writer *e, crdti_party *party)
 {
-    const crdti_insertion *at =
-        crdti_author_at(e->doc, party->author)->insertions.ptr +
-        party->insertion;
-    uint32_t skip =
-        party->base < at->seq ? 0 : (uint32_t)(party->base - at->seq + 1);
-    uint32_t left = skip ? at->name + skip - 1 : at->left, told, expected;
-    uint32_t slot = 0, right = crdti_name_told(e, at->right);
-    crdti_edit *edit = &e->d.edits[e->d.edits_len];
-    edit->len = at->len - skip;
-    edit->left = told = crdti_name_told(e, left);
-    edit->right = right;
-    edit->name = e->d.chars;
-    edit->kind = CRDTI_INSERTION_EDIT;
-    crdti_put_author(e, party, at->seq + skip, edit->len);
-    expected = crdti_is_outside(told)
-                   ? CRDTI_OUTSIDE
-                   : crdti_right_expected(&e->d, &e->children, told, &slot);
-    if (crdti_is_outside(told) || right != expected) {
-        crdti_put_more(e, CRDTI_MORE_RIGHT);
-        if (right == CRDTI_NO_CHAR)
-            crdti_put_varint(&e->w, 0);
-        else if (crdti_is_outside(right))
-            crdti_put_outside(e, at->right, 2, 2);
-        else
-            crdti_put_varint(&e->w, right * UINT64_C(2) + 1);
+    const crdti_author *author = crdti_author_at(e->doc, party->author);
+    const crdti_insertion *at = &author->insertions.ptr[party->insertion];
+    crdti_edit *edit =
+        &party->inserts[party->insertion++ - party->first_insertion];
+    uint32_t left = edit->here > at->name ? edit->here - 1 : at->left;
+    const crdti_edit *behind = crdti_insert_of(e, left);
+    crdti_child *latest = NULL;
+    uint32_t expected = CRDTI_OUTSIDE;
+    edit->left = crdti_name_told(behind, left);
+    edit->right = crdti_name_told(crdti_insert_of(e, at->right), at->right);
+    crdti_put_author(e, party, edit->seq, edit->len);
+    if (!crdti_is_outside(edit->left)) {
+        latest = crdti_child_of(&e->children, edit->left);
+        expected = crdti_right_expected(latest, behind, edit->left);
     }
-    crdti_put_target(e, left, told, edit->kind, edit->len);
+    if (edit->right != expected || !latest)
+        crdti_put_right(e, at->right, edit->right);
+    crdti_put_target(e, left, edit->left, CRDTI_INSERTION_EDIT, edit->len);
+    edit->name = e->d.chars;
+    if (latest)
+        crdti_child_set(latest, edit->left, edit->name);
     if (!e->d.is_list)
-        crdti_put_alive(e, at->name + skip, edit);
-    party->names[party->insertion++ - party->first_insertion] = edit->name;
+        crdti_put_alive(e, author, at, edit);
     e->d.chars += edit->len;
-    e->d.inserts[e->d.inserts_len++] = (uint32_t)e->d.edits_len;
-    if (!crdti_is_outside(told))
-        crdti_children_put(&e->children, slot, told, (uint32_t)e->d.edits_len);
     e->d.edits_len++;
     e->cursor = e->d.chars - 1;
+}
+
+/* How many characters, that one included, lie to that side of one that is not
+ * in the message, in its insertion and not in the message either. */
+CRDTI_FN uint32_t crdti_outside_room(const crdti_edit_writer *e, uint32_t name,
+                                     int back)
+{
+    const crdti_party *party = crdti_party_of(e, name);
+    const crdti_insertion *at = crdti_insertion_of(
+        crdti_author_at(e->doc, crdti_name_author(&e->s->extents, name)),
+        name);
+    uint32_t len = at->len;
+    if (party)
+        len = (uint32_t)crdti_min(len, party->base - at->seq + 1);
+    return back ? name - at->name + 1 : at->name + len - name;
 }
 
 /* One edit: of a deletion as far as it takes characters of one insertion, and
@@ -15028,52 +15152,23 @@ CRDTI_FN uint32_t crdti_put_deletion_of(crdti_edit_writer *e,
                                         crdti_party *party, uint64_t seq,
                                         uint32_t name, uint32_t len, int back)
 {
-    const crdti_party *theirs = crdti_party_of(e, name);
-    const crdti_insertion *at = crdti_insertion_of(
-        crdti_author_at(e->doc, crdti_name_author(&e->s->extents, name)),
-        name);
-    uint32_t told = crdti_name_told(e, name);
-    uint32_t split = 0, room; /* name of the first one in the message */
-    crdti_edit *edit = &e->d.edits[e->d.edits_len];
-    if (theirs && theirs->base >= at->seq)
-        split = (uint32_t)crdti_min(theirs->base - at->seq + 1, at->len);
-    room = back ? name - at->name + 1 : at->name + at->len - name;
-    if (back && !crdti_is_outside(told))
-        room -= split;
-    else if (!back && crdti_is_outside(told) && theirs)
-        room = at->name + split - name;
+    const crdti_edit *insert = crdti_insert_of(e, name);
+    uint32_t told = crdti_name_told(insert, name), room;
+    uint8_t kind = back ? CRDTI_BACKWARDS_EDIT : CRDTI_FORWARDS_EDIT;
+    if (!insert)
+        room = crdti_outside_room(e, name, back);
+    else
+        room =
+            back ? told - insert->name + 1 : insert->name + insert->len - told;
     len = len < room ? len : room;
-    edit->kind = back ? CRDTI_BACKWARDS_EDIT : CRDTI_FORWARDS_EDIT;
-    edit->name = told;
-    edit->len = len;
     crdti_put_author(e, party, seq, len);
-    crdti_put_target(e, name, told, edit->kind, len);
+    crdti_put_target(e, name, told, kind, len);
     e->d.edits_len++;
-    e->cursor = CRDTI_NO_CHAR;
-    if (crdti_is_outside(told))
-        return len;
     told -= back ? len - 1 : 0;
-    crdti_bits_clear(e->d.dead, told, len);
-    e->cursor = crdti_cursor_before(&e->d, told);
+    if (insert)
+        crdti_bits_clear(e->d.dead, told, len);
+    e->cursor = crdti_cursor_before(insert, told);
     return len;
-}
-
-/* Room for one edit more; what a deletion falls into is not known before. */
-CRDTI_FN void crdti_edits_room(crdti_edit_writer *e)
-{
-    size_t cap = e->edits_cap ? 2 * e->edits_cap : 64;
-    crdti_edit *grown;
-    if (e->w.err || e->d.edits_len < e->edits_cap)
-        return;
-    grown = (crdti_edit *)crdti_realloc(&e->doc->alloc, e->d.edits,
-                                        e->edits_cap * sizeof *grown,
-                                        cap * sizeof *grown);
-    if (!grown) {
-        e->w.err = CRDT_ERR_NOMEM;
-        return;
-    }
-    e->d.edits = grown;
-    e->edits_cap = cap;
 }
 
 CRDTI_FN void crdti_put_deletion(crdti_edit_writer *e, crdti_party *party)
@@ -15085,13 +15180,10 @@ CRDTI_FN void crdti_put_deletion(crdti_edit_writer *e, crdti_party *party)
         party->base < at->seq ? 0 : (uint32_t)(party->base - at->seq + 1);
     uint32_t len = crdti_deletion_len(at);
     int back = (at->len & CRDTI_BACKWARDS) != 0;
-    while (skip < len && !e->w.err) {
-        crdti_edits_room(e);
-        if (!e->w.err)
-            skip += crdti_put_deletion_of(
-                e, party, at->seq + skip,
-                back ? at->name - skip : at->name + skip, len - skip, back);
-    }
+    while (skip < len && !e->w.err)
+        skip += crdti_put_deletion_of(e, party, at->seq + skip,
+                                      back ? at->name - skip : at->name + skip,
+                                      len - skip, back);
 }
 
 /* >>the order of edits ---------------------------------------------------- */
@@ -15139,22 +15231,20 @@ CRDTI_FN void crdti_put_party(crdti_edit_writer *e, crdti_party *party)
     party->waiting = 0;
     while (party && !e->w.err) {
         int inserts;
-        uint64_t seq = crdti_party_next(e, party, &inserts), awaited;
+        uint64_t seq = crdti_party_next(e, party, &inserts), awaited = 0;
         crdti_party *other = NULL;
         if (!seq || seq > party->limit) {
             party = party->waiting ? &e->parties[party->waiting - 1] : NULL;
             continue;
         }
-        awaited = crdti_party_awaits(e, party, inserts, &other);
+        if (e->parties_len > 1)
+            awaited = crdti_party_awaits(e, party, inserts, &other);
         if (awaited && other != party) {
             other->limit = awaited;
             other->waiting = (uint32_t)(party - e->parties) + 1;
             party = other;
             continue;
         }
-        crdti_edits_room(e);
-        if (e->w.err)
-            break;
         if (inserts)
             crdti_put_insertion(e, party);
         else
@@ -15183,12 +15273,41 @@ CRDTI_FN void crdti_put_dead(crdti_writer *w, const crdti_delta_sequence *d)
     }
 }
 
+/* What the party inserts; nothing of it is written yet. */
+CRDTI_FN crdt_err crdti_party_inserts(crdti_edit_writer *e, crdti_arena *arena,
+                                      crdti_party *party, size_t *chars)
+{
+    const crdti_author *author = crdti_author_at(e->doc, party->author);
+    size_t first = party->first_insertion, i;
+    size_t len = author->insertions.len - first;
+    if (!len)
+        return CRDT_OK;
+    party->inserts =
+        (crdti_edit *)crdti_arena_alloc(arena, len * sizeof(crdti_edit));
+    if (!party->inserts || crdti_starts_init(&party->starts, arena, len))
+        return CRDT_ERR_NOMEM;
+    for (i = 0; i < len; i++) {
+        const crdti_insertion *at = &author->insertions.ptr[first + i];
+        crdti_edit *edit = &party->inserts[i];
+        uint32_t skip =
+            party->base < at->seq ? 0 : (uint32_t)(party->base - at->seq + 1);
+        edit->seq = at->seq + skip;
+        edit->len = at->len - skip;
+        edit->here = at->name + skip;
+        edit->name = CRDTI_NO_CHAR;
+        crdti_starts_add(&party->starts, edit->here);
+        *chars += edit->len;
+    }
+    return CRDT_OK;
+}
+
 /* The parties of one sequence, from a list of authors. */
 CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
                                      const crdti_cut *cut,
-                                     const uint32_t *authors, size_t len)
+                                     const uint32_t *authors, size_t len,
+                                     size_t *chars)
 {
-    size_t i, chars = 0, insertions = 0;
+    size_t i, insertions = 0;
     e->parties =
         (crdti_party *)crdti_arena_alloc(arena, len * sizeof *e->parties);
     if (!e->parties)
@@ -15198,7 +15317,6 @@ CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
     for (i = 0; i < len; i++) {
         crdti_party *party = &e->parties[i];
         crdti_author *author = crdti_author_at(e->doc, authors[i]);
-        size_t k;
         party->author = authors[i];
         party->wire = e->doc->replicas.ptr[author->replica].wire;
         party->base = cut->base.ptr[party->wire];
@@ -15208,22 +15326,36 @@ CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
         party->deletion =
             (uint32_t)crdti_deletion_place(author, party->base + 1);
         author->party = (uint32_t)i + 1;
-        for (k = party->insertion; k < author->insertions.len; k++)
-            chars += author->insertions.ptr[k].len;
-        insertions += author->insertions.len - party->insertion;
-        party->names = (uint32_t *)crdti_arena_alloc(
-            arena, (author->insertions.len - party->insertion + 1) *
-                       sizeof(uint32_t));
-        if (!party->names)
+        if (crdti_party_inserts(e, arena, party, chars))
             return CRDT_ERR_NOMEM;
+        insertions += party->starts.len;
     }
-    e->d.dead = (uint64_t *)crdti_arena_alloc(arena, chars / 8 + 16);
-    e->d.inserts = (uint32_t *)crdti_arena_alloc(arena, (insertions + 1) *
-                                                            sizeof(uint32_t));
-    if (!e->d.dead || !e->d.inserts)
-        return CRDT_ERR_NOMEM;
-    crdti_zero(e->d.dead, chars / 8 + 16);
     return crdti_children_init(&e->children, arena, insertions);
+}
+
+/* Has it known what is alive. Where much is told, that is found in the order
+ * of the text, once for all. */
+CRDTI_FN crdt_err crdti_alive_make(crdti_edit_writer *e, crdti_arena *arena,
+                                   size_t chars)
+{
+    size_t shown = ((size_t)e->s->names_used / 64 + 1) * sizeof(uint64_t);
+    size_t dead = (chars / 64 + 1) * sizeof(uint64_t);
+    e->d.dead = (uint64_t *)crdti_arena_alloc(arena, dead);
+    if (!e->d.dead)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(e->d.dead, dead);
+    if (e->d.is_list)
+        return CRDT_OK;
+    if (chars < e->s->names_used / CRDTI_SHOWN_SHARE) {
+        crdti_homes_make(e->doc, e->s);
+        return CRDT_OK;
+    }
+    e->shown = (uint64_t *)crdti_arena_alloc(arena, shown);
+    if (!e->shown)
+        return CRDT_ERR_NOMEM;
+    crdti_zero(e->shown, shown);
+    crdti_names_shown(e->doc, e->s, e->shown);
+    return CRDT_OK;
 }
 
 /* Appends the section of one sequence; `authors` are those with news. */
@@ -15233,7 +15365,7 @@ CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
 {
     crdti_edit_writer e;
     crdti_arena arena;
-    size_t i;
+    size_t i, chars = 0;
     crdti_zero(&e, sizeof e);
     crdti_arena_init(&arena, &doc->alloc);
     e.doc = doc;
@@ -15244,8 +15376,9 @@ CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
     crdti_writer_init(&e.w, &e.edits);
     crdti_writer_init(&e.content_w, &e.content);
     e.cursor = e.target = CRDTI_NO_CHAR;
-    crdti_homes_make(doc, e.s);
-    e.w.err = crdti_parties_make(&e, &arena, cut, authors, len);
+    e.w.err = crdti_parties_make(&e, &arena, cut, authors, len, &chars);
+    if (!e.w.err)
+        e.w.err = crdti_alive_make(&e, &arena, chars);
     for (i = 0; i < len && !e.w.err; i++)
         crdti_put_party(&e, &e.parties[i]);
     if (!w->err)
@@ -15262,7 +15395,6 @@ CRDTI_FN void crdti_put_sequence(crdti_writer *w, crdt_doc *doc,
         crdti_author_at(doc, authors[i])->party = 0;
     crdt_buf_free(&e.edits);
     crdt_buf_free(&e.content);
-    crdti_free(&doc->alloc, e.d.edits, e.edits_cap * sizeof *e.d.edits);
     crdti_arena_free(&arena);
 }
 

@@ -1043,12 +1043,14 @@ CRDTI_FN void crdti_say_char(crdti_readable *t, const cJSON *item,
 CRDTI_FN int crdti_right_is_told(crdti_told *s, uint32_t i, uint32_t *expected)
 {
     const crdti_edit *edit = &s->d->edits[i];
-    uint32_t slot;
+    crdti_child *latest;
     *expected = CRDTI_OUTSIDE;
     if (crdti_is_outside(edit->left))
         return 1;
-    *expected = crdti_right_expected(s->d, &s->children, edit->left, &slot);
-    crdti_children_put(&s->children, slot, edit->left, i);
+    latest = crdti_child_of(&s->children, edit->left);
+    *expected = crdti_right_expected(latest, crdti_edit_at(s->d, edit->left),
+                                     edit->left);
+    crdti_child_set(latest, edit->left, edit->name);
     return edit->right != *expected;
 }
 
@@ -1113,6 +1115,7 @@ CRDTI_FN void crdti_say_insertion(crdti_readable *t, crdti_record *record,
         return;
     if (edit->len > CRDTI_NAMES_MAX - t->delta.chars - d->chars)
         crdti_hear_fail(t, record->item, CRDT_ERR_LIMIT);
+    crdti_starts_add(&d->starts, d->chars);
     d->chars += edit->len;
     d->inserts[d->inserts_len++] = i;
 }
@@ -1123,7 +1126,9 @@ CRDTI_FN void crdti_say_deletion(crdti_readable *t, crdti_record *record,
     if (!crdti_record_has(t, record, CRDTI_EDIT_HAS_TARGET, 1))
         return;
     crdti_say_char(t, record->at, s->d, &edit->name);
-    if (t->hears && !t->err && !crdti_edit_has_victims(&t->delta, s->d, edit))
+    if (t->hears && !t->err &&
+        !crdti_edit_has_victims(&t->delta, s->d, edit,
+                                crdti_edit_at(s->d, edit->name)))
         crdti_hear_wrong(t, record->at);
 }
 
@@ -1205,7 +1210,9 @@ CRDTI_FN void crdti_say_edits(crdti_readable *t, const cJSON *item,
         s->texts =
             (crdt_bytes *)crdti_hear_array(t, list.len, sizeof *s->texts);
     }
-    if (!t->err && crdti_children_init(&s->children, &t->arena, list.len))
+    if (!t->err && ((t->hears &&
+                     crdti_starts_init(&d->starts, &t->arena, list.len + 1)) ||
+                    crdti_children_init(&s->children, &t->arena, list.len)))
         crdti_hear_fail(t, NULL, CRDT_ERR_NOMEM);
     while (crdti_list_next(t, &list))
         crdti_say_edit(t, list.at, s, (uint32_t)(list.i - 1));
@@ -1631,8 +1638,7 @@ CRDTI_FN void crdti_readable_put_edit(crdti_edit_writer *e,
     }
     if (edit->kind == CRDTI_BACKWARDS_EDIT)
         first -= edit->len - 1;
-    e->cursor = edit->name & CRDTI_OUTSIDE ? CRDTI_NO_CHAR
-                                           : crdti_cursor_before(s->d, first);
+    e->cursor = crdti_cursor_before(crdti_edit_at(s->d, edit->name), first);
 }
 
 /* One section. The parties are those of all replicas, as they begin. */

@@ -361,4 +361,15 @@ CRDTI_FN crdti_width crdti_content_width(const crdti_author *author,
     return width;
 }
 
+/* The bytes of `len` characters of one insertion that are not gone. */
+CRDTI_FN crdt_bytes crdti_content_bytes(const crdti_author *author,
+                                        const crdti_insertion *insertion,
+                                        uint32_t name, uint32_t len)
+{
+    return crdt_bytes_of(
+        crdti_content_at(author, insertion, name),
+        crdti_width_in(crdti_content_width(author, insertion, name, len),
+                       CRDT_UTF8));
+}
+
 #endif

@@ -18,6 +18,7 @@
 #include "hash.h"
 #include "pool.h"
 #include "arena.h"
+#include "starts.h"
 /* 3 causality */
 #include "dot.h"
 #include "ivset.h"

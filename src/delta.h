@@ -22,6 +22,7 @@
 #include "row.h"
 #include "sequence.h"
 #include "sort.h"
+#include "starts.h"
 #include "state.h"
 
 #define CRDTI_NOT_NAMED UINT32_MAX /* by the delta: a replica's place in it */
@@ -485,7 +486,8 @@ typedef struct crdti_delta_sequence {
     int is_list;     /* all are inserted hidden: their elements show them */
     size_t edits_len, inserts_len, outside_len, outside_cap;
     crdti_edit *edits;
-    uint32_t *inserts; /* places of insertions in `edits` */
+    uint32_t *inserts;   /* places of insertions in `edits` */
+    crdti_starts starts; /* of those, where characters begin */
     crdti_outside *outside;
     uint64_t *dead;     /* a bit for each character */
     crdt_bytes content; /* of those that are alive */

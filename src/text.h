@@ -418,10 +418,8 @@ CRDTI_FN crdt_bytes crdti_span_bytes(const crdt_doc *doc,
     uint32_t name = leaf->names[at] + off;
     const crdti_author *author =
         crdti_author_at(doc, crdti_name_author(&s->extents, name));
-    const crdti_insertion *insertion = crdti_insertion_of(author, name);
-    crdti_width width = crdti_content_width(author, insertion, name, len);
-    return crdt_bytes_of(crdti_content_at(author, insertion, name),
-                         crdti_width_in(width, CRDT_UTF8));
+    return crdti_content_bytes(author, crdti_insertion_of(author, name), name,
+                               len);
 }
 
 /* Appends `count` characters from the spot on. NOMEM. */

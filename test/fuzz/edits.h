@@ -116,6 +116,7 @@ static inline void reading_init(struct reading *x, const struct build_delta *d,
                                                sizeof(uint32_t));
     x->d.outside = (crdti_outside *)crdti_get_array(
         &x->r, &x->arena, bytes.len, sizeof *x->d.outside);
+    FUZZ_CHECK(!crdti_starts_init(&x->d.starts, &x->arena, EDITS_MAX + 1));
     FUZZ_CHECK(!crdti_children_init(&x->e.children, &x->arena, EDITS_MAX));
     x->e.r = &x->r;
     x->e.delta = &x->delta;
