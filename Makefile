@@ -385,6 +385,12 @@ tidy-programs: crdtsync.h
 	$(TIDY) tools/amalgamate.c $(COUNTER) $(COMMON) -- $(STD) -I. \
 		-Itransports -Istores -Icodecs $(demo_flags)
 
+doc: ## doxygen of all public names: build/doc/html/index.html
+	$(Q)tools/setup --doc
+	$(Q)mkdir -p build/doc
+	$(Q)doxygen tools/doxygen.conf
+	@echo '  DOC build/doc/html/index.html'
+
 SOURCES = $(shell find $(wildcard src transports stores codecs demo test bench \
 	tools) -name '*.[ch]')
 format: ## clang-format on every file but crdtsync.h
@@ -431,7 +437,7 @@ uninstall: ## takes back what install put there
 	fuzz fuzzers demos demo demo-counter bench bench-baseline bench-compare \
 	bench-instructions bench-report bench-net bench-peers \
 	bench-sync-plot size check tidy tidy-src tidy-adapters tidy-programs \
-	format clean install release uninstall
+	doc format clean install release uninstall
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d \
 	$(BUILD)/*/*/*/*.d)
