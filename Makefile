@@ -362,7 +362,7 @@ $(BUILD)/bench-net: bench/net/net.c crdtsync.h Makefile
 bench-net: $(BUILD)/bench-net ## transports beside bare sockets: ARGS=tcp
 	$(BUILD)/bench-net $(ARGS)
 
-size: crdtsync.h ## what the core weighs with -Os
+size: crdtsync.h ## what the core weighs with -Os, and a small document
 	$(Q)tools/size
 
 # >> the house ----------------------------------------------------------------
