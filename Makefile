@@ -365,7 +365,7 @@ $(BUILD)/bench-net: bench/net/net.c crdtsync.h Makefile
 bench-net: $(BUILD)/bench-net ## transports beside bare sockets: ARGS=tcp
 	$(BUILD)/bench-net $(ARGS)
 
-size: crdtsync.h ## what the core weighs with -Os
+size: crdtsync.h ## what the core weighs with -Os, and a small document
 	$(Q)tools/size
 
 # >> the house ----------------------------------------------------------------
@@ -387,6 +387,12 @@ tidy-adapters: crdtsync.h
 tidy-programs: crdtsync.h
 	$(TIDY) tools/amalgamate.c $(wildcard demo/*/*.c) -- $(STD) -I. \
 		-Itransports -Istores -Icodecs $(demo_flags)
+
+doc: ## doxygen of all public names: build/doc/html/index.html
+	$(Q)tools/setup --doc
+	$(Q)mkdir -p build/doc
+	$(Q)doxygen tools/doxygen.conf
+	@echo '  DOC build/doc/html/index.html'
 
 SOURCES = $(shell find $(wildcard src transports stores codecs demo test bench \
 	tools) -name '*.[ch]')
@@ -434,7 +440,7 @@ uninstall: ## takes back what install put there
 	fuzz fuzzers demos demo demo-counter bench bench-baseline bench-compare \
 	bench-instructions bench-report bench-net bench-peers \
 	bench-sync-plot size check tidy tidy-src tidy-adapters tidy-programs \
-	format clean install release uninstall
+	doc format clean install release uninstall
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d \
 	$(BUILD)/*/*/*/*.d)

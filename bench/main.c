@@ -323,6 +323,8 @@ static void measure(const struct bench_case *is, int runs,
         runs = 1;
     else
         ops = calibrate(&b);
+    if (is->unit == BENCH_MEMORY || is->unit == BENCH_BYTES)
+        ops = 1; /* sizes are those of any run */
     took = now_ns() - began;
     if (took < CASE_NS || is_count(is->unit))
         run(&b, ops);

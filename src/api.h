@@ -105,6 +105,7 @@ extern "C" {
     X(ERR_FROZEN, "a strict full sync is under way; nothing can be written")  \
     X(ERR_TRUST, "anybody may be there: seal it, or say CRDT_TRUSTED_PEERS")
 
+/* What CRDT_ERRORS lists: CRDT_OK, CRDT_ERR_NOMEM ... */
 typedef enum crdt_err {
 /* clang-format off */
 #define CRDTI_X(name, text) CRDT_##name,
@@ -130,6 +131,8 @@ typedef struct crdt_bytes {
     size_t len;
 } crdt_bytes;
 
+/* Those at `ptr`; those of a text, without its final zero; whether two have
+ * the same. Nothing is copied. */
 CRDT_API crdt_bytes crdt_bytes_of(const void *ptr, size_t len);
 CRDT_API crdt_bytes crdt_str(const char *zero_terminated);
 CRDT_API int crdt_bytes_equal(crdt_bytes a, crdt_bytes b);
@@ -148,9 +151,11 @@ typedef struct crdt_buf {
 } crdt_buf;
 
 /* clang-format off */
+/* An empty buffer, with malloc. */
 #define CRDT_BUF_INIT { NULL, 0, 0, NULL }
 /* clang-format on */
 
+/* What is in it, borrowed until it grows; frees that and empties it. */
 CRDT_API crdt_bytes crdt_buf_bytes(const crdt_buf *buf);
 CRDT_API void crdt_buf_free(crdt_buf *buf);
 
@@ -201,6 +206,7 @@ typedef struct crdt_id {
     uint8_t b[16];
 } crdt_id;
 
+/* Below 0, 0 or above, by the bytes. */
 CRDT_API int crdt_id_compare(const crdt_id *a, const crdt_id *b);
 /* Writes 32 hex digits and a zero. */
 CRDT_API void crdt_id_text(const crdt_id *id, char out[33]);
@@ -225,9 +231,11 @@ typedef struct crdt_vv {
 } crdt_vv;
 
 /* clang-format off */
+/* An empty vector, with malloc. */
 #define CRDT_VV_INIT { NULL, 0, 0, NULL }
 /* clang-format on */
 
+/* What a is to b, in causality. */
 typedef enum crdt_order {
     CRDT_EQUAL,
     CRDT_BEFORE,    /* a is covered by b */
@@ -235,8 +243,10 @@ typedef enum crdt_order {
     CRDT_CONCURRENT /* neither */
 } crdt_order;
 
+/* Both leave it empty; clear keeps the memory. */
 CRDT_API void crdt_vv_free(crdt_vv *vv);
 CRDT_API void crdt_vv_clear(crdt_vv *vv);
+/* How many changes of the replica are covered; 0 for one it does not know. */
 CRDT_API uint64_t crdt_vv_get(const crdt_vv *vv, const crdt_id *replica);
 /* Sets an entry, also downwards; 0 removes it. NOMEM, LIMIT. */
 CRDT_API crdt_err crdt_vv_set(crdt_vv *vv, const crdt_id *replica,
@@ -245,6 +255,7 @@ CRDT_API crdt_err crdt_vv_set(crdt_vv *vv, const crdt_id *replica,
 CRDT_API crdt_err crdt_vv_merge(crdt_vv *a, const crdt_vv *b);
 /* a := b. NOMEM. */
 CRDT_API crdt_err crdt_vv_copy(crdt_vv *a, const crdt_vv *b);
+/* What a is to b; whether the dot is covered. */
 CRDT_API crdt_order crdt_vv_compare(const crdt_vv *a, const crdt_vv *b);
 CRDT_API int crdt_vv_covers(const crdt_vv *vv, const crdt_dot *dot);
 /* Appends the canonical bytes; reads them back, refusing anything else:
@@ -257,11 +268,13 @@ CRDT_API crdt_err crdt_vv_decode(crdt_vv *vv, crdt_bytes bytes);
  * into the vector. (Preguiça et al. 2012, dotted version vectors) */
 typedef struct crdt_ctx crdt_ctx;
 
+/* An empty one; `alloc` NULL: malloc. NOMEM. */
 CRDT_API crdt_err crdt_ctx_new(crdt_ctx **out, const crdt_alloc *alloc);
 CRDT_API void crdt_ctx_free(crdt_ctx *ctx); /* NULL is allowed */
 /* Adds the dots (replica, first) .. (replica, last). ARG, NOMEM, LIMIT. */
 CRDT_API crdt_err crdt_ctx_add(crdt_ctx *ctx, const crdt_id *replica,
                                uint64_t first, uint64_t last);
+/* Whether the dot is in it. */
 CRDT_API int crdt_ctx_has(const crdt_ctx *ctx, const crdt_dot *dot);
 /* The part without gaps; borrowed until the context changes. */
 CRDT_API const crdt_vv *crdt_ctx_vv(const crdt_ctx *ctx);
@@ -271,6 +284,7 @@ CRDT_API uint64_t crdt_ctx_missing(const crdt_ctx *ctx,
 
 /* >>6 DOCUMENTS ----------------------------------------------------------- */
 
+/* A root map with all below it, and what is remembered of its history. */
 typedef struct crdt_doc crdt_doc;
 
 /* Zero means default, so `crdt_config c = {0}` changes nothing. The tables
@@ -293,6 +307,7 @@ CRDT_API void crdt_doc_free(crdt_doc *doc); /* NULL is allowed */
  * not at all. Never fails for a valid document; without changes it does
  * nothing. Local reads see changes at once, deltas only committed ones. */
 CRDT_API crdt_err crdt_commit(crdt_doc *doc);
+/* Whether there are any. */
 CRDT_API int crdt_doc_uncommitted(const crdt_doc *doc);
 
 /* The error that made a creation helper (crdt_map_map and its kin) return the
@@ -300,6 +315,7 @@ CRDT_API int crdt_doc_uncommitted(const crdt_doc *doc);
  * reading it. */
 CRDT_API crdt_err crdt_doc_error(crdt_doc *doc);
 
+/* The id that its next changes get. */
 CRDT_API crdt_id crdt_doc_replica(const crdt_doc *doc);
 
 /* Goes on under a fresh replica id: after CRDT_ERR_FORK, or when the document
@@ -320,6 +336,7 @@ typedef struct crdt_digest {
 } crdt_digest;
 CRDT_API crdt_digest crdt_doc_digest(const crdt_doc *doc);
 
+/* How much there is of what. O(1). */
 typedef struct crdt_stats {
     uint64_t ops;      /* live changes: what the state is made of */
     uint64_t removals; /* remembered removals without a live change */
@@ -327,6 +344,8 @@ typedef struct crdt_stats {
     uint64_t objects, entries, replicas;
     uint64_t held_back_ms; /* of the last CRDT_ERR_SKEW: how far ahead */
 } crdt_stats;
+
+/* Fills `out`. */
 CRDT_API void crdt_doc_stats(const crdt_doc *doc, crdt_stats *out);
 
 /* >>7 OBJECTS AND VALUES -------------------------------------------------- */
@@ -365,6 +384,7 @@ typedef struct crdt_obj {
 } crdt_obj;
 
 CRDT_API crdt_obj crdt_root(crdt_doc *doc); /* a map, always there */
+/* Whether it is no object at all; and of which type, CRDT_NONE then. */
 CRDT_API int crdt_is_null(crdt_obj obj);
 CRDT_API crdt_type crdt_type_of(crdt_obj obj);
 
@@ -380,6 +400,8 @@ typedef enum crdt_kind {
     CRDT_OBJECT = 7 /* a container: in reading only */
 } crdt_kind;
 
+/* Bytes are borrowed: of the document when it was read, of the caller when it
+ * is to be written. */
 typedef struct crdt_value {
     crdt_kind kind;
     union {
@@ -388,9 +410,10 @@ typedef struct crdt_value {
         double number;
         crdt_bytes bytes; /* CRDT_STRING, CRDT_BYTES */
         crdt_obj object;
-    } as;
+    } as; /* by its kind */
 } crdt_value;
 
+/* Values of each kind that can be written. */
 CRDT_API crdt_value crdt_null(void);
 CRDT_API crdt_value crdt_bool(int value);
 CRDT_API crdt_value crdt_int(int64_t value);
@@ -470,6 +493,7 @@ CRDT_API crdt_obj crdt_map_find(crdt_obj map, crdt_bytes key, crdt_type type);
  * Writing inside fn is not allowed. */
 CRDT_API crdt_err crdt_map_versions(crdt_obj map, crdt_bytes key,
                                     crdt_version_fn *fn, void *ctx);
+/* Whether the key is visible. */
 CRDT_API int crdt_map_has(crdt_obj map, crdt_bytes key);
 /* How many keys are visible. O(1). */
 CRDT_API size_t crdt_map_size(crdt_obj map);
@@ -485,6 +509,7 @@ typedef struct crdt_cursor {
     uint8_t key_copy[CRDTSYNC_MAX_KEY];
 } crdt_cursor;
 /* clang-format off */
+/* Before the first. */
 #define CRDT_CURSOR_INIT { { NULL, 0 }, { CRDT_NULL, { 0 } }, 0, { 0 } }
 /* clang-format on */
 CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor);
@@ -494,9 +519,11 @@ CRDT_API crdt_err crdt_map_next(crdt_obj map, crdt_cursor *cursor);
  * the greatest (stamp, replica), last-writer-wins; crdt_register_versions
  * shows each, multi-value. The next set replaces those it has seen. O(1) with
  * no concurrent values. (Shapiro et al. 2011) */
+/* ARG (object), LIMIT, TYPE, NOMEM. */
 CRDT_API crdt_err crdt_register_set(crdt_obj reg, crdt_value value);
 /* Back to no value, as far as seen. NOT_FOUND when there is none. */
 CRDT_API crdt_err crdt_register_clear(crdt_obj reg);
+/* What is shown, and all there are. NOT_FOUND when there is none. */
 CRDT_API crdt_err crdt_register_get(crdt_obj reg, crdt_value *out);
 CRDT_API crdt_err crdt_register_versions(crdt_obj reg, crdt_version_fn *fn,
                                          void *ctx);
@@ -536,6 +563,7 @@ CRDT_API crdt_err crdt_bounded_take(crdt_obj counter, int64_t amount);
 /* Makes `amount` of what this replica owns the other's. */
 CRDT_API crdt_err crdt_bounded_transfer(crdt_obj counter, const crdt_id *to,
                                         int64_t amount);
+/* What all own together. */
 CRDT_API crdt_err crdt_bounded_get(crdt_obj counter, int64_t *out);
 /* What the replica owns. */
 CRDT_API crdt_err crdt_bounded_rights(crdt_obj counter, const crdt_id *who,
@@ -545,6 +573,7 @@ CRDT_API crdt_err crdt_bounded_rights(crdt_obj counter, const crdt_id *who,
  * True or false, false at first. Set and cleared concurrently, a CRDT_EW_FLAG
  * is true and a CRDT_DW_FLAG false; the next write replaces all it has seen.
  * O(1). (Preguica 2018) */
+/* TYPE, NOMEM. */
 CRDT_API crdt_err crdt_flag_set(crdt_obj flag, int on);
 CRDT_API crdt_err crdt_flag_get(crdt_obj flag, int *out);
 
@@ -572,6 +601,7 @@ CRDT_API crdt_err crdt_set_add(crdt_obj set, crdt_value element);
 CRDT_API crdt_err crdt_set_remove(crdt_obj set, crdt_value element);
 /* Removes every element, one by one. TYPE for a CRDT_GSET. O(n). */
 CRDT_API crdt_err crdt_set_clear(crdt_obj set);
+/* Whether it is in. O(1). */
 CRDT_API int crdt_set_has(crdt_obj set, crdt_value element);
 /* How many elements are in. O(1). */
 CRDT_API size_t crdt_set_size(crdt_obj set);
@@ -595,12 +625,14 @@ CRDT_API crdt_err crdt_set_next(crdt_obj set, crdt_cursor *cursor);
  * however long, here and after a join; the bytes of what is deleted go with
  * the next saving.
  * (FugueMax: Weidner & Kleppmann 2023; spans: eg. Nicolaescu et al. 2016) */
+/* What positions count. */
 typedef enum crdt_unit {
     CRDT_CHARS = 0, /* Unicode code points */
     CRDT_UTF8 = 1,  /* bytes */
     CRDT_UTF16 = 2  /* a code point above U+FFFF is two */
 } crdt_unit;
 
+/* As crdt_map_object. */
 CRDT_API crdt_obj crdt_map_text(crdt_obj map, crdt_bytes key);
 
 /* ARG when the bytes are no UTF-8 (overlong forms, surrogates and what is
@@ -641,6 +673,7 @@ typedef struct crdt_text_cursor {
     int started;
 } crdt_text_cursor;
 /* clang-format off */
+/* Before the first piece. */
 #define CRDT_TEXT_CURSOR_INIT { { NULL, 0 }, 0, 0, 0, 0 }
 /* clang-format on */
 CRDT_API crdt_err crdt_text_next(crdt_obj text, crdt_text_cursor *cursor);
@@ -655,6 +688,7 @@ typedef enum crdt_side {
     CRDT_RIGHT = 1 /* with the character on its right */
 } crdt_side;
 
+/* Plain data: what it names is in the document. */
 typedef struct crdt_anchor {
     crdt_dot dot;
     crdt_side side;
@@ -684,6 +718,7 @@ CRDT_API crdt_err crdt_text_find(crdt_obj text, const crdt_anchor *anchor,
  * O(log n) for an index. Memory: a few dozen bytes for each element and move,
  * also for those that are gone: their places are remembered.
  * (FugueMax: Weidner & Kleppmann 2023; moves: Kleppmann 2020) */
+/* As crdt_map_object. */
 CRDT_API crdt_obj crdt_map_list(crdt_obj map, crdt_bytes key);
 
 /* How many elements there are. O(1). 0 for what is no list. */
@@ -722,6 +757,7 @@ typedef struct crdt_list_cursor {
     int started;
 } crdt_list_cursor;
 /* clang-format off */
+/* Before the first element. */
 #define CRDT_LIST_CURSOR_INIT { { CRDT_NULL, { 0 } }, 0, 0, 0, 0, 0, 0 }
 /* clang-format on */
 CRDT_API crdt_err crdt_list_next(crdt_obj list, crdt_list_cursor *cursor);
@@ -748,6 +784,7 @@ CRDT_API crdt_err crdt_list_find(crdt_obj list, const crdt_anchor *anchor,
  * in paths, which are those of now, fit what has been patched so far.
  */
 
+/* What has happened at a place. */
 typedef enum crdt_patch_kind {
     CRDT_PATCH_PUT = 1,    /* a place holds `now`: a key, a register, a flag,
                               a counter; `before` when had_before */
@@ -769,6 +806,7 @@ typedef enum crdt_step_kind {
     CRDT_STEP_SET = 4     /* so many elements stay and are other values */
 } crdt_step_kind;
 
+/* One of the steps of a patch. */
 typedef struct crdt_step {
     crdt_step_kind kind;
     size_t chars, bytes, utf16; /* how much, in each unit; or elements, all
@@ -977,6 +1015,7 @@ typedef struct crdt_store {
     void (*close)(void *ctx, int cleanly);
 } crdt_store;
 
+/* Documents, peers, transports, timers, and maybe a store. */
 typedef struct crdt_node crdt_node;
 
 /* What goes out when something has changed. How it is joined is the same. */
@@ -987,10 +1026,12 @@ typedef enum crdt_shipping {
                             goes as above */
     CRDT_SHIP_STATE = 2  /* the whole document, each time: for comparison */
 } crdt_shipping;
+
 /* For store_ms: never waits for the disk. What was sent survives the end of
  * this process, not that of the machine. */
 #define CRDT_STORE_LAZY UINT32_MAX
 
+/* Zero means default, as of crdt_config. Tables are copied. */
 typedef struct crdt_node_config {
     const crdt_alloc *alloc;
     const crdt_clock *clock;
@@ -1056,12 +1097,14 @@ CRDT_API crdt_err crdt_node_poll(crdt_node *node, int timeout_ms);
  * CRDT_OK says that all that is committed is durable. */
 CRDT_API crdt_err crdt_node_flush(crdt_node *node);
 
+/* Where we are with a peer. */
 typedef enum crdt_peer_state {
     CRDT_PEER_GREETING, /* HELLO is on its way */
     CRDT_PEER_SYNCING,  /* something is not yet at one of us */
     CRDT_PEER_SYNCED    /* both have said that they have the same */
 } crdt_peer_state;
 
+/* A peer as it is now. */
 typedef struct crdt_peer_info {
     uint32_t id;      /* for this node; never used again */
     crdt_id node;     /* zero while greeting */
@@ -1095,6 +1138,7 @@ CRDT_API crdt_err crdt_node_acked(const crdt_node *node, crdt_bytes name,
 CRDT_API crdt_err crdt_node_set_presence(crdt_node *node, crdt_bytes name,
                                          crdt_bytes value, uint32_t ttl_ms);
 
+/* What one other node shows. */
 typedef struct crdt_presence {
     crdt_id node; /* whose it is */
     crdt_bytes value;
@@ -1113,6 +1157,7 @@ CRDT_API crdt_err crdt_node_presence(const crdt_node *node, crdt_bytes name,
  * than CRDTSYNC_MAX_MEMBERS are active, or some node keeps none.
  */
 
+/* Whether a member takes part. */
 typedef enum crdt_member_status {
     CRDT_MEMBER_ACTIVE,
     CRDT_MEMBER_EVICTED, /* as another said; it comes back when it is heard */
@@ -1126,6 +1171,7 @@ typedef enum crdt_phase {
     CRDT_PHASE_READY /* has all of the cut */
 } crdt_phase;
 
+/* A member as we know it. */
 typedef struct crdt_member_info {
     crdt_id replica, node;
     crdt_member_status status;
@@ -1166,6 +1212,7 @@ CRDT_API crdt_err crdt_node_evict(crdt_node *node, crdt_bytes name,
  * there, and begin a new epoch; removals below the cut are forgotten.
  */
 
+/* What may be written during a full sync. */
 typedef enum crdt_sync_mode {
     CRDT_SYNC_OPEN, /* writing goes on; who writes meanwhile does not compare */
     CRDT_SYNC_STRICT /* writes answer CRDT_ERR_FROZEN until it is over */
@@ -1178,6 +1225,7 @@ typedef enum crdt_sync_mode {
 CRDT_API crdt_err crdt_node_full_sync(crdt_node *node, crdt_bytes name,
                                       crdt_sync_mode mode, uint32_t lease_ms);
 
+/* The full sync that is under way, and the last one. */
 typedef struct crdt_epoch_info {
     crdt_phase phase;    /* ours */
     int is_strict;       /* that of the sync under way */
@@ -1194,6 +1242,7 @@ typedef struct crdt_epoch_info {
                             until the next poll */
 } crdt_epoch_info;
 
+/* Fills `out`. */
 CRDT_API crdt_err crdt_node_epoch(const crdt_node *node, crdt_bytes name,
                                   crdt_epoch_info *out);
 
@@ -1208,6 +1257,7 @@ CRDT_API crdt_err crdt_node_members_save(const crdt_node *node,
 CRDT_API crdt_err crdt_node_members_load(crdt_node *node, crdt_bytes name,
                                          crdt_bytes bytes);
 
+/* What there was since the node was made. */
 typedef struct crdt_node_stats {
     uint64_t sent_bytes, sent_frames, received_bytes, received_frames;
     uint64_t deltas_sent, deltas_joined, deltas_refused;
@@ -1217,6 +1267,8 @@ typedef struct crdt_node_stats {
                                          of changes, what was new */
     uint64_t damaged; /* documents of which the store had lost a part */
 } crdt_node_stats;
+
+/* Fills `out`. */
 CRDT_API void crdt_node_get_stats(const crdt_node *node, crdt_node_stats *out);
 
 #ifdef __cplusplus

@@ -36,6 +36,7 @@
 extern "C" {
 #endif
 
+/* Bytes that identify() fills. */
 #define CRDT_FILE_IDENTITY 64
 
 /* What a store does to files: replaced by tests, and where a system has no
@@ -88,6 +89,7 @@ typedef struct crdt_file_config {
 CRDT_API crdt_err crdt_file_new(crdt_store *out,
                                 const crdt_file_config *config);
 
+/* What is on the disk, and what was done there. */
 typedef struct crdt_file_stats {
     uint64_t documents, files;
     uint64_t bytes;      /* of all files */
@@ -96,6 +98,8 @@ typedef struct crdt_file_stats {
     uint64_t cut_bytes;  /* behind the last whole write, when it was opened */
     uint64_t written_bytes, syncs;
 } crdt_file_stats;
+
+/* Fills `out`. */
 CRDT_API void crdt_file_get_stats(const crdt_store *store,
                                   crdt_file_stats *out);
 

@@ -43,6 +43,7 @@
 extern "C" {
 #endif
 
+/* What its endpoints have in common. */
 typedef struct crdt_loopback_hub crdt_loopback_hub;
 
 /* Zero means default. */
