@@ -575,7 +575,7 @@ CRDTI_FN int crdti_zmq_is_silent(const crdti_zmq *z,
 CRDTI_FN void crdti_zmq_redial(crdti_zmq *z, crdti_zmq_link *link)
 {
     crdti_zmq_dial *dial = link->dial;
-    if (1)
+    if (!dial || !crdti_zmq_is_silent(z, link))
         return;
     link->heard_ms = z->awake_ms;
     (void)zmq_disconnect(dial->socket, dial->endpoint);
