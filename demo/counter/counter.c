@@ -128,8 +128,10 @@ static void go(app *a)
             inputs_ready(a, ready);
         names_update(a);
         mode_update(a);
-        if (!repair_step(a))
-            a->quits = 1;
+        if (!repair_step(a)) {
+            a->say.failures++;
+            return;
+        }
         notices_update(a);
         if (notices_store(a) == CRDT_ERR_IO) {
             a->say.failures++;

@@ -143,7 +143,7 @@ static void check_frozen(app *a, source *from)
 {
     char *command = from->hold.command;
     int failures;
-    if (mode_is_frozen(a))
+    if (mode_is_frozen(a) || repair_holds(a))
         return;
     from->hold.command = NULL;
     hold_end(from);
@@ -175,7 +175,7 @@ static void hold_check(app *a, source *from)
 /* What has been done of it is answered. */
 static void give_up(app *a, source *from)
 {
-    if (from->hold.kind == HOLD_POPULATE)
+    if (from->hold.kind == HOLD_POPULATE && a->node)
         populate_stop(a, from);
     hold_end(from);
 }

@@ -12,9 +12,9 @@
 
 enum { ASIDE_MAX = 99 };
 
-static uint64_t lease_end(const app *a)
+static uint64_t in_leases(const app *a, int count)
 {
-    return ticks_ms() + (uint64_t)(a->set.lease * 1000);
+    return ticks_ms() + (uint64_t)(a->set.lease * 1000 * count);
 }
 
 /* >>who differs ----------------------------------------------------------- */
@@ -61,7 +61,7 @@ static int is_active(const app *a, const crdt_id *replica)
 static void be_patient(const app *a, hold *h)
 {
     if (h->kind == HOLD_SYNC)
-        h->until_ms = 2 * lease_end(a) - ticks_ms();
+        h->until_ms = in_leases(a, 2);
 }
 
 static void tell(app *a, cJSON *event, const char *names, int is_self)
@@ -101,7 +101,7 @@ void repair_alarm(app *a)
     be_patient(a, &a->load.hold);
     if (is_self && !r->was_done && r->state == REPAIR_NONE) {
         r->state = REPAIR_WAITS;
-        r->until_ms = lease_end(a);
+        r->until_ms = in_leases(a, 1);
     }
     tell(a, event, names, is_self);
 }
@@ -130,15 +130,17 @@ static int is_elsewhere(const app *a)
 }
 
 /* DIR becomes DIR.odd, or DIR.odd2, ... */
-static int set_aside(const app *a)
+static int set_aside(app *a)
 {
     char path[1100];
     int i;
     for (i = 1; i <= ASIDE_MAX; i++) {
         snprintf(path, sizeof path, i > 1 ? "%.1000s.odd%d" : "%.1000s.odd",
                  a->set.dir, i);
-        if (!rename(a->set.dir, path))
+        if (!rename(a->set.dir, path)) {
+            say_notice(&a->say, NULL, "what was here is in %s", path);
             return 1;
+        }
         if (errno != ENOTEMPTY && errno != EEXIST)
             break;
     }
@@ -158,7 +160,7 @@ static int begin_anew(app *a)
     mode_begin_anew(a);
     r->state = REPAIR_FETCHES;
     r->was_done = 1;
-    r->until_ms = lease_end(a);
+    r->until_ms = in_leases(a, 1);
     return 1;
 }
 
@@ -195,9 +197,7 @@ static void fetched(app *a)
     cJSON *event = say_event(&a->say, "repaired");
     a->repair.state = REPAIR_NONE;
     crdt_vv_free(&a->repair.had);
-    say_notice(&a->say, event, "all of it is here again%s%s%s",
-               a->set.dir ? "; what was here is in " : "",
-               a->set.dir ? a->set.dir : "", a->set.dir ? ".odd" : "");
+    say_notice(&a->say, event, "all of it is here again");
     mode_ask(a, a->set.strict ? CRDT_SYNC_STRICT : CRDT_SYNC_OPEN);
 }
 
