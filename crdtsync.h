@@ -1264,8 +1264,8 @@ typedef struct crdt_member_info {
     uint64_t missing;   /* changes of anyone that we have and it has not */
     uint64_t lag;       /* changes it has and we lack, as far as it told */
     uint64_t silent_ms; /* since we last knew that it lives */
-    int is_odd; /* the last full sync ended in an alarm, and most had another
-                   digest than it; of two of which as many had, the one counts
+    int is_odd; /* the last full sync ended in an alarm, all have said what
+                   they have, and most had another digest than it; of two of which as many had, the one counts
                    that the least replica had */
 } crdt_member_info;
 
@@ -20958,7 +20958,8 @@ typedef struct crdti_roster {
     uint64_t stepped;     /* `changes` when last looked at */
     uint64_t compared;    /* digests, at the last commit */
     uint64_t alarms;      /* that they differed, */
-    crdti_ballot alarmed; /* the last time there */
+    crdti_ballot alarmed; /* the last time there; */
+    crdti_ballot judged;  /* and all had said what they have */
 } crdti_roster;
 
 /* >>making and ending ----------------------------------------------------- */
@@ -22177,7 +22178,8 @@ CRDTI_FN int crdti_epoch_is_odd(const crdti_roster *r,
 {
     const crdti_ballot *ballot = &crdti_roster_self(r)->pact.accepted;
     const crdti_member *model;
-    if (!ballot->number || !crdti_epoch_is_witness(member, ballot))
+    if (!ballot->number || !crdti_ballot_equal(ballot, &r->judged) ||
+        !crdti_epoch_is_witness(member, ballot))
         return 0;
     model = crdti_epoch_model(r, ballot);
     return !crdti_digest_equal(model->pact.digest, member->pact.digest);
@@ -22326,14 +22328,18 @@ CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
 }
 
 /* An alarm, once for each ballot, when all have said what they have, so that
- * all see alike who differs; or the lease is over. */
+ * all see alike who is odd; or the lease is over, and nobody is yet. */
 CRDTI_FN void crdti_epoch_compare(crdti_roster *r, int is_late)
 {
     const crdti_pact *own = &crdti_roster_self(r)->pact;
     uint64_t exact;
-    if (crdti_ballot_equal(&own->accepted, &r->alarmed) ||
-        !crdti_epoch_differs(r, &own->accepted) ||
-        (!is_late && !crdti_epoch_is_accepted(r, &exact)))
+    if (!crdti_epoch_differs(r, &own->accepted))
+        return;
+    if (crdti_epoch_is_accepted(r, &exact))
+        r->judged = own->accepted;
+    else if (!is_late)
+        return;
+    if (crdti_ballot_equal(&own->accepted, &r->alarmed))
         return;
     r->alarmed = own->accepted;
     r->alarms++;

@@ -1136,8 +1136,8 @@ typedef struct crdt_member_info {
     uint64_t missing;   /* changes of anyone that we have and it has not */
     uint64_t lag;       /* changes it has and we lack, as far as it told */
     uint64_t silent_ms; /* since we last knew that it lives */
-    int is_odd; /* the last full sync ended in an alarm, and most had another
-                   digest than it; of two of which as many had, the one counts
+    int is_odd; /* the last full sync ended in an alarm, all have said what
+                   they have, and most had another digest than it; of two of which as many had, the one counts
                    that the least replica had */
 } crdt_member_info;
 

@@ -265,7 +265,8 @@ CRDTI_FN int crdti_epoch_is_odd(const crdti_roster *r,
 {
     const crdti_ballot *ballot = &crdti_roster_self(r)->pact.accepted;
     const crdti_member *model;
-    if (!ballot->number || !crdti_epoch_is_witness(member, ballot))
+    if (!ballot->number || !crdti_ballot_equal(ballot, &r->judged) ||
+        !crdti_epoch_is_witness(member, ballot))
         return 0;
     model = crdti_epoch_model(r, ballot);
     return !crdti_digest_equal(model->pact.digest, member->pact.digest);
@@ -414,14 +415,18 @@ CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
 }
 
 /* An alarm, once for each ballot, when all have said what they have, so that
- * all see alike who differs; or the lease is over. */
+ * all see alike who is odd; or the lease is over, and nobody is yet. */
 CRDTI_FN void crdti_epoch_compare(crdti_roster *r, int is_late)
 {
     const crdti_pact *own = &crdti_roster_self(r)->pact;
     uint64_t exact;
-    if (crdti_ballot_equal(&own->accepted, &r->alarmed) ||
-        !crdti_epoch_differs(r, &own->accepted) ||
-        (!is_late && !crdti_epoch_is_accepted(r, &exact)))
+    if (!crdti_epoch_differs(r, &own->accepted))
+        return;
+    if (crdti_epoch_is_accepted(r, &exact))
+        r->judged = own->accepted;
+    else if (!is_late)
+        return;
+    if (crdti_ballot_equal(&own->accepted, &r->alarmed))
         return;
     r->alarmed = own->accepted;
     r->alarms++;

@@ -96,7 +96,8 @@ typedef struct crdti_roster {
     uint64_t stepped;     /* `changes` when last looked at */
     uint64_t compared;    /* digests, at the last commit */
     uint64_t alarms;      /* that they differed, */
-    crdti_ballot alarmed; /* the last time there */
+    crdti_ballot alarmed; /* the last time there; */
+    crdti_ballot judged;  /* and all had said what they have */
 } crdti_roster;
 
 /* >>making and ending ----------------------------------------------------- */

@@ -71,6 +71,11 @@ static void tell(app *a, cJSON *event, const char *names, int is_self)
                    "%sthe values still differ (%s)%s: `digest` and "
                    "`variables` at each show where; the history is kept",
                    say_red(&a->say), names, say_plain(&a->say));
+    else if (!*names)
+        say_notice(&a->say, event,
+                   "%sthe values differ%s, though nothing is missing; not all "
+                   "have said what they have",
+                   say_red(&a->say), say_plain(&a->say));
     else if (is_self)
         say_notice(&a->say, event,
                    "%sthe values here are others than at most%s, though all "
@@ -99,10 +104,6 @@ void repair_alarm(app *a)
     json_bool(event, "persists", r->persists);
     be_patient(a, &a->keys.hold);
     be_patient(a, &a->load.hold);
-    if (is_self && !r->was_done && r->state == REPAIR_NONE) {
-        r->state = REPAIR_WAITS;
-        r->until_ms = in_leases(a, 1);
-    }
     tell(a, event, names, is_self);
 }
 
@@ -117,6 +118,17 @@ int repair_holds(const app *a)
 }
 
 /* >>beginning anew -------------------------------------------------------- */
+
+/* We are first of the members. */
+static void begin(app *a)
+{
+    repair *r = &a->repair;
+    crdt_member_info self;
+    if (!r->is_told || r->was_done || !member_at(a, 0, &self) || !self.is_odd)
+        return;
+    r->state = REPAIR_WAITS;
+    r->until_ms = in_leases(a, 1);
+}
 
 /* Whether one who is not odd has all that we have. */
 static int is_elsewhere(const app *a)
@@ -169,6 +181,7 @@ static int leave(app *a)
 {
     if (ticks_ms() >= a->repair.until_ms) {
         a->repair.state = REPAIR_NONE;
+        a->repair.is_told = 0; /* the next alarm tries again */
         say_notice(&a->say, NULL,
                    "nobody else has all changes of this one, "
                    "so it does not begin anew");
@@ -205,6 +218,7 @@ int repair_step(app *a)
 {
     switch (a->repair.state) {
     case REPAIR_NONE:
+        begin(a);
         break;
     case REPAIR_WAITS:
         return leave(a);
