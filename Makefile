@@ -147,7 +147,7 @@ test: ## builds and runs every test
 	$(submake) -k programs; BUILD_STATUS=$$? \
 		tools/run-tests $(TEST_PROGS) $(FUZZ_PROGS) $(SCRIPTS)
 
-programs: $(TEST_PROGS) $(FUZZ_PROGS) demos $(BUILD)/album-soak
+programs: $(TEST_PROGS) $(FUZZ_PROGS) demos $(BUILD)/album-soak $(BUILD)/counter-spoilt
 
 model: ## spin on the model of full syncs, when it is there
 	$(Q)test/model/check
@@ -247,6 +247,17 @@ $(BUILD)/obj/test/%.o: test/%.c Makefile
 $(BUILD)/counter: $(call object,$(COUNTER) $(COMMON))
 	$(call begin,LD)
 	$(Q)$(CC) $(SANITIZE) -pthread -o $@ $^ $(demo_libs) $(LDFLAGS)
+
+# One whose memory goes bad when it is told so: see there.
+$(BUILD)/obj/test/e2e/counter/%.o: test/e2e/counter/%.c crdtsync.h Makefile
+	$(call begin,CC)
+	$(Q)$(compile) $(demo_flags) -c -o $@ $<
+
+$(BUILD)/counter-spoilt: $(call object,test/e2e/counter/spoil.c $(COUNTER) \
+	$(filter-out demo/common/engine.c,$(COMMON)))
+	$(call begin,LD)
+	$(Q)$(CC) $(SANITIZE) -pthread -o $@ $^ $(demo_libs) $(LDFLAGS) \
+		-Wl,--wrap=crdt_node_share,--wrap=crdt_node_poll
 
 $(BUILD)/counter-cluster: $(call object,demo/counter/cluster.c $(COMMON))
 	$(call begin,LD)

@@ -1310,6 +1310,10 @@ typedef struct crdt_member_info {
     uint64_t missing;   /* changes of anyone that we have and it has not */
     uint64_t lag;       /* changes it has and we lack, as far as it told */
     uint64_t silent_ms; /* since we last knew that it lives */
+    /* The last full sync ended in an alarm, all have said what they have, and
+     * most had another digest than it; of two that as many had, the one counts
+     * that the least replica had. */
+    int is_odd;
 } crdt_member_info;
 
 /* Fills `out` for the index-th member; the first is we. NOT_FOUND behind the
@@ -4982,18 +4986,21 @@ CRDTI_FN void crdti_object_undo(crdt_doc *doc, uint32_t index)
 
 /* >>digest ---------------------------------------------------------------- */
 
+/* Neither factor is all zeros or all ones where values are small: it would
+ * hide the other. */
 CRDTI_FN uint64_t crdti_op_content_hash(const crdt_doc *doc,
                                         const crdti_op *op)
 {
     uint64_t hash = (uint64_t)op->kind << 8 | op->form;
     uint32_t i;
     if (op->kind == CRDTI_ADD)
-        return crdti_mix(hash ^ op->as.add.plus, ~op->as.add.minus);
+        return crdti_mix(hash ^ op->as.add.plus ^ CRDTI_HASH_1,
+                         op->as.add.minus ^ CRDTI_HASH_2);
     if (op->kind == CRDTI_RESET) {
         for (i = 0; i < op->len; i++) {
             const crdti_void *v = &op->as.voids[i];
             hash += crdti_mix(doc->replicas.ptr[v->replica].name ^ v->plus,
-                              ~v->minus);
+                              v->minus ^ CRDTI_HASH_2);
         }
         return hash;
     }
@@ -5003,8 +5010,9 @@ CRDTI_FN uint64_t crdti_op_content_hash(const crdt_doc *doc,
     if (crdti_op_has_bytes(op))
         return crdti_hash(op->as.value.as.bytes, op->len, hash);
     if (op->form == CRDT_DOUBLE)
-        return crdti_mix(hash, ~crdti_double_bits(op->as.value.as.number));
-    return crdti_mix(hash, ~(uint64_t)op->as.value.as.integer);
+        return crdti_mix(hash, crdti_double_bits(op->as.value.as.number) ^
+                                   CRDTI_HASH_2);
+    return crdti_mix(hash, (uint64_t)op->as.value.as.integer ^ CRDTI_HASH_2);
 }
 
 /* The op's share of the digest: place, dot and content, each bit of it. */
@@ -13819,6 +13827,72 @@ CRDT_API crdt_value crdt_time(int64_t unix_ms)
 }
 
 #endif
+/* >> audit.h */
+/*
+ * An audit: the digest of what a document holds, added up anew.
+ *
+ *     digest    follows what is born and what dies
+ *     audit     looks at all that is alive
+ *
+ * They differ where a value has changed by itself, as by bad memory or an
+ * error here. Nothing else would see that before somebody reads it.
+ */
+#ifndef CRDTI_AUDIT_H
+#define CRDTI_AUDIT_H
+
+
+CRDTI_FN void crdti_audit_rows(const crdt_doc *doc, uint32_t at,
+                               crdt_digest *sum)
+{
+    uint8_t room[CRDTI_ROW_KEY];
+    unsigned i;
+    for (; at; at = crdti_block_at(doc, at)->newer)
+        for (i = 0; i < crdti_block_at(doc, at)->len; i++) {
+            uint32_t row = crdti_row_name(at, i);
+            if (crdti_row_is_alive(crdti_block_at(doc, at), i))
+                crdti_digest_add(
+                    sum,
+                    crdti_row_digest(doc, row, crdti_row_key(doc, row, room)));
+        }
+}
+
+CRDTI_FN void crdti_audit_ops(const crdt_doc *doc, uint32_t at,
+                              crdt_digest *sum)
+{
+    for (; at; at = crdti_op_at(doc, at)->newer)
+        if (crdti_op_is_alive(crdti_op_at(doc, at)))
+            crdti_digest_add(sum, crdti_op_digest(doc, crdti_op_at(doc, at)));
+}
+
+/* What is said of it from now on is looked at. */
+CRDTI_FN void crdti_audit_sequence(crdt_doc *doc, crdti_sequence *s)
+{
+    uint32_t leaf;
+    for (leaf = s->first; leaf; leaf = crdti_leaf_at(doc, leaf)->next)
+        crdti_leaf_at(doc, leaf)->is_hashed = 0;
+    s->is_hashed = 0;
+    crdti_zero(&s->digest, sizeof s->digest);
+}
+
+/* O(document). */
+CRDTI_FN crdt_digest crdti_audit(crdt_doc *doc)
+{
+    crdt_digest sum = { 0, 0 };
+    uint32_t at;
+    size_t i;
+    for (i = 0; i < doc->replicas.len; i++) {
+        crdti_audit_ops(doc, doc->replicas.ptr[i].oldest, &sum);
+        crdti_audit_rows(doc, doc->replicas.ptr[i].oldest_block, &sum);
+    }
+    doc->digest = sum;
+    for (at = doc->sequences; at;
+         at = crdti_sequence_at(doc, at)->next_sequence)
+        crdti_audit_sequence(doc, crdti_sequence_at(doc, at));
+    crdti_sequences_digest(doc);
+    return doc->digest;
+}
+
+#endif
 /* >> delta.h */
 /*
  * Deltas: what turns any replica that has at least v into one that has at
@@ -21065,10 +21139,12 @@ typedef struct crdti_roster {
     uint64_t wanted_until; /* the program's wish; 0: none */
     uint64_t wanted_seq;   /* our changes when it was made */
     int wants_strict;
-    int is_adopted;    /* the cut that we propose is an older one */
-    uint64_t stepped;  /* `changes` when last looked at */
-    uint64_t compared; /* digests, at the last commit */
-    uint64_t alarms;   /* that they differed */
+    int is_adopted;       /* the cut that we propose is an older one */
+    uint64_t stepped;     /* `changes` when last looked at */
+    uint64_t compared;    /* digests, at the last commit */
+    uint64_t alarms;      /* that they differed, */
+    crdti_ballot alarmed; /* the last time there; */
+    crdti_ballot judged;  /* and all had said what they have */
 } crdti_roster;
 
 /* >>making and ending ----------------------------------------------------- */
@@ -22238,6 +22314,62 @@ CRDTI_FN int crdti_epoch_has_accepted(const crdti_roster *r,
            member->pact.accepted.number && !member->pact.is_done;
 }
 
+/* Whether it has said what it has at the cut of that ballot. */
+CRDTI_FN int crdti_epoch_is_witness(const crdti_member *member,
+                                    const crdti_ballot *ballot)
+{
+    return crdti_is_active(member) && member->pact.is_exact &&
+           crdti_ballot_equal(&member->pact.accepted, ballot);
+}
+
+/* How many had that document there. */
+CRDTI_FN size_t crdti_epoch_alike(const crdti_roster *r,
+                                  const crdti_ballot *ballot,
+                                  crdt_digest digest)
+{
+    size_t i, alike = 0;
+    for (i = 0; i < r->members.len; i++)
+        alike += (size_t)(crdti_epoch_is_witness(&r->members.ptr[i], ballot) &&
+                          crdti_digest_equal(r->members.ptr[i].pact.digest,
+                                             digest));
+    return alike;
+}
+
+/* Of those who accepted that ballot the one whose document most had; where as
+ * many had another, the least replica. Or NULL. */
+CRDTI_FN const crdti_member *crdti_epoch_model(const crdti_roster *r,
+                                               const crdti_ballot *ballot)
+{
+    const crdti_member *best = NULL;
+    size_t i, alike, most = 0;
+    for (i = 0; i < r->members.len; i++) {
+        const crdti_member *member = &r->members.ptr[i];
+        if (!crdti_epoch_is_witness(member, ballot))
+            continue;
+        alike = crdti_epoch_alike(r, ballot, member->pact.digest);
+        if (best && (alike < most ||
+                     (alike == most &&
+                      crdti_id_order(&member->replica, &best->replica) > 0)))
+            continue;
+        best = member;
+        most = alike;
+    }
+    return best;
+}
+
+/* Whether its document was another than that, when we last compared. */
+CRDTI_FN int crdti_epoch_is_odd(const crdti_roster *r,
+                                const crdti_member *member)
+{
+    const crdti_ballot *ballot = &crdti_roster_self(r)->pact.accepted;
+    const crdti_member *model;
+    if (!ballot->number || !crdti_ballot_equal(ballot, &r->judged) ||
+        !crdti_epoch_is_witness(member, ballot))
+        return 0;
+    model = crdti_epoch_model(r, ballot);
+    return !crdti_digest_equal(model->pact.digest, member->pact.digest);
+}
+
 /* Whether two who accepted that ballot had unequal documents there. */
 CRDTI_FN int crdti_epoch_differs(const crdti_roster *r,
                                  const crdti_ballot *ballot)
@@ -22245,13 +22377,12 @@ CRDTI_FN int crdti_epoch_differs(const crdti_roster *r,
     const crdti_pact *first = NULL;
     size_t i;
     for (i = 0; i < r->members.len; i++) {
-        const crdti_pact *pact = &r->members.ptr[i].pact;
-        if (!crdti_is_active(&r->members.ptr[i]) || !pact->is_exact ||
-            !crdti_ballot_equal(&pact->accepted, ballot))
+        const crdti_member *member = &r->members.ptr[i];
+        if (!crdti_epoch_is_witness(member, ballot))
             continue;
-        if (first && !crdti_digest_equal(first->digest, pact->digest))
+        if (first && !crdti_digest_equal(first->digest, member->pact.digest))
             return 1;
-        first = pact;
+        first = &member->pact;
     }
     return 0;
 }
@@ -22288,7 +22419,7 @@ CRDTI_FN crdt_err crdti_epoch_cut(const crdti_roster *r, crdt_vv *out)
 }
 
 /* If we have all of the cut, we accept it, and say what we have there. */
-CRDTI_FN crdt_err crdti_epoch_accept(crdti_roster *r, const crdt_doc *doc,
+CRDTI_FN crdt_err crdti_epoch_accept(crdti_roster *r, crdt_doc *doc,
                                      const crdt_vv *cut)
 {
     crdti_member *self = crdti_roster_self(r);
@@ -22303,14 +22434,14 @@ CRDTI_FN crdt_err crdti_epoch_accept(crdti_roster *r, const crdt_doc *doc,
     pact->is_done = 0;
     pact->is_exact = !crdt_doc_uncommitted(doc) &&
                      crdt_vv_compare(&self->applied, cut) == CRDT_EQUAL;
-    pact->digest = crdt_doc_digest(doc);
+    pact->digest = crdti_audit(doc);
     pact->phase = CRDT_PHASE_READY;
     crdti_roster_renew(r, 1);
     return CRDT_OK;
 }
 
 /* The proposer's part of SYNC. */
-CRDTI_FN crdt_err crdti_epoch_lead(crdti_roster *r, const crdt_doc *doc)
+CRDTI_FN crdt_err crdti_epoch_lead(crdti_roster *r, crdt_doc *doc)
 {
     crdt_vv cut;
     crdt_err err;
@@ -22361,7 +22492,8 @@ CRDTI_FN crdt_err crdti_epoch_follow(crdti_roster *r, crdt_doc *doc,
 
 /* >>commit ---------------------------------------------------------------- */
 
-/* How many have accepted our ballot with a digest, when all have; else 0. */
+/* Whether all have accepted the ballot that we accepted last, and how many of
+ * them with a digest. */
 CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
 {
     const crdti_pact *own = &crdti_roster_self(r)->pact;
@@ -22372,7 +22504,7 @@ CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
         if (!crdti_is_active(&r->members.ptr[i]))
             continue;
         if (pact->epoch != own->epoch || !pact->accepted.number ||
-            (!crdti_ballot_equal(&pact->accepted, &own->ballot) &&
+            (!crdti_ballot_equal(&pact->accepted, &own->accepted) &&
              CRDTI_RULE(BALLOTS_EQUAL)))
             return 0;
         *exact += pact->is_exact;
@@ -22380,20 +22512,39 @@ CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
     return crdti_roster_agrees(r);
 }
 
+/* An alarm, once for each ballot, when all have said what they have, so that
+ * all see alike who is odd; or the lease is over, and nobody is yet. */
+CRDTI_FN void crdti_epoch_compare(crdti_roster *r, int is_late)
+{
+    const crdti_pact *own = &crdti_roster_self(r)->pact;
+    uint64_t exact;
+    if (!crdti_epoch_differs(r, &own->accepted))
+        return;
+    if (crdti_epoch_is_accepted(r, &exact))
+        r->judged = own->accepted;
+    else if (!is_late)
+        return;
+    if (crdti_ballot_equal(&own->accepted, &r->alarmed))
+        return;
+    r->alarmed = own->accepted;
+    r->alarms++;
+    r->wanted_until = 0;
+}
+
 CRDTI_FN void crdti_epoch_decide(crdti_roster *r, crdt_doc *doc)
 {
     crdti_pact *own = &crdti_roster_self(r)->pact;
     uint64_t exact;
-    if (crdti_epoch_differs(r, &own->ballot)) {
-        r->alarms++;
-        r->wanted_until = 0;
+    if (!crdti_epoch_is_accepted(r, &exact))
+        return;
+    if (crdti_epoch_differs(r, &own->accepted)) {
         crdti_epoch_thaw(r, doc);
-    } else if (crdti_epoch_is_accepted(r, &exact)) {
-        r->compared = exact;
-        own->epoch++;
-        own->is_done = 1;
-        crdti_epoch_end(r, doc);
+        return;
     }
+    r->compared = exact;
+    own->epoch++;
+    own->is_done = 1;
+    crdti_epoch_end(r, doc);
 }
 
 /* >>all of it ------------------------------------------------------------- */
@@ -22408,6 +22559,8 @@ CRDTI_FN crdt_err crdti_epoch_step_once(crdti_roster *r, crdt_doc *doc,
     if (self->pact.phase && self->view != r->view)
         crdti_roster_renew(r, 1);
     crdti_epoch_join(r, doc, now);
+    crdti_epoch_compare(r, self->pact.phase == CRDT_PHASE_READY &&
+                               now >= r->lease_until);
     if (self->pact.phase && now >= r->lease_until && CRDTI_RULE(LEASES_END))
         crdti_epoch_thaw(r, doc);
     if (!self->pact.phase && now < r->wanted_until &&
@@ -27088,6 +27241,7 @@ CRDT_API crdt_err crdt_node_member(const crdt_node *node, crdt_bytes name,
     out->evicted_by = member->by;
     out->phase = (crdt_phase)member->pact.phase;
     out->is_self = member == self;
+    out->is_odd = crdti_epoch_is_odd(&share->roster, member);
     if (out->is_self)
         return CRDT_OK;
     out->missing = crdti_vv_excess(&share->vv, &member->applied);

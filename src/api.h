@@ -1182,6 +1182,10 @@ typedef struct crdt_member_info {
     uint64_t missing;   /* changes of anyone that we have and it has not */
     uint64_t lag;       /* changes it has and we lack, as far as it told */
     uint64_t silent_ms; /* since we last knew that it lives */
+    /* The last full sync ended in an alarm, all have said what they have, and
+     * most had another digest than it; of two that as many had, the one counts
+     * that the least replica had. */
+    int is_odd;
 } crdt_member_info;
 
 /* Fills `out` for the index-th member; the first is we. NOT_FOUND behind the

@@ -59,6 +59,7 @@
 #include "step.h"
 #include "event.h"
 #include "doc.h"
+#include "audit.h"
 #include "delta.h"
 #include "edit.h"
 #include "truncate.h"

@@ -32,6 +32,7 @@
 #ifndef CRDTI_EPOCH_H
 #define CRDTI_EPOCH_H
 
+#include "audit.h"
 #include "message.h"
 #include "roster.h"
 #include "sequence.h"
@@ -215,6 +216,62 @@ CRDTI_FN int crdti_epoch_has_accepted(const crdti_roster *r,
            member->pact.accepted.number && !member->pact.is_done;
 }
 
+/* Whether it has said what it has at the cut of that ballot. */
+CRDTI_FN int crdti_epoch_is_witness(const crdti_member *member,
+                                    const crdti_ballot *ballot)
+{
+    return crdti_is_active(member) && member->pact.is_exact &&
+           crdti_ballot_equal(&member->pact.accepted, ballot);
+}
+
+/* How many had that document there. */
+CRDTI_FN size_t crdti_epoch_alike(const crdti_roster *r,
+                                  const crdti_ballot *ballot,
+                                  crdt_digest digest)
+{
+    size_t i, alike = 0;
+    for (i = 0; i < r->members.len; i++)
+        alike += (size_t)(crdti_epoch_is_witness(&r->members.ptr[i], ballot) &&
+                          crdti_digest_equal(r->members.ptr[i].pact.digest,
+                                             digest));
+    return alike;
+}
+
+/* Of those who accepted that ballot the one whose document most had; where as
+ * many had another, the least replica. Or NULL. */
+CRDTI_FN const crdti_member *crdti_epoch_model(const crdti_roster *r,
+                                               const crdti_ballot *ballot)
+{
+    const crdti_member *best = NULL;
+    size_t i, alike, most = 0;
+    for (i = 0; i < r->members.len; i++) {
+        const crdti_member *member = &r->members.ptr[i];
+        if (!crdti_epoch_is_witness(member, ballot))
+            continue;
+        alike = crdti_epoch_alike(r, ballot, member->pact.digest);
+        if (best && (alike < most ||
+                     (alike == most &&
+                      crdti_id_order(&member->replica, &best->replica) > 0)))
+            continue;
+        best = member;
+        most = alike;
+    }
+    return best;
+}
+
+/* Whether its document was another than that, when we last compared. */
+CRDTI_FN int crdti_epoch_is_odd(const crdti_roster *r,
+                                const crdti_member *member)
+{
+    const crdti_ballot *ballot = &crdti_roster_self(r)->pact.accepted;
+    const crdti_member *model;
+    if (!ballot->number || !crdti_ballot_equal(ballot, &r->judged) ||
+        !crdti_epoch_is_witness(member, ballot))
+        return 0;
+    model = crdti_epoch_model(r, ballot);
+    return !crdti_digest_equal(model->pact.digest, member->pact.digest);
+}
+
 /* Whether two who accepted that ballot had unequal documents there. */
 CRDTI_FN int crdti_epoch_differs(const crdti_roster *r,
                                  const crdti_ballot *ballot)
@@ -222,13 +279,12 @@ CRDTI_FN int crdti_epoch_differs(const crdti_roster *r,
     const crdti_pact *first = NULL;
     size_t i;
     for (i = 0; i < r->members.len; i++) {
-        const crdti_pact *pact = &r->members.ptr[i].pact;
-        if (!crdti_is_active(&r->members.ptr[i]) || !pact->is_exact ||
-            !crdti_ballot_equal(&pact->accepted, ballot))
+        const crdti_member *member = &r->members.ptr[i];
+        if (!crdti_epoch_is_witness(member, ballot))
             continue;
-        if (first && !crdti_digest_equal(first->digest, pact->digest))
+        if (first && !crdti_digest_equal(first->digest, member->pact.digest))
             return 1;
-        first = pact;
+        first = &member->pact;
     }
     return 0;
 }
@@ -265,7 +321,7 @@ CRDTI_FN crdt_err crdti_epoch_cut(const crdti_roster *r, crdt_vv *out)
 }
 
 /* If we have all of the cut, we accept it, and say what we have there. */
-CRDTI_FN crdt_err crdti_epoch_accept(crdti_roster *r, const crdt_doc *doc,
+CRDTI_FN crdt_err crdti_epoch_accept(crdti_roster *r, crdt_doc *doc,
                                      const crdt_vv *cut)
 {
     crdti_member *self = crdti_roster_self(r);
@@ -280,14 +336,14 @@ CRDTI_FN crdt_err crdti_epoch_accept(crdti_roster *r, const crdt_doc *doc,
     pact->is_done = 0;
     pact->is_exact = !crdt_doc_uncommitted(doc) &&
                      crdt_vv_compare(&self->applied, cut) == CRDT_EQUAL;
-    pact->digest = crdt_doc_digest(doc);
+    pact->digest = crdti_audit(doc);
     pact->phase = CRDT_PHASE_READY;
     crdti_roster_renew(r, 1);
     return CRDT_OK;
 }
 
 /* The proposer's part of SYNC. */
-CRDTI_FN crdt_err crdti_epoch_lead(crdti_roster *r, const crdt_doc *doc)
+CRDTI_FN crdt_err crdti_epoch_lead(crdti_roster *r, crdt_doc *doc)
 {
     crdt_vv cut;
     crdt_err err;
@@ -338,7 +394,8 @@ CRDTI_FN crdt_err crdti_epoch_follow(crdti_roster *r, crdt_doc *doc,
 
 /* >>commit ---------------------------------------------------------------- */
 
-/* How many have accepted our ballot with a digest, when all have; else 0. */
+/* Whether all have accepted the ballot that we accepted last, and how many of
+ * them with a digest. */
 CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
 {
     const crdti_pact *own = &crdti_roster_self(r)->pact;
@@ -349,7 +406,7 @@ CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
         if (!crdti_is_active(&r->members.ptr[i]))
             continue;
         if (pact->epoch != own->epoch || !pact->accepted.number ||
-            (!crdti_ballot_equal(&pact->accepted, &own->ballot) &&
+            (!crdti_ballot_equal(&pact->accepted, &own->accepted) &&
              CRDTI_RULE(BALLOTS_EQUAL)))
             return 0;
         *exact += pact->is_exact;
@@ -357,20 +414,39 @@ CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
     return crdti_roster_agrees(r);
 }
 
+/* An alarm, once for each ballot, when all have said what they have, so that
+ * all see alike who is odd; or the lease is over, and nobody is yet. */
+CRDTI_FN void crdti_epoch_compare(crdti_roster *r, int is_late)
+{
+    const crdti_pact *own = &crdti_roster_self(r)->pact;
+    uint64_t exact;
+    if (!crdti_epoch_differs(r, &own->accepted))
+        return;
+    if (crdti_epoch_is_accepted(r, &exact))
+        r->judged = own->accepted;
+    else if (!is_late)
+        return;
+    if (crdti_ballot_equal(&own->accepted, &r->alarmed))
+        return;
+    r->alarmed = own->accepted;
+    r->alarms++;
+    r->wanted_until = 0;
+}
+
 CRDTI_FN void crdti_epoch_decide(crdti_roster *r, crdt_doc *doc)
 {
     crdti_pact *own = &crdti_roster_self(r)->pact;
     uint64_t exact;
-    if (crdti_epoch_differs(r, &own->ballot)) {
-        r->alarms++;
-        r->wanted_until = 0;
+    if (!crdti_epoch_is_accepted(r, &exact))
+        return;
+    if (crdti_epoch_differs(r, &own->accepted)) {
         crdti_epoch_thaw(r, doc);
-    } else if (crdti_epoch_is_accepted(r, &exact)) {
-        r->compared = exact;
-        own->epoch++;
-        own->is_done = 1;
-        crdti_epoch_end(r, doc);
+        return;
     }
+    r->compared = exact;
+    own->epoch++;
+    own->is_done = 1;
+    crdti_epoch_end(r, doc);
 }
 
 /* >>all of it ------------------------------------------------------------- */
@@ -385,6 +461,8 @@ CRDTI_FN crdt_err crdti_epoch_step_once(crdti_roster *r, crdt_doc *doc,
     if (self->pact.phase && self->view != r->view)
         crdti_roster_renew(r, 1);
     crdti_epoch_join(r, doc, now);
+    crdti_epoch_compare(r, self->pact.phase == CRDT_PHASE_READY &&
+                               now >= r->lease_until);
     if (self->pact.phase && now >= r->lease_until && CRDTI_RULE(LEASES_END))
         crdti_epoch_thaw(r, doc);
     if (!self->pact.phase && now < r->wanted_until &&

@@ -65,6 +65,7 @@ CRDT_API crdt_err crdt_node_member(const crdt_node *node, crdt_bytes name,
     out->evicted_by = member->by;
     out->phase = (crdt_phase)member->pact.phase;
     out->is_self = member == self;
+    out->is_odd = crdti_epoch_is_odd(&share->roster, member);
     if (out->is_self)
         return CRDT_OK;
     out->missing = crdti_vv_excess(&share->vv, &member->applied);

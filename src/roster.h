@@ -92,10 +92,12 @@ typedef struct crdti_roster {
     uint64_t wanted_until; /* the program's wish; 0: none */
     uint64_t wanted_seq;   /* our changes when it was made */
     int wants_strict;
-    int is_adopted;    /* the cut that we propose is an older one */
-    uint64_t stepped;  /* `changes` when last looked at */
-    uint64_t compared; /* digests, at the last commit */
-    uint64_t alarms;   /* that they differed */
+    int is_adopted;       /* the cut that we propose is an older one */
+    uint64_t stepped;     /* `changes` when last looked at */
+    uint64_t compared;    /* digests, at the last commit */
+    uint64_t alarms;      /* that they differed, */
+    crdti_ballot alarmed; /* the last time there; */
+    crdti_ballot judged;  /* and all had said what they have */
 } crdti_roster;
 
 /* >>making and ending ----------------------------------------------------- */

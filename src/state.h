@@ -515,18 +515,21 @@ CRDTI_FN void crdti_object_undo(crdt_doc *doc, uint32_t index)
 
 /* >>digest ---------------------------------------------------------------- */
 
+/* Neither factor is all zeros or all ones where values are small: it would
+ * hide the other. */
 CRDTI_FN uint64_t crdti_op_content_hash(const crdt_doc *doc,
                                         const crdti_op *op)
 {
     uint64_t hash = (uint64_t)op->kind << 8 | op->form;
     uint32_t i;
     if (op->kind == CRDTI_ADD)
-        return crdti_mix(hash ^ op->as.add.plus, ~op->as.add.minus);
+        return crdti_mix(hash ^ op->as.add.plus ^ CRDTI_HASH_1,
+                         op->as.add.minus ^ CRDTI_HASH_2);
     if (op->kind == CRDTI_RESET) {
         for (i = 0; i < op->len; i++) {
             const crdti_void *v = &op->as.voids[i];
             hash += crdti_mix(doc->replicas.ptr[v->replica].name ^ v->plus,
-                              ~v->minus);
+                              v->minus ^ CRDTI_HASH_2);
         }
         return hash;
     }
@@ -536,8 +539,9 @@ CRDTI_FN uint64_t crdti_op_content_hash(const crdt_doc *doc,
     if (crdti_op_has_bytes(op))
         return crdti_hash(op->as.value.as.bytes, op->len, hash);
     if (op->form == CRDT_DOUBLE)
-        return crdti_mix(hash, ~crdti_double_bits(op->as.value.as.number));
-    return crdti_mix(hash, ~(uint64_t)op->as.value.as.integer);
+        return crdti_mix(hash, crdti_double_bits(op->as.value.as.number) ^
+                                   CRDTI_HASH_2);
+    return crdti_mix(hash, (uint64_t)op->as.value.as.integer ^ CRDTI_HASH_2);
 }
 
 /* The op's share of the digest: place, dot and content, each bit of it. */

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROGRESS_MS = 200, BAR = 30, ID_SHORT = 4 };
+enum { PROGRESS_MS = 200, ID_SHORT = 4 };
 
 int64_t files_now_ms(void)
 {
@@ -92,34 +92,26 @@ void files_release(client *c)
     c->file_path = NULL;
 }
 
-/* "[=====>    ] 1.2 MB of 3.0 MB" over the line of before. */
-static void draw(const client *c, const transfer_news *news)
+/* "[=====.....] 1.2 MB of 3.0 MB" */
+static void draw(client *c, const transfer_news *news)
 {
-    char done[28], size[28], bar[BAR + 1];
-    size_t full = news->size
-                      ? (size_t)((double)news->done * BAR / (double)news->size)
-                      : BAR;
-    memset(bar, '.', BAR);
-    memset(bar, '=', full < BAR ? full : BAR);
-    bar[BAR] = 0;
-    printf("\r\033[K[%s%s%s] %s of %s %s", say_green(&c->say), bar,
-           say_plain(&c->say), text_size(done, news->done),
-           text_size(size, news->size),
-           news->state == TRANSFER_WAITS ? news->why : "");
-    fflush(stdout);
+    char done[28], size[28];
+    say_bar(&c->say,
+            news->size ? (double)news->done / (double)news->size : 1.0,
+            "%s of %s %s", text_size(done, news->done),
+            text_size(size, news->size),
+            news->state == TRANSFER_WAITS ? news->why : "");
 }
 
 static void tell_progress(client *c, const transfer_news *news)
 {
     uint64_t now = ticks_ms();
     cJSON *event;
-    if (now - c->progress_ms < PROGRESS_MS)
-        return;
-    c->progress_ms = now;
     if (c->is_terminal)
         draw(c, news);
-    if (!c->json)
+    if (!c->json || now - c->progress_ms < PROGRESS_MS)
         return;
+    c->progress_ms = now;
     event = say_event(&c->say, "progress");
     json_text(event, "file", c->file_name);
     json_number(event, "done", (double)news->done);
@@ -136,8 +128,7 @@ static void told(void *ctx, const transfer_news *news)
         return;
     }
     c->transfer = NULL;
-    if (c->is_terminal)
-        fputs("\r\033[K", stdout);
+    say_bar_end(&c->say);
     c->fetched(c, news);
     files_release(c);
 }

@@ -2,6 +2,7 @@
 
 #include "say.h"
 #include "edit.h"
+#include "ticks.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,19 +10,25 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CLEAR_LINE "\r\033[K"
+
+enum { BAR = 30, BAR_MS = 200 };
+
 void say_start(say *s, int json)
 {
     const char *terminal = getenv("TERM");
     memset(s, 0, sizeof *s);
     s->json = json;
-    s->colour = !json && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") &&
-                terminal && strcmp(terminal, "dumb") != 0;
+    s->has_screen = !json && isatty(STDOUT_FILENO) && terminal &&
+                    strcmp(terminal, "dumb") != 0;
+    s->colour = s->has_screen && !getenv("NO_COLOR");
 }
 
 /* >>answers --------------------------------------------------------------- */
 
 void say_begin(say *s, const char *command, const char *place, int quiet)
 {
+    say_bar_end(s);
     s->command = command;
     s->place = place;
     s->quiet = quiet;
@@ -107,12 +114,52 @@ void say_notice(const say *s, cJSON *event, const char *form, ...)
     if (s->json || !form)
         return;
     edit_hide();
+    if (s->has_bar)
+        fputs(CLEAR_LINE, stdout);
     va_start(args, form);
     fputs(say_dim(s), stdout);
     vprintf(form, args);
     puts(say_plain(s));
     va_end(args);
     edit_show();
+}
+
+/* >>progress -------------------------------------------------------------- */
+
+static void draw(const say *s, double part)
+{
+    char bar[BAR + 1];
+    memset(bar, '.', BAR);
+    memset(bar, '=', part < 1 ? (size_t)(part * BAR) : BAR);
+    bar[BAR] = 0;
+    printf("[%s%s%s] ", say_green(s), bar, say_plain(s));
+}
+
+void say_bar(say *s, double part, const char *form, ...)
+{
+    uint64_t now = ticks_ms();
+    va_list args;
+    if (!s->bar_ms)
+        s->bar_ms = now;
+    if (!s->has_screen || now - s->bar_ms < BAR_MS)
+        return;
+    s->bar_ms = now;
+    s->has_bar = 1;
+    fputs(CLEAR_LINE, stdout);
+    if (part >= 0)
+        draw(s, part);
+    va_start(args, form);
+    vprintf(form, args);
+    va_end(args);
+    fflush(stdout);
+}
+
+void say_bar_end(say *s)
+{
+    if (s->has_bar)
+        fputs(CLEAR_LINE, stdout);
+    s->has_bar = 0;
+    s->bar_ms = 0;
 }
 
 /* >>colour ---------------------------------------------------------------- */

@@ -10,10 +10,15 @@
 #ifndef DEMO_SAY_H
 #define DEMO_SAY_H
 
+#include <stdint.h>
+
 #include "json.h"
 
 typedef struct say {
     int json, colour;
+    int has_screen;  /* a terminal that can draw over a line */
+    int has_bar;     /* one is drawn there */
+    uint64_t bar_ms; /* when it was, or begun; 0: there is none */
     /* of the command under way: */
     const char *command;
     const char *place; /* "file:12: " in front of complaints, or "" */
@@ -41,6 +46,13 @@ cJSON *say_event(const say *s, const char *event);
 __attribute__((format(printf, 3, 4))) void say_notice(const say *s,
                                                       cJSON *event,
                                                       const char *form, ...);
+
+/* How far long work is, drawn over itself at a terminal a few times a second:
+ * "[=====.....] TEXT", or with a negative `part` of 1 just the text. Nothing
+ * before a moment has passed. The next answer ends it. */
+__attribute__((format(printf, 3, 4))) void say_bar(say *s, double part,
+                                                   const char *form, ...);
+void say_bar_end(say *s);
 
 /* Escape sequences on a colour terminal, else empty. */
 const char *say_dim(const say *s);

@@ -6,6 +6,7 @@
 #include "ticks.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,6 +188,19 @@ static void do_start(script *s, char *rest)
     cluster_start(s->c, rest, *command ? command : NULL);
 }
 
+/* NAME INT: as Ctrl-C does it. */
+static void do_signal(script *s, char *rest)
+{
+    const char *word = cut(rest, " ");
+    int number = strcmp(word, "INT") == 0    ? SIGINT
+                 : strcmp(word, "USR1") == 0 ? SIGUSR1
+                 : strcmp(word, "USR2") == 0 ? SIGUSR2
+                                             : 0;
+    if (!number)
+        die("\"%s\" is no signal to send", word);
+    child_signal(&cluster_member(s->c, rest)->process, number);
+}
+
 /* A word and what is behind it. 0: there is no such word. */
 static int do_word(script *s, const char *word, char *rest)
 {
@@ -201,10 +215,10 @@ static int do_word(script *s, const char *word, char *rest)
     static const struct {
         const char *word;
         void (*step)(script *s, char *rest);
-    } more[] = { { "start", do_start },  { "until", do_until },
-                 { "hear", do_hear },    { "keep", do_keep },
-                 { "agree", do_agree },  { "ask", do_say },
-                 { "answer", do_answer } };
+    } more[] = { { "start", do_start },   { "until", do_until },
+                 { "hear", do_hear },     { "keep", do_keep },
+                 { "agree", do_agree },   { "ask", do_say },
+                 { "answer", do_answer }, { "signal", do_signal } };
     size_t i;
     for (i = 0; i < sizeof simple / sizeof *simple; i++)
         if (strcmp(word, simple[i].word) == 0) {

@@ -12,6 +12,7 @@
  *     ask ana sync                     # its answer is waited for later:
  *     answer ana epoch=1
  *     hear ana peer_up name=ben        # an event, since the last one heard
+ *     signal ben INT                   # or USR1, USR2
  *     kill ben | start ben | end ben | stop ben | go ben | ended ben
  *     part ana | ben cleo
  *     heal

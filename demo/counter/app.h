@@ -37,7 +37,7 @@ typedef struct hold {
     hold_kind kind;
     uint64_t since_ms, until_ms; /* until 0: for ever */
     char *command;               /* to be answered when it ends */
-    uint64_t epoch, alarms;      /* as they were, of HOLD_SYNC */
+    uint64_t epoch, persisted;   /* as they were, of HOLD_SYNC */
 } hold;
 
 /* A populate under way. */
@@ -82,6 +82,24 @@ typedef struct mode_told {
     crdt_id waiting_for;
 } mode_told;
 
+typedef enum repair_state {
+    REPAIR_NONE,
+    REPAIR_WAITS,  /* until another has all that we have */
+    REPAIR_FETCHES /* all of it, anew */
+} repair_state;
+
+/* repair.h */
+typedef struct repair {
+    repair_state state;
+    uint64_t until_ms;  /* commands wait till then at most */
+    crdt_vv had;        /* what the document had that is gone */
+    int is_told;        /* a mismatch, since the last full sync; */
+    crdt_id odd;        /* one that differed then */
+    int was_done;       /* since then */
+    int persists;       /* so it is not tried again */
+    uint64_t persisted; /* how often, ever */
+} repair;
+
 typedef struct app {
     settings set;
     say say;
@@ -92,6 +110,7 @@ typedef struct app {
     history history;
     char history_file[512]; /* or "" */
     mode_told mode;
+    repair repair;
     uint64_t synced_ms, asked_ms; /* full syncs: the last one; by us */
     known_name names[NAMES_MAX];
     size_t names_count;

@@ -25,6 +25,8 @@ void run_sign(call *c); /* +5 NAME, -5 NAME */
 void run_populate(call *c);
 /* One batch of a populate under way. 1: it has been answered. */
 int populate_step(app *a, source *from);
+/* It is not to go on: answers how far it came. */
+void populate_stop(app *a, const source *from);
 
 /* The variable, or the null object, having said so. */
 crdt_obj values_need(call *c, const char *name);

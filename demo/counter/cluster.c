@@ -51,6 +51,7 @@ typedef struct life {
 
 static struct {
     double ops, rate;
+    char *transport;
     int keep, help;
     cluster c; /* large */
     life lives[LIVES];
@@ -472,11 +473,13 @@ static int read_options(int argc, char **argv)
           0, 0 },
         { "rate", "N", "operations a second for each (5,000); 0: no limit",
           OPTION_NUMBER, &run.rate, 0, 0 },
+        { "transport", "KIND", "tcp, udp or zmq; else tcp", OPTION_TEXT,
+          &run.transport, 0, 0 },
         { "keep", NULL, "keep the files and the JSON logs", OPTION_SWITCH,
           &run.keep, 0, 0 },
         { "help", NULL, "this", OPTION_SWITCH, &run.help, 1, 0 },
     };
-    options all = { "counter-cluster", "CRDT_CLUSTER_", rows, 4, NULL, "" };
+    options all = { "counter-cluster", "CRDT_CLUSTER_", rows, 5, NULL, "" };
     run.ops = 10000;
     run.rate = 5000;
     if (!options_read(&all, argc, argv)) {
@@ -498,6 +501,7 @@ static int read_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
     static const char *const names[LIVES] = { "ana", "ben", "cleo", "ben" };
+    static char words[80];
     int i, status = read_options(argc, argv);
     if (status >= 0)
         return status;
@@ -508,6 +512,10 @@ int main(int argc, char **argv)
     cluster_open(&run.c, "counter-cluster", run.keep);
     run.c.bin = cluster_beside_me();
     run.c.heard = heard;
+    if (run.transport) {
+        snprintf(words, sizeof words, "--transport %.40s", run.transport);
+        run.c.options = words;
+    }
     make_operation_files();
     start_all();
     create_variables();

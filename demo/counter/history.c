@@ -280,7 +280,7 @@ void history_update(history *h, crdt_doc *doc)
         json = cJSON_ParseWithLength((const char *)text.ptr, text.len);
     if (json) {
         take_delta(h, cJSON_GetObjectItemCaseSensitive(json, "delta"));
-        crdt_vv_copy(&h->seen, &now);
+        crdt_vv_merge(&h->seen, &now);
     }
     cJSON_Delete(json);
     crdt_buf_free(&text);
@@ -342,23 +342,40 @@ static void rewind_rows(history *h, int back)
     }
 }
 
-/* What each replica had reached there: just before its first row. */
+/* What the replica had reached there: just before its first row. */
+static uint64_t cut_of(const history *h, size_t replica)
+{
+    uint64_t end = crdt_vv_get(&h->seen, &h->replicas[replica]);
+    size_t i;
+    for (i = 0; i < h->len; i++)
+        if (h->rows[i].replica == replica && h->rows[i].from <= end)
+            end = h->rows[i].from - 1;
+    return end;
+}
+
 static void save_cut(const history *h, cJSON *list)
 {
-    uint64_t end;
-    size_t i, j;
+    size_t i;
     char id[33];
     for (i = 0; i < h->replicas_len; i++) {
         cJSON *object = cJSON_CreateObject();
-        end = crdt_vv_get(&h->seen, &h->replicas[i]);
-        for (j = 0; j < h->len; j++)
-            if (h->rows[j].replica == i && h->rows[j].from <= end)
-                end = h->rows[j].from - 1;
         crdt_id_text(&h->replicas[i], id);
         json_text(object, "replica", id);
-        json_uint64(object, "seq", end);
+        json_uint64(object, "seq", cut_of(h, i));
         cJSON_AddItemToArray(list, object);
     }
+}
+
+void history_rewind(history *h)
+{
+    crdt_vv cut = CRDT_VV_INIT;
+    size_t i;
+    for (i = 0; i < h->replicas_len; i++)
+        crdt_vv_set(&cut, &h->replicas[i], cut_of(h, i));
+    rewind_rows(h, 1);
+    h->len = 0;
+    crdt_vv_free(&h->seen);
+    h->seen = cut;
 }
 
 static cJSON *file_object(const history *h)

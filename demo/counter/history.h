@@ -52,6 +52,9 @@ void history_update(history *h, crdt_doc *doc);
 /* A full sync has been committed: forgets all up to its cut. */
 void history_cut(history *h, uint64_t epoch, const crdt_vv *cut);
 
+/* The document begins anew: all since the cut comes again. */
+void history_rewind(history *h);
+
 /* "12", or "5-12", in a buffer of at least 48. */
 char *history_nonces(const history_row *row, char *out);
 /* NULL and -1 for what is unknown. */

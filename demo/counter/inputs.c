@@ -9,6 +9,7 @@
 #include "mode.h"
 #include "names.h"
 #include "notices.h"
+#include "repair.h"
 #include "report.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ void inputs_hold(const app *a, source *from, hold_kind kind, double seconds,
     free(from->hold.command);
     from->hold.command = text_copy(command);
     from->hold.epoch = a->mode.number;
-    from->hold.alarms = a->mode.alarms;
+    from->hold.persisted = a->repair.persisted;
 }
 
 static void hold_end(source *from)
@@ -77,8 +78,11 @@ static void check_wait(app *a, source *from, int late)
         snprintf(why, sizeof why, "%s is still being loaded", a->load.file);
     else if (report_synced(a, why, sizeof why))
         *why = 0;
-    if (*why && !late)
+    if (*why && !late) {
+        if (from == &a->keys)
+            say_bar(&a->say, -1, "%s", why);
         return;
+    }
     answer_wait(a, from, why);
     hold_end(from);
 }
@@ -90,7 +94,12 @@ static void answer_late(app *a)
     char hint[120];
     snprintf(hint, sizeof hint, "if it will not come back, type: evict %.64s",
              name);
-    say_fail(&a->say, hint, "no full sync: %s did not answer in time", name);
+    if (a->repair.is_told)
+        say_fail(&a->say, "`digest` at each shows who differs",
+                 "no full sync: the values differ");
+    else
+        say_fail(&a->say, hint, "no full sync: %s did not answer in time",
+                 name);
 }
 
 static void answer_sync(app *a, const source *from)
@@ -100,10 +109,11 @@ static void answer_sync(app *a, const source *from)
     say_begin(&a->say, from->hold.command, "", 0);
     if (crdt_node_epoch(a->node, CRDT_STR(DOCUMENT_NAME), &info))
         say_fail(&a->say, NULL, "there are too many members for full syncs");
-    else if (info.alarms > from->hold.alarms)
-        say_fail(&a->say, "`digest` at each shows who differs",
-                 "the values differ though all have the same changes");
-    else if (info.number == from->hold.epoch)
+    else if (a->repair.persisted > from->hold.persisted)
+        say_fail(&a->say, "`digest` and `variables` at each show where",
+                 "the values still differ after who differed from most has "
+                 "taken them anew; the history is kept");
+    else if (info.number <= from->hold.epoch)
         answer_late(a);
     else {
         json_uint64(a->say.answer, "epoch", info.number);
@@ -121,8 +131,8 @@ static void check_sync(app *a, source *from, int late)
 {
     crdt_epoch_info info;
     if (!crdt_node_epoch(a->node, CRDT_STR(DOCUMENT_NAME), &info) && !late &&
-        info.alarms == from->hold.alarms &&
-        (info.number == from->hold.epoch || info.phase != CRDT_PHASE_WORK))
+        a->repair.persisted == from->hold.persisted &&
+        (info.number <= from->hold.epoch || info.phase != CRDT_PHASE_WORK))
         return;
     answer_sync(a, from);
     hold_end(from);
@@ -133,7 +143,7 @@ static void check_frozen(app *a, source *from)
 {
     char *command = from->hold.command;
     int failures;
-    if (mode_is_frozen(a))
+    if (mode_is_frozen(a) || repair_holds(a))
         return;
     from->hold.command = NULL;
     hold_end(from);
@@ -156,17 +166,27 @@ static void hold_check(app *a, source *from)
         check_sync(a, from, late);
     } else if (from->hold.kind == HOLD_FROZEN) {
         check_frozen(a, from);
-    } else if (from->hold.kind == HOLD_POPULATE && populate_step(a, from)) {
+    } else if (from->hold.kind == HOLD_POPULATE && !repair_holds(a) &&
+               populate_step(a, from)) {
         hold_end(from);
     }
+}
+
+/* What has been done of it is answered. */
+static void give_up(app *a, source *from)
+{
+    if (from->hold.kind == HOLD_POPULATE && a->node)
+        populate_stop(a, from);
+    hold_end(from);
 }
 
 int inputs_release(app *a)
 {
     if (!a->keys.is_terminal || !a->keys.hold.kind)
         return 0;
+    say_bar_end(&a->say);
     putchar('\n');
-    hold_end(&a->keys);
+    give_up(a, &a->keys);
     return 1;
 }
 
@@ -242,6 +262,8 @@ static void source_free(source *from)
 
 void inputs_stop(app *a)
 {
+    give_up(a, &a->keys);
+    give_up(a, &a->load);
     edit_stop();
     source_free(&a->keys);
     source_free(&a->load);
@@ -326,7 +348,8 @@ static int keys_may(const app *a)
 {
     int waits = a->load.is_running && a->set.file && !a->keys.is_terminal &&
                 strcmp(a->load.file, a->set.file) == 0;
-    return a->keys.is_running && !a->keys.hold.kind && !waits && !a->quits;
+    return a->keys.is_running && !a->keys.hold.kind && !waits && !a->quits &&
+           !repair_holds(a);
 }
 
 static void keys_step(app *a)
@@ -353,6 +376,8 @@ static void end(app *a)
 
 static int patience(const app *a)
 {
+    if (a->repair.state != REPAIR_NONE && !a->quits)
+        return HELD_MS;
     if (a->quits || (keys_may(a) && reader_has_line(&a->keys.in)))
         return 0;
     if ((a->load.hold.kind == HOLD_POPULATE ||
@@ -370,7 +395,7 @@ int inputs_step(app *a)
 {
     hold_check(a, &a->load);
     hold_check(a, &a->keys);
-    if (a->load.is_running && !a->load.hold.kind)
+    if (a->load.is_running && !a->load.hold.kind && !repair_holds(a))
         load_step(a);
     keys_step(a);
     if (!a->keys.is_running && !a->load.is_running)

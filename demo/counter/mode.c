@@ -4,6 +4,7 @@
 #include "../common/ticks.h"
 #include "inputs.h"
 #include "names.h"
+#include "repair.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -97,16 +98,6 @@ static void tell_committed(app *a, const crdt_epoch_info *info)
                names_replica(a, &info->proposer));
 }
 
-static void tell_alarms(app *a, const crdt_epoch_info *info)
-{
-    cJSON *event = say_event(&a->say, "mismatch");
-    json_uint64(event, "alarms", info->alarms);
-    say_notice(&a->say, event,
-               "%sthe values differ%s though all have the same changes: "
-               "`digest` and `variables` at each show where",
-               say_red(&a->say), say_plain(&a->say));
-}
-
 /* >>following ------------------------------------------------------------- */
 
 static void save(app *a)
@@ -123,6 +114,7 @@ static void commit(app *a, const crdt_epoch_info *info)
         history_cut(&a->history, info->number, info->cut);
     save(a);
     tell_committed(a, info);
+    repair_over(a);
     if (a->mode.phase != CRDT_PHASE_READY) /* that was gone through at once */
         die_at(a, "ready", 0);
     die_at(a, "committed", 1);
@@ -153,7 +145,7 @@ void mode_update(app *a)
         commit(a, &info);
     tell_mode(a, &info);
     if (info.alarms > a->mode.alarms)
-        tell_alarms(a, &info);
+        repair_alarm(a);
     a->mode.alarms = info.alarms;
     if (info.waiting)
         a->mode.waiting_for = info.waiting_for;
@@ -168,6 +160,15 @@ int mode_patience(const app *a)
     if (!every)
         return -1;
     return since >= every ? 20 : (int)(every - since) + 1;
+}
+
+void mode_begin_anew(app *a)
+{
+    history_rewind(&a->history);
+    save(a);
+    a->mode.alarms = 0;
+    a->mode.phase = CRDT_PHASE_WORK;
+    a->confirm = 0; /* another has all that was made here */
 }
 
 /* >>start ----------------------------------------------------------------- */

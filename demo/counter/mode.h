@@ -18,6 +18,9 @@ const char *mode_name(crdt_phase phase);
 /* Whether nothing may be written now: a strict full sync. */
 int mode_is_frozen(const app *a);
 
+/* The document has been emptied: history goes back to the last cut. */
+void mode_begin_anew(app *a);
+
 /* Asks for a full sync. */
 crdt_err mode_ask(app *a, crdt_sync_mode how);
 

@@ -245,10 +245,22 @@ static crdt_err populate_batch(app *a, errand *e)
     return err;
 }
 
+/* Where a prompt is being typed at, there is no room for it. */
+static void show_progress(app *a, const source *from)
+{
+    const errand *e = &from->errand;
+    char made[28], count[28];
+    if (from == &a->keys)
+        say_bar(&a->say, (double)e->made / (double)e->count,
+                "%s of %s changes", text_thousands(made, e->made),
+                text_thousands(count, e->count));
+}
+
 int populate_step(app *a, source *from)
 {
     errand *e = &from->errand;
     crdt_err err = populate_batch(a, e);
+    show_progress(a, from);
     if (err == CRDT_ERR_FROZEN || (!err && e->made < e->count))
         return 0;
     say_begin(&a->say, from->hold.command, "", 0);
@@ -260,6 +272,21 @@ int populate_step(app *a, source *from)
         answer_populate(a, from);
     say_end(&a->say);
     return 1;
+}
+
+void populate_stop(app *a, const source *from)
+{
+    const errand *e = &from->errand;
+    char made[28], count[28];
+    say_begin(&a->say, from->hold.command, "", 0);
+    store(a);
+    say_fail(&a->say, NULL,
+             "stopped: %s of %s changes are made, %+" PRId64 " in all",
+             text_thousands(made, e->made), text_thousands(count, e->count),
+             e->sum);
+    json_number(a->say.answer, "count", (double)e->made);
+    json_int64(a->say.answer, "sum", e->sum);
+    say_end(&a->say);
 }
 
 void run_populate(call *c)

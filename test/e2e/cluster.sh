@@ -30,7 +30,7 @@ transports='tcp udp'
 runs() {
     local transport step who
     for transport in $transports; do
-        for name in work epoch timer join part tell; do
+        for name in work epoch timer join part tell mismatch anew tie; do
             echo "$transport||$name||"
         done
         for step in sync answered ready committed work; do
