@@ -163,7 +163,10 @@ impl Text for Yrs {
         Yrs { doc, text }
     }
     fn edit(&mut self, edits: &[Edit]) {
-        self.edit_in(&mut self.doc.transact_mut(), edits);
+        // One for all would keep each edit a block of its own until it ends.
+        for i in 0..edits.len() {
+            self.edit_in(&mut self.doc.transact_mut(), &edits[i..i + 1]);
+        }
     }
     fn stroke(&mut self, edits: &[Edit]) -> Vec<u8> {
         let mut txn = self.doc.transact_mut();
