@@ -7236,6 +7236,42 @@ CRDTI_FN crdt_err crdti_home_push(const crdt_alloc *alloc, crdti_homes *homes,
     return CRDT_OK;
 }
 
+/* >>all at once ----------------------------------------------------------- */
+
+typedef struct crdti_home_entry {
+    uint32_t name, leaf;
+} crdti_home_entry;
+
+enum { CRDTI_HOME_DIGIT = 8 };
+
+/* By name, all of them up to `most`, through `spare`, which has as much room:
+ * digit by digit, as comparing would take longer than all the rest. Where they
+ * are then. */
+CRDTI_FN crdti_home_entry *crdti_home_sort(crdti_home_entry *entries,
+                                           crdti_home_entry *spare, size_t len,
+                                           uint32_t most)
+{
+    uint32_t ends[1u << CRDTI_HOME_DIGIT], shift, digit, sum, count;
+    size_t i;
+    for (shift = 0; shift < 32 && most >> shift; shift += CRDTI_HOME_DIGIT) {
+        crdti_home_entry *sorted = spare;
+        const uint32_t mask = (1u << CRDTI_HOME_DIGIT) - 1;
+        crdti_zero(ends, sizeof ends);
+        for (i = 0; i < len; i++)
+            ends[entries[i].name >> shift & mask]++;
+        for (digit = sum = 0; digit <= mask; digit++) {
+            count = ends[digit];
+            ends[digit] = sum;
+            sum += count;
+        }
+        for (i = 0; i < len; i++)
+            sorted[ends[entries[i].name >> shift & mask]++] = entries[i];
+        spare = entries;
+        entries = sorted;
+    }
+    return entries;
+}
+
 #endif
 /* >> span.h */
 /*
@@ -7917,24 +7953,50 @@ CRDTI_FN crdti_spot crdti_spot_of(const crdt_doc *doc, const crdti_sequence *s,
     return spot;
 }
 
+CRDTI_FN size_t crdti_spans_count(const crdt_doc *doc, const crdti_sequence *s)
+{
+    size_t count = 0;
+    uint32_t leaf;
+    for (leaf = s->first; leaf; leaf = crdti_leaf_at(doc, leaf)->next)
+        count += crdti_leaf_at(doc, leaf)->len;
+    return count;
+}
+
+/* Those of all spans, by name. There is room for twice as many as spans. */
+CRDTI_FN crdt_err crdti_homes_fill(crdt_doc *doc, crdti_sequence *s,
+                                   crdti_home_entry *entries, size_t count)
+{
+    size_t len = 0;
+    uint32_t leaf, i;
+    crdt_err err = CRDT_OK;
+    for (leaf = s->first; leaf; leaf = crdti_leaf_at(doc, leaf)->next)
+        for (i = 0; i < crdti_leaf_at(doc, leaf)->len; i++) {
+            entries[len].name = crdti_leaf_at(doc, leaf)->names[i];
+            entries[len++].leaf = leaf;
+        }
+    entries = crdti_home_sort(entries, entries + count, count, s->names_used);
+    if (!count || entries[0].name)
+        err = crdti_home_push(&doc->alloc, &s->homes, 0, s->first);
+    for (len = 0; len < count && !err; len++)
+        err = crdti_home_push(&doc->alloc, &s->homes, entries[len].name,
+                              entries[len].leaf);
+    return err;
+}
+
 /* Has the homes known. NOMEM: they are not, and all is slower. */
 CRDTI_FN void crdti_homes_make(crdt_doc *doc, crdti_sequence *s)
 {
-    crdti_homes *homes = &s->homes;
-    uint32_t leaf, i;
-    crdt_err err = CRDT_OK;
-    if (homes->is_known)
+    crdti_home_entry *entries;
+    size_t count, size;
+    if (s->homes.is_known)
         return;
-    err = crdti_home_push(&doc->alloc, homes, 0, s->first);
-    homes->is_known = !err;
-    for (leaf = s->first; leaf && homes->is_known;
-         leaf = crdti_leaf_at(doc, leaf)->next)
-        for (i = 0; i < crdti_leaf_at(doc, leaf)->len && homes->is_known; i++)
-            crdti_home_set(&doc->alloc, homes,
-                           crdti_leaf_at(doc, leaf)->names[i],
-                           crdti_span_len(crdti_leaf_at(doc, leaf), i), leaf);
-    if (!homes->is_known)
-        crdti_homes_drop(&doc->alloc, homes);
+    count = crdti_spans_count(doc, s);
+    size = crdti_mul_size(count + 1, 2 * sizeof *entries);
+    entries = (crdti_home_entry *)crdti_alloc(&doc->alloc, size);
+    s->homes.is_known = entries && !crdti_homes_fill(doc, s, entries, count);
+    crdti_free(&doc->alloc, entries, size);
+    if (!s->homes.is_known)
+        crdti_homes_drop(&doc->alloc, &s->homes);
 }
 
 /* >>seeking --------------------------------------------------------------- */

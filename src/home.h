@@ -260,4 +260,40 @@ CRDTI_FN crdt_err crdti_home_push(const crdt_alloc *alloc, crdti_homes *homes,
     return CRDT_OK;
 }
 
+/* >>all at once ----------------------------------------------------------- */
+
+typedef struct crdti_home_entry {
+    uint32_t name, leaf;
+} crdti_home_entry;
+
+enum { CRDTI_HOME_DIGIT = 8 };
+
+/* By name, all of them up to `most`, through `spare`, which has as much room:
+ * digit by digit, as comparing would take longer than all the rest. Where they
+ * are then. */
+CRDTI_FN crdti_home_entry *crdti_home_sort(crdti_home_entry *entries,
+                                           crdti_home_entry *spare, size_t len,
+                                           uint32_t most)
+{
+    uint32_t ends[1u << CRDTI_HOME_DIGIT], shift, digit, sum, count;
+    size_t i;
+    for (shift = 0; shift < 32 && most >> shift; shift += CRDTI_HOME_DIGIT) {
+        crdti_home_entry *sorted = spare;
+        const uint32_t mask = (1u << CRDTI_HOME_DIGIT) - 1;
+        crdti_zero(ends, sizeof ends);
+        for (i = 0; i < len; i++)
+            ends[entries[i].name >> shift & mask]++;
+        for (digit = sum = 0; digit <= mask; digit++) {
+            count = ends[digit];
+            ends[digit] = sum;
+            sum += count;
+        }
+        for (i = 0; i < len; i++)
+            sorted[ends[entries[i].name >> shift & mask]++] = entries[i];
+        spare = entries;
+        entries = sorted;
+    }
+    return entries;
+}
+
 #endif
