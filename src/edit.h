@@ -110,7 +110,8 @@ CRDTI_INLINE const crdti_edit *crdti_edit_at(const crdti_delta_sequence *d,
 }
 
 /* The latest insertion behind each character of the message, to foretell right
- * origins: a hash table of a size that never changes. */
+ * origins: a hash table of a size that never changes. Who sends the message
+ * chooses the keys, and knows no seed: that is where the table lies. */
 typedef struct crdti_child {
     uint32_t key;  /* the character + 2; 0: free */
     uint32_t name; /* the first of the insertion */
@@ -118,6 +119,7 @@ typedef struct crdti_child {
 
 typedef struct crdti_children {
     crdti_child *slots;
+    uint64_t seed;
     uint32_t mask;
 } crdti_children;
 
@@ -132,6 +134,8 @@ CRDTI_FN crdt_err crdti_children_init(crdti_children *children,
         (crdti_child *)crdti_arena_alloc(arena, cap * sizeof *children->slots);
     if (!children->slots)
         return CRDT_ERR_NOMEM;
+    children->seed =
+        crdti_mix((uintptr_t)children->slots ^ CRDTI_HASH_1, CRDTI_HASH_2);
     crdti_zero(children->slots, cap * sizeof *children->slots);
     return CRDT_OK;
 }
@@ -140,7 +144,8 @@ CRDTI_FN crdt_err crdti_children_init(crdti_children *children,
 CRDTI_INLINE crdti_child *crdti_child_of(const crdti_children *children,
                                          uint32_t left)
 {
-    uint32_t at = left * 0x9e3779b1u >> 7;
+    uint32_t at =
+        (uint32_t)crdti_mix(left ^ children->seed, children->seed | 1);
     while (children->slots[at &= children->mask].key &&
            children->slots[at].key != left + 2)
         at++;
@@ -1056,7 +1061,7 @@ CRDTI_FN crdt_err crdti_parties_make(crdti_edit_writer *e, crdti_arena *arena,
     return crdti_children_init(&e->children, arena, insertions);
 }
 
-/* Has it known what is alive. Where much is told, that is found in the order
+/* Makes known what is alive. Where much is told, that is found in the order
  * of the text, once for all. */
 CRDTI_FN crdt_err crdti_alive_make(crdti_edit_writer *e, crdti_arena *arena,
                                    size_t chars)

@@ -693,7 +693,8 @@ CRDTI_FN size_t crdti_spans_count(const crdt_doc *doc, const crdti_sequence *s)
     return count;
 }
 
-/* Those of all spans, by name. There is room for twice as many as spans. */
+/* Homes for all spans, of which there are `count`; of `entries` there is room
+ * for twice as many. */
 CRDTI_FN crdt_err crdti_homes_fill(crdt_doc *doc, crdti_sequence *s,
                                    crdti_home_entry *entries, size_t count)
 {

@@ -3,8 +3,9 @@
  * from any that has it; whichever servers fail meanwhile.
  *
  * Brought: of those who can be reached the first `copies` are asked, which
- * keeps it from being deleted there, and given it if they lack it; who fails or refuses is made up for by the next. Got:
- * one after the other is asked, until one gives what the name says.
+ * keeps it from being deleted there, and given it if they lack it; who fails
+ * or refuses is made up for by the next. Got: one after the other is asked,
+ * until one gives what the name says.
  */
 #ifndef ALBUM_ERRAND_H
 #define ALBUM_ERRAND_H

@@ -65,9 +65,10 @@ static void feed_varied(uint8_t *bytes, size_t size)
 {
     static const uint8_t changes[] = { 0x01, 0x80, 0xff };
     const char *stride = getenv("CRDT_STRIDE");
-    long step = stride ? atol(stride) : 1;
+    const long asked = stride ? atol(stride) : 1;
+    const size_t step = asked > 1 ? (size_t)asked : 1;
     size_t i, k;
-    for (i = 0; i < size; i += step > 1 ? (size_t)step : 1) {
+    for (i = 0; i < size; i += step) {
         current_byte = (long)i;
         feed(bytes, i);
         for (k = 0; k < sizeof changes; k++) {
