@@ -10,6 +10,7 @@
 #include "../../demo/album/census.h"
 #include "../../demo/album/registry.h"
 #include "../../demo/album/serve.h"
+#include "../../demo/album/server.h"
 #include "../../demo/album/transfer.h"
 #include "../../demo/common/child.h"
 #include "../../demo/common/member.h"
@@ -957,6 +958,60 @@ TEST(albums_are_counted_wholly_or_not)
     census_close(&c);
 }
 
+static const char *album_path(const album_row *row)
+{
+    static char path[64];
+    snprintf(path, sizeof path, "albums/%s", row->id);
+    return path;
+}
+
+/* An album server that has three albums and nothing else. */
+static void begin_albums(server *s, album_row rows[3])
+{
+    static const char *const names[] = { "a", "b", "c" };
+    char why[200] = "";
+    size_t i;
+    memset(s, 0, sizeof *s);
+    s->dir = w.dir;
+    s->name = w.dir;
+    s->people = accounts_open(path_in("accounts"), why, sizeof why);
+    REQUIRE(s->people);
+    CHECK_INT(accounts_add_user(s->people, "ada", "hash"), 1);
+    for (i = 0; i < 3; i++)
+        CHECK_INT(accounts_add_album(s->people, names[i], "ada", &rows[i]), 1);
+}
+
+/* The next count does not begin behind the one that could not be read. */
+TEST(an_album_that_cannot_be_opened_fails_each_count)
+{
+    static server s;
+    census_config config;
+    census c;
+    album_row rows[3];
+    FILE *file;
+    unsigned i;
+    begin_world(1);
+    begin_albums(&s, rows);
+    CHECK_INT(mkdir(path_in("albums"), 0700), 0);
+    file = fopen(path_in(album_path(&rows[1])), "w"); /* no directory */
+    REQUIRE(file);
+    fclose(file);
+    memset(&config, 0, sizeof config);
+    config.next_album = hall_count_next;
+    config.ctx = &s;
+    CHECK(census_open(&c, &config));
+    for (i = 0; i < 3; i++) {
+        count_once(&c);
+        CHECK_INT(is_named(&c, 0), -1);
+    }
+    CHECK_INT(unlink(path_in(album_path(&rows[1]))), 0);
+    count_once(&c);
+    CHECK_INT(is_named(&c, 0), 0);
+    census_close(&c);
+    accounts_close(s.people);
+    end_world();
+}
+
 /* What one server knows of it the others come to know, so that none deletes
  * what another has promised to keep; and a copy of one who was away makes no
  * chunk young again. */
@@ -1305,6 +1360,7 @@ static const struct test_case cases[] = {
     CASE(what_no_file_names_is_deleted_in_the_end),
     CASE(an_upload_keeps_what_is_there),
     CASE(albums_are_counted_wholly_or_not),
+    CASE(an_album_that_cannot_be_opened_fails_each_count),
     CASE(data_servers_agree_how_long_it_is_loose),
     CASE(passes_are_looked_at),
     CASE(nonsense_is_answered),
