@@ -1012,6 +1012,48 @@ TEST(an_album_that_cannot_be_opened_fails_each_count)
     end_world();
 }
 
+/* One album, of as many files that are all the same. */
+typedef struct same_files {
+    const outcome *file;
+    unsigned left;
+} same_files;
+
+static int next_same(void *ctx, census *c)
+{
+    same_files *same = (same_files *)ctx;
+    if (!same->left)
+        return 0;
+    for (; same->left; same->left--)
+        census_file_is(c, &same->file->hash, same->file->size);
+    return 1;
+}
+
+TEST(an_index_is_got_once_for_all_who_name_it)
+{
+    same_files same;
+    census_config config;
+    census c;
+    outcome file;
+    double gets;
+    begin_world(1);
+    start_all(1);
+    file = upload_new("file", 3000000, 1);
+    gets = figure(0, "gets");
+    same.file = &file;
+    same.left = 1000;
+    memset(&config, 0, sizeof config);
+    config.key = w.config.key;
+    config.next_album = next_same;
+    config.ctx = &same;
+    CHECK(census_open(&c, &config));
+    census_hear(&c, registry_roll(w.registry));
+    UNTIL((census_step(&c), c.is_known));
+    CHECK_INT(figure(0, "gets") - gets, 1);
+    CHECK_INT(c.known.count, 4); /* the index, and three chunks */
+    census_close(&c);
+    end_world();
+}
+
 /* What one server knows of it the others come to know, so that none deletes
  * what another has promised to keep; and a copy of one who was away makes no
  * chunk young again. */
@@ -1361,6 +1403,7 @@ static const struct test_case cases[] = {
     CASE(an_upload_keeps_what_is_there),
     CASE(albums_are_counted_wholly_or_not),
     CASE(an_album_that_cannot_be_opened_fails_each_count),
+    CASE(an_index_is_got_once_for_all_who_name_it),
     CASE(data_servers_agree_how_long_it_is_loose),
     CASE(passes_are_looked_at),
     CASE(nonsense_is_answered),
