@@ -11,6 +11,7 @@
 #include "../../demo/album/registry.h"
 #include "../../demo/album/serve.h"
 #include "../../demo/album/server.h"
+#include "../../demo/album/shelf.h"
 #include "../../demo/album/transfer.h"
 #include "../../demo/common/child.h"
 #include "../../demo/common/member.h"
@@ -1012,6 +1013,51 @@ TEST(an_album_that_cannot_be_opened_fails_each_count)
     end_world();
 }
 
+/* In a data server of the test's own; it says so when the chunk is read. */
+static void put_damaged(shelf *s)
+{
+    chunk_hash name = chunk_name("apples", 6);
+    char path[200];
+    FILE *file;
+    CHECK_INT(chunks_put(&s->store, &name, "apples", 6, 0), CHUNK_OK);
+    snprintf(path, sizeof path, "%s/own/chunks/%02x/%s", w.dir, name.bytes[0],
+             chunk_hex(&name).hex);
+    file = fopen(path, "w");
+    REQUIRE(file);
+    fclose(file);
+}
+
+TEST(a_chunk_is_read_when_its_keeper_can_be_asked)
+{
+    shelf_config config;
+    char why[200] = "", at[32];
+    shelf s;
+    size_t i;
+    begin_world(2);
+    start_all(1);
+    snprintf(at, sizeof at, "127.0.0.1:%u", registry_port(w.registry));
+    memset(&config, 0, sizeof config);
+    config.dir = path_in("own");
+    config.listen = "127.0.0.1:0";
+    config.registry = at;
+    config.name = "own";
+    config.key = w.config.key;
+    config.settle_ms = 100;
+    REQUIRE(shelf_open(&s, &config, why, sizeof why));
+    UNTIL((shelf_step(&s), s.fleet.roll.count == 2));
+    UNTIL((shelf_step(&s), figure(0, "servers") == 2)); /* they agree */
+    put_damaged(&s);
+    tend_soon(&s.tend);
+    UNTIL((shelf_step(&s), s.tend.phase == TEND_GIVES));
+    for (i = 0; i < s.fleet.roll.count; i++)
+        talk_close(s.fleet.talks[i]);
+    shelf_step(&s); /* dials */
+    CHECK_INT(s.store.bad, 0);
+    UNTIL((shelf_step(&s), s.store.bad == 1));
+    shelf_close(&s);
+    end_world();
+}
+
 /* One album, of as many files that are all the same. */
 typedef struct same_files {
     const outcome *file;
@@ -1404,6 +1450,7 @@ static const struct test_case cases[] = {
     CASE(albums_are_counted_wholly_or_not),
     CASE(an_album_that_cannot_be_opened_fails_each_count),
     CASE(an_index_is_got_once_for_all_who_name_it),
+    CASE(a_chunk_is_read_when_its_keeper_can_be_asked),
     CASE(data_servers_agree_how_long_it_is_loose),
     CASE(passes_are_looked_at),
     CASE(nonsense_is_answered),
