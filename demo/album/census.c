@@ -53,31 +53,56 @@ void census_hear(census *c, const roll *servers)
 
 /* >>noting ---------------------------------------------------------------- */
 
-/* Room for so many more; NULL: there is no memory, and the count fails. */
-static chunk_hash *make_room(census *c, census_list *list, size_t more)
+static int compare(const void *a, const void *b)
 {
-    size_t room = list->room;
-    chunk_hash *all = list->all;
-    while (room < list->count + more)
+    return memcmp(a, b, sizeof(chunk_hash));
+}
+
+/* In order, and each once. */
+static void merge(census_list *list)
+{
+    size_t i, kept = 0;
+    if (list->count)
+        qsort(list->all, list->count, sizeof *list->all, compare);
+    for (i = 0; i < list->count; i++)
+        if (!kept || compare(&list->all[kept - 1], &list->all[i]))
+            list->all[kept++] = list->all[i];
+    list->count = kept;
+}
+
+/* Of a full list that is merged half is free, else it grows: so it is merged
+ * seldom. 0: it cannot be. */
+static int make_room(census_list *list, size_t more)
+{
+    size_t room = list->room, needed;
+    chunk_hash *all;
+    if (list->count + more <= room)
+        return 1;
+    merge(list);
+    needed = list->count + more;
+    if (needed > CENSUS_MAX)
+        return 0;
+    while (room < 2 * needed)
         room = room ? 2 * room : 64;
-    if (room > list->room)
-        all = (chunk_hash *)realloc(all, room * sizeof *all);
-    if (!all) {
-        c->has_failed = 1;
-        return NULL;
-    }
+    all = (chunk_hash *)realloc(list->all, room * sizeof *all);
+    if (!all)
+        return 0;
     list->all = all;
     list->room = room;
-    list->count += more;
-    return all + list->count - more;
+    return 1;
 }
 
 static void note(census *c, census_list *list, const void *hashes,
                  size_t count)
 {
-    chunk_hash *at = make_room(c, list, count);
-    if (at)
-        memcpy(at, hashes, count * sizeof *at);
+    if (c->has_failed || !count)
+        return;
+    if (!make_room(list, count)) {
+        c->has_failed = 1;
+        return;
+    }
+    memcpy(list->all + list->count, hashes, count * sizeof *list->all);
+    list->count += count;
 }
 
 void census_file_is(census *c, const chunk_hash *hash, uint64_t size)
@@ -101,13 +126,10 @@ static void step_albums(census *c)
 {
     int more = c->config.next_album(c->config.ctx, c);
     c->has_failed |= more < 0;
-    if (more <= 0)
-        c->phase = CENSUS_INDEXES;
-}
-
-static int compare(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(chunk_hash));
+    if (more > 0)
+        return;
+    merge(&c->indexes);
+    c->phase = CENSUS_INDEXES;
 }
 
 static void end(census *c)
@@ -117,8 +139,7 @@ static void end(census *c)
     c->due_ms = ticks_ms() + rest_ms(c);
     if (c->has_failed)
         return;
-    if (c->named.count)
-        qsort(c->named.all, c->named.count, sizeof *c->named.all, compare);
+    merge(&c->named);
     c->known = c->named;
     c->named = old;
     c->known_ms = c->begun_ms;

@@ -12,13 +12,17 @@
  * before the count began. So a change of an album may take just that time to
  * come from whoever made it, and nothing that it names is gone.
  *
- * When an album cannot be read, the count ends without a result, and the one
- * before holds. Where none holds, nothing may go.
+ * When an album cannot be read, or there is more than CENSUS_MAX, the count
+ * ends without a result, and the one before holds. Where none holds, nothing
+ * may go.
  */
 #ifndef ALBUM_CENSUS_H
 #define ALBUM_CENSUS_H
 
 #include "errand.h"
+
+/* Chunks that a count tells apart: 256 MiB of names. */
+enum { CENSUS_MAX = 1 << 23 };
 
 typedef enum census_phase {
     CENSUS_RESTS,

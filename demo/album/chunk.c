@@ -377,19 +377,21 @@ static chunk_err give_name(const chunks *c, const char *aside,
     return CHUNK_IO;
 }
 
-/* Whether it is there, and whole: else the new bytes are better. */
-static int is_whole(chunks *c, const chunk_hash *name, size_t len)
+/* OK: it is there, and whole. MISSING: the new bytes are needed, and their name
+ * is free; what was damaged is set aside. NOMEM, IO: nobody knows. */
+static chunk_err look_at(chunks *c, const chunk_hash *name)
 {
     uint8_t *bytes;
-    size_t got;
-    int whole;
+    size_t len;
+    chunk_err err;
     if (!chunks_has(c, name))
-        return 0;
+        return CHUNK_MISSING;
     bytes = (uint8_t *)malloc(CHUNK_MAX);
-    whole =
-        bytes && chunks_get(c, name, bytes, &got) == CHUNK_OK && got == len;
+    err = bytes ? chunks_get(c, name, bytes, &len) : CHUNK_NOMEM;
     free(bytes);
-    return whole;
+    if (err == CHUNK_BAD)
+        return chunks_has(c, name) ? CHUNK_IO : CHUNK_MISSING;
+    return err;
 }
 
 chunk_err chunks_put(chunks *c, const chunk_hash *name, const void *bytes,
@@ -400,8 +402,11 @@ chunk_err chunks_put(chunks *c, const chunk_hash *name, const void *bytes,
     chunk_err err;
     if (len > CHUNK_MAX || !chunk_equal(&is, name))
         return CHUNK_BAD;
-    if (is_whole(c, name, len))
+    err = look_at(c, name);
+    if (err == CHUNK_OK)
         return chunks_freshen(c, name, age_s);
+    if (err != CHUNK_MISSING)
+        return err;
     if (c->bytes_max && c->bytes + len > c->bytes_max)
         return CHUNK_FULL;
     err = write_aside(c, aside.text, bytes, len, ago(age_s));

@@ -60,7 +60,8 @@ int chunks_open(chunks *c, const char *path, uint64_t bytes_max, char *why,
                 size_t size);
 void chunks_close(chunks *c);
 
-/* On the disk when it answers OK; loose, for so many seconds. BAD, FULL, IO. */
+/* On the disk when it answers OK; loose, for so many seconds. BAD, FULL, IO,
+ * NOMEM. */
 chunk_err chunks_put(chunks *c, const chunk_hash *name, const void *bytes,
                      size_t len, uint32_t age_s);
 /* Into `out`, of CHUNK_MAX bytes. MISSING, BAD (and set aside), IO. */

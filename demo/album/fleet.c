@@ -136,6 +136,11 @@ size_t fleet_copies(const fleet *f)
     return f->roll.copies < f->ring.count ? f->roll.copies : f->ring.count;
 }
 
+int fleet_is_ready(fleet *f, size_t at)
+{
+    return talk_is_ready(f->talks[at], &f->bearer, f->epoll);
+}
+
 int fleet_ask(fleet *f, size_t at, const talk_question *q)
 {
     return talk_ask(f->talks[at], &f->bearer, f->epoll, q);

@@ -34,6 +34,7 @@ size_t fleet_copies(const fleet *f);
 size_t fleet_keepers(const fleet *f, const chunk_hash *name,
                      uint8_t out[ROLL_COPIES_MAX]);
 
+int fleet_is_ready(fleet *f, size_t at);
 int fleet_ask(fleet *f, size_t at, const talk_question *q);
 void fleet_forget(fleet *f, const void *ctx);
 int fleet_step(fleet *f);

@@ -180,13 +180,12 @@ static int count_closed(server *s, const album_row *row, census *to)
     return -1;
 }
 
-int hall_count_next(void *ctx, census *to)
+/* The one that comes after s->counted, by name. */
+static int count_after(server *s, census *to)
 {
-    server *s = (server *)ctx;
     album_row row;
     hall *h;
     int found = accounts_next_album(s->people, s->counted, &row);
-    *s->counted = 0;
     if (found < 1)
         return found;
     snprintf(s->counted, sizeof s->counted, "%s", row.name);
@@ -194,6 +193,17 @@ int hall_count_next(void *ctx, census *to)
     if (!h)
         return count_closed(s, &row, to);
     return count_files(h->r.doc, to) ? -1 : 1;
+}
+
+/* However a count ends, the next begins with the first: behind one that cannot
+ * be read it would be taken for whole. */
+int hall_count_next(void *ctx, census *to)
+{
+    server *s = (server *)ctx;
+    int answer = count_after(s, to);
+    if (answer < 1)
+        *s->counted = 0;
+    return answer;
 }
 
 /* >>who is in ------------------------------------------------------------- */

@@ -75,14 +75,19 @@ static void dial(talk *t, const pass *bearer, int epoll)
         back_off(t, WIRE_LOST);
 }
 
+int talk_is_ready(talk *t, const pass *bearer, int epoll)
+{
+    if (!t->is_up && !talk_is_down(t))
+        dial(t, bearer, epoll);
+    return t->is_up && t->wire.state == WIRE_OPEN &&
+           t->count < TALK_ASKED_MAX &&
+           wire_waiting(&t->wire) <= TALK_WAITING_MAX;
+}
+
 int talk_ask(talk *t, const pass *bearer, int epoll, const talk_question *q)
 {
     talk_asked *asked = &t->asked[(t->first + t->count) % TALK_ASKED_MAX];
-    if (!t->is_up && !talk_is_down(t))
-        dial(t, bearer, epoll);
-    if (!t->is_up || t->wire.state != WIRE_OPEN ||
-        t->count == TALK_ASKED_MAX ||
-        wire_waiting(&t->wire) > TALK_WAITING_MAX ||
+    if (!talk_is_ready(t, bearer, epoll) ||
         !wire_say(&t->wire, q->kind, q->head, q->head_len, q->body,
                   q->body_len))
         return 0;

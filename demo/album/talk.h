@@ -57,6 +57,9 @@ typedef struct talk_question {
     size_t tag;
 } talk_question;
 
+/* Whether it may be asked now; if it is not connected, it begins to. For who
+ * has to read something first. */
+int talk_is_ready(talk *t, const pass *bearer, int epoll);
 int talk_ask(talk *t, const pass *bearer, int epoll, const talk_question *q);
 /* Whether it has failed, and it is too early to try again. */
 int talk_is_down(const talk *t);

@@ -336,6 +336,7 @@ static int read_chunk(tend *t, const chunk_hash *name, size_t *len)
     return err == CHUNK_OK;
 }
 
+/* Tried again until the keeper can be asked; not read before. */
 static void give(tend *t, tend_chunk *c, size_t place)
 {
     const chunk_hash *name = &t->names[t->at + t->index];
@@ -346,6 +347,8 @@ static void give(tend *t, tend_chunk *c, size_t place)
         c->has[place] = REFUSES;
         return;
     }
+    if (!fleet_is_ready(t->fleet, server))
+        return;
     if (!read_chunk(t, name, &len)) {
         t->index++;
         return;

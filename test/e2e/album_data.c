@@ -10,6 +10,8 @@
 #include "../../demo/album/census.h"
 #include "../../demo/album/registry.h"
 #include "../../demo/album/serve.h"
+#include "../../demo/album/server.h"
+#include "../../demo/album/shelf.h"
 #include "../../demo/album/transfer.h"
 #include "../../demo/common/child.h"
 #include "../../demo/common/member.h"
@@ -957,6 +959,147 @@ TEST(albums_are_counted_wholly_or_not)
     census_close(&c);
 }
 
+static const char *album_path(const album_row *row)
+{
+    static char path[64];
+    snprintf(path, sizeof path, "albums/%s", row->id);
+    return path;
+}
+
+/* An album server that has three albums and nothing else. */
+static void begin_albums(server *s, album_row rows[3])
+{
+    static const char *const names[] = { "a", "b", "c" };
+    char why[200] = "";
+    size_t i;
+    memset(s, 0, sizeof *s);
+    s->dir = w.dir;
+    s->name = w.dir;
+    s->people = accounts_open(path_in("accounts"), why, sizeof why);
+    REQUIRE(s->people);
+    CHECK_INT(accounts_add_user(s->people, "ada", "hash"), 1);
+    for (i = 0; i < 3; i++)
+        CHECK_INT(accounts_add_album(s->people, names[i], "ada", &rows[i]), 1);
+}
+
+/* The next count does not begin behind the one that could not be read. */
+TEST(an_album_that_cannot_be_opened_fails_each_count)
+{
+    static server s;
+    census_config config;
+    census c;
+    album_row rows[3];
+    FILE *file;
+    unsigned i;
+    begin_world(1);
+    begin_albums(&s, rows);
+    CHECK_INT(mkdir(path_in("albums"), 0700), 0);
+    file = fopen(path_in(album_path(&rows[1])), "w"); /* no directory */
+    REQUIRE(file);
+    fclose(file);
+    memset(&config, 0, sizeof config);
+    config.next_album = hall_count_next;
+    config.ctx = &s;
+    CHECK(census_open(&c, &config));
+    for (i = 0; i < 3; i++) {
+        count_once(&c);
+        CHECK_INT(is_named(&c, 0), -1);
+    }
+    CHECK_INT(unlink(path_in(album_path(&rows[1]))), 0);
+    count_once(&c);
+    CHECK_INT(is_named(&c, 0), 0);
+    census_close(&c);
+    accounts_close(s.people);
+    end_world();
+}
+
+/* In a data server of the test's own; it says so when the chunk is read. */
+static void put_damaged(shelf *s)
+{
+    chunk_hash name = chunk_name("apples", 6);
+    char path[200];
+    FILE *file;
+    CHECK_INT(chunks_put(&s->store, &name, "apples", 6, 0), CHUNK_OK);
+    snprintf(path, sizeof path, "%s/own/chunks/%02x/%s", w.dir, name.bytes[0],
+             chunk_hex(&name).hex);
+    file = fopen(path, "w");
+    REQUIRE(file);
+    fclose(file);
+}
+
+TEST(a_chunk_is_read_when_its_keeper_can_be_asked)
+{
+    shelf_config config;
+    char why[200] = "", at[32];
+    shelf s;
+    size_t i;
+    begin_world(2);
+    start_all(1);
+    snprintf(at, sizeof at, "127.0.0.1:%u", registry_port(w.registry));
+    memset(&config, 0, sizeof config);
+    config.dir = path_in("own");
+    config.listen = "127.0.0.1:0";
+    config.registry = at;
+    config.name = "own";
+    config.key = w.config.key;
+    config.settle_ms = 100;
+    REQUIRE(shelf_open(&s, &config, why, sizeof why));
+    UNTIL((shelf_step(&s), s.fleet.roll.count == 2));
+    UNTIL((shelf_step(&s), figure(0, "servers") == 2)); /* they agree */
+    put_damaged(&s);
+    tend_soon(&s.tend);
+    UNTIL((shelf_step(&s), s.tend.phase == TEND_GIVES));
+    for (i = 0; i < s.fleet.roll.count; i++)
+        talk_close(s.fleet.talks[i]);
+    shelf_step(&s); /* dials */
+    CHECK_INT(s.store.bad, 0);
+    UNTIL((shelf_step(&s), s.store.bad == 1));
+    shelf_close(&s);
+    end_world();
+}
+
+/* One album, of as many files that are all the same. */
+typedef struct same_files {
+    const outcome *file;
+    unsigned left;
+} same_files;
+
+static int next_same(void *ctx, census *c)
+{
+    same_files *same = (same_files *)ctx;
+    if (!same->left)
+        return 0;
+    for (; same->left; same->left--)
+        census_file_is(c, &same->file->hash, same->file->size);
+    return 1;
+}
+
+TEST(an_index_is_got_once_for_all_who_name_it)
+{
+    same_files same;
+    census_config config;
+    census c;
+    outcome file;
+    double gets;
+    begin_world(1);
+    start_all(1);
+    file = upload_new("file", 3000000, 1);
+    gets = figure(0, "gets");
+    same.file = &file;
+    same.left = 1000;
+    memset(&config, 0, sizeof config);
+    config.key = w.config.key;
+    config.next_album = next_same;
+    config.ctx = &same;
+    CHECK(census_open(&c, &config));
+    census_hear(&c, registry_roll(w.registry));
+    UNTIL((census_step(&c), c.is_known));
+    CHECK_INT(figure(0, "gets") - gets, 1);
+    CHECK_INT(c.known.count, 4); /* the index, and three chunks */
+    census_close(&c);
+    end_world();
+}
+
 /* What one server knows of it the others come to know, so that none deletes
  * what another has promised to keep; and a copy of one who was away makes no
  * chunk young again. */
@@ -1305,6 +1448,9 @@ static const struct test_case cases[] = {
     CASE(what_no_file_names_is_deleted_in_the_end),
     CASE(an_upload_keeps_what_is_there),
     CASE(albums_are_counted_wholly_or_not),
+    CASE(an_album_that_cannot_be_opened_fails_each_count),
+    CASE(an_index_is_got_once_for_all_who_name_it),
+    CASE(a_chunk_is_read_when_its_keeper_can_be_asked),
     CASE(data_servers_agree_how_long_it_is_loose),
     CASE(passes_are_looked_at),
     CASE(nonsense_is_answered),

@@ -2,7 +2,20 @@
  * Chunks on a disk: whole or not there, and never something else.
  */
 /* pkg-config: libsodium */
+#include "../../demo/common/posix.h"
+
+#include <stdlib.h>
+
+static int has_no_memory;
+
+static void *scarce(size_t size)
+{
+    return has_no_memory ? NULL : malloc(size);
+}
+
+#define malloc(size) scarce(size)
 #include "../../demo/album/chunk.c"
+#undef malloc
 
 #include "../test.h"
 
@@ -183,6 +196,34 @@ TEST(damage_is_set_aside)
     done(&c);
 }
 
+/* Of one that cannot be looked at nobody knows whether it is there: it is not
+ * replaced, and not counted again. */
+TEST(what_cannot_be_looked_at_stays_as_it_is)
+{
+    chunks c = fresh(0);
+    char path[256], bad[256];
+    FILE *file;
+    int fd;
+    CHECK_INT(put(&c, "apples"), CHUNK_OK);
+    has_no_memory = 1;
+    CHECK_INT(put(&c, "apples"), CHUNK_NOMEM);
+    has_no_memory = 0;
+    path_to(path, sizeof path, "apples");
+    fd = open(path, O_WRONLY);
+    CHECK_INT(pwrite(fd, "b", 1, 0), 1);
+    close(fd);
+    snprintf(bad, sizeof bad, "%s/bad", place);
+    CHECK_INT(rmdir(bad), 0);
+    file = fopen(bad, "w"); /* nothing can be set aside there */
+    REQUIRE(file);
+    fclose(file);
+    CHECK_INT(put(&c, "apples"), CHUNK_IO);
+    CHECK_INT(c.count, 1);
+    CHECK_INT(c.bytes, 6);
+    CHECK_INT(c.bad, 0);
+    done(&c);
+}
+
 /* Nothing half written is left, and what was there can be read. */
 TEST(a_full_disk_is_answered)
 {
@@ -246,5 +287,6 @@ TEST(all_are_listed_in_order)
 TEST_MAIN(CASE(what_is_put_is_there), CASE(names_are_what_it_is),
           CASE(chunks_are_loose_until_they_are_held),
           CASE(only_chunks_are_chunks), CASE(damage_is_set_aside),
+          CASE(what_cannot_be_looked_at_stays_as_it_is),
           CASE(a_full_disk_is_answered), CASE(one_opener),
           CASE(all_are_listed_in_order))
