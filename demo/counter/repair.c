@@ -36,6 +36,7 @@ static int odd_names(app *a, char *out, size_t size, cJSON *list)
         if (!m.is_odd)
             continue;
         is_self |= m.is_self;
+        a->repair.has_odd = 1;
         a->repair.odd = m.replica;
         if (len + strlen(name) + 3 < size)
             len += (size_t)sprintf(out + len, "%s%s", len ? ", " : "", name);
@@ -88,8 +89,8 @@ static void tell(app *a, cJSON *event, const char *names, int is_self)
                    say_red(&a->say), names, say_plain(&a->say));
 }
 
-/* It persists where who differed then has begun anew, and one differs again.
- */
+/* It persists where who differed then has begun anew, and one differs again;
+ * who that was may not have been known. */
 void repair_alarm(app *a)
 {
     repair *r = &a->repair;
@@ -97,8 +98,10 @@ void repair_alarm(app *a)
     cJSON *list = event ? cJSON_AddArrayToObject(event, "odd") : NULL;
     crdt_id before = r->odd;
     char names[200];
+    int had_odd = r->has_odd;
     int is_self = odd_names(a, names, sizeof names, list);
-    r->persists = r->is_told && (r->was_done || !is_active(a, &before));
+    r->persists =
+        r->is_told && (r->was_done || (had_odd && !is_active(a, &before)));
     r->persisted += r->persists != 0;
     r->is_told = 1;
     json_bool(event, "persists", r->persists);
@@ -109,7 +112,8 @@ void repair_alarm(app *a)
 
 void repair_over(app *a)
 {
-    a->repair.is_told = a->repair.was_done = a->repair.persists = 0;
+    a->repair.is_told = a->repair.has_odd = 0;
+    a->repair.was_done = a->repair.persists = 0;
 }
 
 int repair_holds(const app *a)
@@ -181,7 +185,8 @@ static int leave(app *a)
 {
     if (ticks_ms() >= a->repair.until_ms) {
         a->repair.state = REPAIR_NONE;
-        a->repair.is_told = 0; /* the next alarm tries again */
+        /* The next alarm tries again. */
+        a->repair.is_told = a->repair.has_odd = 0;
         say_notice(&a->say, NULL,
                    "nobody else has all changes of this one, "
                    "so it does not begin anew");
