@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ASIDE_MAX = 99 };
 
@@ -145,6 +146,21 @@ static int is_elsewhere(const app *a)
     return 0;
 }
 
+/* Whether DIR can get another name, as far as that can be seen before. */
+static int can_set_aside(const app *a)
+{
+    const char *dir = a->set.dir, *slash = dir ? strrchr(dir, '/') : NULL;
+    const char *name = slash ? slash + 1 : dir;
+    char above[1100];
+    if (!dir)
+        return 1;
+    if (strlen(dir) > 1000 || !*name || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0)
+        return 0;
+    snprintf(above, sizeof above, "%.*s", (int)(name - dir), dir);
+    return access(slash ? above : ".", W_OK | X_OK) == 0;
+}
+
 /* DIR becomes DIR.odd, or DIR.odd2, ... */
 static int set_aside(app *a)
 {
@@ -169,7 +185,7 @@ static int begin_anew(app *a)
 {
     repair *r = &a->repair;
     if (crdt_doc_vv(a->doc, &r->had))
-        return 1; /* later */
+        return 1; /* it has left already, and comes here again */
     node_close(a);
     if ((a->set.dir && !set_aside(a)) || !node_open(a))
         return 0;
@@ -180,18 +196,22 @@ static int begin_anew(app *a)
     return 1;
 }
 
+static int give_up(app *a, const char *why)
+{
+    a->repair.state = REPAIR_NONE;
+    /* The next alarm tries again. */
+    a->repair.is_told = a->repair.has_odd = 0;
+    say_notice(&a->say, NULL, "%s, so it does not begin anew", why);
+    return 1;
+}
+
 /* Who has left stays that until it writes; and nothing is written now. */
 static int leave(app *a)
 {
-    if (ticks_ms() >= a->repair.until_ms) {
-        a->repair.state = REPAIR_NONE;
-        /* The next alarm tries again. */
-        a->repair.is_told = a->repair.has_odd = 0;
-        say_notice(&a->say, NULL,
-                   "nobody else has all changes of this one, "
-                   "so it does not begin anew");
-        return 1;
-    }
+    if (ticks_ms() >= a->repair.until_ms)
+        return give_up(a, "nobody else has all changes of this one");
+    if (!can_set_aside(a))
+        return give_up(a, "its directory cannot be set aside");
     if (!is_elsewhere(a))
         return 1;
     node_leave(a);
