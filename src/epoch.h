@@ -259,17 +259,15 @@ CRDTI_FN const crdti_member *crdti_epoch_model(const crdti_roster *r,
     return best;
 }
 
-/* Whether its document was another than that, when we last compared. */
+/* Whether its document was another than that, when we compared: who has left
+ * since then does not make another one odd. */
 CRDTI_FN int crdti_epoch_is_odd(const crdti_roster *r,
                                 const crdti_member *member)
 {
     const crdti_ballot *ballot = &crdti_roster_self(r)->pact.accepted;
-    const crdti_member *model;
-    if (!ballot->number || !crdti_ballot_equal(ballot, &r->judged) ||
-        !crdti_epoch_is_witness(member, ballot))
-        return 0;
-    model = crdti_epoch_model(r, ballot);
-    return !crdti_digest_equal(model->pact.digest, member->pact.digest);
+    return ballot->number && crdti_ballot_equal(ballot, &r->judged) &&
+           crdti_epoch_is_witness(member, ballot) &&
+           !crdti_digest_equal(r->model, member->pact.digest);
 }
 
 /* Whether two who accepted that ballot had unequal documents there. */
@@ -414,6 +412,15 @@ CRDTI_FN int crdti_epoch_is_accepted(const crdti_roster *r, uint64_t *exact)
     return crdti_roster_agrees(r);
 }
 
+/* Who is odd at that ballot is known from now on. */
+CRDTI_FN void crdti_epoch_judge(crdti_roster *r, const crdti_ballot *ballot)
+{
+    if (crdti_ballot_equal(ballot, &r->judged))
+        return;
+    r->judged = *ballot;
+    r->model = crdti_epoch_model(r, ballot)->pact.digest;
+}
+
 /* An alarm, once for each ballot, when all have said what they have, so that
  * all see alike who is odd; or the lease is over, and nobody is yet. */
 CRDTI_FN void crdti_epoch_compare(crdti_roster *r, int is_late)
@@ -423,7 +430,7 @@ CRDTI_FN void crdti_epoch_compare(crdti_roster *r, int is_late)
     if (!crdti_epoch_differs(r, &own->accepted))
         return;
     if (crdti_epoch_is_accepted(r, &exact))
-        r->judged = own->accepted;
+        crdti_epoch_judge(r, &own->accepted);
     else if (!is_late)
         return;
     if (crdti_ballot_equal(&own->accepted, &r->alarmed))

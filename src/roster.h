@@ -97,7 +97,8 @@ typedef struct crdti_roster {
     uint64_t compared;    /* digests, at the last commit */
     uint64_t alarms;      /* that they differed, */
     crdti_ballot alarmed; /* the last time there; */
-    crdti_ballot judged;  /* and all had said what they have */
+    crdti_ballot judged;  /* and all had said what they have; */
+    crdt_digest model;    /* what most had then (crdti_epoch_model) */
 } crdti_roster;
 
 /* >>making and ending ----------------------------------------------------- */

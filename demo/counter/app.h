@@ -94,7 +94,8 @@ typedef struct repair {
     uint64_t until_ms;  /* commands wait till then at most */
     crdt_vv had;        /* what the document had that is gone */
     int is_told;        /* a mismatch, since the last full sync; */
-    crdt_id odd;        /* one that differed then */
+    int has_odd;        /* it was known who differs, */
+    crdt_id odd;        /* one that did */
     int was_done;       /* since then */
     int persists;       /* so it is not tried again */
     uint64_t persisted; /* how often, ever */

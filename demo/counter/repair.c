@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ASIDE_MAX = 99 };
 
@@ -36,6 +37,7 @@ static int odd_names(app *a, char *out, size_t size, cJSON *list)
         if (!m.is_odd)
             continue;
         is_self |= m.is_self;
+        a->repair.has_odd = 1;
         a->repair.odd = m.replica;
         if (len + strlen(name) + 3 < size)
             len += (size_t)sprintf(out + len, "%s%s", len ? ", " : "", name);
@@ -88,8 +90,8 @@ static void tell(app *a, cJSON *event, const char *names, int is_self)
                    say_red(&a->say), names, say_plain(&a->say));
 }
 
-/* It persists where who differed then has begun anew, and one differs again.
- */
+/* It persists where who differed then has begun anew, and one differs again;
+ * who that was may not have been known. */
 void repair_alarm(app *a)
 {
     repair *r = &a->repair;
@@ -97,8 +99,10 @@ void repair_alarm(app *a)
     cJSON *list = event ? cJSON_AddArrayToObject(event, "odd") : NULL;
     crdt_id before = r->odd;
     char names[200];
+    int had_odd = r->has_odd;
     int is_self = odd_names(a, names, sizeof names, list);
-    r->persists = r->is_told && (r->was_done || !is_active(a, &before));
+    r->persists =
+        r->is_told && (r->was_done || (had_odd && !is_active(a, &before)));
     r->persisted += r->persists != 0;
     r->is_told = 1;
     json_bool(event, "persists", r->persists);
@@ -109,7 +113,8 @@ void repair_alarm(app *a)
 
 void repair_over(app *a)
 {
-    a->repair.is_told = a->repair.was_done = a->repair.persists = 0;
+    a->repair.is_told = a->repair.has_odd = 0;
+    a->repair.was_done = a->repair.persists = 0;
 }
 
 int repair_holds(const app *a)
@@ -141,6 +146,21 @@ static int is_elsewhere(const app *a)
     return 0;
 }
 
+/* Whether DIR can get another name, as far as that can be seen before. */
+static int can_set_aside(const app *a)
+{
+    const char *dir = a->set.dir, *slash = dir ? strrchr(dir, '/') : NULL;
+    const char *name = slash ? slash + 1 : dir;
+    char above[1100];
+    if (!dir)
+        return 1;
+    if (strlen(dir) > 1000 || !*name || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0)
+        return 0;
+    snprintf(above, sizeof above, "%.*s", (int)(name - dir), dir);
+    return access(slash ? above : ".", W_OK | X_OK) == 0;
+}
+
 /* DIR becomes DIR.odd, or DIR.odd2, ... */
 static int set_aside(app *a)
 {
@@ -165,7 +185,7 @@ static int begin_anew(app *a)
 {
     repair *r = &a->repair;
     if (crdt_doc_vv(a->doc, &r->had))
-        return 1; /* later */
+        return 1; /* it has left already, and comes here again */
     node_close(a);
     if ((a->set.dir && !set_aside(a)) || !node_open(a))
         return 0;
@@ -176,17 +196,22 @@ static int begin_anew(app *a)
     return 1;
 }
 
+static int give_up(app *a, const char *why)
+{
+    a->repair.state = REPAIR_NONE;
+    /* The next alarm tries again. */
+    a->repair.is_told = a->repair.has_odd = 0;
+    say_notice(&a->say, NULL, "%s, so it does not begin anew", why);
+    return 1;
+}
+
 /* Who has left stays that until it writes; and nothing is written now. */
 static int leave(app *a)
 {
-    if (ticks_ms() >= a->repair.until_ms) {
-        a->repair.state = REPAIR_NONE;
-        a->repair.is_told = 0; /* the next alarm tries again */
-        say_notice(&a->say, NULL,
-                   "nobody else has all changes of this one, "
-                   "so it does not begin anew");
-        return 1;
-    }
+    if (ticks_ms() >= a->repair.until_ms)
+        return give_up(a, "nobody else has all changes of this one");
+    if (!can_set_aside(a))
+        return give_up(a, "its directory cannot be set aside");
     if (!is_elsewhere(a))
         return 1;
     node_leave(a);

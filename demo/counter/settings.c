@@ -176,6 +176,14 @@ static const char *wrong(const settings *s)
     return NULL;
 }
 
+/* As completion in a shell adds them: "DIR/.odd" would be in DIR. */
+static void trim_slashes(char *dir)
+{
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/')
+        dir[--len] = 0;
+}
+
 /* Who is told of nobody looks around; who is told no place has its own. */
 static void fill_in(settings *s)
 {
@@ -186,6 +194,8 @@ static void fill_in(settings *s)
         s->discover = text_copy(DISCOVER_GROUP);
     if (!s->dir && !s->memory)
         s->dir = default_dir(s->name);
+    if (s->dir)
+        trim_slashes(s->dir);
 }
 
 int settings_read(settings *s, int argc, char **argv)

@@ -671,6 +671,32 @@ TEST(nobody_is_odd_before_all_have_spoken)
     band_free(&b);
 }
 
+/* Of one that is odd and one that is not, as of a tie, the least replica would
+ * count; but it was judged when there was a third, which was like the other. */
+TEST(who_is_odd_stays_so_when_others_leave)
+{
+    int i, who;
+    for (who = 0; who < 3; who++) {
+        struct band b;
+        int gone = (who + 1) % 3;
+        begin(&b, 3, 0, 14);
+        band_run(&b, 20, STEP_MS);
+        spoil(b.docs[who]);
+        ask(&b, who, CRDT_SYNC_OPEN);
+        band_run(&b, 40, STEP_MS);
+        b.is_gone[gone] = 1;
+        CHECK_INT(crdt_node_leave(b.nodes[gone], band_name), CRDT_OK);
+        band_run(&b, 20, STEP_MS);
+        for (i = 0; i < 3; i++) {
+            CHECK_INT(band_epoch(&b, i).alarms, 1);
+            CHECK(is_odd(&b, i, who));
+            CHECK(!is_odd(&b, i, 3 - who - gone));
+        }
+        band_free(&b);
+        REQUIRE(!say_case(3, 0, 0, 0, who));
+    }
+}
+
 /* The odd one begins anew: an empty document under another id. */
 static void renew(struct band *b, int who)
 {
@@ -803,6 +829,7 @@ TEST_MAIN(CASE(all_agree_on_a_cut), CASE(any_message_may_be_lost),
           CASE(what_is_not_committed_delays_a_strict_one),
           CASE(unequal_digests_are_an_alarm),
           CASE(nobody_is_odd_before_all_have_spoken),
+          CASE(who_is_odd_stays_so_when_others_leave),
           CASE(who_is_odd_begins_anew), CASE(a_wish_outlives_a_reincarnation),
           CASE(the_number_is_learned),
           CASE(a_cut_that_was_accepted_is_not_disowned))
