@@ -5,7 +5,8 @@
 # time, as most of it is waiting.
 #
 #   cluster.sh [PATTERN]     only the runs that hold PATTERN
-#   SOAK=1 cluster.sh        also those that take long
+#   SOAK=1 cluster.sh        also those that take long, and those of repairs,
+#                            which must end within leases: on an idle machine
 
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -30,7 +31,8 @@ transports='tcp udp'
 runs() {
     local transport step who
     for transport in $transports; do
-        for name in work epoch timer join part tell mismatch anew tie; do
+        for name in work epoch timer join part tell \
+            ${SOAK:+mismatch anew tie}; do
             echo "$transport||$name||"
         done
         for step in sync answered ready committed work; do
