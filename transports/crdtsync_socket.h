@@ -1,7 +1,7 @@
 /*
  * crdtsync_socket - what crdtsync_tcp.h, _udp.h and _zmq.h share of POSIX
- * sockets: addresses, names, waking. They include it; there is nothing in it
- * for programs.
+ * sockets: addresses, names, waking, silence. They include it; there is nothing
+ * in it for programs.
  */
 #ifndef CRDTSYNC_SOCKET_H
 #define CRDTSYNC_SOCKET_H
@@ -418,6 +418,21 @@ CRDTI_FN void crdti_sock_wake_clear(const crdti_sock_wake *wake)
     char bytes[64];
     while (read(wake->reader, bytes, sizeof bytes) == (ssize_t)sizeof bytes)
         continue;
+}
+
+/* >>silence --------------------------------------------------------------- */
+
+/* For how long one has listened. While it did not nobody was silent: what is
+ * longer than `most_ms` between two looks was sleep. */
+typedef struct crdti_sock_listened {
+    uint64_t ms, until_ms;
+} crdti_sock_listened;
+
+CRDTI_FN void crdti_sock_listen_on(crdti_sock_listened *listened,
+                                   uint64_t now_ms, uint32_t most_ms)
+{
+    listened->ms += crdti_min(now_ms - listened->until_ms, most_ms);
+    listened->until_ms = now_ms;
 }
 
 #endif /* CRDTSYNC_IMPLEMENTATION */

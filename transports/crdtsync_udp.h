@@ -198,7 +198,7 @@ typedef struct crdti_udp_link {
     size_t refused;  /* bytes of the last send; 0: it was taken */
     unsigned budget; /* bytes that may go out now */
     uint64_t budget_ms;
-    uint64_t heard_ms; /* by awake_ms */
+    uint64_t heard_ms; /* by listened.ms */
     uint64_t said_ms;
     uint64_t up_ms, lived_ms, since_ms; /* since: LEAVING */
     char name[CRDTI_SOCK_NAME_MAX];
@@ -242,26 +242,18 @@ typedef struct crdti_udp {
     uint32_t keepalive_ms, silence_ms, announce_ms;
     uint32_t backoff_min_ms, backoff_max_ms;
     uint64_t now_ms, announce_at_ms;
-    uint64_t awake_ms, awake_at_ms; /* listened for so long, until then */
-    uint64_t upcalls;               /* made so far */
-    uint8_t *bytes;                 /* of one datagram, to read or to send */
-    crdt_peer peers;                /* numbers given so far */
-    crdt_err err;                   /* of this poll */
-    int is_full;                    /* the system takes no more for now */
+    crdti_sock_listened listened;
+    uint64_t upcalls; /* made so far */
+    uint8_t *bytes;   /* of one datagram, to read or to send */
+    crdt_peer peers;  /* numbers given so far */
+    crdt_err err;     /* of this poll */
+    int is_full;      /* the system takes no more for now */
     int polling;
 } crdti_udp;
 
 CRDTI_FN void crdti_udp_tick(crdti_udp *u)
 {
     u->now_ms = u->clock.mono_ms(u->clock.ctx);
-}
-
-/* While it did not listen nobody was silent: what is more than a PING between
- * two steps of a poll was sleep. */
-CRDTI_FN void crdti_udp_wake_up(crdti_udp *u)
-{
-    u->awake_ms += crdti_min(u->now_ms - u->awake_at_ms, u->keepalive_ms);
-    u->awake_at_ms = u->now_ms;
 }
 
 CRDTI_FN void crdti_udp_log(crdti_udp *u, const char *name, const char *what,
@@ -457,7 +449,7 @@ CRDTI_FN crdti_udp_link *crdti_udp_link_new(crdti_udp *u)
     crdti_zero(link, sizeof *link);
     link->here = (chance & ~UINT64_C(0xffff)) | slot;
     link->fill.alloc = link->drain.alloc = &u->alloc;
-    link->heard_ms = u->awake_ms;
+    link->heard_ms = u->listened.ms;
     link->said_ms = link->since_ms = u->now_ms;
     link->budget_ms = u->now_ms;
     link->budget = CRDTI_UDP_BURST;
@@ -532,7 +524,7 @@ CRDTI_FN void crdti_udp_link_up(crdti_udp *u, crdti_udp_link *link)
 {
     link->state = CRDTI_UDP_UP;
     link->up_ms = u->now_ms;
-    link->heard_ms = u->awake_ms;
+    link->heard_ms = u->listened.ms;
     link->peer = ++u->peers;
     crdti_sock_index_add(&u->index, link->peer,
                          (uint32_t)(link->here & 0xffff));
@@ -877,7 +869,7 @@ CRDTI_FN void crdti_udp_take_linked(crdti_udp *u, crdti_udp_kind kind,
     }
     if (link->state == CRDTI_UDP_DEAD)
         return;
-    link->heard_ms = u->awake_ms;
+    link->heard_ms = u->listened.ms;
     if (kind == CRDTI_UDP_BYE) {
         crdti_udp_die(u, link, "closed by the peer");
     } else if (kind == CRDTI_UDP_DATA && rest.len &&
@@ -958,7 +950,7 @@ CRDTI_FN void crdti_udp_link_step(crdti_udp *u, crdti_udp_link *link)
     if (link->state != CRDTI_UDP_UP && link->state != CRDTI_UDP_LEAVING)
         return;
     crdti_udp_flush(u, link);
-    if (u->awake_ms - link->heard_ms >= u->silence_ms)
+    if (u->listened.ms - link->heard_ms >= u->silence_ms)
         crdti_udp_die(u, link, "silent for too long");
     else if (link->state == CRDTI_UDP_UP &&
              u->now_ms - link->said_ms >= u->keepalive_ms)
@@ -997,7 +989,7 @@ CRDTI_FN void crdti_udp_steps(crdti_udp *u)
     crdti_udp_dial *dial;
     size_t i;
     crdti_udp_tick(u);
-    crdti_udp_wake_up(u);
+    crdti_sock_listen_on(&u->listened, u->now_ms, u->keepalive_ms);
     u->is_full = 0;
     crdti_udp_forget(u);
     for (dial = u->dials; dial; dial = dial->next_dial)
@@ -1017,8 +1009,9 @@ CRDTI_FN uint64_t crdti_udp_link_due(const crdti_udp *u,
     uint64_t due;
     if (link->state != CRDTI_UDP_UP && link->state != CRDTI_UDP_LEAVING)
         return link->state == CRDTI_UDP_DEAD ? 0 : CRDTI_UDP_NEVER;
-    due = crdti_min(u->now_ms + link->heard_ms + u->silence_ms - u->awake_ms,
-                    link->said_ms + u->keepalive_ms);
+    due =
+        crdti_min(u->now_ms + link->heard_ms + u->silence_ms - u->listened.ms,
+                  link->said_ms + u->keepalive_ms);
     if (crdti_udp_queued(link))
         due = link->budget && !u->is_full ? 0 : u->now_ms + 1;
     if (link->state == CRDTI_UDP_LEAVING)

@@ -222,7 +222,7 @@ typedef struct crdti_zmq_link {
     int is_pending;
     crdt_buf batch;    /* behind it: small messages, until the next poll */
     int refused;       /* the last send was */
-    uint64_t heard_ms; /* by awake_ms */
+    uint64_t heard_ms; /* by listened.ms */
     uint64_t said_ms, since_ms;
     uint64_t feed;  /* that it publishes, and we subscribed to; 0: none */
     int hears;      /* it does what we publish */
@@ -278,24 +278,16 @@ typedef struct crdti_zmq {
     uint32_t keepalive_ms, silence_ms, linger_ms;
     uint32_t backoff_min_ms, backoff_max_ms;
     uint64_t now_ms;
-    uint64_t awake_ms, awake_at_ms; /* listened for so long, until then */
-    uint64_t upcalls;               /* made so far */
-    crdt_peer peers;                /* numbers given so far */
-    crdt_err err;                   /* of this poll */
+    crdti_sock_listened listened;
+    uint64_t upcalls; /* made so far */
+    crdt_peer peers;  /* numbers given so far */
+    crdt_err err;     /* of this poll */
     int polling;
 } crdti_zmq;
 
 CRDTI_FN void crdti_zmq_tick(crdti_zmq *z)
 {
     z->now_ms = z->clock.mono_ms(z->clock.ctx);
-}
-
-/* While it did not listen nobody was silent: what is more than a PING between
- * two steps of a poll was sleep. */
-CRDTI_FN void crdti_zmq_wake_up(crdti_zmq *z)
-{
-    z->awake_ms += crdti_min(z->now_ms - z->awake_at_ms, z->keepalive_ms);
-    z->awake_at_ms = z->now_ms;
 }
 
 CRDTI_FN void crdti_zmq_log(crdti_zmq *z, const char *endpoint,
@@ -390,7 +382,7 @@ CRDTI_FN crdti_zmq_link *crdti_zmq_link_new(crdti_zmq *z,
     link->place = *place;
     link->batch.alloc = &z->alloc;
     link->here = (chance & ~UINT64_C(0xffff)) | slot;
-    link->heard_ms = z->awake_ms;
+    link->heard_ms = z->listened.ms;
     link->said_ms = link->since_ms = z->now_ms;
     z->slots[slot] = link;
     z->slots_end = crdti_max_size(z->slots_end, slot + 1);
@@ -520,7 +512,7 @@ CRDTI_FN void crdti_zmq_link_up(crdti_zmq *z, crdti_zmq_link *link)
 {
     link->state = CRDTI_ZMQ_UP;
     link->since_ms = z->now_ms;
-    link->heard_ms = z->awake_ms;
+    link->heard_ms = z->listened.ms;
     link->peer = ++z->peers;
     crdti_sock_index_add(&z->index, link->peer,
                          (uint32_t)(link->here & 0xffff));
@@ -568,7 +560,7 @@ CRDTI_FN void crdti_zmq_flush(crdti_zmq *z, crdti_zmq_link *link)
 CRDTI_FN int crdti_zmq_is_silent(const crdti_zmq *z,
                                  const crdti_zmq_link *link)
 {
-    return z->awake_ms - link->heard_ms >= z->silence_ms;
+    return z->listened.ms - link->heard_ms >= z->silence_ms;
 }
 
 /* Over a new connection: this one may be dead without knowing. */
@@ -577,7 +569,7 @@ CRDTI_FN void crdti_zmq_redial(crdti_zmq *z, crdti_zmq_link *link)
     crdti_zmq_dial *dial = link->dial;
     if (!dial || !crdti_zmq_is_silent(z, link))
         return;
-    link->heard_ms = z->awake_ms;
+    link->heard_ms = z->listened.ms;
     (void)zmq_disconnect(dial->socket, dial->endpoint);
     if (zmq_connect(dial->socket, dial->endpoint))
         crdti_zmq_log(z, dial->endpoint, "cannot dial");
@@ -860,7 +852,7 @@ CRDTI_FN void crdti_zmq_take_linked(crdti_zmq *z, const crdti_zmq_note *note,
     }
     if (link->state == CRDTI_ZMQ_DEAD)
         return;
-    link->heard_ms = z->awake_ms;
+    link->heard_ms = z->listened.ms;
     if (note->kind == CRDTI_ZMQ_BYE) {
         crdti_zmq_die(z, link, "closed by the peer");
     } else if (note->kind == CRDTI_ZMQ_PEER) {
@@ -885,7 +877,7 @@ CRDTI_FN void crdti_zmq_take_cast(crdti_zmq *z, crdt_bytes bytes)
         crdti_zmq_link *link = z->slots[i];
         if (!link || link->feed != feed || link->state != CRDTI_ZMQ_UP)
             continue;
-        link->heard_ms = z->awake_ms;
+        link->heard_ms = z->listened.ms;
         if (!link->told_hears)
             crdti_zmq_tell(z, link, CRDTI_ZMQ_HEARS,
                            crdt_bytes_of(bytes.ptr, 8));
@@ -1124,7 +1116,7 @@ CRDTI_FN void crdti_zmq_steps(crdti_zmq *z)
     crdti_zmq_dial *dial;
     size_t i;
     crdti_zmq_tick(z);
-    crdti_zmq_wake_up(z);
+    crdti_sock_listen_on(&z->listened, z->now_ms, z->keepalive_ms);
     crdti_zmq_forget(z);
     for (dial = z->dials; dial; dial = dial->next)
         crdti_zmq_dial_step(z, dial);
@@ -1140,7 +1132,7 @@ CRDTI_FN void crdti_zmq_steps(crdti_zmq *z)
 CRDTI_FN uint64_t crdti_zmq_link_due(const crdti_zmq *z,
                                      const crdti_zmq_link *link)
 {
-    uint64_t due = z->now_ms + link->heard_ms + z->silence_ms - z->awake_ms;
+    uint64_t due = z->now_ms + link->heard_ms + z->silence_ms - z->listened.ms;
     if (link->state == CRDTI_ZMQ_DEAD || link->state == CRDTI_ZMQ_OPENING)
         return link->state == CRDTI_ZMQ_DEAD ? 0 : CRDTI_ZMQ_NEVER;
     if (link->is_pending) /* nothing tells when a ROUTER has room again */

@@ -47,10 +47,7 @@ static void table(options *all, option *rows, client *c)
           &c->json, 0, 0 },
         { "verbose", NULL, "tell on stderr what the engine logs",
           OPTION_SWITCH, &c->verbose, 0, 0 },
-        { "config", "FILE", "a JSON file with these options, less the --",
-          OPTION_TEXT, &c->config, 0, 0 },
-        { "help", NULL, "this", OPTION_SWITCH, &c->help, 1, 0 },
-        { "version", NULL, "the version", OPTION_SWITCH, &c->version, 1, 0 },
+        OPTIONS_OF_ALL(&c->config, &c->help, &c->version),
     };
     options_table(all, "album", "CRDT_ALBUM_", rows, these,
                   sizeof these / sizeof *these);

@@ -67,10 +67,7 @@ static void table(options *all, option *rows, data *d)
           OPTION_NUMBER, &d->scrub_hours, 0, 0 },
         { "json", NULL, "answer in JSON, one object a line", OPTION_SWITCH,
           &d->json, 0, 0 },
-        { "config", "FILE", "a JSON file with these options, less the --",
-          OPTION_TEXT, &d->config, 0, 0 },
-        { "help", NULL, "this", OPTION_SWITCH, &d->help, 1, 0 },
-        { "version", NULL, "the version", OPTION_SWITCH, &d->version, 1, 0 },
+        OPTIONS_OF_ALL(&d->config, &d->help, &d->version),
     };
     options_table(all, "album-data", "CRDT_ALBUM_DATA_", rows, these,
                   sizeof these / sizeof *these);

@@ -47,6 +47,15 @@ typedef struct options {
     char why[512];      /* what was wrong */
 } options;
 
+/* The rows of every program: config, a char *; help and version, ints. */
+/* clang-format off */
+#define OPTIONS_OF_ALL(config, help, version)                                 \
+    { "config", "FILE", "a JSON file with these options, less the --",        \
+      OPTION_TEXT, config, 0, 0 },                                            \
+    { "help", NULL, "this", OPTION_SWITCH, help, 1, 0 },                      \
+    { "version", NULL, "the version", OPTION_SWITCH, version, 1, 0 }
+/* clang-format on */
+
 /* Fills it in, with a copy of the rows; that of the file is "config". */
 void options_table(options *all, const char *program, const char *prefix,
                    option *rows, const option *these, size_t count);

@@ -75,10 +75,7 @@ static void table(options *all, option *rows, settings *s)
           OPTION_SWITCH, &s->wait, 0, 0 },
         { "verbose", NULL, "tell on stderr what the engine logs",
           OPTION_SWITCH, &s->verbose, 0, 0 },
-        { "config", "FILE", "a JSON file with these options, less the --",
-          OPTION_TEXT, &s->config, 0, 0 },
-        { "help", NULL, "this", OPTION_SWITCH, &s->help, 1, 0 },
-        { "version", NULL, "the version", OPTION_SWITCH, &s->version, 1, 0 },
+        OPTIONS_OF_ALL(&s->config, &s->help, &s->version),
     };
     options_table(all, "counter", "CRDT_COUNTER_", rows, these,
                   sizeof these / sizeof *these);

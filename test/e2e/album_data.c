@@ -340,6 +340,17 @@ static void make_large_file(const char *path, size_t mib)
     close(fd);
 }
 
+/* A world, and a file to upload. */
+static const char *begin_with(unsigned copies, size_t servers, size_t mib)
+{
+    const char *path;
+    begin_world(copies);
+    start_all(servers);
+    path = path_in("file");
+    make_large_file(path, mib);
+    return path;
+}
+
 static int are_equal(const char *a, const char *b)
 {
     char command[600];
@@ -487,11 +498,8 @@ TEST(a_download_goes_on_where_it_was)
     char part[300];
     int fd;
     const char *path, *copy;
-    begin_world(2);
-    start_all(3);
-    path = path_in("file");
+    path = begin_with(2, 3, 8);
     copy = path_in("copy");
-    make_large_file(path, 8);
     up = upload(path);
     begin_download(&o, &up, copy);
     o.at_progress = cancel_at_half;
@@ -519,10 +527,7 @@ TEST(a_server_is_killed_in_an_upload)
 {
     outcome up;
     const char *path;
-    begin_world(2);
-    start_all(3);
-    path = path_in("file");
-    make_large_file(path, 12);
+    path = begin_with(2, 3, 12);
     begin_upload(&up, path);
     up.at_progress = kill_first;
     UNTIL(!up.which);
@@ -545,11 +550,8 @@ TEST(a_server_is_killed_in_a_download)
 {
     outcome up, o;
     const char *path, *copy;
-    begin_world(2);
-    start_all(3);
-    path = path_in("file");
+    path = begin_with(2, 3, 12);
     copy = path_in("copy");
-    make_large_file(path, 12);
     up = upload(path);
     begin_download(&o, &up, copy);
     o.at_progress = kill_first;
@@ -566,10 +568,7 @@ TEST(a_server_hangs)
 {
     outcome up;
     const char *path;
-    begin_world(2);
-    start_all(3);
-    path = path_in("file");
-    make_large_file(path, 3);
+    path = begin_with(2, 3, 3);
     w.is_deaf = 1;
     child_signal(&w.servers[0].process, SIGSTOP);
     up = upload(path);
@@ -588,10 +587,7 @@ TEST(servers_join_and_leave)
     const char *path;
     double given = 0;
     size_t i;
-    begin_world(2);
-    start_all(3);
-    path = path_in("file");
-    make_large_file(path, 16);
+    path = begin_with(2, 3, 16);
     up = upload(path);
     UNTIL(all_settled());
     UNTIL(chunks_on_all() == 34);
@@ -631,10 +627,7 @@ TEST(the_album_server_starts_again)
     outcome up;
     const char *path;
     char listen[32];
-    begin_world(1);
-    start_all(3);
-    path = path_in("file");
-    make_large_file(path, 6);
+    path = begin_with(1, 3, 6);
     up = upload(path);
     UNTIL(all_settled());
     snprintf(listen, sizeof listen, "127.0.0.1:%u", registry_port(w.registry));
@@ -696,10 +689,7 @@ TEST(damaged_chunks_are_got_again)
     outcome up;
     const char *path;
     size_t damaged;
-    begin_world(2);
-    start_all(2);
-    path = path_in("file");
-    make_large_file(path, 4);
+    path = begin_with(2, 2, 4);
     up = upload(path);
     damaged = for_chunks(0, damage);
     CHECK_INT(damaged, 5);
@@ -732,11 +722,8 @@ TEST(a_liar_is_found_out)
     unsigned lies = 0;
     const char *path, *copy;
     char why[200], text[512], *list;
-    begin_world(1);
-    start_all(1);
-    path = path_in("file");
+    path = begin_with(1, 1, 6);
     copy = path_in("copy");
-    make_large_file(path, 6);
     up = upload(path);
     REQUIRE(serve_open(&liar, "127.0.0.1:0", &w.config.key, why, sizeof why));
     liar.hear = lie;
@@ -1342,11 +1329,8 @@ TEST(a_file_larger_than_memory)
         return;
     }
     setenv("CRDT_ALBUM_CAP", "1", 1);
-    begin_world(1);
-    start_all(2);
-    path = path_in("file");
+    path = begin_with(1, 2, mib);
     copy = path_in("copy");
-    make_large_file(path, mib);
     list = registry_text(w.registry, 3600);
     fflush(stdout);
     capped = fork();

@@ -8,12 +8,10 @@
  *     build/test/fuzz/NAME FILE...    those files, as they are
  */
 #define _POSIX_C_SOURCE 200809L
+#include "../test.h"
+
 #include <dirent.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* Changed and cut are only files up to this size: the cost is its square. */
 enum { VARIED_SIZE_MAX = 2048, PATH_LEN_MAX = 1024 };
@@ -64,11 +62,9 @@ static void feed(const uint8_t *bytes, size_t size)
 static void feed_varied(uint8_t *bytes, size_t size)
 {
     static const uint8_t changes[] = { 0x01, 0x80, 0xff };
-    const char *stride = getenv("CRDT_STRIDE");
-    const long asked = stride ? atol(stride) : 1;
-    const size_t step = asked > 1 ? (size_t)asked : 1;
+    const size_t step = (size_t)test_env("CRDT_STRIDE", 1);
     size_t i, k;
-    for (i = 0; i < size; i += step) {
+    for (i = 0; i < size; i += step ? step : 1) {
         current_byte = (long)i;
         feed(bytes, i);
         for (k = 0; k < sizeof changes; k++) {

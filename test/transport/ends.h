@@ -28,6 +28,7 @@ enum {
     SEEN_MAX = 128,
     HEAD = 8,
     DEADLINE_MS = 20000,
+    SILENCE_MS = 1000,
     WINDOW = 32768
 };
 #define MIB ((size_t)1 << 20)
@@ -58,6 +59,9 @@ struct kit {
 };
 
 static const struct kit *kit;
+
+/* After which an end that is made now takes another for dead. */
+static uint32_t silence_ms = SILENCE_MS;
 
 /* A peer, as one end sees it. */
 struct seen {

@@ -2,9 +2,7 @@
 #ifndef TCP_KIT_H
 #define TCP_KIT_H
 
-#include "ends.h"
-
-#include <unistd.h>
+#include "stranger.h"
 
 static unsigned tcp_port;
 static char tcp_address[40]; /* of end 0 */
@@ -37,16 +35,7 @@ static crdt_err tcp_make(crdt_transport *out, size_t number,
 
 static void tcp_stranger(crdt_bytes bytes)
 {
-    struct sockaddr_in to;
-    void *generic = &to;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    memset(&to, 0, sizeof to);
-    to.sin_family = AF_INET;
-    to.sin_port = htons((uint16_t)tcp_port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(fd, (struct sockaddr *)generic, sizeof to) == 0)
-        (void)!send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-    close(fd);
+    stranger_says(tcp_address, SOCK_STREAM, bytes);
 }
 
 static void tcp_finish(void)

@@ -2,9 +2,7 @@
 #ifndef UDP_KIT_H
 #define UDP_KIT_H
 
-#include "ends.h"
-
-#include <unistd.h>
+#include "stranger.h"
 
 static unsigned udp_port;
 static char udp_address[40]; /* of end 0 */
@@ -22,7 +20,7 @@ static crdt_err udp_make(crdt_transport *out, size_t number,
     config.backoff_min_ms = 1;
     config.backoff_max_ms = 20;
     config.keepalive_ms = 200;
-    config.silence_ms = 1000;
+    config.silence_ms = silence_ms;
     config.listen = number == 0 ? udp_address : "127.0.0.1:0";
     config.peers = peers;
     config.peers_count = number > 0;
@@ -35,16 +33,7 @@ static crdt_err udp_make(crdt_transport *out, size_t number,
 
 static void udp_stranger(crdt_bytes bytes)
 {
-    struct sockaddr_in to;
-    void *generic = &to;
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    memset(&to, 0, sizeof to);
-    to.sin_family = AF_INET;
-    to.sin_port = htons((uint16_t)udp_port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    (void)!sendto(fd, bytes.ptr, bytes.len, 0, (struct sockaddr *)generic,
-                  sizeof to);
-    close(fd);
+    stranger_says(udp_address, SOCK_DGRAM, bytes);
 }
 
 static void udp_finish(void)

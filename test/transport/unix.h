@@ -2,7 +2,7 @@
 #ifndef UNIX_KIT_H
 #define UNIX_KIT_H
 
-#include "ends.h"
+#include "stranger.h"
 
 #include <unistd.h>
 
@@ -30,12 +30,7 @@ static crdt_err unix_make(crdt_transport *out, size_t number,
 
 static void unix_stranger(crdt_bytes bytes)
 {
-    crdti_sock_address to;
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    crdti_sock_unix_address(unix_path + 5, &to);
-    if (connect(fd, crdti_sock_generic(&to), to.len) == 0)
-        (void)!send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-    close(fd);
+    stranger_says(unix_path, SOCK_STREAM, bytes);
 }
 
 static const struct kit unix_kit = { .name = "unix: ",

@@ -20,7 +20,7 @@ static crdt_err zmq_make_with(crdt_transport *out, size_t number,
     config.backoff_min_ms = 5;
     config.backoff_max_ms = 20;
     config.keepalive_ms = 200;
-    config.silence_ms = 1000;
+    config.silence_ms = silence_ms;
     if (number == 0)
         config.listen = zmq_endpoint[0] ? zmq_endpoint : "tcp://127.0.0.1:*";
     config.peers = &peer;
