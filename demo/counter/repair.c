@@ -59,11 +59,12 @@ static int is_active(const app *a, const crdt_id *replica)
 
 /* >>alarms ---------------------------------------------------------------- */
 
-/* Who waits for the end of a full sync waits for the next. */
+/* Who waits for the end of a full sync waits for the next: one lease to begin
+ * anew, one to fetch all, one to compare it. */
 static void be_patient(const app *a, hold *h)
 {
     if (h->kind == HOLD_SYNC)
-        h->until_ms = in_leases(a, 2);
+        h->until_ms = in_leases(a, 3);
 }
 
 static void tell(app *a, cJSON *event, const char *names, int is_self)
@@ -146,6 +147,17 @@ static int is_elsewhere(const app *a)
     return 0;
 }
 
+/* Whether all others have compared too, so that they know who differs. */
+static int is_over(const app *a)
+{
+    crdt_member_info m;
+    size_t i;
+    for (i = 1; member_at(a, i, &m); i++)
+        if (m.status == CRDT_MEMBER_ACTIVE && m.phase != CRDT_PHASE_WORK)
+            return 0;
+    return 1;
+}
+
 /* Whether DIR can get another name, as far as that can be seen before. */
 static int can_set_aside(const app *a)
 {
@@ -212,7 +224,7 @@ static int leave(app *a)
         return give_up(a, "nobody else has all changes of this one");
     if (!can_set_aside(a))
         return give_up(a, "its directory cannot be set aside");
-    if (!is_elsewhere(a))
+    if (!is_over(a) || !is_elsewhere(a))
         return 1;
     node_leave(a);
     return is_elsewhere(a) ? begin_anew(a) : 1;

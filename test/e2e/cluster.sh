@@ -5,8 +5,7 @@
 # time, as most of it is waiting.
 #
 #   cluster.sh [PATTERN]     only the runs that hold PATTERN
-#   SOAK=1 cluster.sh        also those that take long, and those of repairs,
-#                            which must end within leases: on an idle machine
+#   SOAK=1 cluster.sh        also those that take long
 
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -31,8 +30,7 @@ transports='tcp udp'
 runs() {
     local transport step who
     for transport in $transports; do
-        for name in work epoch timer join part tell \
-            ${SOAK:+mismatch anew tie}; do
+        for name in work epoch timer join part tell mismatch anew tie; do
             echo "$transport||$name||"
         done
         for step in sync answered ready committed work; do

@@ -13,7 +13,7 @@ static void stranger_says(const char *address, int type, crdt_bytes bytes)
     size_t count;
     int fd;
     if (crdti_sock_resolve(address, type, 0, &to, 1, &count)) {
-        CHECK(!"an address");
+        CHECK_STR(address, "an address");
         return;
     }
     fd = socket(to.of.ss_family, type, 0);
