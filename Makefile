@@ -21,9 +21,10 @@ OPT     ?= -O2 -g
 CFLAGS  ?= $(OPT)
 # Of tests: a third of the time to compile, and they run hardly longer. Light
 # tests run in no time, and only have to be compiled: clang takes a third of
-# the time of gcc when it does not optimize.
+# the time of gcc when it does not optimize. Long ones pay for -O2.
 TEST_OPT  ?= -Og -g1
 LIGHT_OPT ?= -O0 -g1
+LONG_OPT  ?= -O2 -g1
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
 FUZZ_RUNS      ?= 10000000
@@ -117,6 +118,7 @@ printf '#!/bin/sh\necho "skipped: $(lacks) is not here"\necho "%s"\n' \
 endef
 
 $(TEST_PROGS) $(FUZZ_PROGS): private CFLAGS = $(TEST_OPT) $(LONE)
+LONG       := $(patsubst %,$(BUILD)/test/laws/%,algebra schedules)
 LIGHT_DIRS ?= unit transport e2e
 HEAVY := laws/text_events laws/list_events laws/lists oom/types oom/text \
 	sim/lossy sim/relay fuzz/sequence
@@ -124,6 +126,7 @@ LIGHT := $(filter-out $(HEAVY:%=$(BUILD)/test/%),\
 	$(filter $(LIGHT_DIRS:%=$(BUILD)/test/%/%),\
 	$(TEST_PROGS) $(FUZZ_PROGS)))
 $(LIGHT): private CFLAGS = $(LIGHT_OPT) $(LONE)
+$(LONG): private CFLAGS = $(LONG_OPT) $(LONE)
 $(LIGHT): private compiler = $(LIGHT_CC)
 $(TEST_PROGS): $(BUILD)/%: %.c Makefile
 	$(call begin,CC)

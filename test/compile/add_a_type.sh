@@ -68,7 +68,7 @@ build_header() {
 # As warnings of a stranger's code: they count.
 runs() { # SOURCE
     (cd "$place" && ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic \
-        -Wswitch-enum -Wmissing-prototypes -Werror -O1 -I. -o program "$1" &&
+        -Wswitch-enum -Wmissing-prototypes -Werror -Og -I. -o program "$1" &&
         ./program)
 }
 
