@@ -19,11 +19,11 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 OPT     ?= -O2 -g
 CFLAGS  ?= $(OPT)
-# Of tests: a third of the time to compile, and they run hardly longer. Light
-# tests run in no time, and only have to be compiled: clang takes a third of
-# the time of gcc when it does not optimize. Long ones pay for -O2.
-TEST_OPT  ?= -Og -g1
+# Most tests run in no time, and only have to be compiled: clang takes a third
+# of the time of gcc when it does not optimize. Heavy ones pay for -Og, long
+# ones for -O2.
 LIGHT_OPT ?= -O0 -g1
+TEST_OPT  ?= -Og -g1
 LONG_OPT  ?= -O2 -g1
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -118,16 +118,16 @@ printf '#!/bin/sh\necho "skipped: $(lacks) is not here"\necho "%s"\n' \
 endef
 
 $(TEST_PROGS) $(FUZZ_PROGS): private CFLAGS = $(TEST_OPT) $(LONE)
-LONG       := $(patsubst %,$(BUILD)/test/laws/%,algebra schedules)
-LIGHT_DIRS ?= unit transport e2e
-HEAVY := laws/text_events laws/list_events laws/lists oom/types oom/text \
-	sim/lossy sim/relay fuzz/sequence
-LIGHT := $(filter-out $(HEAVY:%=$(BUILD)/test/%),\
-	$(filter $(LIGHT_DIRS:%=$(BUILD)/test/%/%),\
-	$(TEST_PROGS) $(FUZZ_PROGS)))
+LONG  := laws/algebra laws/schedules
+HEAVY := fuzz/readable fuzz/sequence laws/events laws/histories laws/json \
+	laws/list_events laws/lists laws/rules laws/strokes laws/text_events \
+	laws/texts laws/types oom/types sim/epoch sim/lossy sim/planted \
+	sim/relay sim/scenarios sim/seeds unit/hostile unit/text
+LIGHT := $(filter-out $(patsubst %,$(BUILD)/test/%,$(HEAVY) $(LONG)),\
+	$(TEST_PROGS) $(FUZZ_PROGS))
 $(LIGHT): private CFLAGS = $(LIGHT_OPT) $(LONE)
-$(LONG): private CFLAGS = $(LONG_OPT) $(LONE)
 $(LIGHT): private compiler = $(LIGHT_CC)
+$(LONG:%=$(BUILD)/test/%): private CFLAGS = $(LONG_OPT) $(LONE)
 $(TEST_PROGS): $(BUILD)/%: %.c Makefile
 	$(call begin,CC)
 	$(Q)$(if $(lacks),$(skip),$(compile) -pthread -o $@ $< $(needs) $(LDFLAGS))
@@ -158,7 +158,8 @@ model: ## spin on the model of full syncs, when it is there
 
 soak: model $(BUILD)/test/e2e/album_data ## the seeded tests for hours: SOAK_SEEDS=2000000
 	$(Q)CRDT_SEEDS=$(SOAK_SEEDS) CRDT_DEPTH=4 TEST_SECONDS_MAX=86400 \
-		$(MAKE) --no-print-directory test SCRIPTS= FUZZ= TEST_OPT='-O2 -g' \
+		$(MAKE) --no-print-directory test SCRIPTS= FUZZ= \
+		TEST_OPT='-O2 -g' LIGHT_OPT='-O2 -g' \
 		TESTS='$(filter test/laws/% test/oom/% test/sim/% \
 		test/crash/%,$(TESTS))'
 	$(Q)CRDT_ALBUM_MIB=1024 CRDT_ALBUM_SEEDS=1000 $(BUILD)/test/e2e/album_data
@@ -177,7 +178,8 @@ sanitized = +$(Q)CRDT_SEEDS=$(SANITIZE_SEEDS) CRDT_STRIDE=7 \
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	$(MAKE) --no-print-directory test BUILD=build/$@ CC=$(SANITIZE_CC) \
 	SCRIPTS='$(filter-out test/compile/%,$(SCRIPTS))' OPT='-Og -g1' \
-	LIGHT_DIRS='unit laws oom sim crash transport e2e fuzz' WARN=-w \
+	LONG= HEAVY='fuzz/sequence laws/text_events sim/lossy sim/relay \
+		sim/seeds unit/hostile unit/text' WARN=-w \
 	LONE=-DCRDTSYNC_STATIC \
 	SANITIZE='-fno-omit-frame-pointer -fno-sanitize-recover=all $(1)'
 

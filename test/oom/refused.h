@@ -329,6 +329,7 @@ static void run(void (*scenario)(void))
 
 static void run_out(void (*scenario)(void))
 {
+    const size_t stride = (size_t)test_env("CRDT_STRIDE", 1);
     size_t n;
     int mode, more;
     failing_alloc_init(&memory);
@@ -336,7 +337,7 @@ static void run_out(void (*scenario)(void))
     CHECK(memory.requests > 0);
     for (mode = 0; mode < 2; mode++) {
         more = 1;
-        for (n = 1; more && !test_failures_in_case; n++) {
+        for (n = 1; more && !test_failures_in_case; n += stride) {
             failing_alloc_init(&memory);
             memory.fail_at = n;
             memory.from_then_on = mode;
