@@ -119,9 +119,10 @@ endef
 
 $(TEST_PROGS) $(FUZZ_PROGS): private CFLAGS = $(TEST_OPT) $(LONE)
 LONG  := laws/algebra laws/schedules
-HEAVY := fuzz/readable fuzz/sequence laws/events laws/histories laws/json \
-	laws/list_events laws/lists laws/rules laws/strokes laws/text_events \
-	laws/texts laws/types oom/types sim/epoch sim/lossy sim/planted \
+HEAVY := fuzz/hostile fuzz/list fuzz/readable fuzz/sequence fuzz/session \
+	laws/events laws/histories laws/json laws/list_events laws/lists \
+	laws/rules laws/strokes laws/text_events laws/texts laws/types \
+	oom/text oom/types sim/epoch sim/lossy sim/members sim/planted \
 	sim/relay sim/scenarios sim/seeds unit/hostile unit/text
 LIGHT := $(filter-out $(patsubst %,$(BUILD)/test/%,$(HEAVY) $(LONG)),\
 	$(TEST_PROGS) $(FUZZ_PROGS))
