@@ -3533,6 +3533,16 @@ CRDTI_INLINE int crdti_vv_is_at(const crdt_vv *vv, size_t place,
            crdti_id_equal(&vv->entries[place].replica, replica);
 }
 
+/* The seq of a replica, when all are asked for by id: *at goes along. */
+CRDTI_INLINE uint64_t crdti_vv_next(const crdt_vv *vv, size_t *at,
+                                    const crdt_id *replica)
+{
+    while (*at < vv->len &&
+           crdti_id_order(&vv->entries[*at].replica, replica) < 0)
+        ++*at;
+    return crdti_vv_is_at(vv, *at, replica) ? vv->entries[*at].seq : 0;
+}
+
 CRDT_API uint64_t crdt_vv_get(const crdt_vv *vv, const crdt_id *replica)
 {
     size_t place = crdti_vv_place(vv, replica);
@@ -3606,11 +3616,7 @@ CRDTI_FN const crdt_dot *crdti_vv_grown(const crdt_vv *before,
     size_t i, j = 0;
     for (i = 0; i < after->len; i++) {
         const crdt_dot *dot = &after->entries[i];
-        while (j < before->len &&
-               crdti_id_order(&before->entries[j].replica, &dot->replica) < 0)
-            j++;
-        if (crdti_vv_is_at(before, j, &dot->replica) &&
-            before->entries[j].seq >= dot->seq)
+        if (crdti_vv_next(before, &j, &dot->replica) >= dot->seq)
             continue;
         if (grown)
             return NULL;
@@ -3673,15 +3679,24 @@ CRDTI_FN void crdti_vv_meet(crdt_vv *a, const crdt_vv *b)
     size_t i, j = 0, len = 0;
     for (i = 0; i < a->len; i++) {
         crdt_dot dot = a->entries[i];
-        while (j < b->len &&
-               crdti_id_order(&b->entries[j].replica, &dot.replica) < 0)
-            j++;
-        if (!crdti_vv_is_at(b, j, &dot.replica))
-            continue;
-        dot.seq = crdti_min(dot.seq, b->entries[j].seq);
-        a->entries[len++] = dot;
+        dot.seq = crdti_min(dot.seq, crdti_vv_next(b, &j, &dot.replica));
+        if (dot.seq)
+            a->entries[len++] = dot;
     }
     a->len = len;
+}
+
+/* How many changes of `a` are not in `b`. */
+CRDTI_FN uint64_t crdti_vv_excess(const crdt_vv *a, const crdt_vv *b)
+{
+    uint64_t excess = 0;
+    size_t i, j = 0;
+    for (i = 0; i < a->len; i++) {
+        uint64_t seq = crdti_vv_next(b, &j, &a->entries[i].replica);
+        if (a->entries[i].seq > seq)
+            excess += a->entries[i].seq - seq;
+    }
+    return excess;
 }
 
 /* How many changes it covers. */
@@ -14043,17 +14058,14 @@ CRDTI_FN crdt_err crdti_cut_replicas(crdt_doc *doc, const crdt_vv *since,
         return CRDT_ERR_NOMEM;
     for (i = 0; i < doc->by_id.len; i++) {
         crdti_replica *replica = &doc->replicas.ptr[doc->by_id.ptr[i]];
-        int order = 1;
+        uint64_t base = 0;
         if (!replica->seq)
             continue;
-        while (since && at < since->len &&
-               (order = crdti_id_order(&since->entries[at].replica,
-                                       &replica->id)) < 0)
-            at++;
+        if (since)
+            base = crdti_vv_next(since, &at, &replica->id);
         replica->wire = (uint32_t)cut->replicas.len;
         cut->replicas.ptr[cut->replicas.len++] = doc->by_id.ptr[i];
-        cut->base.ptr[cut->base.len++] =
-            order == 0 ? crdti_min(since->entries[at].seq, replica->seq) : 0;
+        cut->base.ptr[cut->base.len++] = crdti_min(base, replica->seq);
     }
     return CRDT_OK;
 }
@@ -14306,7 +14318,7 @@ CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
 CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut,
                                const crdt_vv *certain)
 {
-    size_t i, to = 0;
+    size_t i, at = 0, to = 0;
     for (i = 0; i < cut->ops.len; i++)
         crdti_cut_mark(doc, cut, cut->ops.ptr[i]);
     for (i = 0; i < cut->authors.len; i++)
@@ -14314,8 +14326,9 @@ CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut,
     for (i = 0; i < cut->replicas.len; i++) {
         crdti_replica *replica = &doc->replicas.ptr[cut->replicas.ptr[i]];
         uint64_t base = cut->base.ptr[i];
-        int named = replica->mark || replica->seq > base ||
-                    (certain && base > crdt_vv_get(certain, &replica->id));
+        int named =
+            replica->mark || replica->seq > base ||
+            (certain && base > crdti_vv_next(certain, &at, &replica->id));
         replica->mark = 0;
         replica->wire = CRDTI_NOT_NAMED;
         if (!named)
@@ -27124,19 +27137,6 @@ CRDTI_FN crdt_peer_state crdti_link_state(crdti_link *link)
         return CRDT_PEER_GREETING;
     return crdti_session_is_synced(&link->session) ? CRDT_PEER_SYNCED
                                                    : CRDT_PEER_SYNCING;
-}
-
-/* How many changes of `a` are not in `b`. */
-CRDTI_FN uint64_t crdti_vv_excess(const crdt_vv *a, const crdt_vv *b)
-{
-    uint64_t excess = 0;
-    size_t i;
-    for (i = 0; i < a->len; i++) {
-        uint64_t seq = crdt_vv_get(b, &a->entries[i].replica);
-        if (a->entries[i].seq > seq)
-            excess += a->entries[i].seq - seq;
-    }
-    return excess;
 }
 
 CRDTI_FN void crdti_link_lag(crdti_link *link, crdt_peer_info *out)

@@ -13,6 +13,9 @@
  *                                           three in ten get lost; of ten times
  *                                           the mean
  *     sync.curve/MODE.CHANGES      bytes, of 100 k keys: for the plot
+ *     sync.curve_ms/delta.CHANGES  the same as processor time, commits included
+ *     sync.authors/N               time for one change, of as many keys, each
+ *                                  written by another replica
  *
  * In mode ops the nodes are polled after each commit, or several would go
  * together.
@@ -25,7 +28,7 @@
 enum { NODES = 2, LOST = 30, TIMES = 10, MESSAGE = 65536, DATAGRAM = 1200 };
 
 /* `which` of a case: the mode, how many changes, and what is odd. */
-enum { MODE = 3, ENCODED = 4, LOSSY = 8, FRESH = 16, SHIFT = 5 };
+enum { MODE = 3, ENCODED = 4, LOSSY = 8, FRESH = 16, AUTHORS = 32, SHIFT = 6 };
 
 struct packet {
     struct packet *next;
@@ -214,6 +217,18 @@ static void wire_write(struct wire *w, size_t i)
                                 (int64_t)(w->written++ % 1000000)));
 }
 
+static void wire_write_all(struct bench *b, struct wire *w)
+{
+    size_t i;
+    for (i = 0; i < b->n; i++) {
+        wire_write(w, i);
+        if (!(b->is->which & AUTHORS))
+            continue;
+        bench_must(crdt_commit(w->docs[0]));
+        bench_must(crdt_doc_reincarnate(w->docs[0]));
+    }
+}
+
 static void sync_setup(struct bench *b)
 {
     struct wire *w = (struct wire *)bench_memory(sizeof *w);
@@ -227,8 +242,7 @@ static void sync_setup(struct bench *b)
         w->docs[i] = bench_doc((unsigned)i + 1);
     bench_keys_make(b, &w->keys, b->n);
     if (!(b->is->which & FRESH))
-        for (i = 0; i < b->n; i++)
-            wire_write(w, i);
+        wire_write_all(b, w);
     bench_must(crdt_commit(w->docs[0]));
     bench_must(crdt_delta(w->docs[0], NULL, &all));
     bench_must(crdt_join(w->docs[1], crdt_buf_bytes(&all)));
@@ -326,13 +340,18 @@ static void sync_run(struct bench *b, uint64_t ops)
         CASES("state", what, n, (which) | CRDT_SHIP_STATE),                   \
         OVERHEAD("delta", what), OVERHEAD("ops", what),                       \
         OVERHEAD("state", what)
+#define BY_AUTHORS(what, n)                                                   \
+    CASE("sync.authors/" what, BENCH_NS, n,                                   \
+         1 << SHIFT | AUTHORS | CRDT_SHIP_DELTA)
 #define CURVE(what, changes)                                                  \
     CASE("sync.curve/delta." what, BENCH_BYTES, 100000,                       \
          (changes) << SHIFT | CRDT_SHIP_DELTA),                               \
         CASE("sync.curve/ops." what, BENCH_BYTES, 100000,                     \
              (changes) << SHIFT | CRDT_SHIP_OPS),                             \
         CASE("sync.curve/state." what, BENCH_BYTES, 100000,                   \
-             (changes) << SHIFT | CRDT_SHIP_STATE)
+             (changes) << SHIFT | CRDT_SHIP_STATE),                           \
+        CASE("sync.curve_ms/delta." what, BENCH_MS, 100000,                   \
+             (changes) << SHIFT | CRDT_SHIP_DELTA)
 
 const struct bench_case bench_sync[] = {
     CASES("delta", "none", 1000000, CRDT_SHIP_DELTA),
@@ -353,5 +372,10 @@ const struct bench_case bench_sync[] = {
     CURVE("10000", 10000),
     CURVE("30000", 30000),
     CURVE("100000", 100000),
+    BY_AUTHORS("2", 2),
+    BY_AUTHORS("10", 10),
+    BY_AUTHORS("100", 100),
+    BY_AUTHORS("1000", 1000),
+    BY_AUTHORS("10000", 10000),
     BENCH_END
 };

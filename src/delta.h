@@ -92,17 +92,14 @@ CRDTI_FN crdt_err crdti_cut_replicas(crdt_doc *doc, const crdt_vv *since,
         return CRDT_ERR_NOMEM;
     for (i = 0; i < doc->by_id.len; i++) {
         crdti_replica *replica = &doc->replicas.ptr[doc->by_id.ptr[i]];
-        int order = 1;
+        uint64_t base = 0;
         if (!replica->seq)
             continue;
-        while (since && at < since->len &&
-               (order = crdti_id_order(&since->entries[at].replica,
-                                       &replica->id)) < 0)
-            at++;
+        if (since)
+            base = crdti_vv_next(since, &at, &replica->id);
         replica->wire = (uint32_t)cut->replicas.len;
         cut->replicas.ptr[cut->replicas.len++] = doc->by_id.ptr[i];
-        cut->base.ptr[cut->base.len++] =
-            order == 0 ? crdti_min(since->entries[at].seq, replica->seq) : 0;
+        cut->base.ptr[cut->base.len++] = crdti_min(base, replica->seq);
     }
     return CRDT_OK;
 }
@@ -355,7 +352,7 @@ CRDTI_FN void crdti_cut_mark(crdt_doc *doc, const crdti_cut *cut,
 CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut,
                                const crdt_vv *certain)
 {
-    size_t i, to = 0;
+    size_t i, at = 0, to = 0;
     for (i = 0; i < cut->ops.len; i++)
         crdti_cut_mark(doc, cut, cut->ops.ptr[i]);
     for (i = 0; i < cut->authors.len; i++)
@@ -363,8 +360,9 @@ CRDTI_FN void crdti_cut_narrow(crdt_doc *doc, crdti_cut *cut,
     for (i = 0; i < cut->replicas.len; i++) {
         crdti_replica *replica = &doc->replicas.ptr[cut->replicas.ptr[i]];
         uint64_t base = cut->base.ptr[i];
-        int named = replica->mark || replica->seq > base ||
-                    (certain && base > crdt_vv_get(certain, &replica->id));
+        int named =
+            replica->mark || replica->seq > base ||
+            (certain && base > crdti_vv_next(certain, &at, &replica->id));
         replica->mark = 0;
         replica->wire = CRDTI_NOT_NAMED;
         if (!named)

@@ -1061,19 +1061,6 @@ CRDTI_FN crdt_peer_state crdti_link_state(crdti_link *link)
                                                    : CRDT_PEER_SYNCING;
 }
 
-/* How many changes of `a` are not in `b`. */
-CRDTI_FN uint64_t crdti_vv_excess(const crdt_vv *a, const crdt_vv *b)
-{
-    uint64_t excess = 0;
-    size_t i;
-    for (i = 0; i < a->len; i++) {
-        uint64_t seq = crdt_vv_get(b, &a->entries[i].replica);
-        if (a->entries[i].seq > seq)
-            excess += a->entries[i].seq - seq;
-    }
-    return excess;
-}
-
 CRDTI_FN void crdti_link_lag(crdti_link *link, crdt_peer_info *out)
 {
     crdti_session *s = &link->session;

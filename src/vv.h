@@ -70,6 +70,16 @@ CRDTI_INLINE int crdti_vv_is_at(const crdt_vv *vv, size_t place,
            crdti_id_equal(&vv->entries[place].replica, replica);
 }
 
+/* The seq of a replica, when all are asked for by id: *at goes along. */
+CRDTI_INLINE uint64_t crdti_vv_next(const crdt_vv *vv, size_t *at,
+                                    const crdt_id *replica)
+{
+    while (*at < vv->len &&
+           crdti_id_order(&vv->entries[*at].replica, replica) < 0)
+        ++*at;
+    return crdti_vv_is_at(vv, *at, replica) ? vv->entries[*at].seq : 0;
+}
+
 CRDT_API uint64_t crdt_vv_get(const crdt_vv *vv, const crdt_id *replica)
 {
     size_t place = crdti_vv_place(vv, replica);
@@ -143,11 +153,7 @@ CRDTI_FN const crdt_dot *crdti_vv_grown(const crdt_vv *before,
     size_t i, j = 0;
     for (i = 0; i < after->len; i++) {
         const crdt_dot *dot = &after->entries[i];
-        while (j < before->len &&
-               crdti_id_order(&before->entries[j].replica, &dot->replica) < 0)
-            j++;
-        if (crdti_vv_is_at(before, j, &dot->replica) &&
-            before->entries[j].seq >= dot->seq)
+        if (crdti_vv_next(before, &j, &dot->replica) >= dot->seq)
             continue;
         if (grown)
             return NULL;
@@ -210,15 +216,24 @@ CRDTI_FN void crdti_vv_meet(crdt_vv *a, const crdt_vv *b)
     size_t i, j = 0, len = 0;
     for (i = 0; i < a->len; i++) {
         crdt_dot dot = a->entries[i];
-        while (j < b->len &&
-               crdti_id_order(&b->entries[j].replica, &dot.replica) < 0)
-            j++;
-        if (!crdti_vv_is_at(b, j, &dot.replica))
-            continue;
-        dot.seq = crdti_min(dot.seq, b->entries[j].seq);
-        a->entries[len++] = dot;
+        dot.seq = crdti_min(dot.seq, crdti_vv_next(b, &j, &dot.replica));
+        if (dot.seq)
+            a->entries[len++] = dot;
     }
     a->len = len;
+}
+
+/* How many changes of `a` are not in `b`. */
+CRDTI_FN uint64_t crdti_vv_excess(const crdt_vv *a, const crdt_vv *b)
+{
+    uint64_t excess = 0;
+    size_t i, j = 0;
+    for (i = 0; i < a->len; i++) {
+        uint64_t seq = crdti_vv_next(b, &j, &a->entries[i].replica);
+        if (a->entries[i].seq > seq)
+            excess += a->entries[i].seq - seq;
+    }
+    return excess;
 }
 
 /* How many changes it covers. */
