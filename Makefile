@@ -171,7 +171,8 @@ soak: model $(BUILD)/test/e2e/album_data ## the seeded tests for hours: SOAK_SEE
 # Left out are also those that go through all there is, of what others go
 # through at random. Each program is of one file: of the functions that it does
 # not call nothing is compiled.
-EXHAUSTIVE := test/sim/epoch.c test/sim/planted.c test/laws/schedules.c
+EXHAUSTIVE := test/sim/epoch.c test/sim/planted.c test/laws/planted.c \
+	test/laws/schedules.c
 
 SANITIZE_CC ?= $(CC)
 sanitized = +$(Q)CRDT_SEEDS=$(SANITIZE_SEEDS) CRDT_STRIDE=7 \

@@ -608,7 +608,7 @@ static const char *run_seed(world *w, uint64_t seed, int slow)
 
 TEST(random_histories)
 {
-    CHECK_INT(run_seeds(1000), 0);
+    CHECK_INT(run_seeds(500), 0);
 }
 
 TEST_MAIN(CASE(random_histories))
