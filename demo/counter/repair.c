@@ -71,9 +71,10 @@ static void tell(app *a, cJSON *event, const char *names, int is_self)
 {
     if (a->repair.persists)
         say_notice(&a->say, event,
-                   "%sthe values still differ (%s)%s: `digest` and "
+                   "%sthe values at %s still differ%s: `digest` and "
                    "`variables` at each show where; the history is kept",
-                   say_red(&a->say), names, say_plain(&a->say));
+                   say_red(&a->say), *names ? names : "somebody",
+                   say_plain(&a->say));
     else if (!*names)
         say_notice(&a->say, event,
                    "%sthe values differ%s, though nothing is missing; not all "
