@@ -2,10 +2,7 @@
 //! counters: as in bench/bench_sizes.c, whose cases have these names.
 
 use crate::measure::{heap, median, now, tell, timed};
-use automerge::transaction::Transactable;
-use automerge::{ActorId, AutoCommit, ChangeHash, ReadDoc, ScalarValue, ROOT};
 use crdts::{CmRDT, CvRDT, Orswot, PNCounter};
-use loro::{ExportMode, LoroDoc, VersionVector};
 use yrs::updates::decoder::Decode;
 use yrs::{Doc, Map as _, MapRef, Options, ReadTxn, StateVector};
 use yrs::{Transact, Update};
@@ -186,82 +183,9 @@ impl Map for YrsMap {
     }
 }
 
-pub struct AutomergeMap(AutoCommit);
-
-impl Map for AutomergeMap {
-    type Version = Vec<ChangeHash>;
-    fn new(author: u64) -> Self {
-        let mut doc = AutoCommit::new();
-        doc.set_actor(ActorId::from(&author.to_be_bytes()[..]));
-        AutomergeMap(doc)
-    }
-    fn put(&mut self, keys: &[String]) {
-        for (i, key) in keys.iter().enumerate() {
-            self.0.put(ROOT, key.as_str(), i as i64).unwrap();
-        }
-    }
-    fn commit(&mut self, keys: &[String]) {
-        self.put(keys);
-        self.0.commit();
-    }
-    fn len(&self) -> usize {
-        self.0.length(ROOT)
-    }
-    fn version(&mut self) -> Self::Version {
-        self.0.get_heads()
-    }
-    fn update(&mut self, since: Option<&Self::Version>) -> Vec<u8> {
-        match since {
-            Some(heads) => self.0.save_after(heads),
-            None => self.0.save(),
-        }
-    }
-    fn join(&mut self, update: &[u8]) {
-        self.0.load_incremental(update).unwrap();
-    }
-}
-
-pub struct LoroMap {
-    doc: LoroDoc,
-    map: loro::LoroMap,
-}
-
-impl Map for LoroMap {
-    type Version = VersionVector;
-    fn new(author: u64) -> Self {
-        let doc = LoroDoc::new();
-        doc.set_peer_id(author).unwrap();
-        let map = doc.get_map("map");
-        LoroMap { doc, map }
-    }
-    fn put(&mut self, keys: &[String]) {
-        for (i, key) in keys.iter().enumerate() {
-            self.map.insert(key, i as i64).unwrap();
-        }
-    }
-    fn commit(&mut self, keys: &[String]) {
-        self.put(keys);
-        self.doc.commit();
-    }
-    fn len(&self) -> usize {
-        self.map.len()
-    }
-    fn version(&mut self) -> VersionVector {
-        self.doc.oplog_vv()
-    }
-    fn update(&mut self, since: Option<&VersionVector>) -> Vec<u8> {
-        let none = VersionVector::default();
-        let since = since.unwrap_or(&none);
-        self.doc.export(ExportMode::updates(since)).unwrap()
-    }
-    fn join(&mut self, update: &[u8]) {
-        self.doc.import(update).unwrap();
-    }
-}
-
 // >> counters
 
-fn counter(mut add: impl FnMut(), value: impl FnOnce() -> i64) {
+pub fn counter(mut add: impl FnMut(), value: impl FnOnce() -> i64) {
     let mut runs = 0;
     let ns = median(|| {
         runs += 1;
@@ -269,36 +193,6 @@ fn counter(mut add: impl FnMut(), value: impl FnOnce() -> i64) {
     });
     assert!(value() == runs * N as i64);
     tell("counter.add.one", ns / N as f64, "ns/op");
-}
-
-pub fn automerge_counter() {
-    let doc = std::cell::RefCell::new(AutoCommit::new());
-    doc.borrow_mut()
-        .put(ROOT, "counter", ScalarValue::counter(0))
-        .unwrap();
-    counter(
-        || {
-            let mut doc = doc.borrow_mut();
-            doc.increment(ROOT, "counter", 1).unwrap();
-            doc.commit();
-        },
-        || {
-            let doc = doc.borrow();
-            doc.get(ROOT, "counter").unwrap().unwrap().0.as_i64().unwrap()
-        },
-    );
-}
-
-pub fn loro_counter() {
-    let doc = LoroDoc::new();
-    let of = doc.get_counter("counter");
-    counter(
-        || {
-            of.increment(1.0).unwrap();
-            doc.commit();
-        },
-        || of.get() as i64,
-    );
 }
 
 // >> crdts: states and ops in memory, which programs put into bytes as they

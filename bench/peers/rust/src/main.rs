@@ -7,8 +7,12 @@
 //! is not measured, of a trace with many authors is kept in the directory
 //! CACHE.
 
+#[cfg(feature = "recent")]
+mod automerge;
 mod cola;
 mod data;
+#[cfg(feature = "recent")]
+mod loro;
 mod measure;
 mod text;
 mod texts;
@@ -17,10 +21,12 @@ mod trace;
 #[global_allocator]
 static HEAP: measure::Counting = measure::Counting;
 
-const ENGINES: [(&str, &str); 6] = [
+const ENGINES: &[(&str, &str)] = &[
     ("diamond-types", "1.0.0"),
     ("yrs", "0.28.1"),
+    #[cfg(feature = "recent")]
     ("automerge", "0.12.0"),
+    #[cfg(feature = "recent")]
     ("loro", "1.17.1"),
     ("cola", "0.5.1"),
     ("crdts", "7.3.2"),
@@ -31,8 +37,10 @@ fn texts(engine: &str, path: &str, cache: &str) {
     match engine {
         "diamond-types" => text::measure::<texts::Diamond>(trace, cache),
         "yrs" => text::measure::<texts::Yrs>(trace, cache),
-        "automerge" => text::measure::<texts::Automerge>(trace, cache),
-        "loro" => text::measure::<texts::Loro>(trace, cache),
+        #[cfg(feature = "recent")]
+        "automerge" => text::measure::<automerge::Text>(trace, cache),
+        #[cfg(feature = "recent")]
+        "loro" => text::measure::<loro::Text>(trace, cache),
         "cola" => cola::measure(trace),
         _ => {}
     }
@@ -41,13 +49,15 @@ fn texts(engine: &str, path: &str, cache: &str) {
 fn data(engine: &str) {
     match engine {
         "yrs" => data::maps::<data::YrsMap>(),
+        #[cfg(feature = "recent")]
         "automerge" => {
-            data::maps::<data::AutomergeMap>();
-            data::automerge_counter();
+            data::maps::<automerge::Map>();
+            automerge::counter();
         }
+        #[cfg(feature = "recent")]
         "loro" => {
-            data::maps::<data::LoroMap>();
-            data::loro_counter();
+            data::maps::<loro::Map>();
+            loro::counter();
         }
         "crdts" => data::crdts(),
         _ => {}
