@@ -31,7 +31,7 @@
 #include "../crdtsync.h"
 
 #define BENCH_SEED UINT64_C(20260101)
-#define BENCH_RUN_MS 20   /* a run is at least that long */
+#define BENCH_RUN_MS 10   /* a run is at least that long */
 #define BENCH_BATCH 1000u /* ops that are prepared before they are timed */
 
 /* What a value is; the unit of the same number is in bench_units (main.c). */
@@ -86,6 +86,7 @@ extern const struct bench_case bench_sync[];
 extern const struct bench_case bench_store[];
 extern struct bench_case bench_text[];      /* see bench_text_find */
 extern const struct bench_case bench_big[]; /* only when asked for */
+extern const struct bench_case bench_sync_big[];
 
 /* Makes the cases of bench_text, by the traces there are. */
 void bench_text_find(void);

@@ -333,13 +333,14 @@ static void sync_run(struct bench *b, uint64_t ops)
 #define CASES(mode, what, n, which)                                           \
     CASE("sync.bytes/" mode "." what, BENCH_BYTES, n, which),                 \
         CASE("sync.cpu/" mode "." what, BENCH_MS, n, which)
-#define MODES(what, n, which)                                                 \
+#define SHIPPED(mode, what, n, which)                                         \
+    CASES(mode, what, n, which), OVERHEAD(mode, what)
+#define DELTAS(what, n, which)                                                \
     CASE("sync.encoded/" what, BENCH_BYTES, n, (which) | ENCODED),            \
-        CASES("delta", what, n, (which) | CRDT_SHIP_DELTA),                   \
-        CASES("ops", what, n, (which) | CRDT_SHIP_OPS),                       \
-        CASES("state", what, n, (which) | CRDT_SHIP_STATE),                   \
-        OVERHEAD("delta", what), OVERHEAD("ops", what),                       \
-        OVERHEAD("state", what)
+        SHIPPED("delta", what, n, (which) | CRDT_SHIP_DELTA)
+#define OTHERS(what, n, which)                                                \
+    SHIPPED("ops", what, n, (which) | CRDT_SHIP_OPS),                         \
+        SHIPPED("state", what, n, (which) | CRDT_SHIP_STATE)
 #define BY_AUTHORS(what, n)                                                   \
     CASE("sync.authors/" what, BENCH_NS, n,                                   \
          1 << SHIFT | AUTHORS | CRDT_SHIP_DELTA)
@@ -355,12 +356,11 @@ static void sync_run(struct bench *b, uint64_t ops)
 
 const struct bench_case bench_sync[] = {
     CASES("delta", "none", 1000000, CRDT_SHIP_DELTA),
-    CASES("ops", "none", 1000000, CRDT_SHIP_OPS),
-    CASES("state", "none", 1000000, CRDT_SHIP_STATE),
-    MODES("1", 1000000, 1 << SHIFT),
-    MODES("1k", 1000000, 1000 << SHIFT),
-    MODES("all", 100000, 100000 << SHIFT | FRESH),
-    MODES("lossy", 1000000, 1000 << SHIFT | LOSSY),
+    DELTAS("1", 1000000, 1 << SHIFT),
+    DELTAS("1k", 1000000, 1000 << SHIFT),
+    DELTAS("all", 100000, 100000 << SHIFT | FRESH),
+    OTHERS("all", 100000, 100000 << SHIFT | FRESH),
+    DELTAS("lossy", 1000000, 1000 << SHIFT | LOSSY),
     CURVE("1", 1),
     CURVE("3", 3),
     CURVE("10", 10),
@@ -377,5 +377,14 @@ const struct bench_case bench_sync[] = {
     BY_AUTHORS("100", 100),
     BY_AUTHORS("1000", 1000),
     BY_AUTHORS("10000", 10000),
+    BENCH_END
+};
+
+const struct bench_case bench_sync_big[] = {
+    CASES("ops", "none", 1000000, CRDT_SHIP_OPS),
+    CASES("state", "none", 1000000, CRDT_SHIP_STATE),
+    OTHERS("1", 1000000, 1 << SHIFT),
+    OTHERS("1k", 1000000, 1000 << SHIFT),
+    OTHERS("lossy", 1000000, 1000 << SHIFT | LOSSY),
     BENCH_END
 };

@@ -1,5 +1,5 @@
-//! automerge: all history, and time travel. In a file of its own, as it needs a
-//! newer rustc than others: see `run`.
+//! automerge: all history, and time travel. It needs a newer rustc
+//! than others: see `run`.
 
 use crate::trace::Edit;
 use crate::{data, text};

@@ -3,9 +3,6 @@
 
 use crate::measure::{heap, median, now, tell, timed};
 use crdts::{CmRDT, CvRDT, Orswot, PNCounter};
-use yrs::updates::decoder::Decode;
-use yrs::{Doc, Map as _, MapRef, Options, ReadTxn, StateVector};
-use yrs::{Transact, Update};
 
 const N: u64 = 100_000;
 const NEWS: u64 = 1000;
@@ -138,49 +135,6 @@ pub fn maps<M: Map>() {
     merge::<M>(&update);
     known(&mut from, &update);
     apply(&mut from);
-}
-
-// >> the engines
-
-pub struct YrsMap {
-    doc: Doc,
-    map: MapRef,
-}
-
-impl Map for YrsMap {
-    type Version = StateVector;
-    fn new(author: u64) -> Self {
-        let client_id = yrs::block::ClientID::new(author);
-        let doc = Doc::with_options(Options {
-            client_id,
-            ..Options::default()
-        });
-        let map = doc.get_or_insert_map("map");
-        YrsMap { doc, map }
-    }
-    fn put(&mut self, keys: &[String]) {
-        let mut txn = self.doc.transact_mut();
-        for (i, key) in keys.iter().enumerate() {
-            self.map.insert(&mut txn, key.as_str(), i as i64);
-        }
-    }
-    fn commit(&mut self, keys: &[String]) {
-        self.put(keys);
-    }
-    fn len(&self) -> usize {
-        self.map.len(&self.doc.transact()) as usize
-    }
-    fn version(&mut self) -> StateVector {
-        self.doc.transact().state_vector()
-    }
-    fn update(&mut self, since: Option<&StateVector>) -> Vec<u8> {
-        let none = StateVector::default();
-        self.doc.transact().encode_diff_v1(since.unwrap_or(&none))
-    }
-    fn join(&mut self, update: &[u8]) {
-        let update = Update::decode_v1(update).unwrap();
-        self.doc.transact_mut().apply_update(update).unwrap();
-    }
 }
 
 // >> counters

@@ -1,5 +1,5 @@
-//! loro: all history, and time travel; a shallow snapshot forgets it. In a file
-//! of its own, as it needs a newer rustc than others: see `run`.
+//! loro: all history, and time travel; a shallow snapshot forgets it. It needs
+//! a newer rustc than others: see `run`.
 
 use crate::trace::Edit;
 use crate::{data, text};

@@ -7,22 +7,27 @@
 //! is not measured, of a trace with many authors is kept in the directory
 //! CACHE.
 
+#![cfg_attr(not(feature = "recent"), allow(dead_code))]
+
 #[cfg(feature = "recent")]
 mod automerge;
 mod cola;
 mod data;
+mod diamond;
 #[cfg(feature = "recent")]
 mod loro;
 mod measure;
 mod text;
-mod texts;
 mod trace;
+#[cfg(feature = "recent")]
+mod yrs;
 
 #[global_allocator]
 static HEAP: measure::Counting = measure::Counting;
 
 const ENGINES: &[(&str, &str)] = &[
     ("diamond-types", "1.0.0"),
+    #[cfg(feature = "recent")]
     ("yrs", "0.28.1"),
     #[cfg(feature = "recent")]
     ("automerge", "0.12.0"),
@@ -35,8 +40,9 @@ const ENGINES: &[(&str, &str)] = &[
 fn texts(engine: &str, path: &str, cache: &str) {
     let trace = trace::load(path);
     match engine {
-        "diamond-types" => text::measure::<texts::Diamond>(trace, cache),
-        "yrs" => text::measure::<texts::Yrs>(trace, cache),
+        "diamond-types" => text::measure::<diamond::Text>(trace, cache),
+        #[cfg(feature = "recent")]
+        "yrs" => text::measure::<yrs::Text>(trace, cache),
         #[cfg(feature = "recent")]
         "automerge" => text::measure::<automerge::Text>(trace, cache),
         #[cfg(feature = "recent")]
@@ -48,7 +54,8 @@ fn texts(engine: &str, path: &str, cache: &str) {
 
 fn data(engine: &str) {
     match engine {
-        "yrs" => data::maps::<data::YrsMap>(),
+        #[cfg(feature = "recent")]
+        "yrs" => data::maps::<yrs::Map>(),
         #[cfg(feature = "recent")]
         "automerge" => {
             data::maps::<automerge::Map>();

@@ -1,19 +1,14 @@
-//! The engines that hold texts.
+//! diamond-types: an oplog of all that was typed, and a rope beside it. What is
+//! deleted stays in the log, its characters too.
 
-use crate::text::Text;
+use crate::text;
 use crate::trace::{Edit, Trace};
 use diamond_types::list::encoding::{ENCODE_FULL, ENCODE_PATCH};
 use diamond_types::list::{ListCRDT, OpLog};
 use diamond_types::{AgentId, LocalVersion, Time};
 use std::collections::HashMap;
-use yrs::updates::decoder::Decode;
-use yrs::{Doc, GetString, Options, ReadTxn, StateVector, TextRef};
-use yrs::{Transact, TransactionMut, Update};
 
-// >> diamond-types: an oplog of all that was typed, and a rope beside it. What
-// is deleted stays in the log, its characters too.
-
-pub struct Diamond {
+pub struct Text {
     list: ListCRDT,
     me: AgentId,
 }
@@ -27,14 +22,14 @@ fn name(author: u64) -> String {
     format!("{author:016}")
 }
 
-impl Diamond {
+impl Text {
     fn of(mut list: ListCRDT, author: u64) -> Self {
         let me = list.get_or_create_agent_id(&name(author));
-        Diamond { list, me }
+        Text { list, me }
     }
 }
 
-impl Text for Diamond {
+impl text::Text for Text {
     type Version = LocalVersion;
     const SAVES: &'static str = "full";
 
@@ -120,81 +115,3 @@ impl Text for Diamond {
         self.list.branch.content().to_string()
     }
 }
-
-// >> yrs: deleted text is dropped when a transaction ends. What is sent has
-// the first encoding, which is faster, what is saved the second, which is
-// smaller.
-
-pub struct Yrs {
-    doc: Doc,
-    text: TextRef,
-}
-
-impl Yrs {
-    fn edit_in(&self, txn: &mut TransactionMut, edits: &[Edit]) {
-        use yrs::Text;
-        for e in edits {
-            let at = e.at as u32;
-            if e.deleted > 0 {
-                self.text.remove_range(txn, at, e.deleted as u32);
-            }
-            if !e.inserted.is_empty() {
-                self.text.insert(txn, at, e.inserted);
-            }
-        }
-    }
-}
-
-impl Text for Yrs {
-    type Version = StateVector;
-    const SAVES: &'static str = "saved";
-
-    fn new(author: u64) -> Self {
-        let client_id = yrs::block::ClientID::new(author);
-        let doc = Doc::with_options(Options {
-            client_id,
-            ..Options::default()
-        });
-        let text = doc.get_or_insert_text("text");
-        Yrs { doc, text }
-    }
-    fn edit(&mut self, edits: &[Edit]) {
-        // One for all would keep each edit a block of its own until it ends.
-        for i in 0..edits.len() {
-            self.edit_in(&mut self.doc.transact_mut(), &edits[i..i + 1]);
-        }
-    }
-    fn stroke(&mut self, edits: &[Edit]) -> Vec<u8> {
-        let mut txn = self.doc.transact_mut();
-        self.edit_in(&mut txn, edits);
-        txn.encode_update_v1()
-    }
-    fn version(&mut self) -> StateVector {
-        self.doc.transact().state_vector()
-    }
-    fn update(&mut self, since: Option<&StateVector>) -> Vec<u8> {
-        let none = StateVector::default();
-        self.doc.transact().encode_diff_v1(since.unwrap_or(&none))
-    }
-    fn join(&mut self, update: &[u8]) {
-        let update = Update::decode_v1(update).unwrap();
-        self.doc.transact_mut().apply_update(update).unwrap();
-    }
-    fn save(&mut self) -> Vec<u8> {
-        self.doc.transact().encode_diff_v2(&StateVector::default())
-    }
-    fn open(bytes: &[u8]) -> Self {
-        let me = Self::new(1 << 41);
-        let update = Update::decode_v2(bytes).unwrap();
-        me.doc.transact_mut().apply_update(update).unwrap();
-        me
-    }
-    fn len(&self) -> usize {
-        use yrs::Text;
-        self.text.len(&self.doc.transact()) as usize
-    }
-    fn text(&self) -> String {
-        self.text.get_string(&self.doc.transact())
-    }
-}
-
