@@ -7,6 +7,12 @@ use loro::{ExportMode, LoroDoc, LoroMap, LoroText};
 use loro::{Subscription, VersionVector};
 use std::sync::{Arc, Mutex};
 
+fn update(doc: &LoroDoc, since: Option<&VersionVector>) -> Vec<u8> {
+    let none = VersionVector::default();
+    let since = since.unwrap_or(&none);
+    doc.export(ExportMode::updates(since)).unwrap()
+}
+
 // >> texts
 
 pub struct Text {
@@ -66,9 +72,7 @@ impl text::Text for Text {
         self.doc.oplog_vv()
     }
     fn update(&mut self, since: Option<&VersionVector>) -> Vec<u8> {
-        let none = VersionVector::default();
-        let since = since.unwrap_or(&none);
-        self.doc.export(ExportMode::updates(since)).unwrap()
+        update(&self.doc, since)
     }
     fn join(&mut self, update: &[u8]) {
         self.doc.import(update).unwrap();
@@ -127,9 +131,7 @@ impl data::Map for Map {
         self.doc.oplog_vv()
     }
     fn update(&mut self, since: Option<&VersionVector>) -> Vec<u8> {
-        let none = VersionVector::default();
-        let since = since.unwrap_or(&none);
-        self.doc.export(ExportMode::updates(since)).unwrap()
+        update(&self.doc, since)
     }
     fn join(&mut self, update: &[u8]) {
         self.doc.import(update).unwrap();

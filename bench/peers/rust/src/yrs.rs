@@ -8,6 +8,24 @@ use yrs::updates::decoder::Decode;
 use yrs::{Doc, GetString, Map as _, MapRef, Options, ReadTxn, StateVector};
 use yrs::{Text as _, TextRef, Transact, TransactionMut, Update};
 
+fn document(author: u64) -> Doc {
+    let client_id = yrs::block::ClientID::new(author);
+    Doc::with_options(Options {
+        client_id,
+        ..Options::default()
+    })
+}
+
+fn update(doc: &Doc, since: Option<&StateVector>) -> Vec<u8> {
+    let none = StateVector::default();
+    doc.transact().encode_diff_v1(since.unwrap_or(&none))
+}
+
+fn join(doc: &Doc, update: &[u8]) {
+    let update = Update::decode_v1(update).unwrap();
+    doc.transact_mut().apply_update(update).unwrap();
+}
+
 // >> texts
 
 pub struct Text {
@@ -34,11 +52,7 @@ impl text::Text for Text {
     const SAVES: &'static str = "saved";
 
     fn new(author: u64) -> Self {
-        let client_id = yrs::block::ClientID::new(author);
-        let doc = Doc::with_options(Options {
-            client_id,
-            ..Options::default()
-        });
+        let doc = document(author);
         let text = doc.get_or_insert_text("text");
         Text { doc, text }
     }
@@ -57,12 +71,10 @@ impl text::Text for Text {
         self.doc.transact().state_vector()
     }
     fn update(&mut self, since: Option<&StateVector>) -> Vec<u8> {
-        let none = StateVector::default();
-        self.doc.transact().encode_diff_v1(since.unwrap_or(&none))
+        update(&self.doc, since)
     }
     fn join(&mut self, update: &[u8]) {
-        let update = Update::decode_v1(update).unwrap();
-        self.doc.transact_mut().apply_update(update).unwrap();
+        join(&self.doc, update);
     }
     fn save(&mut self) -> Vec<u8> {
         self.doc.transact().encode_diff_v2(&StateVector::default())
@@ -91,11 +103,7 @@ pub struct Map {
 impl data::Map for Map {
     type Version = StateVector;
     fn new(author: u64) -> Self {
-        let client_id = yrs::block::ClientID::new(author);
-        let doc = Doc::with_options(Options {
-            client_id,
-            ..Options::default()
-        });
+        let doc = document(author);
         let map = doc.get_or_insert_map("map");
         Map { doc, map }
     }
@@ -115,11 +123,9 @@ impl data::Map for Map {
         self.doc.transact().state_vector()
     }
     fn update(&mut self, since: Option<&StateVector>) -> Vec<u8> {
-        let none = StateVector::default();
-        self.doc.transact().encode_diff_v1(since.unwrap_or(&none))
+        update(&self.doc, since)
     }
     fn join(&mut self, update: &[u8]) {
-        let update = Update::decode_v1(update).unwrap();
-        self.doc.transact_mut().apply_update(update).unwrap();
+        join(&self.doc, update);
     }
 }
